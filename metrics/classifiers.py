@@ -1,0 +1,197 @@
+"""Classifiers of one modality, for coherence and for the Fréchet modality distance.
+
+The papers judge generated samples by networks trained to name the class of a real one (Bounoua,
+Franzese and Michiardi, "Multi-modal latent diffusion", 2024, https://doi.org/10.3390/e26040320,
+appendix C.2). Each is trained once on the train split and kept by content, so that all models are
+judged by the same network. Its test accuracy bounds every coherence it measures and is part of its
+identity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from filelock import FileLock
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from mmbench.atomic import write_text
+from mmbench.core import Context, Dataset, Modality, Split
+from mmbench.metrics.extractors import batches
+from mmbench.registry import nearest
+from mmbench.seeds import derive
+from mmbench.train import Optimisation, Trainer
+
+BATCH = 500  # examples at a time in evaluation
+
+
+class Classifier:
+    """A trained classifier of one modality.
+
+    Args:
+        modality: What it looks at.
+        network: In evaluation mode.
+        accuracy: On the test split, from 0 to 1.
+        identity: Its name, test accuracy and the sha256 of its weights, as in records.
+    """
+
+    def __init__(
+        self, modality: Modality, network: Network, accuracy: float, identity: str
+    ) -> None:
+        self.modality, self.network = modality, network
+        self.accuracy, self.identity = accuracy, identity
+
+    def predictions(self, samples: Tensor) -> Tensor:
+        """The class of each sample: (B, *shape) -> (B,), int64, on the CPU.
+
+        Raises:
+            ValueError: The samples have another shape, or are not finite.
+        """
+        return self._apply(self.network, samples).argmax(1)
+
+    def features(self, samples: Tensor) -> Tensor:
+        """What the network's trunk makes of each sample: (B, *shape) -> (B, F), on the CPU.
+
+        Raises:
+            ValueError: The samples have another shape, or are not finite.
+        """
+        return self._apply(self.network.trunk, samples)
+
+    @torch.inference_mode()
+    def _apply(self, network: nn.Module, samples: Tensor) -> Tensor:
+        device = next(self.network.parameters()).device
+        return torch.cat(
+            [network(x).float().cpu() for x in batches(samples, self.modality, BATCH, device)]
+        )
+
+
+def classifier(dataset: Dataset, name: str, context: Context) -> Classifier:
+    """The classifier of a modality, trained on the train split the first time it is wanted.
+
+    Args:
+        dataset: With labels.
+        name: The modality.
+        context: Its cache keeps the weights under `classifiers/`.
+
+    Raises:
+        LookupError: There is no such modality.
+        ValueError: There are no labels, or the train split lacks a class of the test split.
+    """
+    names = [m.name for m in dataset.modalities]
+    if name not in names:
+        raise LookupError(f"{dataset.name} has no modality {name!r}{nearest(name, names)}")
+    classes = _classes(dataset)
+    ready = _READY.setdefault(dataset, {})
+    key = (name, context.device, context.cache)
+    if key not in ready:
+        ready[key] = _classifier(dataset, dataset.modality(name), classes, context)
+    return ready[key]
+
+
+_READY: WeakKeyDictionary[Dataset, dict[tuple[str, torch.device, Path], Classifier]]
+_READY = WeakKeyDictionary()
+
+
+def _classifier(
+    dataset: Dataset, modality: Modality, classes: int, context: Context
+) -> Classifier:
+    name = modality.name
+    train, test = (view(split, name) for split in (dataset.train, dataset.test))
+    content, test_content = fingerprint(dataset.train, name), fingerprint(dataset.test, name)
+    settings = Optimisation(
+        epochs=max(EPOCHS, math.ceil(LEAST_EXAMPLES / len(train))),
+        batch_size=128, learning_rate=1e-3, schedule="cosine",
+    )  # fmt: skip
+    recipe = (content, modality, classes, settings, str(_network(modality, train, classes)))
+    key = hashlib.sha256(repr(recipe).encode()).hexdigest()[:32]
+    seed = int(content[:15], 16)
+
+    def trained(folder: Path) -> Network:
+        x = train.to(context.device)
+        labels = cast(Tensor, x.labels).long()
+        devices = [context.device] if context.device.type == "cuda" else []
+        with torch.random.fork_rng(devices), FileLock(folder / "lock"):
+            torch.manual_seed(derive(seed, "classifier", name))
+            network = _network(modality, train, classes).to(context.device)
+            loss = lambda rows, _: F.cross_entropy(network(x.batch(rows)[name]), labels[rows])
+            trainer = Trainer(folder, seed, context.device, context.progress)
+            trainer.minimise(f"classifier of {name}", network, loss, len(x), settings)
+        return network
+
+    folder = context.cache / "classifiers" / key
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        network = trained(folder)
+    except (OSError, SafetensorError) as error:
+        context.progress.say(f"the classifier of {name} cannot be kept in {folder} ({error})")
+        with TemporaryDirectory() as temporary:
+            network = trained(Path(temporary))
+
+    digest = hashlib.sha256()
+    for parameter, value in sorted(network.state_dict().items()):
+        digest.update(f"{parameter} {tuple(value.shape)};".encode())
+        digest.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    judge = Classifier(modality, network, math.nan, "")
+    judge.accuracy = _accuracy(judge, test, folder / f"accuracy-{test_content[:32]}.txt")
+    judge.identity = (
+        f"{dataset.name}/{name} classifier, test accuracy {100 * judge.accuracy:.1f} %, "
+        f"sha256:{digest.hexdigest()[:16]}"
+    )
+    return judge
+
+
+def _accuracy(judge: Classifier, test: Split, path: Path) -> float:
+    """The fraction of the test examples that are named right; kept in a file."""
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        pass
+    labels = cast(Tensor, test.labels).cpu()
+    right = 0
+    for rows in torch.arange(len(test)).split(10 * BATCH):
+        x = test.batch(rows)[judge.modality.name]
+        right += int((judge.predictions(x) == labels[rows]).sum())
+    try:
+        write_text(path, repr(right / len(test)))
+    except OSError:
+        pass  # a cache that cannot be written only costs time
+    return right / len(test)
+
+
+def _classes(dataset: Dataset) -> int:
+    train, test = dataset.train.labels, dataset.test.labels
+    if train is None or test is None:
+        raise ValueError(f"{dataset.name} has no labels, so no classifier can be trained on it")
+    learnt, wanted = set(train.unique().tolist()), set(test.unique().tolist())
+    if unknown := sorted(wanted - learnt):
+        raise ValueError(f"the test split of {dataset.name} has examples of class {unknown[0]}, "
+                         "the train split has none to learn it from")  # fmt: skip
+    classes = dataset.classes or int(max(learnt)) + 1
+    if not 0 <= min(learnt) <= max(learnt) < classes:
+        raise ValueError(f"the labels of {dataset.name} go from {min(learnt)} to {max(learnt)}, "
+                         f"expected 0 to {classes - 1}")  # fmt: skip
+    return classes
+
+
+def view(split: Split, name: str) -> Split:
+    """One modality of a split, with the labels; nothing is copied."""
+    index = {name: split.index[name]} if name in split.index else {}
+    return Split({name: split.tensors[name]}, index, split.labels)
+
+
+def fingerprint(split: Split, name: str) -> str:
+    """Sha256 of one modality of a split and its labels, computed once for each split."""
+    known = _FINGERPRINTS.setdefault(split, {})
+    if name not in known:
+        known[name] = view(split, name).fingerprint()
+    return known[name]
+
+
+_FINGERPRINTS: WeakKeyDictionary[Split, dict[str, str]] = WeakKeyDictionary()

@@ -1,0 +1,221 @@
+"""The command line. Heavy packages are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mmbench import __version__
+
+if TYPE_CHECKING:
+    import torch
+
+    from mmbench.store import Record
+
+
+class Sentences(click.Group):
+    """A group whose commands show what a user caused as one sentence, without a traceback.
+
+    With MMBENCH_DEBUG set, the traceback shows.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: D102
+        try:
+            return super().invoke(ctx)
+        except (KeyError, IndexError):
+            raise  # a mistake of ours, not of the user's
+        except (ValueError, LookupError, ImportError, FloatingPointError) as error:
+            _debug()
+            raise click.ClickException(str(error)) from None
+        except OSError as error:
+            _debug()
+            where = f": {error.filename}" if error.filename and error.strerror else ""
+            raise click.ClickException(f"{error.strerror or error}{where}") from None
+
+
+def _debug() -> None:
+    if os.environ.get("MMBENCH_DEBUG"):
+        raise  # noqa: PLE0704  (called while an error is handled)
+
+
+class Numbers(click.Command):
+    """A command that takes "--seed 0 1 2" for "--seed 0 --seed 1 --seed 2"."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:  # noqa: D102
+        spelt: list[str] = []
+        seeds = False
+        for arg in args:
+            if seeds and arg.isdigit() and spelt[-1] != "--seed":
+                spelt.append("--seed")
+            elif not arg.isdigit():
+                seeds = arg == "--seed"
+            spelt.append(arg)
+        return super().parse_args(ctx, spelt)
+
+
+@click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mmbench")
+def main() -> None:
+    """Benchmark multi-modal generative models: any subset of modalities from any other."""
+
+
+@main.command(cls=Numbers)
+@click.option("--model", default="mld", show_default=True, metavar="NAME",
+              help="A model's name (see 'mmbench list models'), or module:class.")
+@click.option("--dataset", default="mhd-mini", show_default=True, metavar="NAME",
+              help="A data set's name (see 'mmbench list datasets'), or module:object.")
+@click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, default=[0],
+              show_default="0", metavar="N ...", help="Seed of the run; several make several runs.")
+@click.option("--data", type=click.Path(path_type=Path), envvar="MMBENCH_DATA", metavar="DIR",
+              help="Where the data set's files lie.  [env: MMBENCH_DATA]")
+@click.option("--protocol", "protocol_file", metavar="FILE",
+              type=click.Path(path_type=Path), help="Replaces the data set's protocol.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
+              help="Overrides a protocol's value, e.g. models.mld.score.epochs=10.")
+@click.option("--sampler", metavar="NAME",
+              help="Replaces the protocol's sampler, with that sampler's own defaults.")
+@click.option("--device", default="auto", show_default=True, metavar="DEVICE",
+              help="cpu, cuda, cuda:1, ... or auto.")
+@click.option("--inception-weights", type=click.Path(path_type=Path, dir_okay=False),
+              metavar="FILE", help="Weights of the FID Inception, if not in torch's cache.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="results",
+              show_default=True, metavar="DIR", help="The results folder.")
+@click.option("--rescore", is_flag=True,
+              help="Generate and score again; trained weights are used as they are.")
+@click.option("-n", "--dry-run", is_flag=True,
+              help="Show the resolved protocol and what would be written, then stop.")  # fmt: skip
+def run(
+    model: str,
+    dataset: str,
+    seeds: tuple[int, ...],
+    data: Path | None,
+    protocol_file: Path | None,
+    settings: tuple[str, ...],
+    sampler: str | None,
+    device: str,
+    inception_weights: Path | None,
+    out: Path,
+    rescore: bool,
+    dry_run: bool,
+) -> None:
+    """Trains a model, generates every modality from every subset, scores and records.
+
+    An interrupted run goes on when the same command is given again.
+
+    \b
+    Examples:
+      mmbench run
+      mmbench run --model mld --dataset polymnist --data DIR --seed 0 1 2
+      mmbench run --set models.mld.score.epochs=10 --sampler ancestral
+    """
+    from mmbench import protocol as protocols
+    from mmbench.progress import Progress
+    from mmbench.registry import find
+
+    find("models", model)  # a misspelt name is told before anything is loaded
+    find("datasets", dataset)
+    whole = protocols.override(protocols.load(dataset, protocol_file), settings)
+    if sampler is not None:
+        whole["evaluation"]["sampler"] = {"name": sampler}
+
+    from mmbench.run import Run, load_dataset
+
+    weights = {}
+    if inception_weights is not None:
+        if not inception_weights.is_file():
+            raise FileNotFoundError(f"there is no file {inception_weights} of Inception weights")
+        weights["inception"] = inception_weights
+    progress = Progress(sys.stderr)
+    loaded = load_dataset(dataset, data, cache_folder(), progress)
+    where = _device(device)
+    records = []
+    for seed in dict.fromkeys(seeds):
+        one = Run(model, loaded, seed, whole, out, where, cache_folder(), progress, weights)
+        if dry_run:
+            parameters = sum(p.numel() for p in one.build().parameters())
+            _ = one.evaluation, one.metrics
+            click.echo(json.dumps(one.settings, indent=2))
+            click.echo(f"{parameters:,} parameters on {where}; would write {one.record_path}")
+        else:
+            records.append(one.execute(rescore))
+    if records:
+        _show(records)
+
+
+@main.command("list")
+@click.argument("group", type=click.Choice(["models", "datasets", "metrics"]))
+def list_(group: str) -> None:
+    """Lists what is registered: models, datasets or metrics."""
+    from mmbench.registry import names
+
+    for name, entry in names(group).items():  # type: ignore[arg-type]
+        try:
+            found = entry.load()
+        except ImportError as error:
+            click.echo(f"{name:<16} cannot be imported: {error}")
+            continue
+        click.echo(f"{name:<16} {found.title}")
+        click.echo(f"{'':<16} {found.paper}")
+        if group != "models":
+            click.echo(f"{'':<16} {_needs(found)}")
+
+
+@main.command()
+@click.option("--results", type=click.Path(path_type=Path, file_okay=False), default="results",
+              show_default=True, metavar="DIR", help="The results folder.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Also write to a file: .md, .csv or .tex.")  # fmt: skip
+def table(results: Path, out: Path | None) -> None:
+    """Prints the results: mean ± deviation over seeds, best bold, second underlined."""
+    from mmbench.atomic import write_text
+    from mmbench.leaderboard.tables import render, tables
+    from mmbench.store import find
+
+    made = tables(find(results))
+    if out is not None:
+        write_text(out, render(made, out.suffix))
+    click.echo(render(made, "terminal"))
+    if out is not None:
+        click.echo(f"wrote {out}")
+
+
+def cache_folder() -> Path:
+    """Where classifiers, decoded data and features of real data are kept."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("MMBENCH_CACHE")
+    return Path(named) if named else user_cache_path("mmbench", appauthor=False)
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"the device {name!r} cannot be used: {str(error).splitlines()[0]}") from None
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # asked for by the above
+    return device
+
+
+def _show(records: list[Record]) -> None:
+    from mmbench.leaderboard.tables import render, tables
+
+    click.echo(render(tables(records), "terminal"))
+
+
+def _needs(found: Any) -> str:
+    if found.download is None:
+        return "nothing to download"
+    return f"needs {found.download}"

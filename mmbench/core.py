@@ -1,0 +1,354 @@
+"""The vocabulary: what models, data sets and metrics say to each other.
+
+A run is data that flows in a straight line: a `Dataset` trains a `Model`; the model fills a
+`Generated` for every subset of modalities it may be given; each `Metric` turns that into
+`Score`s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from mmbench.progress import Progress
+    from mmbench.train import Trainer
+
+Batch = dict[str, Tensor]
+"""Modality name -> (B, *modality.shape): what crosses every boundary."""
+
+Kind = Literal["image", "mask", "sound", "trajectory", "text", "attributes"]
+
+JOINT = "joint"
+"""The target of a score that concerns all generated modalities at once."""
+
+
+@dataclass(frozen=True)
+class Modality:
+    """One view of an example.
+
+    Attributes:
+        name: What the user calls it, e.g. "svhn".
+        kind: What sort of signal it is; decides how it is drawn and which metrics apply.
+        shape: Of one example as the networks see it, e.g. (3, 32, 32).
+    """
+
+    name: str
+    kind: Kind
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"modality {self.name!r} has kind {self.kind!r}; kinds: "
+                             f"{', '.join(get_args(Kind))}")  # fmt: skip
+        if self.name == JOINT or not self.name or set(self.name) & set(",+/\\ \t\n"):
+            raise ValueError(f"{self.name!r} cannot name a modality: it must be a word without "
+                             f"commas, slashes or spaces, and not {JOINT!r}")  # fmt: skip
+
+
+class Split:
+    """A paired set of examples, in memory, compact: uint8 pixels, integer tokens.
+
+    Args:
+        tensors: Each distinct view once: name -> (K_m, *shape). uint8 holds [0, 1] in 255 steps.
+        index: name -> (N,) row of tensors[name] in example i. A modality without an entry has
+            example i in row i. MNIST-SVHN's 20 pairings and CUB's 10 captions cost an index.
+        labels: (N,) class of each example, where there are classes.
+
+    Raises:
+        ValueError: The views do not make the same number of examples.
+    """
+
+    def __init__(
+        self,
+        tensors: Batch,
+        index: Mapping[str, Tensor] | None = None,
+        labels: Tensor | None = None,
+    ) -> None:
+        self.tensors = dict(tensors)
+        self.index = dict(index or {})
+        self.labels = labels
+        counts = {m: len(self.index.get(m, x)) for m, x in self.tensors.items()}
+        if labels is not None:
+            counts["labels"] = len(labels)
+        if len(set(counts.values())) != 1:
+            raise ValueError(
+                "the modalities differ in their number of examples: "
+                + ", ".join(f"{m} has {n}" for m, n in counts.items())
+            )
+        self._length = next(iter(counts.values()))
+        self._fingerprint: str | None = None
+        for m, rows in self.index.items():
+            if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < len(self.tensors[m]):
+                raise ValueError(f"the index of modality {m!r} points outside its "
+                                 f"{len(self.tensors[m])} rows")  # fmt: skip
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors live, and where `batch` gathers."""
+        return next(iter(self.tensors.values())).device
+
+    def batch(self, rows: Tensor, names: Sequence[str] | None = None) -> Batch:
+        """Gathers examples.
+
+        Args:
+            rows: (B,) example numbers.
+            names: The modalities wanted; all of them by default.
+
+        Returns:
+            name -> (B, *shape), float32 (uint8 scaled to [0, 1]) or int64 for integer tokens.
+        """
+        rows = rows.to(self.device)
+        out = {}
+        for m in self.tensors if names is None else names:
+            x = self.tensors[m][self.index[m][rows] if m in self.index else rows]
+            if x.dtype == torch.uint8:
+                x = x.float().div_(255)
+            out[m] = x.float() if x.is_floating_point() or x.dtype == torch.bool else x.long()
+        return out
+
+    def to(self, device: torch.device | str) -> Split:
+        """The same examples on another device."""
+        move = lambda ts: {m: x.to(device) for m, x in ts.items()}
+        labels = None if self.labels is None else self.labels.to(device)
+        moved = Split(move(self.tensors), move(self.index), labels)
+        moved._fingerprint = self._fingerprint
+        return moved
+
+    def fingerprint(self) -> str:
+        """Sha256 of the content, whatever the device or the order of the modalities.
+
+        Computed once: the tensors must not change.
+        """
+        if self._fingerprint is not None:
+            return self._fingerprint
+        digest = hashlib.sha256()
+        parts = {f"tensor {m}": x for m, x in self.tensors.items()}
+        parts |= {f"index {m}": x for m, x in self.index.items()}
+        if self.labels is not None:
+            parts["labels"] = self.labels
+        for name, x in sorted(parts.items()):
+            digest.update(f"{name} {x.dtype} {tuple(x.shape)};".encode())
+            digest.update(x.detach().cpu().contiguous().view(torch.uint8).numpy())
+        self._fingerprint = digest.hexdigest()
+        return self._fingerprint
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Paired examples of several modalities, and what the metrics need to know of them.
+
+    Attributes:
+        name: The data set's name; also that of its protocol.
+        modalities: In the order in which models concatenate them.
+        train: What models and classifiers learn from.
+        test: What conditions generation, and the real side of every distance.
+        classes: Number of label values, or None where examples have no class.
+        sampling_rate: Of the sounds, in hertz.
+    """
+
+    name: str
+    modalities: tuple[Modality, ...]
+    train: Split
+    test: Split
+    classes: int | None = None
+    sampling_rate: int | None = None
+
+    def __post_init__(self) -> None:
+        names = [m.name for m in self.modalities]
+        for title, split in (("train", self.train), ("test", self.test)):
+            if set(split.tensors) != set(names):
+                raise ValueError(f"the {title} split of {self.name} holds "
+                                 f"{sorted(split.tensors)}, not {sorted(names)}")  # fmt: skip
+            for m in self.modalities:
+                if tuple(split.tensors[m.name].shape[1:]) != m.shape:
+                    raise ValueError(
+                        f"the {title} split of {self.name} has {m.name} of shape "
+                        f"{tuple(split.tensors[m.name].shape[1:])}, not {m.shape}"
+                    )
+            if self.classes is not None:
+                if split.labels is None:
+                    raise ValueError(f"the {title} split of {self.name} has no labels")
+                missing = set(range(self.classes)) - set(split.labels.unique().tolist())
+                if missing:
+                    raise ValueError(f"the {title} split of {self.name} has no example of class "
+                                     f"{', '.join(map(str, sorted(missing)))}")  # fmt: skip
+
+    def modality(self, name: str) -> Modality:
+        """The modality of that name."""
+        return next(m for m in self.modalities if m.name == name)
+
+    def fingerprint(self) -> str:
+        """Sha256 of both splits."""
+        both = self.train.fingerprint() + self.test.fingerprint()
+        return hashlib.sha256(both.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from; what the entry points of the group "datasets" name.
+
+    Attributes:
+        title: What it is, in a line.
+        paper: Authors, title, year, url.
+        load: (the folder that the user named or None, a cache folder, progress) -> the data set.
+            Raises FileNotFoundError or ValueError in a sentence.
+        download: Where its files are published; None if there is nothing to download.
+    """
+
+    title: str
+    paper: str
+    load: Callable[[Path | None, Path, Progress], Dataset]
+    download: str | None = None
+
+
+def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """All 2^M subsets, from the empty one (the prior) to all, each in the order of `names`."""
+    return [s for k in range(len(names) + 1) for s in combinations(names, k)]
+
+
+class Model(nn.Module, ABC):
+    """p(targets | given) for any subsets of the modalities.
+
+    A constructor takes the data set's modalities, then their architectures (networks and
+    likelihoods, equal for all methods), then its hyper-parameters by keyword.
+    """
+
+    title: ClassVar[str] = ""
+    """What it is, in a few words."""
+    paper: ClassVar[str] = ""
+    """Authors, title, year, url."""
+    has_sampler: ClassVar[bool] = False
+    """Whether the constructor takes the protocol's `evaluation.sampler` as `sampler`."""
+
+    @abstractmethod
+    def fit(self, train: Split, trainer: Trainer) -> None:
+        """Trains on a split: any number of stages, each one `trainer.minimise(...)`."""
+
+    @abstractmethod
+    def generate(
+        self, given: Batch, targets: Sequence[str], n: int, generator: torch.Generator
+    ) -> Batch:
+        """Draws the targets given other modalities.
+
+        Args:
+            given: name -> (n, *shape); empty for joint generation.
+            targets: What to draw. A target that is also given is reconstructed.
+            n: Number of samples, one for each row of `given`.
+            generator: The only source of randomness, on the model's device.
+
+        Returns:
+            target -> (n, *shape), in the range of the data.
+        """
+
+    @property
+    def evaluations(self) -> int:
+        """Network evaluations that one sample costs."""
+        return 1
+
+
+class LatentModel(Model):
+    """A model that generates by decoding a latent."""
+
+    @abstractmethod
+    def encode(self, given: Batch, n: int, generator: torch.Generator) -> Tensor:
+        """Draws latents given some modalities: (n, D)."""
+
+    @abstractmethod
+    def decode(self, z: Tensor, targets: Sequence[str]) -> Batch:
+        """Decodes latents (n, D) into target -> (n, *shape)."""
+
+    def generate(  # noqa: D102
+        self, given: Batch, targets: Sequence[str], n: int, generator: torch.Generator
+    ) -> Batch:
+        return self.decode(self.encode(given, n, generator), targets)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Everything drawn from one subset of given modalities.
+
+    Attributes:
+        given: The modalities conditioned on, in the data set's order; () for joint generation.
+        samples: target -> (N, *shape). A target that is in `given` is a reconstruction.
+        rows: (N,) the test examples conditioned on; for joint generation, as many real examples
+            to compare with.
+    """
+
+    given: tuple[str, ...]
+    samples: Batch
+    rows: Tensor
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number, or the reason why there is none.
+
+    Attributes:
+        metric: The metric's name.
+        given: The modalities conditioned on.
+        target: The modality scored, or "joint".
+        value: None where it cannot be computed; `reason` then says why.
+        n: Number of samples it was computed from.
+        extractor: The network that it was measured with and the sha256 of its weights.
+        reason: Why there is no value, and how to get one.
+    """
+
+    metric: str
+    given: tuple[str, ...]
+    target: str
+    value: float | None
+    n: int
+    extractor: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a metric may use beside the samples.
+
+    Attributes:
+        device: Where to compute.
+        cache: Folder for trained classifiers and features of real data, keyed by content.
+        progress: Where to report work that takes more than a moment.
+        weights: Extractor name -> file of weights that the user named.
+    """
+
+    device: torch.device
+    cache: Path
+    progress: Progress
+    weights: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A way to score samples: yields one number per (given, target) it can score.
+
+    Attributes:
+        name: As in `--metric` and in records.
+        title: As in tables.
+        better: Which direction is good.
+        unit: "%" or "".
+        paper: Authors, title, year, url.
+        compute: The scores of one `Generated`; nothing for what the metric does not concern.
+        download: The name of the pretrained weights it needs, if any.
+    """
+
+    name: str
+    title: str
+    better: Literal["higher", "lower"]
+    unit: str
+    paper: str
+    compute: Callable[[Generated, Dataset, Context], Iterator[Score]]
+    download: str | None = None

@@ -1,0 +1,1 @@
+"""Data sets: one file each, a function `load(folder)` that returns a `Dataset`."""

@@ -1,0 +1,1 @@
+"""Procedural twins of the papers' data sets: nothing to download, seconds to make."""

@@ -1,0 +1,229 @@
+"""Digits drawn by pen: writers, their strokes, and the ink that a stroke leaves.
+
+A glyph is a handful of points that one uninterrupted stroke passes through, joined by cubic
+splines between its corners. A writer bends every glyph in their own way (points moved, corners
+rounded, slanted, widened) and an example adds the unsteadiness of one writing. As in MHD, which
+keeps the digits formed in one stroke, the pen is never lifted: a 4, a barred 7 and a 1 on a foot
+go back over their own line.
+
+The image of a stroke is that of a soft round tip: the path integral of a Gaussian, saturated by
+the paper, so it is anti-aliased at any width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter1d
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+POINTS = 100
+"""Points on a finished stroke, at equal distances along it."""
+PIXELS = 28
+_DENSE = 160  # points on a stroke before it is measured out
+_KNOTS = 14  # most points of a glyph
+
+_GLYPHS = (
+    # Per digit the ways to form it, y upwards; a third value marks a corner.
+    (
+        "55,100 18,84 2,48 18,12 52,0 88,18 99,54 84,86 50,100",
+        "78,92 48,100 12,74 5,34 30,4 70,6 96,38 94,72 72,96 46,99",
+    ),
+    (
+        "50,100 50,66 50,33 50,0",
+        "24,72 40,84 56,100c 56,66 55,33 55,0",
+        "24,74 52,100c 52,50 52,0c 20,0c 86,0",
+    ),
+    (
+        "4,76 22,96 56,100 86,84 82,58 46,26 2,0c 50,1 100,0",
+        "6,76 28,98 68,98 88,74 70,40 34,8 10,0 6,14 26,18 58,3 100,8",
+    ),
+    (
+        "6,86 28,99 64,99 86,79 68,58 36,53c 74,49 97,28 78,5 38,0 2,14",
+        "6,99 46,100 88,99c 62,76 40,59c 76,54 97,31 78,5 38,0 2,12",
+    ),
+    (
+        "66,100c 36,66 4,32c 52,32 98,32c 68,32c 68,66 68,100c 68,50 66,0",
+        "14,98c 10,66 6,38c 54,38 98,38c 74,38c 75,62 76,88c 74,44 70,0",
+    ),
+    (
+        "92,100c 54,99 18,98c 14,76 10,54c 44,65 84,54 96,28 70,3 36,0 2,12",
+        "94,96 58,98 30,98 19,78 18,60 46,62 82,51 92,26 68,3 34,0 2,12",
+    ),
+    (
+        "82,96 48,86 16,54 5,24 28,1 66,1 94,22 80,45 46,48 12,26",
+        "62,100 36,68 12,36 12,10 46,0 86,12 88,36 54,46 14,26",
+    ),
+    (
+        "2,98c 50,99 98,100c 66,52 40,0",
+        "2,98c 50,99 98,100c 70,52 44,0c 66,46c 30,46c 94,46",
+        "5,86c 3,99c 50,97 98,100c 64,60 44,0",
+    ),
+    (
+        "84,86 54,100 18,86 22,64 56,48 88,26 68,2 32,2 9,22 34,46 72,64 86,84 62,99",
+        "50,53 20,66 16,86 50,100 84,86 80,66 50,53 12,36 12,12 50,0 88,12 88,36 50,53",
+    ),
+    (
+        "88,86 56,100 16,88 8,66 32,49 66,55 87,78 90,95c 88,50 82,0",
+        "86,88 54,100 14,86 10,62 36,50 70,57 90,84 92,52 74,14 42,0 10,8",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class _Glyph:
+    knots: Floats  # (K, 2) in the unit square, y upwards
+    curve: Floats  # (_DENSE, K): points on the stroke are linear in the knots
+
+
+def _glyph(text: str) -> _Glyph:
+    words = text.split()
+    knots = np.array([[int(v) for v in w.rstrip("c").split(",")] for w in words]) / 100
+    ends = [0, *(i for i, w in enumerate(words) if w[-1] == "c" and 0 < i < len(words) - 1)]
+    ends.append(len(words) - 1)
+    along = np.r_[0, np.cumsum(np.hypot(*np.diff(knots, axis=0).T))]
+    at = np.linspace(0, along[-1], _DENSE)
+    curve = np.zeros((_DENSE, len(knots)))
+    for first, last in pairwise(ends):
+        run = slice(first, last + 1)
+        inside = (at >= along[first]) & (at <= along[last])
+        spline = CubicSpline(along[run], np.eye(last + 1 - first), bc_type="natural")
+        curve[inside, run] = spline(at[inside])
+    return _Glyph(knots.astype(np.float32), curve.astype(np.float32))
+
+
+GLYPHS = tuple(tuple(_glyph(text) for text in forms) for forms in _GLYPHS)
+"""GLYPHS[digit]: the ways to form it."""
+
+
+@dataclass(frozen=True)
+class Writers:
+    """The habits of W writers.
+
+    Attributes:
+        form: (W, 10) the way in which each forms each digit.
+        bend: (W, 10, K, 2) how far each moves the points of a glyph, in glyph heights.
+        slant: (W,) tangent of the slope to the right.
+        aspect: (W,) width over height.
+        height: (W,) in shares of the sheet.
+        rounding: (W,) of corners, 0 to 1.
+        tremor: (W,) deviation of a point from the intended path, in glyph heights.
+        width: (W,) of the pen: the standard deviation of its tip, in shares of the sheet.
+    """
+
+    form: Integers
+    bend: Floats
+    slant: Floats
+    aspect: Floats
+    height: Floats
+    rounding: Floats
+    tremor: Floats
+    width: Floats
+
+    def __len__(self) -> int:
+        return len(self.slant)
+
+    def __getitem__(self, who: Integers) -> Writers:
+        """The writers of the given numbers, repeated as asked."""
+        return Writers(*(getattr(self, f.name)[who] for f in fields(self)))
+
+
+def draw_writers(count: int, rng: np.random.Generator) -> Writers:
+    """Draws people with habits of their own."""
+    uniform = lambda low, high: rng.uniform(low, high, count).astype(np.float32)
+    forms = np.array([len(f) for f in GLYPHS])
+    return Writers(
+        form=rng.integers(0, forms, (count, 10)),
+        bend=rng.normal(0, 0.03, (count, 10, _KNOTS, 2)).clip(-0.08, 0.08).astype(np.float32),
+        slant=rng.normal(0.16, 0.19, count).clip(-0.3, 0.6).astype(np.float32),
+        aspect=uniform(0.52, 0.82),
+        height=uniform(0.6, 0.76),
+        rounding=uniform(0.0, 0.9),
+        tremor=uniform(0.004, 0.016),
+        width=uniform(0.020, 0.034),
+    )
+
+
+def write(digits: Integers, hands: Writers, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Writes one digit with each hand.
+
+    Args:
+        digits: (N,) 0 to 9.
+        hands: N writers, e.g. `writers[ids]`.
+        rng: The unsteadiness of each writing.
+
+    Returns:
+        The paths (N, POINTS, 2), x to the right and y upwards on a sheet of [0, 1]², and the
+        widths of the pen (N,), as `ink` takes them.
+    """
+    n = len(digits)
+    path = np.empty((n, _DENSE, 2), np.float32)
+    wobble = hands.bend[np.arange(n), digits]
+    wobble += rng.normal(0, 0.018, wobble.shape).astype(np.float32)
+    form = hands.form[np.arange(n), digits]
+    for digit, forms in enumerate(GLYPHS):
+        for i, glyph in enumerate(forms):
+            rows = np.flatnonzero((digits == digit) & (form == i))
+            path[rows] = glyph.curve @ (glyph.knots + wobble[rows, : len(glyph.knots)])
+
+    smooth = gaussian_filter1d(path, 5, axis=1, mode="nearest")
+    path += hands.rounding[:, None, None] * (smooth - path)
+    shiver = gaussian_filter1d(rng.standard_normal(path.shape, np.float32), 6, axis=1)
+    path += hands.tremor[:, None, None] * shiver / shiver.std()
+
+    normal = lambda deviation: rng.normal(0, deviation, n).astype(np.float32)[:, None]
+    x, y = path[..., 0], path[..., 1]
+    x = (x - 0.5) * (hands.aspect[:, None] * (1 + normal(0.06)))
+    y = y - 0.5
+    x = x + y * (hands.slant[:, None] + normal(0.04))
+    turn = normal(0.04)
+    path = np.stack([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)], -1)
+    path = path * (hands.height[:, None] * (1 + normal(0.04)))[..., None]
+    middle = (path.max(1, keepdims=True) + path.min(1, keepdims=True)) / 2
+    place = rng.normal(0, 0.02, (n, 1, 2)).clip(-0.05, 0.05).astype(np.float32)
+    path = (path - middle + 0.5 + place).clip(0.02, 0.98)
+    width = hands.width * (1 + normal(0.06)[:, 0])
+    return _measured(path), width.clip(0.016, 0.04).astype(np.float32)
+
+
+def _measured(path: Floats) -> Floats:
+    """Paths (N, P, 2) as POINTS points at equal distances along them."""
+    n, p, _ = path.shape
+    length = np.zeros((n, p))
+    length[:, 1:] = np.cumsum(np.hypot(*np.moveaxis(np.diff(path, axis=1), -1, 0)), axis=1)
+    length *= (POINTS - 1) / length[:, -1:]
+    # One search for all paths: path i runs from POINTS * i to POINTS * (i + 1) - 1.
+    start = POINTS * np.arange(n)[:, None]
+    wanted = (start + np.arange(POINTS)).ravel()
+    measured = [np.interp(wanted, (start + length).ravel(), path[..., k].ravel()) for k in (0, 1)]
+    return np.stack(measured, -1).reshape(n, POINTS, 2).astype(np.float32)
+
+
+def ink(path: Floats, width: Floats, pixels: int = PIXELS) -> Floats:
+    """The picture that a pen leaves.
+
+    Args:
+        path: (N, P, 2) on a sheet of [0, 1]², y upwards; neighbours at most a pixel apart.
+        width: (N,) the standard deviation of the tip.
+        pixels: Height and width of the picture.
+
+    Returns:
+        (N, pixels, pixels), 0 is paper and 1 is ink, the top row first.
+    """
+    centre = (np.arange(pixels, dtype=np.float32) + 0.5) / pixels
+    tip = lambda z, at: np.exp(-(((at - z[..., None]) / width[:, None, None]) ** 2) / 2)
+    gap = np.hypot(*np.moveaxis(np.diff(path, axis=1), -1, 0))
+    share = np.zeros(path.shape[:2], np.float32)  # the length of path that a point stands for
+    share[:, 1:] += gap / 2
+    share[:, :-1] += gap / 2
+    share /= width[:, None] * np.sqrt(2 * np.pi)
+    rows = tip(path[..., 1], centre[::-1]) * share[..., None]
+    exposure = rows.transpose(0, 2, 1) @ tip(path[..., 0], centre)
+    picture: Floats = 1 - np.exp(-3.5 * exposure)
+    return picture

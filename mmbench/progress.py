@@ -1,0 +1,81 @@
+"""Progress of long work: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from tqdm import tqdm
+
+LINE_SECONDS = 10.0  # between two plain lines
+
+
+class Bar:
+    """The progress of one stage; made by `Progress.stage`."""
+
+    def __init__(self, title: str, total: int, done: int, unit: str, out: TextIO | None) -> None:
+        self.title, self.total, self.done, self.unit, self.out = title, total, done, unit, out
+        self._first, self._start = done, time.monotonic()
+        self._last = self._start
+        self._bar = None
+        if out is not None and out.isatty():
+            self._bar = tqdm(total=total, initial=done, desc=title, unit=unit, file=out,
+                             leave=False, dynamic_ncols=True, mininterval=0.2)  # fmt: skip
+
+    def update(self, done: int, note: str = "") -> None:
+        """Reports that `done` of the total are finished; `note` is e.g. "loss 0.12"."""
+        step, self.done = done - self.done, done
+        if self._bar is not None:
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(step)
+        elif self.out is not None and time.monotonic() - self._last >= LINE_SECONDS:
+            self._last = time.monotonic()
+            rate = (done - self._first) / (self._last - self._start)
+            left = (self.total - done) / rate if rate else float("inf")
+            parts = [f"{self.title}: {done}/{self.total}", note, f"{rate:.3g} {self.unit}/s",
+                     f"{_clock(left)} left"]  # fmt: skip
+            print(", ".join(p for p in parts if p), file=self.out, flush=True)
+
+    def close(self) -> None:
+        """Takes the bar off the screen."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Progress:
+    """Where long work reports.
+
+    Args:
+        out: A text stream; standard error by default. None keeps silent.
+    """
+
+    def __init__(self, out: TextIO | None = sys.stderr) -> None:
+        self.out = out
+
+    @contextmanager
+    def stage(self, title: str, total: int, done: int = 0, unit: str = "step") -> Iterator[Bar]:
+        """A stage of `total` units, of which `done` were done before; says how long it took."""
+        bar = Bar(title, total, done, unit, self.out)
+        start = time.monotonic()
+        try:
+            yield bar
+        finally:
+            bar.close()
+        self.say(f"{title}: done in {_clock(time.monotonic() - start)}")
+
+    def say(self, line: str) -> None:
+        """Prints one line."""
+        if self.out is not None:
+            print(line, file=self.out, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    if seconds == float("inf"):
+        return "?"
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"

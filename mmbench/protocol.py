@@ -1,0 +1,189 @@
+"""Protocols: what a paper's appendix sets, one TOML table per data set.
+
+A protocol has three tables: `modalities` (network and likelihood of each), `models` (the
+hyper-parameters of each method, which are constructor arguments) and `evaluation`. A run uses its
+own part, with overrides applied; that part is stored in the record and hashed, and rows with
+different hashes never share a mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import tomllib
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import is_dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from mmbench.registry import names, nearest
+
+Table = dict[str, Any]
+
+TABLES = ("modalities", "models", "evaluation")
+
+
+def load(dataset: str, file: Path | None = None) -> Table:
+    """The protocol of a data set, or the one in a file.
+
+    Raises:
+        FileNotFoundError: There is no such file, or no protocol for the data set.
+        ValueError: It is not TOML, or has other tables than a protocol has.
+    """
+    if file is None:
+        shipped = files("mmbench") / "protocols" / f"{dataset}.toml"
+        if not shipped.is_file():
+            raise FileNotFoundError(
+                f"there is no protocol for the data set {dataset!r}; name one with --protocol"
+            )
+        text, name = shipped.read_text(encoding="utf-8"), shipped.name
+    else:
+        text, name = file.read_text(encoding="utf-8"), str(file)
+    try:
+        protocol = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{name} is not a TOML file: {error}") from None
+    for key in protocol:
+        if key not in TABLES:
+            raise ValueError(f"{name} has a table {key!r}{nearest(key, TABLES)}")
+    for key in TABLES:
+        if not isinstance(protocol.get(key), dict):
+            raise ValueError(f"{name} has no table {key!r}")
+    return protocol
+
+
+def override(protocol: Table, settings: Sequence[str]) -> Table:
+    """Applies settings like "models.mld.score.epochs=10"; values are TOML, or else text.
+
+    The tables on the way must exist. Whether the last key does is checked where it is used, for
+    it may be an argument that the protocol leaves at its default.
+
+    Raises:
+        ValueError: A setting is not KEY=VALUE, or its tables do not exist.
+    """
+    result: Table = json.loads(json.dumps(protocol))
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        keys = path.strip().split(".")
+        if not equals or not all(keys):
+            raise ValueError(f"the setting {setting!r} is not of the form KEY=VALUE")
+        table = result
+        for depth, key in enumerate(keys[:-1]):
+            inside = ".".join(keys[:depth]) or "the protocol"
+            if not isinstance(table.get(key), dict):
+                tables = [k for k, v in table.items() if isinstance(v, dict)]
+                raise ValueError(f"{inside} has no table {key!r}{nearest(key, tables)}")
+            table = table[key]
+        if len(keys) == 1:
+            raise ValueError(f"{path!r} is not a setting{nearest(path, TABLES)}")
+        try:
+            table[keys[-1]] = tomllib.loads(f"x = {text}")["x"]
+        except tomllib.TOMLDecodeError:
+            table[keys[-1]] = text.strip()
+    return result
+
+
+def resolve(protocol: Table, model: str) -> Table:
+    """The part of a protocol that one model uses, with the model's table under "model".
+
+    Raises:
+        LookupError: The protocol has no table for the model.
+    """
+    known = protocol["models"]
+    if model not in known:
+        unknown = "" if model in names("models") else nearest(model, names("models"))
+        raise LookupError(
+            f"no model is called {model!r}{unknown}" if unknown else
+            f"this protocol has no table models.{model}{nearest(model, known)}"
+        )  # fmt: skip
+    return {"modalities": protocol["modalities"], "model": known[model],
+            "evaluation": protocol["evaluation"]}  # fmt: skip
+
+
+def digest(value: object) -> str:
+    """The first 16 hex digits of the sha256 of a value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *first: Any) -> Any:
+    """Calls `build(*first, **table)` after checking names and types of the table's values.
+
+    A parameter annotated with a dataclass takes a table of its own.
+
+    Args:
+        build: A class or function whose parameters are annotated.
+        table: Argument name -> value.
+        where: The table's place in the protocol, for messages.
+        first: Positional arguments.
+
+    Raises:
+        ValueError: An unknown or missing name, a value of the wrong type or out of range.
+    """
+    parameters = list(inspect.signature(build).parameters.values())[len(first) :]
+    known = {p.name: p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+    hints = get_type_hints(build.__init__ if isinstance(build, type) else build)  # type: ignore[misc]
+    for name in table:
+        if name not in known:
+            raise ValueError(f"{where} has no setting {name!r}{nearest(name, known)}")
+    for name, p in known.items():
+        if p.default is p.empty and name not in table:
+            raise ValueError(f"{where} lacks the setting {name!r}")
+    arguments = {k: _convert(v, hints.get(k, Any), f"{where}.{k}") for k, v in table.items()}
+    try:
+        return build(*first, **arguments)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    """Checks a TOML value against an annotation."""
+    if hint is Any or hint is inspect.Parameter.empty:
+        return value
+    if is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ValueError(f"{where} is {value!r}, expected a table")
+        return construct(hint, value, where)  # type: ignore[arg-type]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        if value not in arguments:
+            raise ValueError(f"{where} is {value!r}{nearest(str(value), map(str, arguments))}")
+        return value
+    if origin in (Union, types.UnionType):
+        for option in arguments:
+            try:
+                return _convert(value, option, where)
+            except ValueError:
+                continue
+        raise ValueError(f"{where} is {value!r}, expected {_wanted(hint)}")
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    kind = {list: list, Sequence: list, tuple: list, dict: dict, Mapping: dict}.get(
+        origin or hint, hint
+    )
+    for abstract, concrete in ((Sequence, list), (Mapping, dict)):
+        kind = concrete if origin is abstract else kind
+    if not isinstance(kind, type) or not isinstance(value, kind):
+        raise ValueError(f"{where} is {value!r}, expected {_wanted(hint)}")
+    if isinstance(value, bool) and hint is not bool:
+        raise ValueError(f"{where} is {value!r}, expected {_wanted(hint)}")
+    if kind is dict and len(arguments) == 2:
+        return {k: _convert(v, arguments[1], f"{where}.{k}") for k, v in value.items()}
+    if kind is list and arguments:
+        return [_convert(v, arguments[0], f"{where}[{i}]") for i, v in enumerate(value)]
+    return value
+
+
+def _wanted(hint: Any) -> str:
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    if hint in words:
+        return words[hint]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(map(_wanted, arguments)))
+    if (origin or hint) in (dict, Mapping):
+        return "a table"
+    return "a list" if (origin or hint) in (list, tuple, Sequence) else str(hint)

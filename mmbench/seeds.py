@@ -1,0 +1,23 @@
+"""Named random streams, derived by hashing, so that no two purposes share their noise."""
+
+import hashlib
+
+import torch
+
+
+def derive(seed: int, *purpose: object) -> int:
+    """A 63-bit seed for one purpose of a run.
+
+    Args:
+        seed: The run's seed.
+        purpose: What the numbers are for, e.g. ("order", "score", epoch).
+    """
+    name = "\x1f".join([str(int(seed)), *map(str, purpose)])
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+
+
+def stream(
+    seed: int, *purpose: object, device: torch.device | str = "cpu"
+) -> torch.Generator:
+    """A generator of its own for one purpose of a run."""
+    return torch.Generator(device).manual_seed(derive(seed, *purpose))

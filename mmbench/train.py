@@ -1,0 +1,261 @@
+"""The one training loop: progress, EMA, mixed precision, checkpoints and exact resume.
+
+Nothing random is carried from one step to the next: the order of an epoch and the noise of a
+step each have a stream of their own, so a checkpoint needs parameters, optimiser, EMA and step,
+and an interrupted stage ends in the same bits as an uninterrupted one on the same machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from mmbench.atomic import replacing
+from mmbench.progress import Bar, Progress
+from mmbench.seeds import derive, stream
+
+Loss = Callable[[Tensor, torch.Generator], Tensor]
+"""(rows (B,) of the training examples, source of noise) -> scalar to minimise."""
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """The hyper-parameters of one training stage.
+
+    Attributes:
+        epochs: Passes over the training examples.
+        batch_size: Examples a step; the incomplete batch that ends an epoch is left out.
+        learning_rate: Of Adam, after warm-up.
+        weight_decay: L2 penalty inside Adam's gradient (not decoupled).
+        schedule: "constant", or "cosine" to zero at the last step.
+        warmup: Steps over which the learning rate rises linearly from zero.
+        clip: Largest norm of the gradient; longer ones are scaled down to it.
+        ema: Decay of the moving average of the parameters that the stage ends with; 0 is off.
+        precision: "bfloat16" computes the loss under autocast.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: int = 0
+    clip: float = math.inf
+    ema: float = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 0), ("batch_size", 1), ("warmup", 0), ("weight_decay", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
+        for name in ("learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is {self.ema}, expected a decay from 0 (off) to below 1")
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step, of `steps` in all."""
+        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        fall = 0.5 * (1 + math.cos(math.pi * step / steps)) if self.schedule == "cosine" else 1.0
+        return self.learning_rate * rise * fall
+
+
+class Trainer:
+    """Minimises losses, one named stage after the other.
+
+    Args:
+        folder: Where finished stages and checkpoints lie. A finished stage is loaded instead of
+            trained, an interrupted one goes on.
+        seed: The run's seed.
+        device: Where the modules and the training examples are.
+        progress: Where to report.
+        checkpoint_seconds: Time between checkpoints.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        device: torch.device,
+        progress: Progress,
+        checkpoint_seconds: float = 30.0,
+    ) -> None:
+        self.folder, self.seed, self.device, self.progress = folder, seed, device, progress
+        self.checkpoint_seconds = checkpoint_seconds
+        self.seconds: dict[str, float] = {}  # per stage, interruptions left out
+
+    def minimise(
+        self, stage: str, module: nn.Module, loss: Loss, examples: int, with_: Optimisation
+    ) -> None:
+        """Trains `module` in place; it ends in evaluation mode, with EMA weights if asked for.
+
+        Args:
+            stage: A name, unique in the run.
+            module: Whose parameters are trained.
+            loss: The scalar loss of a batch of example numbers. It draws noise only from the
+                generator it is handed (dropout is seeded besides).
+            examples: Number of training examples.
+            with_: How.
+
+        Raises:
+            FloatingPointError: The loss is not finite.
+            ValueError: A file of this stage belongs to another module or other settings.
+        """
+        path = self.folder / f"{_slug(stage)}.safetensors"
+        identity = self._identity(stage, module, examples, with_)
+        if path.exists():
+            self.seconds[stage] = _load(path, module, identity)
+        else:
+            self._run(stage, module, loss, examples, with_, path, identity)
+        module.eval()
+
+    def _run(
+        self,
+        stage: str,
+        module: nn.Module,
+        loss: Loss,
+        examples: int,
+        with_: Optimisation,
+        path: Path,
+        identity: str,
+    ) -> None:
+        size = min(with_.batch_size, examples)
+        per_epoch = examples // size
+        steps = per_epoch * with_.epochs
+        parameters = [p for p in module.parameters() if p.requires_grad]
+        optimiser = torch.optim.Adam(parameters, lr=with_.learning_rate,
+                                     weight_decay=with_.weight_decay,
+                                     fused=self.device.type in ("cpu", "cuda"))  # fmt: skip
+        average = [p.detach().clone() for p in parameters] if with_.ema else []
+        checkpoint = path.with_suffix(".checkpoint")
+        step, before = 0, 0.0
+        if checkpoint.exists():
+            step, before = _resume(checkpoint, module, optimiser, average, identity)
+        noise = torch.Generator(self.device)
+        half = with_.precision == "bfloat16"
+        finite = torch.ones((), dtype=torch.bool, device=self.device)
+        module.train()
+        start = saved = time.monotonic()
+        with self.progress.stage(stage, steps, step) as bar:
+            epoch, order = -1, torch.empty(0)
+            while step < steps:
+                if step // per_epoch != epoch:
+                    epoch = step // per_epoch
+                    order = torch.randperm(
+                        examples, generator=stream(self.seed, stage, "order", epoch)
+                    ).to(self.device)
+                here = step % per_epoch * size
+                torch.manual_seed(derive(self.seed, stage, "dropout", step))
+                noise.manual_seed(derive(self.seed, stage, "noise", step))
+                for group in optimiser.param_groups:
+                    group["lr"] = with_.rate(step, steps)
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                    value = loss(order[here : here + size], noise)
+                optimiser.zero_grad()
+                value.backward()
+                if with_.clip < math.inf:
+                    nn.utils.clip_grad_norm_(parameters, with_.clip)
+                optimiser.step()
+                if average:
+                    torch._foreach_lerp_(average, parameters, 1 - with_.ema)
+                finite &= torch.isfinite(value.detach())
+                step += 1
+                now = time.monotonic()
+                save = now - saved > self.checkpoint_seconds
+                if step % 20 == 0 or step == steps or save:
+                    self._report(stage, step, value, finite, bar)
+                if save and step < steps:
+                    state = {"module": module.state_dict(), "optimiser": optimiser.state_dict(),
+                             "average": average, "step": step, "identity": identity,
+                             "seconds": before + now - start}  # fmt: skip
+                    with replacing(checkpoint) as part:
+                        torch.save(state, part)
+                    saved = time.monotonic()
+        with torch.no_grad():
+            for p, a in zip(parameters, average, strict=False):
+                p.copy_(a)
+        self.seconds[stage] = before + time.monotonic() - start
+        save_weights(path, module, identity=identity, seconds=repr(self.seconds[stage]))
+        checkpoint.unlink(missing_ok=True)
+
+    def _report(self, stage: str, step: int, value: Tensor, finite: Tensor, bar: Bar) -> None:
+        if not finite:
+            raise FloatingPointError(
+                f"the loss of stage {stage!r} is not finite by step {step}: try a lower "
+                "learning_rate, or a clip"
+            )
+        bar.update(step, f"loss {value.item():.4g}")
+
+    def _identity(self, stage: str, module: nn.Module, examples: int, with_: Optimisation) -> str:
+        shapes = [(name, tuple(x.shape)) for name, x in module.state_dict().items()]
+        return hashlib.sha256(repr((self.seed, stage, shapes, examples, with_)).encode()).hexdigest()
+
+
+def save_weights(path: Path, module: nn.Module, **metadata: str) -> None:
+    """Writes a module's parameters and buffers as safetensors."""
+    state = {k: x.detach().cpu().clone().contiguous() for k, x in module.state_dict().items()}
+    with replacing(path) as part:
+        save_file(state, part, metadata)
+
+
+def load_weights(path: Path, module: nn.Module) -> dict[str, str]:
+    """Reads what `save_weights` wrote into a module; returns the metadata.
+
+    Raises:
+        ValueError: The file is damaged, or belongs to another network.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = dict(file.metadata() or {})
+        module.load_state_dict(state)
+    except (SafetensorError, RuntimeError) as error:
+        why = str(error).splitlines()[0].rstrip(":.")
+        raise ValueError(f"{path} does not hold the weights of this network ({why}); delete it "
+                         "to train again") from None  # fmt: skip
+    return metadata
+
+
+def _load(path: Path, module: nn.Module, identity: str) -> float:
+    metadata = load_weights(path, module)
+    if metadata.get("identity") != identity:
+        raise ValueError(f"{path} was trained with other settings; delete it to train again")
+    return float(metadata["seconds"])
+
+
+def _resume(
+    path: Path,
+    module: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: list[Tensor],
+    identity: str,
+) -> tuple[int, float]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError) as error:
+        why = str(error).splitlines()[0]
+        raise ValueError(f"{path} is not a readable checkpoint ({why}); delete it to train that "
+                         "stage again") from None  # fmt: skip
+    if state["identity"] != identity:
+        raise ValueError(f"{path} was written with other settings; delete it to train again")
+    module.load_state_dict(state["module"])
+    optimiser.load_state_dict(state["optimiser"])
+    for a, saved in zip(average, state["average"], strict=True):
+        a.copy_(saved)
+    return state["step"], state["seconds"]
+
+
+def _slug(stage: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", stage)

@@ -1,0 +1,1 @@
+"""Diffusion-based multi-modal generative models and their parts."""

@@ -1,0 +1,121 @@
+"""What a data set fixes for every method: encoders, decoders and likelihoods.
+
+The papers compare methods on equal networks, so these belong to the data set's protocol; only
+latent sizes differ between methods.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmbench.core import Modality
+from mmbench.protocol import construct
+from mmbench.registry import locate
+
+Distribution = Literal["normal", "laplace", "bernoulli", "categorical"]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """log p(x | decoder output).
+
+    Attributes:
+        distribution: "normal" and "laplace" take the output as their location; "bernoulli" as
+            logits, "categorical" as logits over the last axis of a one-hot x.
+        scale: Of the normal (standard deviation) or Laplace. The squared error without a factor,
+            which several papers use, is the normal of scale sqrt(1/2).
+    """
+
+    distribution: Distribution
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.scale > 0:
+            raise ValueError(f"the scale of a likelihood is {self.scale}, expected more than 0")
+
+    def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
+        """Log-likelihood of each example, summed over its elements.
+
+        Args:
+            output: (B, *shape) from the decoder.
+            x: (B, *shape).
+
+        Returns:
+            (B,) in nats.
+        """
+        b = self.scale
+        if self.distribution == "laplace":
+            log_p = -(x - output).abs() / b - math.log(2 * b)
+        elif self.distribution == "normal":
+            log_p = -((x - output) ** 2) / (2 * b**2) - math.log(b * math.sqrt(2 * math.pi))
+        elif self.distribution == "bernoulli":
+            log_p = -F.binary_cross_entropy_with_logits(output, x, reduction="none")
+        else:
+            log_p = x * F.log_softmax(output, -1)
+        return log_p.flatten(1).sum(1)
+
+    def mean(self, output: Tensor) -> Tensor:
+        """The expected x: what a sample shows."""
+        if self.distribution == "bernoulli":
+            return output.sigmoid()
+        return output.softmax(-1) if self.distribution == "categorical" else output
+
+
+@dataclass(frozen=True)
+class Networks:
+    """How to build one modality's networks, for any latent size.
+
+    Attributes:
+        encoder: outputs -> a network (B, *shape) -> (B, outputs).
+        decoder: latent size -> a network (B, latent size) -> (B, *shape).
+    """
+
+    encoder: Callable[[int], nn.Module]
+    decoder: Callable[[int], nn.Module]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One modality as every model sees it."""
+
+    modality: Modality
+    networks: Networks
+    likelihood: Likelihood
+
+    def present(self, output: Tensor) -> Tensor:
+        """What a decoder's output looks like as data: the mean, pictures and sounds in [0, 1]."""
+        x = self.likelihood.mean(output)
+        return x.clamp(0, 1) if self.modality.kind in ("image", "mask", "sound") else x
+
+
+def architectures(
+    modalities: Sequence[Modality], tables: dict[str, dict[str, Any]]
+) -> dict[str, Architecture]:
+    """Reads the protocol's table `modalities`; a key may be a pattern such as "m*".
+
+    Raises:
+        LookupError: A modality has no table, or a network does not exist.
+        ValueError: A table has an unknown key or a value of the wrong type.
+    """
+    found = {}
+    for m in modalities:
+        table = next((t for name, t in tables.items() if fnmatchcase(m.name, name)), None)
+        if table is None:
+            raise LookupError(f"the protocol has no table modalities.{m.name}")
+        found[m.name] = construct(_architecture, table, f"modalities.{m.name}", m)
+    return found
+
+
+def _architecture(modality: Modality, network: str, likelihood: Likelihood) -> Architecture:
+    module, _, name = network.partition(":")
+    networks = locate(module, name)
+    if not isinstance(networks, Networks):
+        raise ValueError(f"{network} is not a Networks (an encoder and a decoder)")
+    return Architecture(modality, networks, likelihood)

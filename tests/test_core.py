@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from mmbench.core import Dataset, Modality, Split, subsets
+
+IMAGE = Modality("image", "image", (1, 2, 2))
+VECTOR = Modality("vector", "attributes", (3,))
+
+
+def split(n=6, **change):
+    tensors = {
+        "image": torch.arange(4 * n, dtype=torch.uint8).view(n, 1, 2, 2),
+        "vector": torch.arange(3.0 * n).view(n, 3),
+    }
+    return Split(**{"tensors": tensors, "labels": torch.arange(n) % 2, **change})
+
+
+def test_batch_scales_and_gathers():
+    tokens = torch.arange(12, dtype=torch.int16).view(6, 2)
+    s = Split({"image": torch.full((6, 1, 2, 2), 255, dtype=torch.uint8), "text": tokens})
+    batch = s.batch(torch.tensor([4, 1]))
+    assert batch["image"].dtype == torch.float32
+    assert batch["image"].unique().tolist() == [1.0]
+    assert batch["text"].dtype == torch.int64
+    assert batch["text"].tolist() == [[8, 9], [2, 3]]
+
+
+def test_index_pairs_without_copies():
+    index = {"image": torch.tensor([0, 0, 1, 1]), "vector": torch.tensor([2, 1, 0, 2])}
+    s = Split({"image": torch.zeros(2, 1), "vector": torch.arange(3.0)[:, None]}, index)
+    assert len(s) == 4
+    assert s.batch(torch.arange(4))["vector"].flatten().tolist() == [2, 1, 0, 2]
+
+
+def test_unequal_counts_are_told():
+    with pytest.raises(ValueError, match="image has 2, vector has 3"):
+        Split({"image": torch.zeros(2, 1), "vector": torch.zeros(3, 1)})
+
+
+def test_an_index_outside_is_told():
+    with pytest.raises(ValueError, match="index of modality 'a' points outside its 2 rows"):
+        Split({"a": torch.zeros(2, 1)}, {"a": torch.tensor([0, 2])})
+
+
+def test_fingerprint_is_of_the_content():
+    a = split().fingerprint()
+    assert a == split().fingerprint()
+    assert a == split(tensors=dict(reversed(split().tensors.items()))).fingerprint()
+    assert a != split(labels=1 - torch.arange(6) % 2).fingerprint()
+    changed = split().tensors
+    changed["image"][3, 0, 1, 1] += 1
+    assert a != split(tensors=changed).fingerprint()
+    assert a != split(index={"image": torch.arange(6).flip(0)}).fingerprint()
+
+
+def test_dataset_checks_its_splits():
+    with pytest.raises(ValueError, match=r"test split of toy has no example of class 2"):
+        Dataset("toy", (IMAGE, VECTOR), split(labels=torch.arange(6) % 3), split(), classes=3)
+    wrong = Modality("image", "image", (1, 2, 3))
+    with pytest.raises(ValueError, match=r"image of shape \(1, 2, 2\), not \(1, 2, 3\)"):
+        Dataset("toy", (wrong, VECTOR), split(), split(), classes=2)
+    with pytest.raises(ValueError, match="has no labels"):
+        Dataset("toy", (IMAGE, VECTOR), split(labels=None), split(), classes=2)
+    with pytest.raises(ValueError, match=r"holds \['image', 'vector'\], not \['image'\]"):
+        Dataset("toy", (IMAGE,), split(), split(), classes=2)
+
+
+@pytest.mark.parametrize("name", ["joint", "", "a,b", "a b", "../a"])
+def test_modality_names(name):
+    with pytest.raises(ValueError, match="cannot name a modality"):
+        Modality(name, "image", (1,))
+
+
+def test_modality_kind():
+    with pytest.raises(ValueError, match="kind 'picture'; kinds: image"):
+        Modality("a", "picture", (1,))
+
+
+def test_subsets():
+    assert subsets(["a", "b"]) == [(), ("a",), ("b",), ("a", "b")]
+    assert len(set(subsets("abcde"))) == 32

@@ -1,0 +1,102 @@
+from importlib.resources import files
+
+import pytest
+
+from mmbench.protocol import construct, digest, load, override, resolve
+from mmbench.train import Optimisation
+
+PROTOCOL = {
+    "modalities": {"a": {"network": "x:y"}},
+    "models": {"mld": {"d": 0.5, "score": {"epochs": 3}}, "mvae": {}},
+    "evaluation": {"metrics": {}},
+}
+
+
+@pytest.mark.parametrize(
+    "name", [f.name.removesuffix(".toml") for f in (files("mmbench") / "protocols").iterdir()]
+)
+def test_every_shipped_protocol_is_well_formed(name):
+    protocol = load(name)
+    for model in protocol["models"]:
+        assert set(resolve(protocol, model)) == {"modalities", "model", "evaluation"}
+
+
+def test_override_changes_a_copy():
+    changed = override(PROTOCOL, ["models.mld.score.epochs=10", "models.mld.d = 0.25",
+                                  "models.mld.latent={a=4}", "models.mld.kind=plain"])  # fmt: skip
+    mld = changed["models"]["mld"]
+    assert mld == {"d": 0.25, "score": {"epochs": 10}, "latent": {"a": 4}, "kind": "plain"}
+    assert PROTOCOL["models"]["mld"]["d"] == 0.5
+
+
+@pytest.mark.parametrize(("setting", "words"), [
+    ("models.mdl.d=1", "models has no table 'mdl'; did you mean 'mld'"),
+    ("model.mld.d=1", "the protocol has no table 'model'; did you mean 'models'"),
+    ("models.mld.scores.epochs=1", "models.mld has no table 'scores'; did you mean 'score'"),
+    ("models.mld.d", "not of the form KEY=VALUE"),
+    ("=3", "not of the form KEY=VALUE"),
+    ("models=3", "'models' is not a setting"),
+])  # fmt: skip
+def test_bad_settings_are_told(setting, words):
+    with pytest.raises(ValueError, match=words):
+        override(PROTOCOL, [setting])
+
+
+def test_resolve_names_what_there_is():
+    with pytest.raises(LookupError, match=r"no model is called 'mdl'; did you mean 'mld'\?"):
+        resolve(PROTOCOL, "mdl")
+    with pytest.raises(LookupError, match=r"this protocol has no table models.mld"):
+        resolve({**PROTOCOL, "models": {}}, "mld")
+
+
+def test_digest_ignores_order_only():
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
+    assert digest({"a": 1}) != digest({"a": 2})
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("x =", "is not a TOML file"),
+    ("[modality.a]\n", "has a table 'modality'; did you mean 'modalities'"),
+    ("[modalities]\n[models]\n", "has no table 'evaluation'"),
+])  # fmt: skip
+def test_bad_files_are_told(tmp_path, text, words):
+    file = tmp_path / "p.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=words):
+        load("any", file)
+
+
+def test_unknown_data_set():
+    with pytest.raises(FileNotFoundError, match="no protocol for the data set 'nothing'"):
+        load("nothing")
+
+
+HOW = {"epochs": 1, "batch_size": 2, "learning_rate": 1}
+
+
+def model(first, *, size: int | dict[str, int], how: Optimisation, names: list[str] | None = None):
+    return first, size, how, names
+
+
+def test_construct_builds_nested_tables():
+    first, size, how, names = construct(model, {"size": {"a": 3}, "how": HOW}, "models.x", "F")
+    assert (first, size, names) == ("F", {"a": 3}, None)
+    assert how == Optimisation(1, 2, 1.0)
+    assert isinstance(how.learning_rate, float)
+
+
+@pytest.mark.parametrize(("table", "words"), [
+    ({"size": 1, "how": HOW, "sise": 2}, "models.x has no setting 'sise'; did you mean 'size'"),
+    ({"size": 1}, "models.x lacks the setting 'how'"),
+    ({"size": "big", "how": HOW}, "models.x.size is 'big', expected a whole number or a table"),
+    ({"size": True, "how": HOW}, "models.x.size is True"),
+    ({"size": 1, "how": 3}, "models.x.how is 3, expected a table"),
+    ({"size": 1, "how": {**HOW, "epochs": 1.5}}, r"models.x.how.epochs is 1.5, expected a whole"),
+    ({"size": 1, "how": {**HOW, "epoch": 1}}, "models.x.how has no setting 'epoch'; did you mean"),
+    ({"size": 1, "how": {**HOW, "schedule": "cosin"}}, "schedule is 'cosin'; did you mean 'cosine"),
+    ({"size": 1, "how": {**HOW, "ema": 2}}, r"models.x.how: ema is 2.0, expected a decay"),
+    ({"size": 1, "how": HOW, "names": [1]}, "models.x.names is"),
+])  # fmt: skip
+def test_construct_tells_what_is_wrong(table, words):
+    with pytest.raises(ValueError, match=words):
+        construct(model, table, "models.x", "F")
