@@ -29,12 +29,23 @@ CEILING_DB = -5.0
 """Stored as 1."""
 
 
+def _ends() -> NDArray[np.float64]:
+    """Hertz of the BANDS + 2 points, equally far apart in mel, between which bands rise and fall."""
+    low, high = (2595 * np.log10(1 + hz / 700) for hz in (LOWEST_HZ, RATE / 2))
+    ends: NDArray[np.float64] = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
+    return ends
+
+
+def band_hertz() -> NDArray[np.float64]:
+    """The middle of each band in hertz (BANDS,)."""
+    return _ends()[1:-1]
+
+
 @cache
 def mel_matrix() -> csr_array:
     """Triangular bands (BANDS, FFT / 2 + 1), each row a weighted mean of the bins."""
-    to_mel = lambda hz: 2595 * np.log10(1 + hz / 700)
-    ends = np.linspace(to_mel(LOWEST_HZ), to_mel(RATE / 2), BANDS + 2)
-    low, middle, high = (700 * (10 ** (ends[i : BANDS + i, None] / 2595) - 1) for i in range(3))
+    ends = _ends()[:, None]
+    low, middle, high = ends[:-2], ends[1:-1], ends[2:]
     hz = np.fft.rfftfreq(FFT, 1 / RATE)
     bands = np.minimum((hz - low) / (middle - low), (high - hz) / (high - middle)).clip(0)
     return csr_array((bands / bands.sum(1, keepdims=True)).astype(np.float32))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from mmbench.datasets.mini.mel import RATE, SAMPLES
+from mmbench.datasets.mini.mel import RATE, SAMPLES, band_hertz, mel_power
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -117,7 +117,9 @@ class Speakers:
 def draw_speakers(count: int, rng: np.random.Generator) -> Speakers:
     """Draws men, women and children in about equal parts of short and long vocal tracts."""
     size = rng.uniform(0, 1, count)  # 0 is a tall man, 1 is a child
-    spread = lambda deviation, *shape: np.exp(rng.normal(0, deviation, (count, *shape)).clip(-2.5 * deviation, 2.5 * deviation))
+    spread = lambda deviation, *shape: np.exp(
+        rng.normal(0, deviation, (count, *shape)).clip(-2.5 * deviation, 2.5 * deviation)
+    )
     phonemes = len(_NAMES)
     voices = Speakers(
         tract=0.92 + 0.33 * size,
@@ -127,7 +129,7 @@ def draw_speakers(count: int, rng: np.random.Generator) -> Speakers:
         open=rng.uniform(0.45, 0.8, count),
         accent=spread(0.05, phonemes, 3),
         timing=spread(0.15, phonemes),
-        colour=rng.uniform(-3, 3, count),
+        colour=rng.uniform(-2, 2, count),
     )
     return Speakers(*(getattr(voices, f.name).astype(np.float32) for f in fields(voices)))
 
@@ -168,7 +170,25 @@ def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Float
 
     a, b, c = _resonators(place, track[..., 10:], voices)
     voice, breath, hiss = _sources(strength, _pitch(time, ends, last, voices, rng), voices, rng)
-    return _filtered(a, b, c, voice + breath, hiss).T
+    wave = np.ascontiguousarray(_filtered(a, b, c, voice + breath, hiss).T)
+    loudness = 0.9 * 10 ** (-rng.uniform(0, 12, (n, 1)).astype(np.float32) / 20)
+    wave *= loudness / np.abs(wave).max(1, keepdims=True)
+    return wave
+
+
+def record(waves: Floats, voices: Speakers, rng: np.random.Generator) -> Floats:
+    """Mel power (N, FRAMES, BANDS) of the waves as a microphone in a room takes it.
+
+    The room's noise is added as its expected power, a smooth floor: its chance fluctuations would
+    be most of what a network has to store, and say nothing of the word.
+    """
+    n = len(waves)
+    octaves = np.log2(band_hertz() / 1000)
+    linear = lambda decibels: 10 ** (decibels / 10)
+    tilt = rng.normal(0, 1, (n, 1)).astype(np.float32) + voices.colour[:, None]
+    level = rng.uniform(-66, -48, (n, 1)) - rng.uniform(0, 3, (n, 1)) * octaves
+    power = mel_power(waves) * linear(tilt * octaves)[:, None].astype(np.float32)
+    return power + linear(level)[:, None].astype(np.float32)
 
 
 def _durations(said: Integers, factor: Floats, rng: np.random.Generator) -> Floats:

@@ -1,0 +1,63 @@
+"""Notes below a table: what one must know before comparing its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mmbench.core import Score
+from mmbench.store import Record
+
+FULL_RANK = {"fid": 2048}
+"""Metric -> dimension of its features; from fewer samples their covariance is singular."""
+
+Runs = Sequence[tuple[str, Sequence[Record], Sequence[Score]]]
+"""Label of a row, its records, and the scores of theirs that the table shows."""
+
+
+def notes(metric: str, runs: Runs) -> Iterable[str]:
+    """Sentences that hold for the whole table; they name rows only where rows differ."""
+    yield "Mean ± sample standard deviation over seeds."
+    yield "Seeds: " + told_apart((row, _list(r.seed for r in of)) for row, of, _ in runs)
+    counts = [(row, {s.n for s in scores if s.value is not None}) for row, _, scores in runs]
+    if any(ns for _, ns in counts):
+        yield "Samples N: " + told_apart((row, _numbers(ns)) for row, ns in counts)
+    few = FULL_RANK.get(metric, 0)
+    if any(n < few for _, ns in counts for n in ns):
+        yield (f"Small N: {metric} of fewer than {few:,} samples is biased upwards, and can only "
+               "be compared at equal N")  # fmt: skip
+    yield "Network evaluations per sample: " + told_apart(
+        (row, _numbers(r.evaluations for r in of)) for row, of, _ in runs
+    )
+    yield "Protocol: " + told_apart((row, of[0].protocol_hash) for row, of, _ in runs)
+    networks: dict[str, None] = {}
+    for target in dict.fromkeys(s.target for _, _, scores in runs for s in scores):
+        text = told_apart(
+            (row, _list(s.extractor for s in scores if s.target == target and s.extractor))
+            for row, _, scores in runs
+        )
+        networks |= dict.fromkeys([text] if text else [])
+    if networks:
+        yield "Measured with: " + "; ".join(networks)
+
+
+def told_apart(texts: Iterable[tuple[str, str]]) -> str:
+    """Joins what is said of rows: "a", or where they differ "a (row, row); b (row)".
+
+    Args:
+        texts: (row, what is said of it); rows of which nothing is said are left out.
+    """
+    rows: dict[str, list[str]] = {}
+    for row, text in texts:
+        if text:
+            rows.setdefault(text, []).append(row)
+    if len(rows) < 2:
+        return next(iter(rows), "")
+    return "; ".join(f"{text} ({', '.join(of)})" for text, of in rows.items())
+
+
+def _list(items: Iterable[object]) -> str:
+    return ", ".join(dict.fromkeys(map(str, items)))
+
+
+def _numbers(counts: Iterable[int]) -> str:
+    return " and ".join(f"{n:,}" for n in sorted(set(counts)))

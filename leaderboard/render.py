@@ -1,0 +1,216 @@
+"""Renders of tables: Markdown, CSV, LaTeX, and text for a terminal.
+
+Names come from records, which may come from strangers: each render escapes them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import textwrap
+import unicodedata
+from collections.abc import Callable, Sequence
+
+from mmbench.leaderboard.tables import Cell, Row, Table
+from mmbench.registry import nearest
+
+WIDTH = 100
+"""Columns of the terminal; a wider table is continued below."""
+
+LEGEND = "Best {}, second {}."
+
+
+def render(tables: Sequence[Table], suffix: str) -> str:
+    """Some tables as text.
+
+    Args:
+        tables: What to show.
+        suffix: ".md", ".csv", ".tex" (needs the package booktabs), or "" for a terminal.
+
+    Raises:
+        ValueError: There is no such render.
+    """
+    renders: dict[str, Callable[[Sequence[Table]], str]] = {
+        ".md": lambda ts: "\n".join(map(markdown, ts)),
+        ".csv": comma_separated,
+        ".tex": lambda ts: "\n".join(map(latex, ts)),
+        "": lambda ts: "\n".join(map(terminal, ts)),
+    }
+    if suffix not in renders:
+        raise ValueError(f"no table can be written as {suffix!r}{nearest(suffix, renders)}")
+    return renders[suffix](tables)
+
+
+def markdown(table: Table) -> str:
+    """GitHub-flavoured Markdown."""
+    esc = _escape_markdown
+
+    def cell(c: Cell) -> str:
+        mean = {0: "{}", 1: "**{}**", 2: "<u>{}</u>"}[c.rank].format(_mean(c))
+        marks = ",".join(map(str, c.footnotes))
+        return mean + (f" ± {_std(c)}" if _std(c) else "") + (f"<sup>{marks}</sup>" if marks else "")
+
+    lines = [["Model", "Runs", *(esc(c.title) for c in table.columns)],
+             [":--", "--:", *("--:" for _ in table.columns)]]  # fmt: skip
+    lines += [[esc(r.label), _runs(r), *map(cell, r.cells)] for r in table.rows]
+    below = [f"<sup>{i}</sup> {esc(text)}" for i, text in enumerate(table.footnotes, 1)]
+    below += [esc(text) for text in _notes(table, "bold", "underlined")]
+    return "\n".join([f"**{esc(table.title)}**", "", *("| " + " | ".join(x) + " |" for x in lines),
+                      "", "<br>\n".join(below), ""])  # fmt: skip
+
+
+def comma_separated(tables: Sequence[Table]) -> str:
+    """A line for each cell, for machines: numbers in full, empty where there is none."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["table", "dataset", "metric", "model", "protocol_hash", "data", "target",
+                     "given", "mean", "std", "seeds", "scores", "scores_wanted", "footnotes"])  # fmt: skip
+    for table in tables:
+        for row in table.rows:
+            for column, c in zip(table.columns, row.cells, strict=True):
+                why = "; ".join(table.footnotes[i - 1] for i in c.footnotes)
+                writer.writerow([
+                    *map(_escape_csv, (table.title, table.dataset, table.metric, row.model,
+                                       row.protocol_hash, row.data, column.target, column.given)),
+                    *("" if x is None else repr(x) for x in (c.mean, c.std)),
+                    c.seeds, len(c.terms), len(column.terms), _escape_csv(why),
+                ])  # fmt: skip
+    return out.getvalue()
+
+
+def latex(table: Table) -> str:
+    r"""A table for `\usepackage{booktabs}`, its targets above the modalities given."""
+    esc = _escape_latex
+
+    def cell(c: Cell) -> str:
+        mean = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[c.rank].format(_mean(c))
+        marks = ",".join(map(str, c.footnotes))
+        return (mean.replace("–", "--") + (rf" $\pm$ {_std(c)}" if _std(c) else "")
+                + (rf"\textsuperscript{{{marks}}}" if marks else ""))  # fmt: skip
+
+    groups: list[list[str]] = []  # [target, given, given, ...]
+    for c in table.columns:
+        if not groups or not c.target or groups[-1][0] != c.target:
+            groups.append([c.target])
+        groups[-1].append(c.given)
+    above, rules, at = ["", ""], [], 3
+    for target, *given in groups:
+        above.append(rf"\multicolumn{{{len(given)}}}{{c}}{{{esc(target)}}}")
+        rules += [rf"\cmidrule(lr){{{at}-{at + len(given) - 1}}}"] if target else []
+        at += len(given)
+    head = [" & ".join(above) + r" \\", " ".join(rules)] if rules else []
+    rows = [["Model", "Runs", *(esc(c.given) for c in table.columns)]]
+    rows += [[esc(r.label), _runs(r), *map(cell, r.cells)] for r in table.rows]
+    body = [" & ".join(x) + r" \\" for x in rows]
+    below = [rf"\textsuperscript{{{i}}} {esc(text)}" for i, text in enumerate(table.footnotes, 1)]
+    below += [esc(text) for text in _notes(table, "bold", "underlined")]
+    return "\n".join([
+        r"\begin{table}", r"\centering", rf"\caption{{{esc(table.title)}}}",
+        rf"\begin{{tabular}}{{ll{'r' * len(table.columns)}}}", r"\toprule",
+        *head, body[0], r"\midrule", *body[1:], r"\bottomrule", r"\end{tabular}",
+        r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize",
+        " \\\\\n".join(below), r"\end{minipage}", r"\end{table}", "",
+    ])  # fmt: skip
+
+
+def terminal(table: Table, width: int = WIDTH) -> str:
+    """Aligned text; columns that do not fit are continued below, each time with the models."""
+    left = [["", "Model", *(r.label for r in table.rows)], ["", "Runs", *map(_runs, table.rows)]]
+    left = [_pad([_plain(x) for x in column], str.ljust) for column in left]
+    blocks: list[list[list[str]]] = []
+    for i, c in enumerate(table.columns):
+        cells = _aligned([r.cells[i] for r in table.rows])
+        head = [_plain(c.target and f"{c.target} ←"), _plain(c.given)]
+        column = _pad([*head, *cells], str.rjust)
+        used = sum(_width(x[0]) + 2 for x in [*left, *(blocks[-1][2:] if blocks else [])])
+        if not blocks or used + _width(column[0]) > width:
+            blocks.append([*left])
+        blocks[-1].append(column)
+    lines = [_plain(table.title), ""]
+    for block in blocks:
+        across = ["  ".join(x).rstrip() for x in zip(*block, strict=True)]
+        rule = "─" * (sum(_width(column[0]) + 2 for column in block) - 2)
+        lines += [*across[not across[0] : 2], rule, *across[2:], ""]
+    below = [f"{i}: {text}" for i, text in enumerate(table.footnotes, 1)]
+    for text in [*below, *_notes(table, "★", "☆")]:
+        lines += textwrap.wrap(_plain(text), width, subsequent_indent="   ")
+    return "\n".join([*lines, ""])
+
+
+def _notes(table: Table, best: str, second: str) -> list[str]:
+    ranked = any(c.rank for r in table.rows for c in r.cells)
+    return [*([LEGEND.format(best, second)] if ranked else []), *table.notes]
+
+
+def _runs(row: Row) -> str:
+    return "1 seed" if len(row.seeds) == 1 else f"{len(row.seeds)} seeds"
+
+
+def _mean(c: Cell) -> str:
+    return "–" if c.mean is None else _number(c.mean, c.decimals)
+
+
+def _std(c: Cell) -> str:
+    return "" if c.std is None else _number(c.std, c.decimals)
+
+
+def _number(x: float, decimals: int) -> str:
+    return f"{x:.{decimals}f}" if abs(x) < 1e6 else f"{x:.2e}"
+
+
+def _aligned(cells: Sequence[Cell]) -> list[str]:
+    """Cells of a column, with their decimal points below one another."""
+    means = _pad([" ★☆"[c.rank] + _mean(c) for c in cells], str.rjust)
+    stds = _pad([f" ± {_std(c)}" if _std(c) else "" for c in cells], str.ljust)
+    marks = _pad([",".join(map(str, c.footnotes)).translate(_SUPER) for c in cells], str.ljust)
+    return ["".join(x) for x in zip(means, stds, marks, strict=True)]
+
+
+def _pad(texts: Sequence[str], justify: Callable[[str, int], str]) -> list[str]:
+    wide = max(map(_width, texts))
+    return [justify(x, wide - _width(x) + len(x)) for x in texts]
+
+
+def _width(text: str) -> int:
+    """Columns of the terminal that a text takes."""
+    return sum(0 if unicodedata.combining(c) else
+               2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """Without control characters, which could end a line or drive a terminal."""
+    return "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+
+
+def _escape_markdown(text: str) -> str:
+    text = _plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~#!$])", r"\\\1", text)
+
+
+def _escape_latex(text: str) -> str:
+    return "".join(_LATEX.get(c, c) for c in _plain(text))
+
+
+def _escape_csv(text: str) -> str:
+    """Keeps a spreadsheet from taking a name for a formula."""
+    text = _plain(text)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+
+
+_SUPER = str.maketrans("0123456789,", "⁰¹²³⁴⁵⁶⁷⁸⁹˒")
+
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "←": r"$\leftarrow$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "±": r"$\pm$",
+    "–": "--",
+}

@@ -1,0 +1,198 @@
+"""mhd-mini: written and spoken digits, a procedural twin of MHD.
+
+Like MHD (Vasco, Yin, Melo & Paiva, "Leveraging hierarchy in multimodal generative models for
+effective cross-modality inference", Neural Networks 146, 2022) an example is the picture of a
+digit, the path of the pen that wrote it, and one second in which somebody says it. Picture and
+path share the hand, so each tells more of the other than its class; the voice shares the class
+alone. The writers and the speakers of the test split occur in no training example.
+
+No number measured on it belongs in a table of MHD's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from mmbench.atomic import replacing
+from mmbench.core import Batch, Dataset, Modality, Source, Split
+from mmbench.datasets.mini import handwriting, mel, speech
+from mmbench.progress import Bar, Progress
+from mmbench.seeds import derive
+
+NAME = "mhd-mini"
+SEED = 2022
+TRAIN, TEST = 12_000, 1_000
+FORMAT = 1
+"""Rises with every change of the content; part of the name of the cache file."""
+
+Part = Literal["train", "test"]
+WRITERS = {"train": range(200), "test": range(200, 240)}
+SPEAKERS = {"train": range(60), "test": range(60, 80)}
+"""The numbers of the people in each split."""
+
+MODALITIES = (
+    Modality("image", "image", (1, handwriting.PIXELS, handwriting.PIXELS)),
+    Modality("trajectory", "trajectory", (2 * handwriting.POINTS,)),
+    Modality("sound", "sound", (1, mel.FRAMES, mel.BANDS)),
+)
+_CHUNK = 500  # examples made at a time; the content depends on it
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who writes and says what.
+
+    Attributes:
+        digits: (N,) the class of each example, all ten equally often if 10 divides N.
+        writers: (N,) numbers out of WRITERS.
+        speakers: (N,) numbers out of SPEAKERS.
+    """
+
+    digits: Integers
+    writers: Integers
+    speakers: Integers
+
+
+def cast(part: Part, count: int, seed: int = SEED) -> Cast:
+    """The people and digits of the first `count` examples of a split."""
+    rng = _rng(seed, part, "cast", count)
+    return Cast(
+        digits=rng.permutation(np.arange(count) % 10),
+        writers=rng.choice(WRITERS[part], count),
+        speakers=rng.choice(SPEAKERS[part], count),
+    )
+
+
+def make(
+    train: int = TRAIN, test: int = TEST, seed: int = SEED, progress: Progress | None = None
+) -> Dataset:
+    """Makes the data set; equal arguments give equal bits.
+
+    Args:
+        train: Number of training examples, at least 10.
+        test: Number of test examples, at least 10.
+        seed: Of every random stream.
+        progress: Where to report; silent by default.
+
+    Returns:
+        image (1, 28, 28) and sound (1, 32, 128) as uint8, trajectory (200,) in [0, 1]: 100
+        x-coordinates to the right, then 100 y-coordinates upwards, on the sheet that the image
+        shows. `mel.FLOOR_DB` and `mel.CEILING_DB` turn a sound back into decibels.
+
+    Raises:
+        ValueError: There are fewer than 10 examples in a split.
+    """
+    for title, count in (("train", train), ("test", test)):
+        if count < 10:
+            raise ValueError(
+                f"{title} is {count}, expected at least 10: one example of each digit"
+            )
+    progress = progress or Progress(None)
+    with progress.stage(f"making {NAME}", train + test, unit="example") as bar:
+        return _dataset(_split("train", train, seed, bar), _split("test", test, seed, bar))
+
+
+def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
+    """Reads the data set from the cache folder, or makes it and keeps it there.
+
+    Args:
+        folder: Not used: there is nothing to read.
+        cache: Folder for the file, about 75 MB.
+        progress: Where to report.
+    """
+    return cached(cache, progress)
+
+
+def cached(
+    cache: Path, progress: Progress, train: int = TRAIN, test: int = TEST, seed: int = SEED
+) -> Dataset:
+    """`make`, unless a sound file in the folder `cache` holds the same."""
+    path = cache / f"{NAME}-v{FORMAT}-seed{seed}-{train}+{test}.safetensors"
+    kept = _read(path)
+    if kept is not None:
+        return kept
+    data = make(train, test, seed, progress)
+    parts = {"train": data.train, "test": data.test}
+    tensors = {f"{p}.{m}": x for p, split in parts.items() for m, x in split.tensors.items()}
+    tensors |= {
+        f"{p}.labels": split.labels for p, split in parts.items() if split.labels is not None
+    }
+    with replacing(path) as part:
+        save_file(tensors, part, {"fingerprint": data.fingerprint()})
+    return data
+
+
+def _read(path: Path) -> Dataset | None:
+    """The content of a cache file, or None where it is missing, damaged or another's."""
+    try:
+        with safe_open(path, "pt") as file:
+            parts = {
+                p: {m: file.get_tensor(f"{p}.{m}") for m in ("labels", *_NAMES)} for p in WRITERS
+            }
+            wanted = file.metadata()["fingerprint"]
+        splits = {
+            p: Split({m: x[m] for m in _NAMES}, labels=x["labels"]) for p, x in parts.items()
+        }
+        data = _dataset(splits["train"], splits["test"])
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError):
+        return None
+    return data if data.fingerprint() == wanted else None
+
+
+_NAMES = tuple(m.name for m in MODALITIES)
+
+
+def _dataset(train: Split, test: Split) -> Dataset:
+    return Dataset(NAME, MODALITIES, train, test, classes=10, sampling_rate=mel.RATE)
+
+
+def _rng(seed: int, *purpose: object) -> np.random.Generator:
+    return np.random.default_rng(derive(seed, NAME, *purpose))
+
+
+def _split(part: Part, count: int, seed: int, bar: Bar) -> Split:
+    who = cast(part, count, seed)
+    writers = handwriting.draw_writers(len(WRITERS[part]), _rng(seed, part, "writers"))
+    speakers = speech.draw_speakers(len(SPEAKERS[part]), _rng(seed, part, "speakers"))
+    tensors: Batch = {m.name: torch.empty(count, *m.shape, dtype=torch.uint8) for m in MODALITIES}
+    tensors["trajectory"] = tensors["trajectory"].float()
+    for i, start in enumerate(range(0, count, _CHUNK)):
+        rows = slice(start, min(start + _CHUNK, count))
+        digits = who.digits[rows]
+        hands = writers[who.writers[rows] - WRITERS[part].start]
+        paths, widths = handwriting.write(digits, hands, _rng(seed, part, "writing", i))
+        tensors["image"][rows, 0] = _bytes(handwriting.ink(paths, widths))
+        flat = paths.transpose(0, 2, 1).reshape(len(paths), -1)
+        tensors["trajectory"][rows] = torch.from_numpy(flat)
+
+        voices, rng = (
+            speakers[who.speakers[rows] - SPEAKERS[part].start],
+            _rng(seed, part, "speech", i),
+        )
+        power = speech.record(speech.speak(digits, voices, rng), voices, rng)
+        tensors["sound"][rows, 0] = _bytes(mel.scaled(power))
+        bar.update(bar.done + len(digits))
+    return Split(tensors, labels=torch.from_numpy(who.digits))
+
+
+def _bytes(unit: NDArray[np.float32]) -> torch.Tensor:
+    """[0, 1] in 255 steps."""
+    return torch.from_numpy(np.rint(unit * 255).astype(np.uint8))
+
+
+mhd_mini = Source(
+    title="written and spoken digits made on the spot, a twin of MHD (nothing to download)",
+    paper="after Vasco, Yin, Melo & Paiva, Leveraging hierarchy in multimodal generative models "
+    "for effective cross-modality inference, 2022, https://doi.org/10.1016/j.neunet.2021.11.019",
+    load=load,
+)

@@ -1,0 +1,32 @@
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_every_folder_with_code_is_a_listed_package():
+    """A package that is not listed vanishes from the wheel in silence."""
+    mapped = SETTINGS["tool"]["setuptools"]["package-dir"]
+    folders = {"mmbench": ROOT / "mmbench", **{name: ROOT / d for name, d in mapped.items()}}
+    found = set()
+    for name, folder in folders.items():
+        for init in folder.rglob("__init__.py"):
+            found.add(".".join([name, *init.parent.relative_to(folder).parts]))
+    assert found == set(SETTINGS["tool"]["setuptools"]["packages"])
+
+
+def test_every_folder_of_modules_has_an_init():
+    for top in ("mmbench", "models", "metrics", "leaderboard", "baselines"):
+        for file in (ROOT / top).rglob("*.py"):
+            assert (file.parent / "__init__.py").exists(), file
+
+
+def test_the_version_stands_in_the_changelog():
+    from mmbench import __version__
+
+    assert SETTINGS["project"]["version"] == __version__
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## \[({re.escape(__version__)}|Unreleased)\]", changelog, re.M)
+    assert "### Numbers changed" in changelog
