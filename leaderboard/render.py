@@ -13,10 +13,16 @@ import unicodedata
 from collections.abc import Callable, Sequence
 
 from mmbench.leaderboard.tables import Cell, Row, Table
+
+from mmbench.core import JOINT
 from mmbench.registry import nearest
 
 WIDTH = 100
 """Columns of the terminal; a wider table is continued below."""
+
+CSV_COLUMNS = ("table", "dataset", "metric", "model", "protocol_hash", "data", "target", "given",
+               "mean", "std", "seeds", "scores", "scores_wanted", "footnotes")  # fmt: skip
+"""Of the CSV; "scores" of "scores_wanted" were averaged in each run."""
 
 LEGEND = "Best {}, second {}."
 
@@ -26,7 +32,7 @@ def render(tables: Sequence[Table], suffix: str) -> str:
 
     Args:
         tables: What to show.
-        suffix: ".md", ".csv", ".tex" (needs the package booktabs), or "" for a terminal.
+        suffix: ".md", ".csv", ".tex" (needs the package booktabs), or "terminal".
 
     Raises:
         ValueError: There is no such render.
@@ -35,10 +41,12 @@ def render(tables: Sequence[Table], suffix: str) -> str:
         ".md": lambda ts: "\n".join(map(markdown, ts)),
         ".csv": comma_separated,
         ".tex": lambda ts: "\n".join(map(latex, ts)),
-        "": lambda ts: "\n".join(map(terminal, ts)),
+        "terminal": lambda ts: "\n".join(map(terminal, ts)),
     }
     if suffix not in renders:
-        raise ValueError(f"no table can be written as {suffix!r}{nearest(suffix, renders)}")
+        raise ValueError(
+            f"no table can be written as {suffix!r}{nearest(suffix, filter(None, renders))}"
+        )
     return renders[suffix](tables)
 
 
@@ -49,7 +57,8 @@ def markdown(table: Table) -> str:
     def cell(c: Cell) -> str:
         mean = {0: "{}", 1: "**{}**", 2: "<u>{}</u>"}[c.rank].format(_mean(c))
         marks = ",".join(map(str, c.footnotes))
-        return mean + (f" ± {_std(c)}" if _std(c) else "") + (f"<sup>{marks}</sup>" if marks else "")
+        std = f" ± {_std(c)}" if _std(c) else ""
+        return mean + std + (f"<sup>{marks}</sup>" if marks else "")
 
     lines = [["Model", "Runs", *(esc(c.title) for c in table.columns)],
              [":--", "--:", *("--:" for _ in table.columns)]]  # fmt: skip
@@ -64,8 +73,7 @@ def comma_separated(tables: Sequence[Table]) -> str:
     """A line for each cell, for machines: numbers in full, empty where there is none."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["table", "dataset", "metric", "model", "protocol_hash", "data", "target",
-                     "given", "mean", "std", "seeds", "scores", "scores_wanted", "footnotes"])  # fmt: skip
+    writer.writerow(CSV_COLUMNS)
     for table in tables:
         for row in table.rows:
             for column, c in zip(table.columns, row.cells, strict=True):
@@ -86,8 +94,9 @@ def latex(table: Table) -> str:
     def cell(c: Cell) -> str:
         mean = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[c.rank].format(_mean(c))
         marks = ",".join(map(str, c.footnotes))
-        return (mean.replace("–", "--") + (rf" $\pm$ {_std(c)}" if _std(c) else "")
-                + (rf"\textsuperscript{{{marks}}}" if marks else ""))  # fmt: skip
+        std = rf" $\pm$ {_std(c)}" if _std(c) else ""
+        mean = mean.replace("–", "--")
+        return mean + std + (rf"\textsuperscript{{{marks}}}" if marks else "")
 
     groups: list[list[str]] = []  # [target, given, given, ...]
     for c in table.columns:
@@ -121,7 +130,8 @@ def terminal(table: Table, width: int = WIDTH) -> str:
     blocks: list[list[list[str]]] = []
     for i, c in enumerate(table.columns):
         cells = _aligned([r.cells[i] for r in table.rows])
-        head = [_plain(c.target and f"{c.target} ←"), _plain(c.given)]
+        arrow = " ←" if c.target and c.given != JOINT else ""
+        head = [_plain(c.target + arrow), _plain(c.given)]
         column = _pad([*head, *cells], str.rjust)
         used = sum(_width(x[0]) + 2 for x in [*left, *(blocks[-1][2:] if blocks else [])])
         if not blocks or used + _width(column[0]) > width:
@@ -162,9 +172,10 @@ def _number(x: float, decimals: int) -> str:
 def _aligned(cells: Sequence[Cell]) -> list[str]:
     """Cells of a column, with their decimal points below one another."""
     means = _pad([" ★☆"[c.rank] + _mean(c) for c in cells], str.rjust)
-    stds = _pad([f" ± {_std(c)}" if _std(c) else "" for c in cells], str.ljust)
-    marks = _pad([",".join(map(str, c.footnotes)).translate(_SUPER) for c in cells], str.ljust)
-    return ["".join(x) for x in zip(means, stds, marks, strict=True)]
+    stds = [f" ± {_std(c)}" if _std(c) else "" for c in cells]
+    marks = [",".join(map(str, c.footnotes)).translate(_SUPER) for c in cells]
+    tails = _pad([std + mark for std, mark in zip(stds, marks, strict=True)], str.ljust)
+    return [mean + tail for mean, tail in zip(means, tails, strict=True)]
 
 
 def _pad(texts: Sequence[str], justify: Callable[[str, int], str]) -> list[str]:
@@ -207,7 +218,8 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    "[": "{[}",  # after a line break it would begin its length
+    "*": "{*}",
     "←": r"$\leftarrow$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",

@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Literal
 
-from mmbench import registry
-from mmbench.core import Metric, Score
 from mmbench.leaderboard.columns import Column, Term, columns, modalities
 from mmbench.leaderboard.notes import notes
+
+from mmbench import registry
+from mmbench.core import Metric, Score
 from mmbench.store import Record
 
 
@@ -151,7 +152,7 @@ def _table(
     header: tuple[Column, ...],
     rows: Sequence[tuple[str, list[Record]]],
 ) -> Table:
-    shown = {t for c in header for t in c.terms}
+    shown = dict.fromkeys(t for c in header for t in c.terms)
     # Of each row, of each run: what it scored.
     scores = [[{(s.given, s.target): s for s in r.scores if s.metric == name
                 and (s.given, s.target) in shown} for r in of] for _, of in rows]  # fmt: skip
@@ -174,7 +175,7 @@ def _table(
         ", self-reconstruction" if itself else "",
         ", mean over targets and given subsets" if any(len(c.terms) > 1 for c in header) else "",
     ]
-    remarks = [(label, of, [s for run in runs for s in run.values()])
+    remarks = [(label, of, [run[t] for t in shown for run in runs if t in run])
                for (label, of), runs in zip(rows, scores, strict=True)]  # fmt: skip
     return Table(
         title="".join(parts),
@@ -226,8 +227,8 @@ def _ranked(cells: Sequence[Cell], better: str | None, unit: str) -> list[Cell]:
     order = sorted({x for x in shown if x is not None}, reverse=better == "higher")
     if better is None or sum(x is not None for x in shown) < 2:
         return cells
-    return [replace(c, rank=order.index(x) + 1 if x in order[:2] else 0)
-            for c, x in zip(cells, shown, strict=True)]  # fmt: skip
+    ranks: dict[float | None, Literal[0, 1, 2]] = dict(zip(order, (1, 2), strict=False))
+    return [replace(c, rank=ranks.get(x, 0)) for c, x in zip(cells, shown, strict=True)]
 
 
 def _decimals(means: Sequence[float], unit: str) -> int:

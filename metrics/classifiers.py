@@ -31,7 +31,8 @@ from mmbench.seeds import derive
 from mmbench.train import Optimisation, Trainer
 
 BATCH = 500  # examples at a time in evaluation
-EPOCHS = 4
+EPOCHS = {"sound": 4, "image": 20}  # sound's network costs ten times the others, learns faster
+OTHER_EPOCHS = 10
 LEAST_EXAMPLES = 48_000  # seen in training, however few there are
 
 
@@ -108,11 +109,14 @@ def _classifier(
     name = modality.name
     train, test = (view(split, name) for split in (dataset.train, dataset.test))
     content, test_content = fingerprint(dataset.train, name), fingerprint(dataset.test, name)
+    epochs = EPOCHS.get(modality.kind, OTHER_EPOCHS)
     settings = Optimisation(
-        epochs=max(EPOCHS, math.ceil(LEAST_EXAMPLES / len(train))),
-        batch_size=128, learning_rate=1e-3, schedule="cosine",
+        epochs=max(epochs, math.ceil(LEAST_EXAMPLES / len(train))),
+        batch_size=64, learning_rate=1e-3, schedule="cosine",
     )  # fmt: skip
-    recipe = (content, modality, classes, settings, str(build(modality, train, classes)))
+    with torch.device("meta"):  # only its description: nothing is drawn
+        described = str(build(modality, train, classes))
+    recipe = (content, modality, classes, settings, described)
     key = hashlib.sha256(repr(recipe).encode()).hexdigest()[:32]
     seed = int(content[:15], 16)
 
@@ -159,7 +163,8 @@ def _accuracy(judge: Classifier, test: Split, path: Path) -> float:
         pass
     labels = cast(Tensor, test.labels).cpu()
     right = 0
-    for rows in torch.arange(len(test)).split(10 * BATCH):
+    for start in range(0, len(test), BATCH):
+        rows = torch.arange(start, min(start + BATCH, len(test)))
         x = test.batch(rows)[judge.modality.name]
         right += int((judge.predictions(x) == labels[rows]).sum())
     try:
@@ -173,7 +178,7 @@ def _classes(dataset: Dataset) -> int:
     train, test = dataset.train.labels, dataset.test.labels
     if train is None or test is None:
         raise ValueError(f"{dataset.name} has no labels, so no classifier can be trained on it")
-    learnt, wanted = set(train.unique().tolist()), set(test.unique().tolist())
+    learnt, wanted = set(train.tolist()), set(test.tolist())
     if unknown := sorted(wanted - learnt):
         raise ValueError(f"the test split of {dataset.name} has examples of class {unknown[0]}, "
                          "the train split has none to learn it from")  # fmt: skip

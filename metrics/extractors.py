@@ -87,9 +87,9 @@ def locate(weights: Weights, context: Context) -> Path | None:
         if path.is_file():
             if (found := sha256(path)) != weights.sha256:
                 raise ValueError(
-                    f"{path} has the sha256 {found[:16]}…, the published file {weights.sha256[:16]}"
-                    f"…: it is damaged or another one; delete it, or, to use it all the same, "
-                    f"name it with --{weights.name}-weights"
+                    f"{path} has the sha256 {found[:16]}…, the published file "
+                    f"{weights.sha256[:16]}…: it is damaged or another one; delete it, or, to use "
+                    f"it all the same, name it with --{weights.name}-weights"
                 )
             return path
     return None
@@ -139,7 +139,7 @@ def load_inception(path: Path, device: torch.device) -> nn.Module:
         ImportError: pytorch-fid is not installed.
         ValueError: The file does not hold the weights of this network.
     """
-    network = _fid_inception()
+    network = fid_inception()
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
@@ -152,7 +152,9 @@ def load_inception(path: Path, device: torch.device) -> nn.Module:
     expected = {k for k in network.state_dict() if not k.endswith("num_batches_tracked")}
     missing, surplus = expected - set(state), set(state) - set(network.state_dict())
     if missing or surplus:
-        differ = [f"lacks {len(missing)} of its parameters, e.g. {min(missing)}"] if missing else []
+        differ = (
+            [f"lacks {len(missing)} of its parameters, e.g. {min(missing)}"] if missing else []
+        )
         differ += [f"has {len(surplus)} others, e.g. {min(map(str, surplus))}"] if surplus else []
         raise ValueError(f"{path} is not {INCEPTION.title}: it {' and '.join(differ)}")
     try:
@@ -162,11 +164,16 @@ def load_inception(path: Path, device: torch.device) -> nn.Module:
                          f"{str(error).splitlines()[-1].strip()}") from None  # fmt: skip
     if not all(x.isfinite().all() for x in state.values()):
         raise ValueError(f"{path} has parameters that are not finite")
-    return network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    network.eval().requires_grad_(False)
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
-def _fid_inception() -> nn.Module:
-    """pytorch-fid's network without its weights, which `fid_inception_v3` would download."""
+def fid_inception() -> nn.Module:
+    """pytorch-fid's network, untrained: its own `fid_inception_v3` would download the weights.
+
+    Raises:
+        ImportError: pytorch-fid is not installed.
+    """
     try:
         from pytorch_fid import inception as fid
         from torchvision.models import Inception3
@@ -174,7 +181,7 @@ def _fid_inception() -> nn.Module:
         raise ImportError(
             f"FID needs pytorch-fid ({error}); install it with: pip install 'mmbench[fid]'"
         ) from None
-    network = Inception3(num_classes=1008, aux_logits=False, init_weights=False)
+    network: nn.Module = Inception3(num_classes=1008, aux_logits=False, init_weights=False)
     network.Mixed_5b = fid.FIDInceptionA(192, pool_features=32)
     network.Mixed_5c = fid.FIDInceptionA(256, pool_features=64)
     network.Mixed_5d = fid.FIDInceptionA(288, pool_features=64)
@@ -188,7 +195,9 @@ def _fid_inception() -> nn.Module:
     return network
 
 
-def batches(samples: Tensor, modality: Modality, size: int, device: torch.device) -> Iterator[Tensor]:
+def batches(
+    samples: Tensor, modality: Modality, size: int, device: torch.device
+) -> Iterator[Tensor]:
     """Samples on their way into a network, `size` at a time.
 
     Args:

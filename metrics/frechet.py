@@ -112,12 +112,14 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
 
 def _root(sigma: Tensor) -> Tensor:
     """R (d, r) with R Rᵀ = Σ: Cholesky's factor, or from the eigenvectors where Σ is singular."""
-    cholesky, failed = torch.linalg.cholesky_ex(sigma)
+    root: Tensor
+    root, failed = torch.linalg.cholesky_ex(sigma)
     if not failed:
-        return cholesky
+        return root
     w, v = torch.linalg.eigh(sigma)
     noise = w[-1].clamp(min=0) * len(w) * torch.finfo(w.dtype).eps  # rounding, not variance
-    return v[:, w > noise] * w[w > noise].sqrt()
+    root = v[:, w > noise] * w[w > noise].sqrt()
+    return root
 
 
 def recall(path: Path, compute: Callable[[], Statistics]) -> Statistics:

@@ -171,9 +171,10 @@ def list_(group: str) -> None:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Also write to a file: .md, .csv or .tex.")  # fmt: skip
 def table(results: Path, out: Path | None) -> None:
-    """Prints the results: mean ± deviation over seeds, best bold, second underlined."""
+    """Prints the results: mean ± deviation over seeds, the best and second best marked."""
     from mmbench.atomic import write_text
-    from mmbench.leaderboard.tables import render, tables
+    from mmbench.leaderboard.render import render
+    from mmbench.leaderboard.tables import tables
     from mmbench.store import find
 
     made = tables(find(results))
@@ -210,7 +211,8 @@ def _device(name: str) -> torch.device:
 
 
 def _show(records: list[Record]) -> None:
-    from mmbench.leaderboard.tables import render, tables
+    from mmbench.leaderboard.render import render
+    from mmbench.leaderboard.tables import tables
 
     click.echo(render(tables(records), "terminal"))
 

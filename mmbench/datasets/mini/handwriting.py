@@ -12,6 +12,7 @@ the paper, so it is anti-aliased at any width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
@@ -136,7 +137,9 @@ class Writers:
 
 def draw_writers(count: int, rng: np.random.Generator) -> Writers:
     """Draws people with habits of their own."""
-    uniform = lambda low, high: rng.uniform(low, high, count).astype(np.float32)
+    uniform: Callable[[float, float], Floats] = lambda low, high: rng.uniform(
+        low, high, count
+    ).astype(np.float32)
     forms = np.array([len(f) for f in GLYPHS])
     return Writers(
         form=rng.integers(0, forms, (count, 10)),
@@ -177,7 +180,9 @@ def write(digits: Integers, hands: Writers, rng: np.random.Generator) -> tuple[F
     shiver = gaussian_filter1d(rng.standard_normal(path.shape, np.float32), 6, axis=1)
     path += hands.tremor[:, None, None] * shiver / shiver.std()
 
-    normal = lambda deviation: rng.normal(0, deviation, n).astype(np.float32)[:, None]
+    def normal(deviation: float) -> Floats:
+        return rng.normal(0, deviation, (n, 1)).astype(np.float32)
+
     x, y = path[..., 0], path[..., 1]
     x = (x - 0.5) * (hands.aspect[:, None] * (1 + normal(0.06)))
     y = y - 0.5
@@ -216,8 +221,12 @@ def ink(path: Floats, width: Floats, pixels: int = PIXELS) -> Floats:
     Returns:
         (N, pixels, pixels), 0 is paper and 1 is ink, the top row first.
     """
-    centre = (np.arange(pixels, dtype=np.float32) + 0.5) / pixels
-    tip = lambda z, at: np.exp(-(((at - z[..., None]) / width[:, None, None]) ** 2) / 2)
+    centre = ((np.arange(pixels) + 0.5) / pixels).astype(np.float32)
+
+    def tip(z: Floats, at: Floats) -> Floats:  # (N, P), (pixels,) -> (N, P, pixels)
+        density: Floats = np.exp(-(((at - z[..., None]) / width[:, None, None]) ** 2) / 2)
+        return density
+
     gap = np.hypot(*np.moveaxis(np.diff(path, axis=1), -1, 0))
     share = np.zeros(path.shape[:2], np.float32)  # the length of path that a point stands for
     share[:, 1:] += gap / 2

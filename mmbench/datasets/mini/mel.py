@@ -30,7 +30,7 @@ CEILING_DB = -5.0
 
 
 def _ends() -> NDArray[np.float64]:
-    """Hertz of the BANDS + 2 points, equally far apart in mel, between which bands rise and fall."""
+    """Hertz of the BANDS + 2 points, evenly spaced in mel, between which bands rise and fall."""
     low, high = (2595 * np.log10(1 + hz / 700) for hz in (LOWEST_HZ, RATE / 2))
     ends: NDArray[np.float64] = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
     return ends

@@ -43,7 +43,7 @@ MODALITIES = (
     Modality("trajectory", "trajectory", (2 * handwriting.POINTS,)),
     Modality("sound", "sound", (1, mel.FRAMES, mel.BANDS)),
 )
-_CHUNK = 500  # examples made at a time; the content depends on it
+_CHUNK = 1000  # examples made at a time; the content depends on it
 
 Integers = NDArray[np.int64]
 
@@ -64,12 +64,11 @@ class Cast:
 
 
 def cast(part: Part, count: int, seed: int = SEED) -> Cast:
-    """The people and digits of the first `count` examples of a split."""
-    rng = _rng(seed, part, "cast", count)
+    """The digits and people of the `count` examples of a split."""
     return Cast(
-        digits=rng.permutation(np.arange(count) % 10),
-        writers=rng.choice(WRITERS[part], count),
-        speakers=rng.choice(SPEAKERS[part], count),
+        digits=_rng(seed, part, "digits").permutation(np.arange(count) % 10),
+        writers=_rng(seed, part, "writer of each").choice(WRITERS[part], count),
+        speakers=_rng(seed, part, "speaker of each").choice(SPEAKERS[part], count),
     )
 
 
@@ -160,10 +159,16 @@ def _rng(seed: int, *purpose: object) -> np.random.Generator:
     return np.random.default_rng(derive(seed, NAME, *purpose))
 
 
+def _people(part: Part, seed: int) -> tuple[handwriting.Writers, speech.Speakers]:
+    return (
+        handwriting.draw_writers(len(WRITERS[part]), _rng(seed, part, "writers")),
+        speech.draw_speakers(len(SPEAKERS[part]), _rng(seed, part, "speakers")),
+    )
+
+
 def _split(part: Part, count: int, seed: int, bar: Bar) -> Split:
     who = cast(part, count, seed)
-    writers = handwriting.draw_writers(len(WRITERS[part]), _rng(seed, part, "writers"))
-    speakers = speech.draw_speakers(len(SPEAKERS[part]), _rng(seed, part, "speakers"))
+    writers, speakers = _people(part, seed)
     tensors: Batch = {m.name: torch.empty(count, *m.shape, dtype=torch.uint8) for m in MODALITIES}
     tensors["trajectory"] = tensors["trajectory"].float()
     for i, start in enumerate(range(0, count, _CHUNK)):

@@ -23,7 +23,7 @@ Integers = NDArray[np.int64]
 
 STEP = 80  # samples between two settings of the resonators: 5 ms, as in Klatt 1980
 _STEPS = SAMPLES // STEP
-_LONGEST = 0.9  # seconds that a word may take
+_LONGEST = 0.85  # seconds that a word may take
 
 # fmt: off
 _PHONEMES = {
@@ -117,21 +117,23 @@ class Speakers:
 def draw_speakers(count: int, rng: np.random.Generator) -> Speakers:
     """Draws men, women and children in about equal parts of short and long vocal tracts."""
     size = rng.uniform(0, 1, count)  # 0 is a tall man, 1 is a child
-    spread = lambda deviation, *shape: np.exp(
-        rng.normal(0, deviation, (count, *shape)).clip(-2.5 * deviation, 2.5 * deviation)
-    )
     phonemes = len(_NAMES)
-    voices = Speakers(
-        tract=0.92 + 0.33 * size,
-        pitch=95 * 2.6**size * spread(0.1),
-        rate=spread(0.14),
+
+    def spread(deviation: float, *shape: int) -> NDArray[np.float64]:
+        factor = rng.standard_normal((count, *shape)).clip(-2.5, 2.5) * deviation
+        return np.exp(factor)
+
+    habits = dict(
+        tract=0.88 + 0.42 * size,
+        pitch=90 * 2.9**size * spread(0.1),
+        rate=spread(0.22),
         breath=rng.uniform(0.01, 0.08, count),
         open=rng.uniform(0.45, 0.8, count),
-        accent=spread(0.05, phonemes, 3),
-        timing=spread(0.15, phonemes),
-        colour=rng.uniform(-2, 2, count),
+        accent=spread(0.06, phonemes, 3),
+        timing=spread(0.2, phonemes),
+        colour=rng.uniform(-3, 3, count),
     )
-    return Speakers(*(getattr(voices, f.name).astype(np.float32) for f in fields(voices)))
+    return Speakers(**{name: habit.astype(np.float32) for name, habit in habits.items()})
 
 
 def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Floats:
@@ -168,9 +170,13 @@ def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Float
     strength = gaussian_filter1d(track[..., 7:10], 1.6, axis=0, mode="nearest")
     strength[strength < 1e-3] = 0
 
-    a, b, c = _resonators(place, track[..., 10:], voices)
-    voice, breath, hiss = _sources(strength, _pitch(time, ends, last, voices, rng), voices, rng)
-    wave = np.ascontiguousarray(_filtered(a, b, c, voice + breath, hiss).T)
+    wave = _sounded(
+        _resonators(place, track[..., 10:], voices),
+        strength,
+        _pitch(time, ends, last, voices, rng),
+        voices,
+        rng,
+    )
     loudness = 0.9 * 10 ** (-rng.uniform(0, 12, (n, 1)).astype(np.float32) / 20)
     wave *= loudness / np.abs(wave).max(1, keepdims=True)
     return wave
@@ -184,23 +190,30 @@ def record(waves: Floats, voices: Speakers, rng: np.random.Generator) -> Floats:
     """
     n = len(waves)
     octaves = np.log2(band_hertz() / 1000)
-    linear = lambda decibels: 10 ** (decibels / 10)
-    tilt = rng.normal(0, 1, (n, 1)).astype(np.float32) + voices.colour[:, None]
-    level = rng.uniform(-66, -48, (n, 1)) - rng.uniform(0, 3, (n, 1)) * octaves
-    power = mel_power(waves) * linear(tilt * octaves)[:, None].astype(np.float32)
-    return power + linear(level)[:, None].astype(np.float32)
+
+    def uniform(low: float, high: float) -> NDArray[np.float64]:
+        return rng.uniform(low, high, (n, 1))
+
+    def bump(width: float) -> NDArray[np.float64]:
+        return np.exp(-(((octaves - uniform(-3, 3)) / width) ** 2) / 2)
+
+    response = (rng.normal(0, 2, (n, 1)) + voices.colour[:, None]) * octaves
+    response += uniform(-6, 6) * bump(0.8)
+    noise = uniform(-66, -51) - uniform(0, 3) * octaves + uniform(0, 9) * bump(0.8)
+    gain, floor = (10 ** (decibels / 10)[:, None] for decibels in (response, noise))
+    return mel_power(waves) * gain.astype(np.float32) + floor.astype(np.float32)
 
 
 def _durations(said: Integers, factor: Floats, rng: np.random.Generator) -> Floats:
     """Seconds of each phoneme (N, L), the word placed at random within the second."""
     n = len(said)
-    spread = np.exp(rng.normal(0, 0.10, (n, 1)) + rng.normal(0, 0.10, said.shape))
-    seconds = _TABLE[said, 0] / 1000 * factor * spread * 1.15
+    spread = np.exp(rng.normal(0, 0.17, (n, 1)) + rng.normal(0, 0.15, said.shape))
+    seconds = _TABLE[said, 0] / 1000 * factor * spread
     seconds[said == _NAMES.index("_")] = 0
     length = seconds.sum(1)
     seconds *= np.minimum(1, _LONGEST / length)[:, None]
     slack = 0.96 - seconds.sum(1)
-    seconds[:, 0] = 0.02 + slack * rng.beta(1.4, 1.4, n)
+    seconds[:, 0] = 0.02 + slack * rng.uniform(0, 1, n)
     return seconds.astype(np.float32)
 
 
@@ -239,46 +252,51 @@ def _resonators(place: Floats, hiss: Floats, voices: Speakers) -> tuple[Floats, 
     return a, b, c
 
 
-def _sources(
-    strength: Floats, hertz: Floats, voices: Speakers, rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats]:
-    """Waves (SAMPLES, N) of the glottis, of breath and of frication."""
-    fine = lambda x: np.repeat(x, STEP, axis=0)
-    voicing, breathing, rubbing = np.moveaxis(strength, -1, 0)
-    phase = np.cumsum(fine(hertz / RATE), axis=0, dtype=np.float32)
-    phase -= np.floor(phase)
-    phase /= voices.open
-    pulse = phase * (2 - 3 * phase)  # the derivative of the flow x² - x³
-    pulse[phase >= 1] = 0
-    noise = rng.random(phase.shape, np.float32) - np.float32(0.5)
-    breath = noise * fine(breathing + voicing * voices.breath)
-    noise[1:] -= noise[:-1].copy()  # radiation: frication has no low frequencies
-    return pulse * fine(voicing), breath, noise * fine(rubbing)
+def _sounded(
+    coefficients: tuple[Floats, Floats, Floats],
+    strength: Floats,
+    hertz: Floats,
+    voices: Speakers,
+    rng: np.random.Generator,
+) -> Floats:
+    """The sources through the resonators, sample by sample for all voices at once: (N, SAMPLES).
 
-
-def _filtered(a: Floats, b: Floats, c: Floats, source: Floats, hiss: Floats) -> Floats:
-    """All resonators at once, sample by sample: (SAMPLES, N).
-
-    The rows of a state are the source, the five formants, the hiss and its resonator, and each
+    The rows of a state are the source, the five formants, the hiss and its resonator. Each
     resonator takes the row above at the sample before, so that one product moves the cascade.
     """
-    steps, _, n = a.shape
-    silent = np.zeros((steps, 1, n), np.float32)  # the row that the hiss is put in
-    a, b, c = (np.concatenate([x[:, :5], silent, x[:, 5:]], axis=1) for x in (a, b, c))
+    steps, n = hertz.shape
+    cycles = hertz / RATE
+    begun = (np.cumsum(cycles, axis=0) - cycles) * STEP  # phase at the start of a step, in cycles
+    sample = np.arange(STEP, dtype=np.float32)[:, None]
+    gain = np.zeros((3, 7, n), np.float32)  # the row that the hiss is put in stays silent
     old, now, new = np.zeros((3, 8, n), np.float32)
     part = np.empty((7, n), np.float32)
-    wave = np.empty_like(source)
-    for t in range(len(source)):
-        if t % STEP == 0:
-            at, bt, ct = a[t // STEP], b[t // STEP], c[t // STEP]
-        out = new[1:]
-        np.multiply(at, now[:-1], out=out)
-        np.multiply(bt, now[1:], out=part)
-        out += part
-        np.multiply(ct, old[1:], out=part)
-        out += part
-        new[0] = source[t]
-        new[6] = hiss[t]
-        np.add(new[5], new[7], out=wave[t])
-        old, now, new = now, new, old
-    return wave
+    wave = np.empty((n, steps, STEP), np.float32)
+    block = np.empty((STEP, n), np.float32)
+    for k in range(steps):
+        voicing, breathing, rubbing = strength[k].T
+        phase = begun[k] % 1 + cycles[k] * sample
+        phase -= np.floor(phase)
+        phase /= voices.open
+        pulse = phase * (2 - 3 * phase)  # the derivative of the flow x² - x³
+        pulse[phase >= 1] = 0
+        noise = rng.random((STEP + 1, n), np.float32) - np.float32(0.5)
+        source = pulse * voicing + noise[1:] * (breathing + voicing * voices.breath)
+        hiss = np.diff(noise, axis=0) * rubbing  # radiation: frication has no low frequencies
+
+        for kept, given in zip(gain, coefficients, strict=True):
+            kept[:5], kept[6] = given[k, :5], given[k, 5]
+        a, b, c = gain
+        for t in range(STEP):
+            out = new[1:]
+            np.multiply(a, now[:-1], out=out)
+            np.multiply(b, now[1:], out=part)
+            out += part
+            np.multiply(c, old[1:], out=part)
+            out += part
+            new[0] = source[t]
+            new[6] = hiss[t]
+            np.add(new[5], new[7], out=block[t])
+            old, now, new = now, new, old
+        wave[:, k] = block.T
+    return wave.reshape(n, -1)

@@ -1,0 +1,62 @@
+"""Coherence: how often generated samples show the class that they should.
+
+With a classifier Cₘ for each modality m and the label y of the test example conditioned on,
+
+    Coherence(X̂ᵐ | Xᴬ) = 1/N Σ 1{Cₘ(X̂ᵐ) = y}      (equation 15),
+
+and for joint generation the rate at which the classifiers of all modalities agree: Bounoua,
+Franzese and Michiardi, "Multi-modal latent diffusion", 2024, https://doi.org/10.3390/e26040320,
+appendix C.2.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mmbench.core import JOINT, Context, Dataset, Generated, Metric, Score
+from mmbench.metrics.classifiers import classifier
+
+
+def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
+    labels = dataset.test.labels
+    if labels is None or dataset.train.labels is None:
+        return
+    given, n = generated.given, len(generated.rows)
+    targets = [m.name for m in dataset.modalities if m.name in generated.samples]
+    if not given and len(targets) < len(dataset.modalities):
+        return  # joint coherence is of all modalities
+    predictions, judges = {}, {}
+    for m in targets:
+        samples = generated.samples[m]
+        if given and len(samples) != n:
+            raise ValueError(f"{len(samples)} samples of {m} for {n} test examples; expected one "
+                             "for each")  # fmt: skip
+        judges[m] = classifier(dataset, m, context)
+        predictions[m] = judges[m].predictions(samples)
+    if given:
+        truth = labels.cpu()[generated.rows.cpu()]
+        for m in targets:
+            percent = 100 * (predictions[m] == truth).double().mean().item()
+            yield Score("coherence", given, m, percent, n, judges[m].identity)
+    else:
+        first, *others = predictions.values()
+        if any(len(p) != len(first) for p in others):
+            counts = ", ".join(f"{len(p)} of {m}" for m, p in predictions.items())
+            raise ValueError(f"joint samples belong together, but there are {counts}")
+        agree = first == first
+        for p in others:
+            agree &= p == first
+        percent = 100 * agree.double().mean().item()
+        identity = "; ".join(j.identity for j in judges.values())
+        yield Score("coherence", given, JOINT, percent, len(first), identity)
+
+
+coherence = Metric(
+    name="coherence",
+    title="Coherence",
+    better="higher",
+    unit="%",
+    paper="Bounoua, Franzese and Michiardi, Multi-modal latent diffusion, 2024, "
+    "https://doi.org/10.3390/e26040320",
+    compute=_compute,
+)

@@ -1,0 +1,127 @@
+"""A data set's decoded tensors in one file, so that only the first start has to decode.
+
+The file is a safetensors file whose metadata tell what it was made from (`fingerprint` of the
+source files) and what it must hold (`Dataset.fingerprint`); one that differs is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from mmbench.atomic import replacing
+from mmbench.core import Batch, Dataset, Modality, Split
+from mmbench.progress import Progress
+
+
+def fingerprint(root: Path, names: Iterable[str], reader: str) -> str:
+    """Sha256 of the names, sizes and times of change of source files; reads none of them.
+
+    Args:
+        root: The folder that they lie in; not part of the result, so a folder may be moved.
+        names: The files, relative to `root`, in an order that does not depend on the machine.
+        reader: Who decodes them, with a version that rises when it decodes otherwise.
+
+    Raises:
+        FileNotFoundError: One of the files is missing.
+    """
+    digest = hashlib.sha256(f"{reader}\n".encode())
+    base = f"{root}{os.sep}"
+    for name in names:
+        found = os.stat(base + name)
+        digest.update(f"{name}/{found.st_size}/{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def cached(
+    folder: Path,
+    root: Path,
+    source: str,
+    read: Callable[[], Dataset],
+    progress: Progress,
+    name: str,
+) -> Dataset:
+    """`read()`, unless a sound file in the folder `folder` holds what it once returned.
+
+    There is one file for each `root`: when its files change, the old decoding is replaced. The
+    tensors of a file are mapped, not copied, so the system may drop and re-read their pages.
+
+    Args:
+        folder: Where the file lies. If it cannot be written to, that is said in a line and the
+            data set is returned all the same.
+        root: The folder that the source files lie in.
+        source: Their `fingerprint`.
+        read: Decodes them; what it raises is passed on, and nothing is kept.
+        progress: Where to report.
+        name: The data set's; begins the name of the file.
+    """
+    place = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12]
+    path = folder / f"{name}-{place}.safetensors"
+    kept = _load(path, source)
+    if kept is not None:
+        return kept
+    data = read()
+    try:
+        _save(data, path, source)
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
+        progress.say(f"{path} cannot be written ({why}): {name} will be decoded again next time")
+    return data
+
+
+def _save(data: Dataset, path: Path, source: str) -> None:
+    about = {
+        "name": data.name,
+        "modalities": [asdict(m) for m in data.modalities],
+        "classes": data.classes,
+        "sampling_rate": data.sampling_rate,
+    }
+    tensors: Batch = {}
+    for title, split in (("train", data.train), ("test", data.test)):
+        roles = {"tensors": split.tensors, "index": split.index}
+        if split.labels is not None:
+            roles["labels"] = {"": split.labels}
+        for role, named in roles.items():
+            tensors |= {f"{title}/{role}/{m}": x.cpu().contiguous() for m, x in named.items()}
+    text = json.dumps(about)
+    with replacing(path) as part:
+        save_file(tensors, part, {"source": source, "about": text, "content": _seal(text, data)})
+
+
+def _load(path: Path, source: str) -> Dataset | None:
+    """What a file holds; None where it is missing, damaged or made from other files."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            if metadata["source"] != source:
+                return None
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+        about = json.loads(metadata["about"])
+        modalities = tuple(
+            Modality(m["name"], m["kind"], tuple(m["shape"])) for m in about.pop("modalities")
+        )
+        train, test = _split(tensors, "train"), _split(tensors, "test")
+        data = Dataset(modalities=modalities, train=train, test=test, **about)
+        return data if _seal(metadata["about"], data) == metadata["content"] else None
+    except (OSError, SafetensorError, AttributeError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _split(tensors: Batch, title: str) -> Split:
+    roles: dict[str, Batch] = {"tensors": {}, "index": {}, "labels": {}}
+    for key, x in tensors.items():
+        part, role, name = key.split("/")
+        if part == title:
+            roles[role][name] = x
+    return Split(roles["tensors"], roles["index"], roles["labels"].get(""))
+
+
+def _seal(about: str, data: Dataset) -> str:
+    return hashlib.sha256(f"{about}\n{data.fingerprint()}".encode()).hexdigest()

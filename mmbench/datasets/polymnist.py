@@ -1,0 +1,345 @@
+"""PolyMNIST: the same digit in M >= 2 hands, each laid over a background of its modality.
+
+Sutter, Daunhawer & Vogt, "Generalized Multimodal ELBO", ICLR 2021,
+https://arxiv.org/abs/2105.02470: 60,000 training and 10,000 test examples of 5 modalities, RGB,
+28 x 28. An example is the file name {i}.{digit}.png, present in every modality.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
+from torch import Tensor
+
+from mmbench.core import Batch, Dataset, Modality, Source, Split
+from mmbench.datasets.cache import cached, fingerprint
+from mmbench.datasets.folders import Published
+from mmbench.progress import Progress
+
+NAME = "polymnist"
+READER = "polymnist 1"
+"""The number rises with every change of what is decoded from the same files."""
+PIXELS = 28
+SHAPE = (3, PIXELS, PIXELS)
+PARTS = ("train", "test")
+
+PUBLISHED = Published(
+    title="PolyMNIST",
+    download="https://zenodo.org/record/4899160/files/PolyMNIST.zip",
+    layout="MMNIST/{train,test}/m0/0.5.png (or MMNIST/{train,test}/m0.pt)",
+    places=[
+        f"{outer}/{inner}"
+        for outer in (".", "PolyMNIST", "polymnist")
+        for inner in (".", "MMNIST", "mmnist")
+    ],
+    archive="PolyMNIST.zip",
+)
+
+_CHUNK = 512  # images that a thread decodes at a time
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_DEPTH = 24  # where the head tells the bits of a channel; Pillow halves 16 in silence
+_IMAGE_NAME = re.compile(r"(0|[1-9][0-9]{0,15})\.([0-9])\.png")
+
+Keys = NDArray[np.int64]
+"""(N,) ascending: 10 i + digit of each example {i}.{digit}.png."""
+
+
+def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
+    """Reads PolyMNIST: the published PNGs, or the tensors of MultiVae's redistribution.
+
+    Args:
+        folder: The folder that holds train/ and test/, or one that holds it as MMNIST,
+            PolyMNIST or PolyMNIST/MMNIST. In both layouts the modalities are numbered from 0:
+            m0/{i}.{digit}.png, or m0.pt (N, 3, 28, 28), uint8 or floats in [0, 1], rounded to
+            255 steps, with labels.pt (N,).
+        cache: Folder for the decoded tensors, 823 MB for the whole data set.
+        progress: Where to report.
+
+    Returns:
+        Modalities m0, m1, ... of shape (3, 28, 28) as uint8, labels 0 to 9.
+
+    Raises:
+        FileNotFoundError: The files are not there.
+        ValueError: A file is damaged, or the modalities do not pair.
+    """
+    root = PUBLISHED.find(folder, lambda place: any(_numbers(place / part) for part in PARTS))
+    parts = {part: _part(root / part) for part in PARTS}
+    counts = {part: found.modalities for part, found in parts.items()}
+    if counts["train"] != counts["test"]:
+        raise ValueError(
+            f"{root / 'train'} has {counts['train']} modalities, {root / 'test'} has "
+            f"{counts['test']}: expected the same modalities in both"
+        )
+    names = (f"{part}/{name}" for part, found in parts.items() for name in found.files())
+    source = fingerprint(root, names, READER)
+
+    def read() -> Dataset:
+        modalities = tuple(Modality(f"m{k}", "image", SHAPE) for k in range(counts["train"]))
+        train, test = (parts[part].read(progress) for part in PARTS)
+        return Dataset(NAME, modalities, train, test, classes=10)
+
+    return cached(cache, root, source, read, progress, NAME)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A split as published: a folder of PNGs for each modality.
+
+    Attributes:
+        folder: E.g. MMNIST/train.
+        modalities: M.
+        keys: (N,) the examples.
+    """
+
+    folder: Path
+    modalities: int
+    keys: Keys
+
+    @staticmethod
+    def find(folder: Path, modalities: int) -> Pictures:
+        """Pairs the pictures by name.
+
+        Raises:
+            ValueError: A file has another kind of name, or an example lacks a modality.
+        """
+        keys = [_keys(folder / f"m{k}") for k in range(modalities)]
+        if all(np.array_equal(k, keys[0]) for k in keys[1:]):
+            return Pictures(folder, modalities, keys[0])
+        every = np.unique(np.concatenate(keys))
+        lacking = []
+        for m, k in enumerate(keys):
+            missing = np.setdiff1d(every, k, assume_unique=True)
+            if len(missing):
+                first = ", ".join(_image_name(key) for key in missing[:3])
+                more = ", ..." if len(missing) > 3 else ""
+                lacking.append(f"m{m} lacks {len(missing)} ({first}{more})")
+        raise ValueError(
+            f"the modalities of {folder} do not pair, expected the same file names in each: of "
+            f"{len(every)} examples {'; '.join(lacking)}"
+        )
+
+    def files(self) -> Iterator[str]:
+        """All files, relative to the folder, in the order of modalities and examples."""
+        return (f"m{k}/{_image_name(key)}" for k in range(self.modalities) for key in self.keys)
+
+    def read(self, progress: Progress) -> Split:
+        """Decodes all pictures."""
+        images = np.empty((self.modalities, len(self.keys), *SHAPE), np.uint8)
+        starts = range(0, len(self.keys), _CHUNK)
+        chunks = [(m, slice(a, a + _CHUNK)) for m in range(self.modalities) for a in starts]
+
+        def decode(chunk: tuple[int, slice]) -> int:
+            m, rows = chunk
+            tiles = np.stack(
+                [_decode(self.folder / f"m{m}" / _image_name(k)) for k in self.keys[rows]]
+            )
+            images[m, rows] = tiles.transpose(0, 3, 1, 2)
+            return len(tiles)
+
+        title = f"decoding PolyMNIST's {self.folder.name} split"
+        total = self.modalities * len(self.keys)
+        threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        with progress.stage(title, total, unit="image") as bar, threads:
+            for count in threads.map(decode, chunks):
+                bar.update(bar.done + count)
+        tensors = {f"m{m}": torch.from_numpy(x) for m, x in enumerate(images)}
+        return Split(tensors, labels=torch.from_numpy(self.keys % 10))
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """A split as MultiVae stores it: a tensor for each modality, and one for the labels.
+
+    Senellart, Chadebec & Allassonniere, "MultiVae: A Python package for Multimodal Variational
+    Autoencoders on Partial Datasets", 2025, https://github.com/AgatheSenellart/MultiVae,
+    src/multivae/data/datasets/mmnist.py.
+
+    Attributes:
+        folder: E.g. MMNIST/train.
+        modalities: M.
+    """
+
+    folder: Path
+    modalities: int
+
+    def files(self) -> Iterator[str]:
+        """All files, relative to the folder."""
+        return iter([*(f"m{k}.pt" for k in range(self.modalities)), "labels.pt"])
+
+    def read(self, progress: Progress) -> Split:
+        """Reads all tensors."""
+        labels = self._labels()
+        tensors: Batch = {}
+        title = f"reading PolyMNIST's {self.folder.name} split"
+        with progress.stage(title, self.modalities, unit="file") as bar:
+            for k in range(self.modalities):
+                path = self.folder / f"m{k}.pt"
+                tensors[f"m{k}"] = _pixels(path, _tensor(path), len(labels))
+                bar.update(k + 1)
+        return Split(tensors, labels=labels)
+
+    def _labels(self) -> Tensor:
+        path = self.folder / "labels.pt"
+        labels = _tensor(path)
+        if labels.ndim != 1:
+            raise ValueError(f"{path} holds a tensor of shape {tuple(labels.shape)}, "
+                             "expected (N,)")  # fmt: skip
+        digits = labels.long()
+        wrong = (digits != labels) | (digits < 0) | (digits > 9)
+        if wrong.any():
+            raise ValueError(f"{path} holds the label {labels[wrong][0].item():g}, expected the "
+                             "digits 0 to 9")  # fmt: skip
+        return digits.clone()
+
+
+def _numbers(folder: Path) -> list[tuple[int, bool]]:
+    """Number of each modality in a split's folder, and whether it is a folder of pictures."""
+    if not folder.is_dir():
+        return []
+    matches = [(re.fullmatch(r"m(0|[1-9][0-9]*)(\.pt)?", p.name), p) for p in folder.iterdir()]
+    return sorted((int(m[1]), p.is_dir()) for m, p in matches if m and p.is_dir() != bool(m[2]))
+
+
+def _part(folder: Path) -> Pictures | Tensors:
+    """The split in a folder; the pictures where there are both."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} does not exist: expected {PUBLISHED.layout}")
+    found = _numbers(folder)
+    pictures = any(is_folder for _, is_folder in found)
+    numbers = [k for k, is_folder in found if is_folder == pictures]
+    ending = "" if pictures else ".pt"
+    if len(numbers) < 2:
+        seen = f"only m{numbers[0]}{ending}" if numbers else "none"
+        raise ValueError(f"{folder} has {seen}: expected at least two modalities, m0{ending} "
+                         f"and m1{ending}")  # fmt: skip
+    missing = sorted(set(range(numbers[-1])) - set(numbers))
+    if missing:
+        raise ValueError(
+            f"{folder} has m{numbers[-1]}{ending} but no m{missing[0]}{ending}: expected "
+            "modalities that are numbered 0, 1, 2, ... without a gap"
+        )
+    if pictures:
+        return Pictures.find(folder, len(numbers))
+    if not (folder / "labels.pt").is_file():
+        raise FileNotFoundError(f"{folder / 'labels.pt'} does not exist: expected the (N,) "
+                                "digits of the examples beside m0.pt")  # fmt: skip
+    return Tensors(folder, len(numbers))
+
+
+def _image_name(key: int) -> str:
+    return f"{key // 10}.{key % 10}.png"
+
+
+def _keys(folder: Path) -> Keys:
+    """The examples that a folder of pictures holds."""
+    return np.sort(np.fromiter(map(_key, _visible(folder)), np.int64))
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    with os.scandir(folder) as entries:
+        yield from (folder / e.name for e in entries if not e.name.startswith("."))
+
+
+def _key(path: Path) -> int:
+    match = _IMAGE_NAME.fullmatch(path.name)
+    if not match:
+        raise ValueError(f"{path} is not named like an example, expected {{i}}.{{digit}}.png, "
+                         "e.g. 0.5.png: remove or rename it")  # fmt: skip
+    return int(match[1] + match[2])
+
+
+def _decode(path: Path) -> NDArray[np.uint8]:
+    """(28, 28, 3), the pixels of a PNG.
+
+    Raises:
+        ValueError: It is no PNG, damaged, or of a size or colours that RGB cannot hold.
+    """
+    data = path.read_bytes()
+    if not data.startswith(_PNG_START):
+        raise ValueError(f"{path} is not a PNG, expected a PNG of 28 x 28 pixels")
+    try:
+        PngImageFile(io.BytesIO(data)).verify()  # the checksums, which decoding leaves out
+        image = PngImageFile(io.BytesIO(data))
+        if image.size == (PIXELS, PIXELS):
+            image.load()
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on bad content
+        raise ValueError(
+            f"{path} is damaged ({error}), expected a whole PNG: unpack the archive again"
+        ) from None
+    if image.size != (PIXELS, PIXELS):
+        width, height = image.size
+        raise ValueError(f"{path} has {width} x {height} pixels, expected 28 x 28")
+    return np.asarray(_rgb(image, path, depth=data[_PNG_DEPTH]))
+
+
+def _rgb(image: Image.Image, path: Path, depth: int) -> Image.Image:
+    """The image in RGB, if that loses nothing; `depth` in bits as in the PNG's head."""
+    see_through = "transparency" in image.info
+    if image.mode == "RGB" and depth == 8 and not see_through:
+        return image
+    if depth > 8 or image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+        raise ValueError(f"{path} has {depth} bits a channel (mode {image.mode}), expected 8-bit "
+                         "RGB")  # fmt: skip
+    full = image.convert("RGBA")
+    if full.getchannel("A").getextrema() != (255, 255):
+        raise ValueError(f"{path} has transparent pixels (mode {image.mode}), expected RGB")
+    return full.convert("RGB")
+
+
+def _tensor(path: Path) -> Tensor:
+    try:
+        # only zip files can be mapped; torch wrote another format before 1.6
+        found = torch.load(path, "cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (FileNotFoundError, PermissionError, MemoryError):
+        raise
+    except Exception:  # unpickling damaged bytes raises anything
+        raise ValueError(
+            f"{path} is damaged, or holds more than a tensor: expected what torch.save writes "
+            "of one tensor"
+        ) from None
+    if not isinstance(found, Tensor):
+        raise ValueError(f"{path} holds a {type(found).__name__}, expected one tensor")
+    return found.detach()
+
+
+def _pixels(path: Path, images: Tensor, count: int) -> Tensor:
+    """(N, 3, 28, 28) as uint8, a copy."""
+    if tuple(images.shape) != (count, *SHAPE):
+        raise ValueError(
+            f"{path} holds a tensor of shape {tuple(images.shape)}, expected {(count, *SHAPE)} as "
+            f"labels.pt has {count} labels"
+        )
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise ValueError(f"{path} holds {images.dtype}, expected uint8 or floats in [0, 1]")
+    out = torch.empty(images.shape, dtype=torch.uint8)
+    for start in range(0, count, _CHUNK):
+        x = images[start : start + _CHUNK]
+        if x.dtype != torch.uint8:
+            low, high = x.min().item(), x.max().item()
+            if not 0 <= low <= high <= 1:  # also refuses NaN
+                raise ValueError(f"{path} holds values from {low:g} to {high:g}, expected floats "
+                                 "in [0, 1] or uint8")  # fmt: skip
+            x = (x.float() * 255).round_()
+        out[start : start + _CHUNK] = x
+    return out
+
+
+polymnist = Source(
+    title="one digit over five kinds of background, 28 x 28 RGB (70,000 examples)",
+    paper="Sutter, Daunhawer, Vogt: Generalized Multimodal ELBO, 2021, "
+    "https://arxiv.org/abs/2105.02470",
+    load=load,
+    download=PUBLISHED.download,
+)

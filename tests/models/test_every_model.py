@@ -1,0 +1,111 @@
+"""What holds for every registered model."""
+
+from itertools import product
+
+import pytest
+import torch
+
+from mmbench.core import subsets
+from mmbench.progress import Progress
+from mmbench.protocol import load, override
+from mmbench.registry import names
+from mmbench.run import Run
+from mmbench.seeds import stream
+from mmbench.train import load_weights, save_weights
+
+QUICK = {
+    "mld": ["models.mld.width=32", "models.mld.groups=4", "models.mld.time_embedding=16",
+            "models.mld.latent=4", "models.mld.autoencoder.epochs=1",
+            "models.mld.score.epochs=2", "models.mld.score.batch_size=50",
+            "evaluation.sampler={name='ancestral', steps=3}"],
+}  # fmt: skip
+
+pytestmark = pytest.mark.parametrize("name", names("models"))
+
+
+@pytest.fixture(scope="module")
+def made(toy, tmp_path_factory):
+    """Name -> run and model, trained for a moment."""
+    runs = {}
+
+    def make(name):
+        if name not in runs:
+            out = tmp_path_factory.mktemp(name)
+            run = Run(name, toy, 0, override(load(toy.name), QUICK[name]), out,
+                      torch.device("cpu"), out / "cache", Progress(None), {})  # fmt: skip
+            runs[name] = run, run.trained()
+        return runs[name]
+
+    return make
+
+
+def draw(model, toy, given, targets, rows, seed=0):
+    x = toy.test.batch(rows, given) if given else {}
+    return model.generate(x, targets, len(rows), stream(seed, "test"))
+
+
+def test_any_subset_from_any_subset(made, toy, name):
+    _, model = made(name)
+    everything = [m.name for m in toy.modalities]
+    for given, targets in product(subsets(everything), subsets(everything)[1:]):
+        out = draw(model, toy, given, targets, torch.arange(3))
+        assert set(out) == set(targets)
+        for m in targets:
+            assert out[m].shape == (3, *toy.modality(m).shape)
+            assert out[m].isfinite().all()
+            assert 0 <= out[m].min() <= out[m].max() <= 1
+
+
+def test_one_example_at_a_time(made, toy, name):
+    _, model = made(name)
+    assert draw(model, toy, ("image",), ["sound"], torch.arange(1))["sound"].shape[0] == 1
+
+
+def test_same_stream_same_samples(made, toy, name):
+    _, model = made(name)
+    rows = torch.arange(4)
+    a, b, c = (draw(model, toy, ("sound",), ["image"], rows, seed)["image"] for seed in (0, 0, 1))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+def test_an_example_does_not_see_the_rest_of_its_batch(made, toy, name):
+    """With equal noise at its place, a sample does not depend on the other rows."""
+    _, model = made(name)
+    others = torch.tensor([7, 21, 3]), torch.tensor([30, 21, 11])
+    a, b = (draw(model, toy, ("image",), ["image", "sound"], rows) for rows in others)
+    for m in a:
+        torch.testing.assert_close(a[m][1], b[m][1], atol=1e-5, rtol=0)
+        assert not torch.allclose(a[m][0], b[m][0], atol=1e-5)
+
+
+def test_generation_leaves_the_model_and_the_inputs_alone(made, toy, name):
+    _, model = made(name)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    x = toy.test.batch(torch.arange(4), ["image"])
+    kept = x["image"].clone()
+    model.generate(x, ["image", "sound"], 4, stream(0, "test"))
+    assert torch.equal(x["image"], kept)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def test_unknown_modality_is_told(made, toy, name):
+    _, model = made(name)
+    with pytest.raises(ValueError, match="no modality 'sond'; did you mean 'sound'"):
+        model.generate({}, ["sond"], 1, stream(0, "test"))
+
+
+def test_weights_round_trip(made, toy, name, tmp_path):
+    run, model = made(name)
+    save_weights(tmp_path / "w.safetensors", model)
+    again = run.build()
+    load_weights(tmp_path / "w.safetensors", again)
+    again.eval()
+    rows = torch.arange(3)
+    for given in ((), ("sound",)):
+        a, b = (draw(m, toy, given, ["image"], rows)["image"] for m in (model, again))
+        assert torch.equal(a, b)
+
+
+def test_it_counts_its_evaluations(made, toy, name):
+    assert made(name)[1].evaluations >= 1

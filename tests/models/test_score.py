@@ -1,0 +1,28 @@
+import pytest
+import torch
+
+from mmbench.models.score import ScoreNetwork
+
+
+@pytest.mark.parametrize(("arguments", "millions"), [
+    ((80, 2, 256, 2, 256, 8), 2.352), ((208, 3, 1024), 32.739), ((800, 5, 1536), 72.030),
+])  # fmt: skip
+def test_it_has_as_many_parameters_as_the_authors_network(arguments, millions):
+    with torch.device("meta"):
+        count = sum(p.numel() for p in ScoreNetwork(*arguments).parameters())
+    assert count / 1e6 == pytest.approx(millions, abs=1e-3)
+
+
+def test_it_starts_at_zero_and_sees_every_input():
+    torch.manual_seed(0)
+    net = ScoreNetwork(6, 2, 16, blocks=1, time_embedding=8, groups=4)
+    r, tau = torch.randn(3, 6, requires_grad=True), torch.rand(3, 2, requires_grad=True)
+    assert net(r, tau).abs().max() == 0
+    torch.nn.init.normal_(net.outward[-1].weight)
+    grads = torch.autograd.grad(net(r, tau).pow(2).sum(), [r, tau])
+    assert all((g != 0).all() for g in grads)
+
+
+def test_groups_must_divide_the_width():
+    with pytest.raises(ValueError, match="width is 30, expected a multiple of groups, 32"):
+        ScoreNetwork(6, 2, 30)

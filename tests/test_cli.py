@@ -1,0 +1,122 @@
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from mmbench.cli import main
+
+
+def mmbench(*arguments, **options):
+    return CliRunner().invoke(main, list(map(str, arguments)), **options)
+
+
+def test_help_is_instant():
+    """The fastest of a few starts, so that a busy machine does not fail it."""
+    took = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "mmbench", "--help"], check=True, capture_output=True)
+        took.append(time.perf_counter() - start)
+    assert min(took) < 0.3
+
+
+def test_help_imports_nothing_heavy():
+    code = ("import sys; from mmbench.cli import main\n"
+            "try: main(['run', '--help'])\n"
+            "except SystemExit: pass\n"
+            "print({'torch', 'pandas', 'matplotlib', 'numpy'} & set(sys.modules))")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("set()")
+
+
+@pytest.mark.parametrize("group", ["models", "datasets", "metrics"])
+def test_list(group):
+    done = mmbench("list", group)
+    assert done.exit_code == 0
+    assert "https://" in done.output
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["run", "--model", "mdl"], "no model is called 'mdl'; did you mean 'mld'?"),
+    (["run", "--dataset", "mhd-mni"], "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
+    (["run", "--set", "models.mld.scor.epochs=1"], "no table 'scor'; did you mean 'score'?"),
+    (["run", "--protocol", "/nowhere.toml"], "No such file or directory: /nowhere.toml"),
+    (["run", "--inception-weights", "/nowhere.pth"], "no file /nowhere.pth"),
+    (["run", "--seed", "-1"], "-1 is not in the range"),
+    (["table", "--results", "/nowhere"], "/nowhere"),
+    (["list", "model"], "models"),
+])  # fmt: skip
+def test_mistakes_get_one_sentence(arguments, words):
+    done = mmbench(*arguments)
+    assert done.exit_code != 0
+    assert words in done.output
+    assert "Traceback" not in done.output
+
+
+@pytest.fixture
+def quick(toy, monkeypatch, tmp_path):
+    """Arguments of a run that takes seconds, on the toy data set."""
+    monkeypatch.setattr("mmbench.run.load_dataset", lambda *_: toy)
+    change = ["models.mld.width=32", "models.mld.groups=4", "models.mld.autoencoder.epochs=1",
+              "models.mld.latent=4", "models.mld.score.epochs=1", "evaluation.examples=20",
+              "evaluation.sampler={name='ancestral', steps=2}"]  # fmt: skip
+    return ["run", *[a for c in change for a in ("--set", c)], "--out", str(tmp_path / "results")]
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--set", "models.mld.score.epoch=1"], "models.mld.score has no setting 'epoch'; did you"),
+    (["--set", "models.mld.d=1.5"], "models.mld: d is 1.5, expected a probability"),
+    (["--set", "evaluation.given=[9]"], "asks for 9 given modalities; mhd-mini has 3"),
+    (["--set", "evaluation.metrics.fmdd='all'"], "no metric is called 'fmdd'; did you mean 'fmd'"),
+    (["--sampler", "eule"], "eule"),
+    (["--device", "cuda:99"], "the device 'cuda:99' cannot be used"),
+    (["--device", "gpu"], "the device 'gpu' cannot be used"),
+])  # fmt: skip
+def test_mistakes_in_a_run_get_one_sentence(quick, tmp_path, arguments, words):
+    done = mmbench(*quick, *arguments)
+    assert done.exit_code != 0
+    assert words in done.output
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_dry_run_writes_nothing(quick, tmp_path):
+    done = mmbench(*quick, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert '"epochs": 1' in done.output
+    assert "would write" in done.output
+    assert not (tmp_path / "results").exists()
+
+
+def test_run_then_table(quick, tmp_path):
+    done = mmbench(*quick, "--seed", 0, 1)
+    assert done.exit_code == 0, done.output
+    home = tmp_path / "results" / "mhd-mini" / "mld"
+    records = sorted(home.glob("*.json"))
+    assert [r.name[0] for r in records] == ["0", "1"]
+    assert all(r.with_suffix(".png").read_bytes().startswith(b"\x89PNG") for r in records)
+    a, b = (json.loads(r.read_text()) for r in records)
+    assert a["evaluations"] == 2
+    assert a["scores"] != b["scores"]
+    before = records[0].read_bytes()
+    assert "already done" in mmbench(*quick).output
+    assert records[0].read_bytes() == before
+
+    out = tmp_path / "results.md"
+    done = mmbench("table", "--results", tmp_path / "results", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "mld" in out.read_text()
+    assert "±" in out.read_text()
+    assert mmbench("table", "--results", tmp_path / "results", "--out", "x.doc").exit_code != 0
+
+
+def test_equal_runs_give_equal_records(quick, tmp_path):
+    kept = []
+    for folder in ("a", "b"):
+        done = mmbench(*quick[:-1], tmp_path / folder)
+        assert done.exit_code == 0, done.output
+        (record,) = (tmp_path / folder).rglob("*.json")
+        kept.append({k: v for k, v in json.loads(record.read_text()).items() if k != "seconds"})
+    assert kept[0] == kept[1]
