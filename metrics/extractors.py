@@ -144,7 +144,7 @@ def load_inception(path: Path, device: torch.device) -> nn.Module:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is not a readable file of weights "
-                         f"({str(error).splitlines()[0]})") from None  # fmt: skip
+                         f"({type(error).__name__})") from None  # fmt: skip
     if not isinstance(state, dict):
         raise ValueError(f"{path} holds a {type(state).__name__}, expected a state dict with the "
                          f"parameters of {INCEPTION.title}")  # fmt: skip
@@ -152,11 +152,11 @@ def load_inception(path: Path, device: torch.device) -> nn.Module:
     expected = {k for k in network.state_dict() if not k.endswith("num_batches_tracked")}
     missing, surplus = expected - set(state), set(state) - set(network.state_dict())
     if missing or surplus:
-        differ = (
-            [f"lacks {len(missing)} of its parameters, e.g. {min(missing)}"] if missing else []
+        example = f"lacks {min(missing)}" if missing else f"has {min(map(str, surplus))} besides"
+        raise ValueError(
+            f"{path} is not {INCEPTION.title}: of its {len(expected)} parameters it holds "
+            f"{len(expected) - len(missing)}, and {len(surplus)} others (it {example})"
         )
-        differ += [f"has {len(surplus)} others, e.g. {min(map(str, surplus))}"] if surplus else []
-        raise ValueError(f"{path} is not {INCEPTION.title}: it {' and '.join(differ)}")
     try:
         network.load_state_dict(state)  # a plain dict: counters of batches are filled in
     except RuntimeError as error:

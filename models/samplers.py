@@ -155,10 +155,10 @@ class Euler(Sampler):
 class Ancestral(Sampler):
     """DDPM's sampler: estimates the latents, then draws from the exact posterior.
 
-    Its samples are too narrow by O(1/N), for the posterior is taken as if the estimate were
-    exact. The quadratic grid, finer near 0, serves narrow structure and costs wide structure
-    nothing: Song, Meng and Ermon, "Denoising diffusion implicit models", 2021,
-    https://arxiv.org/abs/2010.02502, appendix D.2.
+    Its samples are too narrow by O(1/N), because the estimate is taken as exact: under a true
+    score, 50 steps lose a tenth of a unit variance. The quadratic grid, finer near 0, keeps more
+    of narrow structure and loses nothing of wide structure: Song, Meng and Ermon, "Denoising
+    diffusion implicit models", 2021, https://arxiv.org/abs/2010.02502, appendix D.2.
 
     Args:
         steps: N, the number of steps, at least 1.
@@ -194,6 +194,9 @@ class RePaint(Sampler):
     unconditional score; here the score is conditional already and what remains is a corrector.
     The multi-modal papers use steps 250, resamplings 10, jump 10 (appendix A.5): 2,410 evaluations
     and 2,160 moves up.
+
+    Resampling repeats the errors of the step: with exact posteriors on a coarse grid the samples
+    are narrower still (25, 10, 1 below 0.2 loses a third of a unit variance under a true score).
 
     Args:
         steps: N, the number of intervals of the grid (their t_T).

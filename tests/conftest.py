@@ -16,10 +16,16 @@ def device(request):
     return torch.device(request.config.getoption("--device"))
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """One cache for the session, so that the toy's classifiers are trained once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
+def _own_cache(cache, monkeypatch):
     """No test reads or fills the user's cache."""
-    monkeypatch.setenv("MMBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("MMBENCH_CACHE", str(cache))
 
 
 def pytest_collection_modifyitems(items):

@@ -168,8 +168,7 @@ def test_order_and_batch_size_do_not_matter(world, monkeypatch):
 
 
 def test_real_features_are_computed_once(world, monkeypatch):
-    dataset, context = world
-    generated = drawn(dataset, ("a",), ("b",), wrong=20)
+    generated = drawn(world[0], ("a",), ("b",), wrong=20)
     value = scores(fmd, generated, world)["b"].value
     monkeypatch.setattr(Split, "batch", lambda *args: pytest.fail("gathered real examples"))
     assert scores(fmd, generated, world)["b"].value == value

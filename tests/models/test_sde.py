@@ -86,7 +86,7 @@ def test_the_posterior_is_bayes_rule(sde):
         s, t = s * sde.T, t * sde.T
         a, b, std = sde.posterior(s, t)
         alpha, sigma = sde.transition(s, t)
-        kernel = lambda u: Normal(sde.alpha(u) * z, sde.sigma(u))  # noqa: B023
+        kernel = lambda u: Normal(sde.alpha(u) * z, sde.sigma(u))
         left = Normal(a * r_t + b * z, std).log_prob(r_s) + kernel(t).log_prob(r_t)
         right = Normal(alpha * r_s, sigma).log_prob(r_t) + kernel(s).log_prob(r_s)
         torch.testing.assert_close(left, right, rtol=1e-8, atol=1e-8)

@@ -1,7 +1,7 @@
 """MHD's picture of a sound: log-mel decibels of one second, scaled to [0, 1].
 
-32 frames of 1,024 samples, 512 apart and centred on their time, by 128 mel bands from 20 Hz to
-8 kHz. Mel scale of O'Shaughnessy, Speech Communication: Human and Machine, 1987.
+32 frames of 25 ms, 512 samples apart and centred on their time, by 128 mel bands from 20 Hz to
+8 kHz. Frames this short show the resonances of a voice and blur the harmonics of its pitch. Mel scale of O'Shaughnessy, Speech Communication: Human and Machine, 1987.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ Floats = NDArray[np.float32]
 RATE = 16_000  # samples a second
 SAMPLES = RATE  # of one sound
 FFT = 1024
+WINDOW = 400
+"""Samples of a frame; padded with zeros to FFT."""
 HOP = 512
 FRAMES = SAMPLES // HOP + 1  # 32
 BANDS = 128
@@ -60,7 +62,8 @@ def mel_power(waves: Floats) -> Floats:
     Returns:
         (N, FRAMES, BANDS), linear; a full-scale sine has about 1 at its frequency.
     """
-    window = hann(FFT, sym=False).astype(np.float32)
+    window = np.zeros(FFT, np.float32)
+    window[(FFT - WINDOW) // 2 :][:WINDOW] = hann(WINDOW, sym=False)
     window *= 2 / window.sum()
     padded = np.pad(waves, ((0, 0), (FFT // 2, FFT)))
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT, axis=1)[:, ::HOP][:, :FRAMES]

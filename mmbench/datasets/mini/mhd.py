@@ -115,7 +115,7 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
 def cached(
     cache: Path, progress: Progress, train: int = TRAIN, test: int = TEST, seed: int = SEED
 ) -> Dataset:
-    """`make`, unless a sound file in the folder `cache` holds the same."""
+    """`make`, or the same out of its file in the folder `cache`; a damaged one is replaced."""
     path = cache / f"{NAME}-v{FORMAT}-seed{seed}-{train}+{test}.safetensors"
     kept = _read(path)
     if kept is not None:

@@ -115,7 +115,7 @@ class Speakers:
 
 
 def draw_speakers(count: int, rng: np.random.Generator) -> Speakers:
-    """Draws men, women and children in about equal parts of short and long vocal tracts."""
+    """Draws people of all sizes alike, from tall men to children."""
     size = rng.uniform(0, 1, count)  # 0 is a tall man, 1 is a child
     phonemes = len(_NAMES)
 
@@ -131,7 +131,7 @@ def draw_speakers(count: int, rng: np.random.Generator) -> Speakers:
         open=rng.uniform(0.45, 0.8, count),
         accent=spread(0.06, phonemes, 3),
         timing=spread(0.2, phonemes),
-        colour=rng.uniform(-3, 3, count),
+        colour=rng.uniform(-4, 4, count),
     )
     return Speakers(**{name: habit.astype(np.float32) for name, habit in habits.items()})
 
@@ -199,7 +199,7 @@ def record(waves: Floats, voices: Speakers, rng: np.random.Generator) -> Floats:
 
     response = (rng.normal(0, 2, (n, 1)) + voices.colour[:, None]) * octaves
     response += uniform(-6, 6) * bump(0.8)
-    noise = uniform(-66, -51) - uniform(0, 3) * octaves + uniform(0, 9) * bump(0.8)
+    noise = uniform(-68, -58) - uniform(0, 3) * octaves + uniform(0, 6) * bump(0.8)
     gain, floor = (10 ** (decibels / 10)[:, None] for decibels in (response, noise))
     return mel_power(waves) * gain.astype(np.float32) + floor.astype(np.float32)
 
@@ -208,13 +208,14 @@ def _durations(said: Integers, factor: Floats, rng: np.random.Generator) -> Floa
     """Seconds of each phoneme (N, L), the word placed at random within the second."""
     n = len(said)
     spread = np.exp(rng.normal(0, 0.17, (n, 1)) + rng.normal(0, 0.15, said.shape))
-    seconds = _TABLE[said, 0] / 1000 * factor * spread
+    seconds = _TABLE[said, 0] / 1000 * factor * spread * 0.9
     seconds[said == _NAMES.index("_")] = 0
     length = seconds.sum(1)
     seconds *= np.minimum(1, _LONGEST / length)[:, None]
     slack = 0.96 - seconds.sum(1)
     seconds[:, 0] = 0.02 + slack * rng.uniform(0, 1, n)
-    return seconds.astype(np.float32)
+    rounded: Floats = seconds.astype(np.float32)
+    return rounded
 
 
 def _pitch(
@@ -224,11 +225,11 @@ def _pitch(
     n = len(ends)
     begin, end = ends[:, 0], ends[np.arange(n), last]
     through = ((time[:, None] - begin) / (end - begin)).clip(0, 1)
-    slope = rng.normal(-0.25, 0.15, n).astype(np.float32)
+    slope = rng.normal(-0.2, 0.25, n).astype(np.float32)
     arch = rng.normal(0.08, 0.06, n).astype(np.float32)
     waver = gaussian_filter1d(rng.standard_normal((len(time), n), np.float32), 3, axis=0)
     melody = slope * (through - 0.5) + arch * np.sin(np.pi * through) + 0.03 * waver
-    hertz: Floats = voices.pitch * np.exp(melody + rng.normal(0, 0.08, n).astype(np.float32))
+    hertz: Floats = voices.pitch * np.exp(melody + rng.normal(0, 0.12, n).astype(np.float32))
     return hertz
 
 
