@@ -169,7 +169,8 @@ class Trainer:
                     nn.utils.clip_grad_norm_(parameters, with_.clip)
                 optimiser.step()
                 if average:
-                    torch._foreach_lerp_(average, parameters, 1 - with_.ema)
+                    with torch.no_grad():
+                        torch._foreach_lerp_(average, parameters, 1 - with_.ema)
                 finite &= torch.isfinite(value.detach())
                 step += 1
                 now = time.monotonic()

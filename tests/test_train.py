@@ -179,6 +179,20 @@ def test_ema_is_the_moving_average(tmp_path):
     assert module.weight.item() == pytest.approx(average, rel=1e-4)
 
 
+def test_ema_keeps_no_history(tmp_path, monkeypatch):
+    """An average that remembers every step would grow without end."""
+    lerp, seen = torch._foreach_lerp_, []
+
+    def watched(average, *rest):
+        lerp(average, *rest)
+        seen.extend(a.requires_grad for a in average)
+
+    monkeypatch.setattr(torch, "_foreach_lerp_", watched)
+    train(tmp_path, network(), replace(HOW, epochs=1, ema=0.9))
+    assert seen
+    assert not any(seen)
+
+
 def test_schedule():
     how = Optimisation(epochs=1, batch_size=1, learning_rate=2.0, schedule="cosine", warmup=10)
     rates = [how.rate(step, 100) for step in range(100)]

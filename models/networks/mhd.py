@@ -73,6 +73,30 @@ def _sound_decoder(latent: int) -> nn.Module:
     )  # fmt: skip
 
 
+def _strided_sound_encoder(outputs: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 4, 2, 1, bias=False), nn.BatchNorm2d(16), nn.SiLU(),
+        nn.Conv2d(16, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.SiLU(),
+        nn.Conv2d(32, 64, 4, 2, 1, bias=False), nn.BatchNorm2d(64), nn.SiLU(),
+        nn.Flatten(),  # (B, 64, 4, 16) -> (B, 4096)
+        nn.Linear(4096, 256), nn.SiLU(),
+        nn.Linear(256, outputs),
+    )  # fmt: skip
+
+
+def _strided_sound_decoder(latent: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(latent, 256), nn.SiLU(),
+        nn.Linear(256, 4096), nn.SiLU(), nn.Unflatten(1, (64, 4, 16)),
+        nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.SiLU(),
+        nn.ConvTranspose2d(32, 16, 4, 2, 1, bias=False), nn.BatchNorm2d(16), nn.SiLU(),
+        nn.ConvTranspose2d(16, 1, 4, 2, 1),
+        nn.Sigmoid(),
+    )  # fmt: skip
+
+
 image = Networks(_image_encoder, _image_decoder)
 trajectory = Networks(_trajectory_encoder, _trajectory_decoder)
 sound = Networks(_sound_encoder, _sound_decoder)
+strided_sound = Networks(_strided_sound_encoder, _strided_sound_decoder)
+"""For the twin: MHD's own layers mix all bands at once and want more examples and epochs."""

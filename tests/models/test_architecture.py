@@ -44,7 +44,7 @@ def test_squared_error_is_a_normal():
 
 @pytest.mark.parametrize(("networks", "shape"), [
     (mhd.image, (1, 28, 28)), (mhd.trajectory, (200,)), (mhd.sound, (1, 32, 128)),
-    (polymnist.image, (3, 28, 28)),
+    (mhd.strided_sound, (1, 32, 128)), (polymnist.image, (3, 28, 28)),
 ])  # fmt: skip
 @pytest.mark.parametrize("size", [1, 7])
 def test_networks_fit_their_shapes(networks, shape, size):

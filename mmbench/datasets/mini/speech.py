@@ -208,7 +208,7 @@ def _durations(said: Integers, factor: Floats, rng: np.random.Generator) -> Floa
     """Seconds of each phoneme (N, L), the word placed at random within the second."""
     n = len(said)
     spread = np.exp(rng.normal(0, 0.17, (n, 1)) + rng.normal(0, 0.15, said.shape))
-    seconds = _TABLE[said, 0] / 1000 * factor * spread * 0.9
+    seconds = _TABLE[said, 0] / 1000 * factor * spread * 0.75
     seconds[said == _NAMES.index("_")] = 0
     length = seconds.sum(1)
     seconds *= np.minimum(1, _LONGEST / length)[:, None]
