@@ -12,9 +12,8 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Sequence
 
-from mmbench.leaderboard.tables import Cell, Row, Table
-
 from mmbench.core import JOINT
+from mmbench.leaderboard.tables import Cell, Row, Table
 from mmbench.registry import nearest
 
 WIDTH = 100

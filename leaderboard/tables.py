@@ -17,11 +17,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Literal
 
-from mmbench.leaderboard.columns import Column, Term, columns, modalities
-from mmbench.leaderboard.notes import notes
-
 from mmbench import registry
 from mmbench.core import Metric, Score
+from mmbench.leaderboard.columns import Column, Term, columns, modalities
+from mmbench.leaderboard.notes import notes
 from mmbench.store import Record
 
 

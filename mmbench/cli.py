@@ -40,7 +40,7 @@ class Sentences(click.Group):
 
 def _debug() -> None:
     if os.environ.get("MMBENCH_DEBUG"):
-        raise  # noqa: PLE0704  (called while an error is handled)
+        raise
 
 
 class Numbers(click.Command):
@@ -65,28 +65,82 @@ def main() -> None:
 
 
 @main.command(cls=Numbers)
-@click.option("--model", default="mld", show_default=True, metavar="NAME",
-              help="A model's name (see 'mmbench list models'), or module:class.")
-@click.option("--dataset", default="mhd-mini", show_default=True, metavar="NAME",
-              help="A data set's name (see 'mmbench list datasets'), or module:object.")
-@click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, default=[0],
-              show_default="0", metavar="N ...", help="Seed of the run; several make several runs.")
-@click.option("--data", type=click.Path(path_type=Path), envvar="MMBENCH_DATA", metavar="DIR",
-              help="Where the data set's files lie.  [env: MMBENCH_DATA]")
-@click.option("--protocol", "protocol_file", metavar="FILE",
-              type=click.Path(path_type=Path), help="Replaces the data set's protocol.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
-              help="Overrides a protocol's value, e.g. models.mld.score.epochs=10.")
-@click.option("--sampler", metavar="NAME",
-              help="Replaces the protocol's sampler, with that sampler's own defaults.")
-@click.option("--device", default="auto", show_default=True, metavar="DEVICE",
-              help="cpu, cuda, cuda:1, ... or auto.")
-@click.option("--inception-weights", type=click.Path(path_type=Path, dir_okay=False),
-              metavar="FILE", help="Weights of the FID Inception, if not in torch's cache.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="results",
-              show_default=True, metavar="DIR", help="The results folder.")
-@click.option("--rescore", is_flag=True,
-              help="Generate and score again; trained weights are used as they are.")
+@click.option(
+    "--model",
+    default="mld",
+    show_default=True,
+    metavar="NAME",
+    help="A model's name (see 'mmbench list models'), or module:class.",
+)
+@click.option(
+    "--dataset",
+    default="mhd-mini",
+    show_default=True,
+    metavar="NAME",
+    help="A data set's name (see 'mmbench list datasets'), or module:object.",
+)
+@click.option(
+    "--seed",
+    "seeds",
+    type=click.IntRange(min=0),
+    multiple=True,
+    default=[0],
+    show_default="0",
+    metavar="N ...",
+    help="Seed of the run; several make several runs.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    envvar="MMBENCH_DATA",
+    metavar="DIR",
+    help="Where the data set's files lie.  [env: MMBENCH_DATA]",
+)
+@click.option(
+    "--protocol",
+    "protocol_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Replaces the data set's protocol.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Overrides a protocol's value, e.g. models.mld.score.epochs=10.",
+)
+@click.option(
+    "--sampler",
+    metavar="NAME",
+    help="Replaces the protocol's sampler, with that sampler's own defaults.",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="DEVICE",
+    help="cpu, cuda, cuda:1, ... or auto.",
+)
+@click.option(
+    "--inception-weights",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Weights of the FID Inception, if not in torch's cache.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="results",
+    show_default=True,
+    metavar="DIR",
+    help="The results folder.",
+)
+@click.option(
+    "--rescore",
+    is_flag=True,
+    help="Generate and score again; trained weights are used as they are.",
+)
 @click.option("-n", "--dry-run", is_flag=True,
               help="Show the resolved protocol and what would be written, then stop.")  # fmt: skip
 def run(
@@ -103,7 +157,7 @@ def run(
     rescore: bool,
     dry_run: bool,
 ) -> None:
-    """Trains a model, generates every modality from every subset, scores and records.
+    r"""Trains a model, generates every modality from every subset, scores and records.
 
     An interrupted run goes on when the same command is given again.
 
@@ -166,8 +220,14 @@ def list_(group: str) -> None:
 
 
 @main.command()
-@click.option("--results", type=click.Path(path_type=Path, file_okay=False), default="results",
-              show_default=True, metavar="DIR", help="The results folder.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="results",
+    show_default=True,
+    metavar="DIR",
+    help="The results folder.",
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Also write to a file: .md, .csv or .tex.")  # fmt: skip
 def table(results: Path, out: Path | None) -> None:
@@ -202,7 +262,9 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"the device {name!r} cannot be used: {str(error).splitlines()[0]}") from None
+        raise ValueError(
+            f"the device {name!r} cannot be used: {str(error).splitlines()[0]}"
+        ) from None
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":

@@ -120,7 +120,10 @@ class Split:
 
     def to(self, device: torch.device | str) -> Split:
         """The same examples on another device."""
-        move = lambda ts: {m: x.to(device) for m, x in ts.items()}
+
+        def move(tensors: Batch) -> Batch:
+            return {m: x.to(device) for m, x in tensors.items()}
+
         labels = None if self.labels is None else self.labels.to(device)
         moved = Split(move(self.tensors), move(self.index), labels)
         moved._fingerprint = self._fingerprint
@@ -140,7 +143,7 @@ class Split:
             parts["labels"] = self.labels
         for name, x in sorted(parts.items()):
             digest.update(f"{name} {x.dtype} {tuple(x.shape)};".encode())
-            digest.update(x.detach().cpu().contiguous().view(torch.uint8).numpy())
+            digest.update(x.detach().cpu().contiguous().view(torch.uint8).numpy().data)
         self._fingerprint = digest.hexdigest()
         return self._fingerprint
 

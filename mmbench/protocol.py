@@ -170,9 +170,9 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         raise ValueError(f"{where} is {value!r}, expected {_wanted(hint)}")
     if isinstance(value, bool) and hint is not bool:
         raise ValueError(f"{where} is {value!r}, expected {_wanted(hint)}")
-    if kind is dict and len(arguments) == 2:
+    if isinstance(value, dict) and len(arguments) == 2:
         return {k: _convert(v, arguments[1], f"{where}.{k}") for k, v in value.items()}
-    if kind is list and arguments:
+    if isinstance(value, list) and arguments:
         return [_convert(v, arguments[0], f"{where}[{i}]") for i, v in enumerate(value)]
     return value
 

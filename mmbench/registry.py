@@ -18,7 +18,7 @@ def names(group: Group) -> dict[str, EntryPoint]:
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
-    """", did you mean 'x'?" or the list of what there is."""
+    """How a sentence about a wrong name ends: with the nearest right one, or with all of them."""
     known = list(known)
     close = get_close_matches(wrong, known, 1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else f"; there is {', '.join(known) or 'none'}"

@@ -333,14 +333,12 @@ def _read_part(
 ) -> tuple[Generated, list[Score], dict[str, float]]:
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+            tensors = {k: file.get_tensor(k) for k in file.keys()}
             metadata = file.metadata()
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged ({error}); delete it to score again") from None
     samples = {k.removeprefix("sample "): x for k, x in tensors.items() if k != "rows"}
-    scores = [
-        Score(**{**s, "given": tuple(s["given"])}) for s in json.loads(metadata["scores"])
-    ]
+    scores = [Score(**{**s, "given": tuple(s["given"])}) for s in json.loads(metadata["scores"])]
     return Generated(given, samples, tensors["rows"]), scores, json.loads(metadata["seconds"])
 
 

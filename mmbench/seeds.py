@@ -16,8 +16,6 @@ def derive(seed: int, *purpose: object) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
 
-def stream(
-    seed: int, *purpose: object, device: torch.device | str = "cpu"
-) -> torch.Generator:
+def stream(seed: int, *purpose: object, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator of its own for one purpose of a run."""
     return torch.Generator(device).manual_seed(derive(seed, *purpose))

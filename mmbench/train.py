@@ -134,7 +134,7 @@ class Trainer:
         size = min(with_.batch_size, examples)
         per_epoch = examples // size
         steps = per_epoch * with_.epochs
-        parameters = [p for p in module.parameters() if p.requires_grad]
+        parameters: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(parameters, lr=with_.learning_rate,
                                      weight_decay=with_.weight_decay,
                                      fused=self.device.type in ("cpu", "cuda"))  # fmt: skip
@@ -201,7 +201,9 @@ class Trainer:
 
     def _identity(self, stage: str, module: nn.Module, examples: int, with_: Optimisation) -> str:
         shapes = [(name, tuple(x.shape)) for name, x in module.state_dict().items()]
-        return hashlib.sha256(repr((self.seed, stage, shapes, examples, with_)).encode()).hexdigest()
+        return hashlib.sha256(
+            repr((self.seed, stage, shapes, examples, with_)).encode()
+        ).hexdigest()
 
 
 def save_weights(path: Path, module: nn.Module, **metadata: str) -> None:
@@ -219,7 +221,7 @@ def load_weights(path: Path, module: nn.Module) -> dict[str, str]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            state = {name: file.get_tensor(name) for name in file.keys()}
             metadata = dict(file.metadata() or {})
         module.load_state_dict(state)
     except (SafetensorError, RuntimeError) as error:

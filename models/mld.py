@@ -62,6 +62,7 @@ class MLD(LatentModel):
         "https://arxiv.org/abs/2306.04445"
     )
     has_sampler: ClassVar[bool] = True
+    owner: Tensor
     latents_mean: Tensor
     latents_std: Tensor
 
@@ -152,7 +153,8 @@ class MLD(LatentModel):
         r = torch.where(mask > 0, self.sde.perturb(z, t, ε), z)
         error = mask * (self.score_network(r, diffused * t) - ε)
         omega = D / mask.sum(1)  # equation 12: 1 + dim(A2) / dim(A1)
-        return (omega * (error**2).sum(1)).mean()
+        loss: Tensor = (omega * (error**2).sum(1)).mean()
+        return loss
 
     def _diffused(self, B: int, noise: torch.Generator) -> Tensor:
         """Draws A1 for each example: (B, M), 1 where a modality is diffused.
@@ -194,7 +196,8 @@ class MLD(LatentModel):
 
         def score(r: Tensor, t: float) -> Tensor:
             tau = (t * diffused).expand(len(r), -1)
-            return self.score_network(r, tau).div_(-self.sde.sigma(t))
+            noise: Tensor = self.score_network(r, tau)
+            return noise.div_(-self.sde.sigma(t))
 
         free = (self.owner @ diffused).bool()  # (D,)
         return self.sampler.sample(score, self.sde, z, free, generator)

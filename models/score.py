@@ -33,7 +33,8 @@ class ResMLP(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """(B, inputs), (B, time) -> (B, width)."""
-        return self.skip(x) + self.second(self.first(x) + self.time(time))
+        out: Tensor = self.skip(x) + self.second(self.first(x) + self.time(time))
+        return out
 
 
 class ScoreNetwork(nn.Module):
@@ -98,4 +99,5 @@ class ScoreNetwork(nn.Module):
             x = block(x, time)
         for block, linear in zip(self.up, self.up_linear, strict=True):
             x = linear(block(torch.cat([x, skips.pop()], 1), time))
-        return self.outward(self.last(torch.cat([x, entry], 1), time))
+        noise: Tensor = self.outward(self.last(torch.cat([x, entry], 1), time))
+        return noise

@@ -18,7 +18,9 @@ def test_help_is_instant():
     took = []
     for _ in range(5):
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "mmbench", "--help"], check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "mmbench", "--help"], check=True, capture_output=True
+        )
         took.append(time.perf_counter() - start)
     assert min(took) < 0.3
 

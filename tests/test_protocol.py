@@ -93,7 +93,7 @@ def test_construct_builds_nested_tables():
     ({"size": 1, "how": 3}, "models.x.how is 3, expected a table"),
     ({"size": 1, "how": {**HOW, "epochs": 1.5}}, r"models.x.how.epochs is 1.5, expected a whole"),
     ({"size": 1, "how": {**HOW, "epoch": 1}}, "models.x.how has no setting 'epoch'; did you mean"),
-    ({"size": 1, "how": {**HOW, "schedule": "cosin"}}, "schedule is 'cosin'; did you mean 'cosine"),
+    ({"size": 1, "how": {**HOW, "schedule": "cosin"}}, "is 'cosin'; did you mean 'cosine"),
     ({"size": 1, "how": {**HOW, "ema": 2}}, r"models.x.how: ema is 2.0, expected a decay"),
     ({"size": 1, "how": HOW, "names": [1]}, "models.x.names is"),
 ])  # fmt: skip

@@ -21,9 +21,9 @@ def test_misspelt_names_get_the_nearest():
 
 def test_module_and_object():
     assert find("models", "mmbench.models.mld:MLD").__name__ == "MLD"
-    with pytest.raises(LookupError, match="no 'MLX'; did you mean 'MLD'"):
+    with pytest.raises(LookupError, match=r"no 'MLX'; did you mean 'MLD'"):
         find("models", "mmbench.models.mld:MLX")
-    with pytest.raises(LookupError, match="there is no module 'mmbench.nowhere'"):
+    with pytest.raises(LookupError, match=r"there is no module 'mmbench\.nowhere'"):
         find("models", "mmbench.nowhere:MLD")
 
 

@@ -14,8 +14,12 @@ def test_a_purpose_has_one_seed(seed, purpose):
 
 
 def test_purposes_do_not_share_streams():
-    drawn = [torch.rand(4, generator=stream(seed, *purpose)).tolist()
-             for seed in (0, 1) for purpose in (["a"], ["b"], ["a", "b"], ["ab"], ["a", 1])]  # fmt: skip
+    purposes = (["a"], ["b"], ["a", "b"], ["ab"], ["a", 1])
+    drawn = [
+        torch.rand(4, generator=stream(seed, *purpose)).tolist()
+        for seed in (0, 1)
+        for purpose in purposes
+    ]
     assert len({tuple(d) for d in drawn}) == len(drawn)
 
 

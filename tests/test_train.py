@@ -3,6 +3,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -107,7 +108,8 @@ def test_a_finished_stage_is_loaded_not_trained(tmp_path):
 
 def test_killed_process_resumes(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent("""
+    script.write_text(
+        textwrap.dedent("""
         import sys, torch
         from pathlib import Path
         from torch import nn
@@ -124,7 +126,8 @@ def test_killed_process_resumes(tmp_path):
         how = Optimisation(epochs=200, batch_size=32, learning_rate=1e-3, ema=0.99)
         Trainer(Path(sys.argv[1]), 0, torch.device("cpu"), Progress(None), 0.05).minimise(
             "fit", net, loss, 256, how)
-    """))
+    """)
+    )
     command = [sys.executable, str(script)]
     subprocess.run([*command, str(tmp_path / "whole"), "fast"], check=True)
     cut = subprocess.Popen([*command, str(tmp_path / "cut"), "slow"], stdout=subprocess.PIPE)
@@ -199,7 +202,7 @@ def test_schedule():
     assert rates[0] == pytest.approx(0.2, rel=1e-3)
     assert max(rates) <= 2.0
     assert rates[-1] < 0.01
-    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a >= b for a, b in pairwise(rates[10:]))
 
 
 def test_nan_loss_is_told_and_leaves_no_file(tmp_path):

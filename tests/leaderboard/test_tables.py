@@ -7,10 +7,10 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from mmbench.leaderboard.render import render, terminal
-from mmbench.leaderboard.tables import registered, tables
 
 from mmbench.core import Metric, Score, subsets
+from mmbench.leaderboard.render import render, terminal
+from mmbench.leaderboard.tables import registered, tables
 from mmbench.protocol import digest
 from mmbench.store import Record
 

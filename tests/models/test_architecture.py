@@ -19,9 +19,7 @@ OUTPUT = torch.randn(5, 3, 4, dtype=torch.float64, generator=torch.Generator().m
 ])  # fmt: skip
 def test_log_prob_agrees_with_torch(likelihood, peer):
     x = X.round() if likelihood.distribution == "bernoulli" else X
-    torch.testing.assert_close(
-        likelihood.log_prob(OUTPUT, x), peer.log_prob(x).flatten(1).sum(1)
-    )
+    torch.testing.assert_close(likelihood.log_prob(OUTPUT, x), peer.log_prob(x).flatten(1).sum(1))
 
 
 def test_categorical_is_the_cross_entropy():

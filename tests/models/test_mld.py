@@ -14,8 +14,10 @@ SIZES = {"image": 6, "trajectory": 3, "sound": 1}
 
 def mld(toy, **change):
     parts = architectures(toy.modalities, load(toy.name)["modalities"])
-    settings = {"latent": SIZES, "autoencoder": HOW, "score": HOW, "width": 16, "groups": 4,
-                "blocks": 1, "time_embedding": 8, "sampler": {"name": "ancestral", "steps": 3}}  # fmt: skip
+    settings = {
+        **{"latent": SIZES, "autoencoder": HOW, "score": HOW, "sampler": {"name": "ancestral"}},
+        **{"width": 16, "groups": 4, "blocks": 1, "time_embedding": 8},
+    }
     return MLD(toy.modalities, parts, **{**settings, **change})
 
 

@@ -1,7 +1,8 @@
 """MHD's picture of a sound: log-mel decibels of one second, scaled to [0, 1].
 
 32 frames of 25 ms, 512 samples apart and centred on their time, by 128 mel bands from 20 Hz to
-8 kHz. Frames this short show the resonances of a voice and blur the harmonics of its pitch. Mel scale of O'Shaughnessy, Speech Communication: Human and Machine, 1987.
+8 kHz. Frames this short show the resonances of a voice and blur the harmonics of its pitch.
+Mel scale of O'Shaughnessy, Speech Communication: Human and Machine, 1987.
 """
 
 from __future__ import annotations
