@@ -111,6 +111,17 @@ def download(weights: Weights, folder: Path) -> Path:
     return path
 
 
+def fetch(weights: Weights) -> Path:
+    """The published file in torch's hub cache, downloaded if it is not there.
+
+    Raises:
+        OSError, ValueError: As `download`.
+    """
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    present = folder / weights.file
+    return present if present.is_file() else download(weights, folder)
+
+
 def sha256(path: Path) -> str:
     """Of a file's content; a file that did not change is read once a process."""
     status = path.stat()

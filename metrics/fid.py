@@ -132,5 +132,5 @@ fid = Metric(
     paper="Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter, GANs trained by a two "
     "time-scale update rule converge to a local Nash equilibrium, 2017, https://arxiv.org/abs/1706.08500",
     compute=_compute,
-    download=INCEPTION.name,
+    download=INCEPTION.url,
 )

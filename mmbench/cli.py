@@ -129,6 +129,11 @@ def main() -> None:
     help="Weights of the FID Inception, if not in torch's cache.",
 )
 @click.option(
+    "--download-weights",
+    is_flag=True,
+    help="Fetch the weights of the FID Inception (91 MB) into torch's cache if they are absent.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default="results",
@@ -153,6 +158,7 @@ def run(
     sampler: str | None,
     device: str,
     inception_weights: Path | None,
+    download_weights: bool,
     out: Path,
     rescore: bool,
     dry_run: bool,
@@ -184,6 +190,10 @@ def run(
         if not inception_weights.is_file():
             raise FileNotFoundError(f"there is no file {inception_weights} of Inception weights")
         weights["inception"] = inception_weights
+    elif download_weights:
+        from mmbench.metrics.extractors import INCEPTION, fetch
+
+        fetch(INCEPTION)
     progress = Progress(sys.stderr)
     loaded = load_dataset(dataset, data, cache_folder(), progress)
     where = _device(device)
@@ -211,12 +221,12 @@ def list_(group: str) -> None:
         try:
             found = entry.load()
         except ImportError as error:
-            click.echo(f"{name:<16} cannot be imported: {error}")
+            click.echo(f"{name:<14} cannot be imported: {error}")
             continue
-        click.echo(f"{name:<16} {found.title}")
-        click.echo(f"{'':<16} {found.paper}")
-        if group != "models":
-            click.echo(f"{'':<16} {_needs(found)}")
+        url = getattr(found, "download", None)
+        needs = [f"needs {url}" if url else "nothing to download", *map(_extra, entry.extras)]
+        for title, line in zip((name, "", ""), (found.title, found.paper, "; ".join(needs))):
+            click.echo(f"{title:<14} {line}")
 
 
 @main.command()
@@ -279,7 +289,15 @@ def _show(records: list[Record]) -> None:
     click.echo(render(tables(records), "terminal"))
 
 
-def _needs(found: Any) -> str:
-    if found.download is None:
-        return "nothing to download"
-    return f"needs {found.download}"
+def _extra(name: str) -> str:
+    """Whether the packages of an optional extra are here."""
+    from importlib.metadata import PackageNotFoundError, distribution, requires
+    from re import match
+
+    wanted = [r for r in requires("mmbench") or [] if f'extra == "{name}"' in r]
+    try:
+        for requirement in wanted:
+            distribution(match(r"[\w.-]+", requirement)[0])  # type: ignore[index]
+    except PackageNotFoundError:
+        return f"needs pip install 'mmbench[{name}]'"
+    return f"extra [{name}] is installed"

@@ -345,7 +345,7 @@ class Metric:
         unit: "%" or "".
         paper: Authors, title, year, url.
         compute: The scores of one `Generated`; nothing for what the metric does not concern.
-        download: The name of the pretrained weights it needs, if any.
+        download: Where the pretrained weights that it needs are published; None if it needs none.
     """
 
     name: str

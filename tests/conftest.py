@@ -56,8 +56,7 @@ def toy_split(n, seed):
                  labels=labels)  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def toy():
+def toy_dataset():
     """A data set in MHD's shapes that is made in no time and learnt in seconds."""
     modalities = (
         Modality("image", "image", (1, 28, 28)),
@@ -65,3 +64,8 @@ def toy():
         Modality("sound", "sound", (1, 32, 128)),
     )
     return Dataset("mhd-mini", modalities, toy_split(200, 0), toy_split(40, 1), 10, 16_000)
+
+
+@pytest.fixture(scope="session")
+def toy():
+    return toy_dataset()

@@ -1,0 +1,202 @@
+"""What holds for a run as a process: killed, doubled, starved."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from importlib.resources import files
+
+import pytest
+import torch
+from click.testing import CliRunner
+from filelock import FileLock
+from safetensors.torch import load_file
+
+from mmbench.cli import main
+from mmbench.core import Score
+from mmbench.metrics.fmd import fmd
+
+TOY = """
+from mmbench.core import Source
+from conftest import toy_dataset
+toy = Source("toy", "https://example.org", lambda folder, cache, progress: toy_dataset())
+"""
+
+
+@pytest.fixture
+def command(tmp_path, cache):
+    """Starts a run of the toy in a process of its own; returns results folder and process."""
+    (tmp_path / "toys.py").write_text(TOY)
+    here = os.path.dirname(__file__)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{here}", "OMP_NUM_THREADS": "1",
+                   "MMBENCH_CACHE": str(cache)}  # fmt: skip
+    protocol = tmp_path / "toy.toml"
+    protocol.write_text((files("mmbench") / "protocols" / "mhd-mini.toml").read_text())
+    change = ["width=32", "groups=4", "latent=4", "autoencoder.epochs=3", "score.epochs=20",
+              "score.batch_size=50"]  # fmt: skip
+    options = [a for c in change for a in ("--set", f"models.mld.{c}")]
+    options += ["--set", "evaluation.sampler={name='ancestral', steps=20}"]
+
+    def start(out):
+        return subprocess.Popen(
+            [sys.executable, "-m", "mmbench", "run", "--dataset", "toys:toy", "--protocol",
+             str(protocol), "--out", str(tmp_path / out), *options],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    return start
+
+
+def finished(process):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+
+
+def content(folder):
+    """The record but for its timings, and the weights."""
+    (path,) = folder.glob("mhd-mini/mld/*.json")
+    (weights,) = folder.glob("mhd-mini/mld/*/weights.safetensors")
+    record = {k: v for k, v in json.loads(path.read_text()).items() if k != "seconds"}
+    return record, load_file(weights)
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_goes_on_to_the_same_bits(command, tmp_path):
+    finished(command("whole"))
+    wanted, weights = content(tmp_path / "whole")
+    marks = ["autoencoder-image.safetensors", "autoencoder-sound.safetensors",
+             "score.safetensors", "weights.safetensors", "evaluation-*/nothing.safetensors",
+             "evaluation-*/image+trajectory.safetensors"]  # fmt: skip
+    for mark in marks:  # each kill comes as soon as a stage has left its file
+        process = command("cut")
+        while process.poll() is None and not list((tmp_path / "cut").glob(f"*/*/*/{mark}")):
+            time.sleep(0.002)
+        process.kill()
+        process.communicate()
+    finished(command("cut"))
+    found, again = content(tmp_path / "cut")
+    assert found == wanted
+    assert weights.keys() == again.keys()
+    assert all(torch.equal(weights[k], again[k]) for k in weights)
+    assert not list((tmp_path / "cut").rglob("*.checkpoint"))
+
+
+@pytest.mark.slow
+def test_of_two_equal_runs_one_is_told_to_wait(command, tmp_path):
+    a, b = command("both"), command("both")
+    (_, first), (_, second) = a.communicate(timeout=300), b.communicate(timeout=300)
+    assert sorted([a.returncode, b.returncode])[0] == 0
+    if a.returncode or b.returncode:
+        assert "another process is running mld" in first + second
+    content(tmp_path / "both")
+
+
+@pytest.fixture
+def quick(toy, monkeypatch, tmp_path):
+    """A run of the toy in this process that takes a second or two."""
+    monkeypatch.setattr("mmbench.run.load_dataset", lambda *_: toy)
+    change = ["width=32", "groups=4", "autoencoder.epochs=1", "latent=4", "score.epochs=1"]
+    options = [a for c in change for a in ("--set", f"models.mld.{c}")]
+    options += ["--set", "evaluation.examples=20",
+                "--set", "evaluation.sampler={name='ancestral', steps=2}"]  # fmt: skip
+
+    def start(*more):
+        arguments = ["run", *options, "--out", str(tmp_path / "results"), *map(str, more)]
+        return CliRunner().invoke(main, arguments)
+
+    return start
+
+
+def test_a_run_in_progress_is_not_disturbed(quick, tmp_path):
+    assert quick().exit_code == 0
+    (folder,) = (p for p in (tmp_path / "results/mhd-mini/mld").iterdir() if p.is_dir())
+    with FileLock(folder / "lock"):
+        done = quick("--rescore")
+    assert done.exit_code == 1
+    assert "another process is running mld on mhd-mini with seed 0" in done.output
+
+
+def test_another_sampler_does_not_train_again(quick, tmp_path):
+    assert quick().exit_code == 0
+    weights = list((tmp_path / "results").rglob("weights.safetensors"))
+    before = [w.stat().st_mtime_ns for w in weights]
+    done = quick("--sampler", "euler", "--set", "evaluation.examples=12")
+    assert done.exit_code == 0, done.output
+    assert [w.stat().st_mtime_ns for w in (tmp_path / "results").rglob("weights.safetensors")] == before
+    records = sorted((tmp_path / "results").rglob("*.json"))
+    assert {json.loads(r.read_text())["evaluations"] for r in records} == {2, 1000}
+
+
+def test_rescoring_gives_the_same_record(quick, tmp_path):
+    quick()
+    (path,) = (tmp_path / "results").rglob("*.json")
+    before = json.loads(path.read_text())
+    assert quick("--rescore").exit_code == 0
+    after = json.loads(path.read_text())
+    assert {**before, "seconds": 0} == {**after, "seconds": 0}
+
+
+def test_scores_do_not_depend_on_the_order_of_evaluation(quick, tmp_path):
+    quick()
+    quick("--set", "evaluation.given=[2]")
+    whole, some = sorted(
+        (json.loads(p.read_text()) for p in (tmp_path / "results").rglob("*.json")),
+        key=lambda r: -len(r["scores"]),
+    )
+    assert len(some["scores"]) < len(whole["scores"])
+    assert all(score in whole["scores"] for score in some["scores"])
+
+
+def test_absent_weights_make_a_dash_with_its_reason(quick, monkeypatch):
+    """A metric that cannot be computed is in the record, without a number."""
+
+    def absent(generated, dataset, context):
+        yield Score("fmd", generated.given, "image", None, 20, reason="the weights w are absent")
+
+    monkeypatch.setattr("mmbench.metrics.fmd.fmd", replace(fmd, compute=absent))
+    done = quick()
+    assert done.exit_code == 0
+    assert "not computed: the weights w are absent" in done.output
+    assert "the weights w are absent" in done.stdout  # the table's footnote
+
+
+def test_a_nan_loss_is_told(quick, tmp_path):
+    done = quick("--set", "models.mld.autoencoder.learning_rate=1e30")
+    assert done.exit_code == 1
+    assert "the loss of stage 'autoencoder image' is not finite" in done.output
+    assert "Traceback" not in done.output
+    assert not list((tmp_path / "results").rglob("*.json"))
+
+
+def test_a_full_disk_is_told_and_nothing_is_half_written(quick, monkeypatch, tmp_path):
+    assert quick().exit_code == 0
+    (path,) = (tmp_path / "results").rglob("*.json")
+    before = path.read_bytes()
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
+
+    monkeypatch.setattr("mmbench.run.save_file", full)
+    done = quick("--rescore")
+    assert done.exit_code == 1
+    assert "No space left on device" in done.output
+    assert path.read_bytes() == before
+    assert not list((tmp_path / "results").rglob("*.part"))
+
+
+def test_a_results_folder_that_cannot_be_made(quick, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = quick("--out", tmp_path / "file" / "results")
+    assert done.exit_code == 1
+    assert "Error: Not a directory" in done.output
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_results_folder_without_permission(quick, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    done = quick("--out", tmp_path / "closed" / "results")
+    assert done.exit_code == 1
+    assert "Permission denied" in done.output
