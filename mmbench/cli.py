@@ -85,9 +85,9 @@ def main() -> None:
     type=click.IntRange(min=0),
     multiple=True,
     default=[0],
-    show_default="0",
+    show_default=False,
     metavar="N ...",
-    help="Seed of the run; several make several runs.",
+    help="Seed of the run; several make several runs.  [default: 0]",
 )
 @click.option(
     "--data",
@@ -163,7 +163,7 @@ def run(
     rescore: bool,
     dry_run: bool,
 ) -> None:
-    r"""Trains a model, generates every modality from every subset, scores and records.
+    """Trains a model, generates every modality from every subset, scores and records.
 
     An interrupted run goes on when the same command is given again.
 
@@ -172,7 +172,7 @@ def run(
       mmbench run
       mmbench run --model mld --dataset polymnist --data DIR --seed 0 1 2
       mmbench run --set models.mld.score.epochs=10 --sampler ancestral
-    """
+    """  # noqa: D301  (click's mark for "do not wrap" is the control character)
     from mmbench import protocol as protocols
     from mmbench.progress import Progress
     from mmbench.registry import find
@@ -225,7 +225,10 @@ def list_(group: str) -> None:
             continue
         url = getattr(found, "download", None)
         needs = [f"needs {url}" if url else "nothing to download", *map(_extra, entry.extras)]
-        for title, line in zip((name, "", ""), (found.title, found.paper, "; ".join(needs))):
+        what = found.title
+        if group == "metrics":
+            what += f": {found.better} is better" + (f", in {found.unit}" if found.unit else "")
+        for title, line in zip((name, "", ""), (what, found.paper, "; ".join(needs)), strict=True):
             click.echo(f"{title:<14} {line}")
 
 

@@ -6,6 +6,8 @@ import torch
 
 from mmbench.core import Dataset, Modality, Split
 
+torch.set_num_threads(1)  # the networks of tests are small: threads cost more than they give
+
 
 def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", help="device of the tests: cpu, cuda, ...")

@@ -121,11 +121,17 @@ def test_a_run_in_progress_is_not_disturbed(quick, tmp_path):
 
 def test_another_sampler_does_not_train_again(quick, tmp_path):
     assert quick().exit_code == 0
-    weights = list((tmp_path / "results").rglob("weights.safetensors"))
-    before = [w.stat().st_mtime_ns for w in weights]
+
+    def written():
+        found = (tmp_path / "results").rglob("weights.safetensors")
+        return [w.stat().st_mtime_ns for w in found]
+
+    before = written()
     done = quick("--sampler", "euler", "--set", "evaluation.examples=12")
     assert done.exit_code == 0, done.output
-    assert [w.stat().st_mtime_ns for w in (tmp_path / "results").rglob("weights.safetensors")] == before
+    assert [
+        w.stat().st_mtime_ns for w in (tmp_path / "results").rglob("weights.safetensors")
+    ] == before
     records = sorted((tmp_path / "results").rglob("*.json"))
     assert {json.loads(r.read_text())["evaluations"] for r in records} == {2, 1000}
 
