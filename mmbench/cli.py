@@ -202,7 +202,7 @@ def run(
         one = Run(model, loaded, seed, whole, out, where, cache_folder(), progress, weights)
         if dry_run:
             parameters = sum(p.numel() for p in one.build().parameters())
-            _ = one.evaluation, one.metrics
+            _ = one.evaluation  # refuses what does not fit
             click.echo(json.dumps(one.settings, indent=2))
             click.echo(f"{parameters:,} parameters on {where}; would write {one.record_path}")
         else:

@@ -7,7 +7,6 @@ https://arxiv.org/abs/2105.02470: 60,000 training and 10,000 test examples of 5 
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import zipfile
@@ -19,13 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
-from PIL.PngImagePlugin import PngImageFile
 from torch import Tensor
 
 from mmbench.core import Batch, Dataset, Modality, Source, Split
 from mmbench.datasets.cache import cached, fingerprint
 from mmbench.datasets.folders import Published
+from mmbench.datasets.png import decode_rgb
 from mmbench.progress import Progress
 
 NAME = "polymnist"
@@ -48,8 +46,6 @@ PUBLISHED = Published(
 )
 
 _CHUNK = 512  # images that a thread decodes at a time
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_PNG_DEPTH = 24  # where the head tells the bits of a channel; Pillow halves 16 in silence
 _IMAGE_NAME = re.compile(r"(0|[1-9][0-9]{0,15})\.([0-9])\.png")
 
 Keys = NDArray[np.int64]
@@ -143,7 +139,10 @@ class Pictures:
         def decode(chunk: tuple[int, slice]) -> int:
             m, rows = chunk
             tiles = np.stack(
-                [_decode(self.folder / f"m{m}" / _image_name(k)) for k in self.keys[rows]]
+                [
+                    decode_rgb(self.folder / f"m{m}" / _image_name(k), PIXELS)
+                    for k in self.keys[rows]
+                ]
             )
             images[m, rows] = tiles.transpose(0, 3, 1, 2)
             return len(tiles)
@@ -258,44 +257,6 @@ def _key(path: Path) -> int:
         raise ValueError(f"{path} is not named like an example, expected {{i}}.{{digit}}.png, "
                          "e.g. 0.5.png: remove or rename it")  # fmt: skip
     return int(match[1] + match[2])
-
-
-def _decode(path: Path) -> NDArray[np.uint8]:
-    """(28, 28, 3), the pixels of a PNG.
-
-    Raises:
-        ValueError: It is no PNG, damaged, or of a size or colours that RGB cannot hold.
-    """
-    data = path.read_bytes()
-    if not data.startswith(_PNG_START):
-        raise ValueError(f"{path} is not a PNG, expected a PNG of 28 x 28 pixels")
-    try:
-        PngImageFile(io.BytesIO(data)).verify()  # the checksums, which decoding leaves out
-        image = PngImageFile(io.BytesIO(data))
-        if image.size == (PIXELS, PIXELS):
-            image.load()
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on bad content
-        raise ValueError(
-            f"{path} is damaged ({error}), expected a whole PNG: unpack the archive again"
-        ) from None
-    if image.size != (PIXELS, PIXELS):
-        width, height = image.size
-        raise ValueError(f"{path} has {width} x {height} pixels, expected 28 x 28")
-    return np.asarray(_rgb(image, path, depth=data[_PNG_DEPTH]))
-
-
-def _rgb(image: Image.Image, path: Path, depth: int) -> Image.Image:
-    """The image in RGB, if that loses nothing; `depth` in bits as in the PNG's head."""
-    see_through = "transparency" in image.info
-    if image.mode == "RGB" and depth == 8 and not see_through:
-        return image
-    if depth > 8 or image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
-        raise ValueError(f"{path} has {depth} bits a channel (mode {image.mode}), expected 8-bit "
-                         "RGB")  # fmt: skip
-    full = image.convert("RGBA")
-    if full.getchannel("A").getextrema() != (255, 255):
-        raise ValueError(f"{path} has transparent pixels (mode {image.mode}), expected RGB")
-    return full.convert("RGB")
 
 
 def _tensor(path: Path) -> Tensor:

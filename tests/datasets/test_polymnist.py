@@ -387,8 +387,10 @@ def decoded(monkeypatch):
     """Counts the pictures decoded from now on."""
     import mmbench.datasets.polymnist as module
 
-    count, real = [], module._decode
-    monkeypatch.setattr(module, "_decode", lambda path: count.append(path) or real(path))
+    count, real = [], module.decode_rgb
+    monkeypatch.setattr(
+        module, "decode_rgb", lambda path, pixels: count.append(path) or real(path, pixels)
+    )
     return count
 
 

@@ -1,0 +1,210 @@
+"""The evaluation of a trained model: generate from every subset, score, keep what was scored."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mmbench.atomic import replacing
+from mmbench.core import Batch, Context, Dataset, Generated, Metric, Model, Score, Split, subsets
+from mmbench.registry import find
+from mmbench.seeds import stream
+
+BLOCK = 1000
+"""Examples generated together. A constant: each block has a stream of its own, so that the
+memory of a machine never changes a number."""
+
+SHOWN = 8
+"""Examples kept for the sample grid."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The protocol's table `evaluation`.
+
+    Attributes:
+        metrics: Metric name -> "all", or the numbers of given modalities it is computed for.
+        sampler: Name and parameters of the sampler, for models that have one.
+        examples: Test examples conditioned on, and joint samples drawn; 0 means the whole split.
+        given: Numbers of given modalities to generate from; all by default.
+    """
+
+    metrics: dict[str, str | list[int]]
+    sampler: dict[str, Any] | None = None
+    examples: int = 0
+    given: list[int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.examples < 0:
+            raise ValueError(f"examples is {self.examples}, expected 0 (all) or more")
+        for name, sizes in self.metrics.items():
+            if isinstance(sizes, str) and sizes != "all":
+                raise ValueError(f"metrics.{name} is {sizes!r}, expected 'all' or a list")
+
+    def check(self, dataset: Dataset) -> None:
+        """Refuses numbers of given modalities that a data set does not have.
+
+        Raises:
+            ValueError: There is such a number.
+        """
+        M = len(dataset.modalities)
+        for sizes in (*self.metrics.values(), self.given or []):
+            for k in [] if isinstance(sizes, str) else sizes:
+                if not 0 <= k <= M:
+                    raise ValueError(
+                        f"the evaluation asks for {k} given modalities; {dataset.name} has {M}"
+                    )
+
+    def subsets(self, dataset: Dataset) -> list[tuple[str, ...]]:
+        """What to generate from."""
+        every = subsets([m.name for m in dataset.modalities])
+        return [s for s in every if self.given is None or len(s) in self.given]
+
+    def wanted(self, given: tuple[str, ...]) -> Iterator[Metric]:
+        """The metrics that score samples from this subset.
+
+        Raises:
+            LookupError: A metric does not exist.
+        """
+        for name, sizes in self.metrics.items():
+            metric = find("metrics", name)
+            if isinstance(sizes, str) or len(given) in sizes:
+                yield metric
+
+    def rows(self, test: Split) -> Tensor:
+        """The test examples conditioned on: the same for every model and seed."""
+        n = len(test)
+        if not 0 < self.examples < n:
+            return torch.arange(n)
+        order = torch.randperm(n, generator=stream(0, "test examples"))
+        return order[: self.examples].sort().values
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is kept of one subset of given modalities.
+
+    Attributes:
+        shown: The first few samples.
+        scores: Of all samples.
+        seconds: "generate" and "score" -> how long it took.
+    """
+
+    shown: Generated
+    scores: list[Score]
+    seconds: dict[str, float]
+
+    def write(self, path: Path) -> None:
+        """Keeps it in a file."""
+        metadata = {
+            "scores": json.dumps([asdict(s) for s in self.scores]),
+            "seconds": json.dumps(self.seconds),
+        }
+        tensors = {f"sample {m}": x.contiguous() for m, x in self.shown.samples.items()}
+        with replacing(path) as part:
+            save_file({**tensors, "rows": self.shown.rows}, part, metadata)
+
+    @classmethod
+    def read(cls, path: Path, given: tuple[str, ...]) -> Part:
+        """What `write` wrote.
+
+        Raises:
+            ValueError: The file is damaged.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {k: file.get_tensor(k) for k in file.keys()}
+                metadata = file.metadata()
+        except SafetensorError as error:
+            raise ValueError(f"{path} is damaged ({error}); delete it to score again") from None
+        samples = {k.removeprefix("sample "): x for k, x in tensors.items() if k != "rows"}
+        found = json.loads(metadata["scores"])
+        scores = [Score(**{**s, "given": tuple(s["given"])}) for s in found]
+        shown = Generated(given, samples, tensors["rows"])
+        return cls(shown, scores, json.loads(metadata["seconds"]))
+
+
+def evaluate(
+    model: Model,
+    dataset: Dataset,
+    evaluation: Evaluation,
+    seed: int,
+    context: Context,
+    folder: Path,
+) -> Iterator[Part]:
+    """Generates and scores, one subset after the other.
+
+    Each part is kept in a file, so that an interrupted evaluation goes on with the next subset.
+
+    Args:
+        model: Trained, on the context's device.
+        dataset: Whose test split conditions and compares.
+        evaluation: What to generate and how to score it.
+        seed: The run's.
+        context: For the metrics.
+        folder: For the files.
+    """
+    for given in evaluation.subsets(dataset):
+        path = folder / f"{'+'.join(given) or 'nothing'}.safetensors"
+        if not path.exists():
+            start = time.monotonic()
+            generated = generate(
+                model, dataset, given, evaluation.rows(dataset.test), seed, context
+            )
+            drawn = time.monotonic()
+            scores: list[Score] = []
+            for metric in evaluation.wanted(given):
+                scores += metric.compute(generated, dataset, context)
+            shown = replace(
+                generated,
+                samples={m: x[:SHOWN].cpu() for m, x in generated.samples.items()},
+                rows=generated.rows[:SHOWN],
+            )
+            seconds = {"generate": drawn - start, "score": time.monotonic() - drawn}
+            Part(shown, scores, seconds).write(path)
+        yield Part.read(path, given)
+
+
+def generate(
+    model: Model,
+    dataset: Dataset,
+    given: tuple[str, ...],
+    rows: Tensor,
+    seed: int,
+    context: Context,
+) -> Generated:
+    """Draws every modality that is not given, and reconstructs those given.
+
+    Reconstructions are drawn from a modality alone and from all together, as in table 10 of
+    Bounoua et al., Multi-modal Latent Diffusion, 2023, https://arxiv.org/abs/2306.04445.
+
+    Args:
+        model: Trained, on the context's device.
+        dataset: Its test split conditions.
+        given: The modalities conditioned on.
+        rows: (N,) the test examples conditioned on; for joint generation, their number counts.
+        seed: The run's.
+        context: Device and progress.
+    """
+    names = [m.name for m in dataset.modalities]
+    targets = names if len(given) in (1, len(names)) else [m for m in names if m not in given]
+    out: dict[str, list[Tensor]] = {m: [] for m in targets}
+    title = f"generate from {', '.join(given) or 'nothing'}"
+    with context.progress.stage(title, len(rows), unit="example") as bar:
+        for i, block in enumerate(rows.split(BLOCK)):
+            x: Batch = dataset.test.batch(block, given) if given else {}
+            x = {m: v.to(context.device) for m, v in x.items()}
+            noise = stream(seed, "generate", *given, "block", i, device=context.device)
+            for m, v in model.generate(x, targets, len(block), noise).items():
+                out[m].append(v)
+            bar.update(min((i + 1) * BLOCK, len(rows)))
+    return Generated(given, {m: torch.cat(v) for m, v in out.items()}, rows)
