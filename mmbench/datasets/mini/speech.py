@@ -124,9 +124,9 @@ def draw_speakers(count: int, rng: np.random.Generator) -> Speakers:
         return np.exp(factor)
 
     habits = dict(
-        tract=0.88 + 0.42 * size,
+        tract=0.82 + 0.54 * size,
         pitch=90 * 2.9**size * spread(0.1),
-        rate=spread(0.22),
+        rate=spread(0.28),
         breath=rng.uniform(0.01, 0.08, count),
         open=rng.uniform(0.45, 0.8, count),
         accent=spread(0.06, phonemes, 3),
@@ -177,7 +177,7 @@ def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Float
         voices,
         rng,
     )
-    loudness = 0.9 * 10 ** (-rng.uniform(0, 12, (n, 1)).astype(np.float32) / 20)
+    loudness = 0.9 * 10 ** (-rng.uniform(0, 14, (n, 1)).astype(np.float32) / 20)
     wave *= loudness / np.abs(wave).max(1, keepdims=True)
     return wave
 
@@ -198,8 +198,8 @@ def record(waves: Floats, voices: Speakers, rng: np.random.Generator) -> Floats:
         return np.exp(-(((octaves - uniform(-3, 3)) / width) ** 2) / 2)
 
     response = (rng.normal(0, 2, (n, 1)) + voices.colour[:, None]) * octaves
-    response += uniform(-6, 6) * bump(0.8)
-    noise = uniform(-68, -58) - uniform(0, 3) * octaves + uniform(0, 6) * bump(0.8)
+    response += uniform(-8, 8) * bump(0.8)
+    noise = uniform(-67, -54) - uniform(0, 3) * octaves + uniform(0, 8) * bump(0.8)
     gain, floor = (10 ** (decibels / 10)[:, None] for decibels in (response, noise))
     return mel_power(waves) * gain.astype(np.float32) + floor.astype(np.float32)
 
