@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mmbench.core import Score
+from mmbench.core import JOINT, Score
 from mmbench.store import Record
 
 FULL_RANK = {"fid": 2048}
@@ -30,7 +30,10 @@ def notes(metric: str, runs: Runs) -> Iterable[str]:
     )
     yield "Protocol: " + told_apart((row, of[0].protocol_hash) for row, of, _ in runs)
     networks: dict[str, None] = {}
-    for target in dict.fromkeys(s.target for _, _, scores in runs for s in scores):
+    targets = dict.fromkeys(s.target for _, _, scores in runs for s in scores)
+    if len(targets) > 1:
+        targets.pop(JOINT, None)  # measured with the networks of the other targets
+    for target in targets:
         text = told_apart(
             (row, _list(s.extractor for s in scores if s.target == target and s.extractor))
             for row, _, scores in runs
