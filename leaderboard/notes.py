@@ -29,18 +29,18 @@ def notes(metric: str, runs: Runs) -> Iterable[str]:
         (row, _numbers(r.evaluations for r in of)) for row, of, _ in runs
     )
     yield "Protocol: " + told_apart((row, of[0].protocol_hash) for row, of, _ in runs)
-    networks: dict[str, None] = {}
-    targets = dict.fromkeys(s.target for _, _, scores in runs for s in scores)
-    if len(targets) > 1:
-        targets.pop(JOINT, None)  # measured with the networks of the other targets
-    for target in targets:
-        text = told_apart(
+    networks = {
+        target: told_apart(
             (row, _list(s.extractor for s in scores if s.target == target and s.extractor))
             for row, _, scores in runs
         )
-        networks |= dict.fromkeys([text] if text else [])
-    if networks:
-        yield "Measured with: " + "; ".join(networks)
+        for target in dict.fromkeys(s.target for _, _, scores in runs for s in scores)
+    }
+    others = {text for target, text in networks.items() if target != JOINT}
+    if set(networks.get(JOINT, "").split("; ")) <= others:
+        networks.pop(JOINT, None)  # a list of the networks of the other targets
+    if any(networks.values()):
+        yield "Measured with: " + "; ".join(dict.fromkeys(filter(None, networks.values())))
 
 
 def told_apart(texts: Iterable[tuple[str, str]]) -> str:

@@ -77,6 +77,8 @@ class Evaluation:
         """
         for name, sizes in self.metrics.items():
             metric = find("metrics", name)
+            if not isinstance(metric, Metric):
+                raise ValueError(f"{name} is not a metric: expected a mmbench.core.Metric")
             if isinstance(sizes, str) or len(given) in sizes:
                 yield metric
 

@@ -104,6 +104,8 @@ class Run:
         from mmbench.models.architecture import architectures
 
         kind = find("models", self.model)
+        if not (isinstance(kind, type) and issubclass(kind, Model)):
+            raise ValueError(f"{self.model} is not a model: expected a mmbench.core.Model")
         table = dict(self.settings["model"])
         if self.evaluation.sampler is not None and kind.has_sampler:
             table["sampler"] = self.evaluation.sampler
@@ -229,8 +231,10 @@ def load_dataset(name: str, folder: Path | None, cache: Path, progress: Progress
 
     Raises:
         LookupError: There is no such data set.
+        ValueError: The object is not a `Source`.
         FileNotFoundError, ValueError: Its files are missing or damaged.
     """
     source = find("datasets", name)
-    assert isinstance(source, Source)  # for the type checker
+    if not isinstance(source, Source):
+        raise ValueError(f"{name} is not a data set: expected a mmbench.core.Source")
     return source.load(folder, cache, progress)

@@ -2,11 +2,14 @@ import json
 import subprocess
 import sys
 import time
+from importlib.resources import files
 
 import pytest
 from click.testing import CliRunner
 
 from mmbench.cli import main
+
+MINI = files("mmbench") / "protocols" / "mhd-mini.toml"
 
 
 def mmbench(*arguments, **options):
@@ -47,6 +50,7 @@ def test_list(group):
     (["run", "--set", "models.mld.scor.epochs=1"], "no table 'scor'; did you mean 'score'?"),
     (["run", "--protocol", "/nowhere.toml"], "No such file or directory: /nowhere.toml"),
     (["run", "--inception-weights", "/nowhere.pth"], "no file /nowhere.pth"),
+    (["run", "--protocol", MINI, "--dataset", "json:dumps"], "json:dumps is not a data set"),
     (["run", "--seed", "-1"], "-1 is not in the range"),
     (["table", "--results", "/nowhere"], "/nowhere"),
     (["list", "model"], "models"),
@@ -73,7 +77,8 @@ def quick(toy, monkeypatch, tmp_path):
     (["--set", "models.mld.d=1.5"], "models.mld: d is 1.5, expected a probability"),
     (["--set", "evaluation.given=[9]"], "asks for 9 given modalities; mhd-mini has 3"),
     (["--set", "evaluation.metrics.fmdd='all'"], "no metric is called 'fmdd'; did you mean 'fmd'"),
-    (["--sampler", "eule"], "eule"),
+    (["--sampler", "eule"], "the sampler has the name 'eule'; did you mean 'euler'?"),
+    (["--set", "evaluation.metrics={'json:dumps'='all'}"], "json:dumps is not a metric"),
     (["--device", "cuda:99"], "the device 'cuda:99' cannot be used"),
     (["--device", "gpu"], "the device 'gpu' cannot be used"),
 ])  # fmt: skip

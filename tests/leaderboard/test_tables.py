@@ -268,6 +268,14 @@ def test_what_holds_for_all_rows_is_said_once():
     assert "2,048" not in said
 
 
+def test_the_networks_of_a_joint_score_are_not_said_twice():
+    said = notes(record("a", 0, coherence(90.0, extractor="ear; eye"),
+                        coherence(80.0, ["image"], "sound", extractor="ear"),
+                        coherence(80.0, ["sound"], "image", extractor="eye")))  # fmt: skip
+    assert "Measured with: eye; ear" in said
+    assert said.count("ear") == 1
+
+
 # How it is written
 
 SMALL = (
