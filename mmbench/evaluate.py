@@ -98,7 +98,8 @@ class Part:
     Attributes:
         shown: The first few samples.
         scores: Of all samples.
-        seconds: "generate" and "score" -> how long it took.
+        seconds: "evaluation: generation" and "evaluation: scoring" -> how long they took; no
+            stage of training has such a name.
     """
 
     shown: Generated
@@ -171,7 +172,10 @@ def evaluate(
                 samples={m: x[:SHOWN].cpu() for m, x in generated.samples.items()},
                 rows=generated.rows[:SHOWN],
             )
-            seconds = {"generate": drawn - start, "score": time.monotonic() - drawn}
+            seconds = {
+                "evaluation: generation": drawn - start,
+                "evaluation: scoring": time.monotonic() - drawn,
+            }
             Part(shown, scores, seconds).write(path)
         yield Part.read(path, given)
 

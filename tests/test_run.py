@@ -13,6 +13,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from filelock import FileLock
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mmbench.cli import main
@@ -117,6 +118,18 @@ def test_a_run_in_progress_is_not_disturbed(quick, tmp_path):
         done = quick("--rescore")
     assert done.exit_code == 1
     assert "another process is running mld on mhd-mini with seed 0" in done.output
+
+
+def test_seconds_of_training_and_evaluation_are_told_apart(quick, tmp_path):
+    assert quick().exit_code == 0
+    (path,) = (tmp_path / "results").rglob("*.json")
+    seconds = json.loads(path.read_text())["seconds"]
+    stages = {"autoencoder image", "autoencoder trajectory", "autoencoder sound", "score"}
+    assert set(seconds) == stages | {"evaluation: generation", "evaluation: scoring"}
+    weights = next((tmp_path / "results").rglob("weights.safetensors"))
+    with safe_open(weights, "pt") as file:
+        trained = json.loads(file.metadata()["seconds"])
+    assert trained == {stage: seconds[stage] for stage in stages}
 
 
 def test_another_sampler_does_not_train_again(quick, tmp_path):
