@@ -106,13 +106,13 @@ def _classifier(
 ) -> Classifier:
     name = modality.name
     train, test = (view(split, name) for split in (dataset.train, dataset.test))
-    content, test_content = fingerprint(dataset.train, name), fingerprint(dataset.test, name)
+    content, test_content = (s.fingerprint([name]) for s in (train, test))
     settings = Optimisation(
         epochs=max(_epochs(modality), math.ceil(LEAST_EXAMPLES / len(train))),
         batch_size=64, learning_rate=1e-3, schedule="cosine",
     )  # fmt: skip
     with torch.device("meta"):  # only its description: nothing is drawn
-        described = str(build(modality, train, classes))
+        described = str(build(modality, classes))
     recipe = (content, modality, classes, settings, described)
     key = hashlib.sha256(repr(recipe).encode()).hexdigest()[:32]
     seed = int(content[:15], 16)
@@ -123,7 +123,7 @@ def _classifier(
         devices = [context.device] if context.device.type == "cuda" else []
         with torch.random.fork_rng(devices), FileLock(folder / "lock"):
             torch.manual_seed(derive(seed, "classifier", name))
-            network = build(modality, train, classes).to(context.device)
+            network = build(modality, classes).to(context.device)
             loss = lambda rows, _: F.cross_entropy(network(x.batch(rows)[name]), labels[rows])
             trainer = Trainer(folder, seed, context.device, context.progress)
             trainer.minimise(f"classifier of {name}", network, loss, len(x), settings)
@@ -197,20 +197,12 @@ def _classes(dataset: Dataset) -> int:
 
 
 def view(split: Split, name: str) -> Split:
-    """One modality of a split, with the labels; nothing is copied."""
-    index = {name: split.index[name]} if name in split.index else {}
-    return Split({name: split.tensors[name]}, index, split.labels)
-
-
-def fingerprint(split: Split, name: str) -> str:
-    """Sha256 of one modality of a split and its labels, computed once for each split."""
-    known = _FINGERPRINTS.setdefault(split, {})
-    if name not in known:
-        known[name] = view(split, name).fingerprint()
-    return known[name]
-
-
-_FINGERPRINTS: WeakKeyDictionary[Split, dict[str, str]] = WeakKeyDictionary()
+    """One modality of the examples that have it, with their labels; nothing is copied."""
+    index, labels = split.index.get(name), split.labels
+    if index is None:
+        return Split({name: split.tensors[name]}, labels=labels)
+    here = split.present(name)
+    return Split({name: split.tensors[name]}, {name: index[here]}, None if labels is None else labels[here])
 
 
 class Network(nn.Module):
@@ -224,7 +216,7 @@ class Network(nn.Module):
         return cast(Tensor, self.head(self.trunk(x)))
 
 
-def build(modality: Modality, train: Split, classes: int) -> Network:
+def build(modality: Modality, classes: int) -> Network:
     """The network for a modality, untrained.
 
     PolyMNIST's is by Sutter, Daunhawer and Vogt, "Generalized multimodal ELBO", 2021,
@@ -259,8 +251,8 @@ def build(modality: Modality, train: Split, classes: int) -> Network:
                 nn.Flatten(), nn.Linear(64 * h, 128),
             )  # fmt: skip
         case "text", (length,):
-            tokens = int(train.tensors[modality.name].max()) + 1
-            trunk = nn.Sequential(_Tokens(tokens), nn.Flatten(), nn.Linear(32 * length, 128))
+            words = nn.Embedding(len(modality.words), 32)
+            trunk = nn.Sequential(words, nn.Flatten(), nn.Linear(32 * length, 128))
         case _, (channels, h, w):
             trunk = _convolutions(channels, h, w)
         case _, shape:
@@ -280,14 +272,3 @@ def _convolutions(channels: int, h: int, w: int) -> nn.Sequential:
         channels, width, h, w = width, min(2 * width, 128), (h + 1) // 2, (w + 1) // 2
         if min(h, w) <= 4:
             return trunk.extend([nn.Flatten(), nn.Linear(channels * h * w, 128)])
-
-
-class _Tokens(nn.Module):
-    """Integers -> vectors; one vector stands for all tokens that training never met."""
-
-    def __init__(self, tokens: int) -> None:
-        super().__init__()
-        self.vectors = nn.Embedding(tokens + 1, 32)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.vectors(x.long().clamp(0, self.vectors.num_embeddings - 1)))

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.classifiers import Classifier, classifier, fingerprint
+from mmbench.metrics.classifiers import Classifier, classifier
 from mmbench.metrics.frechet import Statistics, frechet_distance, recall
 
 
@@ -40,7 +40,7 @@ def _real(judge: Classifier, dataset: Dataset, rows: Tensor, context: Context) -
 def real_key(dataset: Dataset, name: str, rows: Tensor, extractor: str) -> str:
     """Names the features of some test examples by content: data, rows and network."""
     chosen = hashlib.sha256(rows.cpu().long().contiguous().numpy().tobytes()).hexdigest()
-    parts = (fingerprint(dataset.test, name), name, chosen, extractor)
+    parts = (dataset.test.fingerprint([name]), name, chosen, extractor)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 

@@ -38,12 +38,15 @@ class Modality:
     Attributes:
         name: What the user calls it, e.g. "svhn".
         kind: What sort of signal it is; decides how it is drawn and which metrics apply.
-        shape: Of one example as the networks see it, e.g. (3, 32, 32).
+        shape: Of one example as the networks see it, e.g. (3, 32, 32). A text is a row of
+            tokens, numbers of its words: (32,).
+        words: The word of each token, or the name of each attribute.
     """
 
     name: str
     kind: Kind
     shape: tuple[int, ...]
+    words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -52,6 +55,8 @@ class Modality:
         if self.name == JOINT or not self.name or set(self.name) & set(",+/\\ \t\n"):
             raise ValueError(f"{self.name!r} cannot name a modality: it must be a word without "
                              f"commas, slashes or spaces, and not {JOINT!r}")  # fmt: skip
+        if self.kind == "text" and not self.words:
+            raise ValueError(f"modality {self.name!r} is a text without words")
 
 
 class Split:
@@ -61,6 +66,7 @@ class Split:
         tensors: Each distinct view once: name -> (K_m, *shape). uint8 holds [0, 1] in 255 steps.
         index: name -> (N,) row of tensors[name] in example i. A modality without an entry has
             example i in row i. MNIST-SVHN's 20 pairings and CUB's 10 captions cost an index.
+            Row -1 says that the example lacks the modality.
         labels: (N,) class of each example, where there are classes.
 
     Raises:
@@ -85,11 +91,13 @@ class Split:
                 + ", ".join(f"{m} has {n}" for m, n in counts.items())
             )
         self._length = next(iter(counts.values()))
-        self._fingerprint: str | None = None
+        self._fingerprints: dict[tuple[str, ...], str] = {}
         for m, rows in self.index.items():
-            if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < len(self.tensors[m]):
+            if len(rows) and not -1 <= int(rows.min()) <= int(rows.max()) < len(self.tensors[m]):
                 raise ValueError(f"the index of modality {m!r} points outside its "
                                  f"{len(self.tensors[m])} rows")  # fmt: skip
+        self.incomplete = [m for m, rows in self.index.items() if bool((rows < 0).any())]
+        """The modalities that some examples lack."""
 
     def __len__(self) -> int:
         return self._length
@@ -107,16 +115,27 @@ class Split:
             names: The modalities wanted; all of them by default.
 
         Returns:
-            name -> (B, *shape), float32 (uint8 scaled to [0, 1]) or int64 for integer tokens.
+            name -> (B, *shape), float32 (uint8 scaled to [0, 1]) or int64 for integer tokens;
+            zeros where an example lacks the modality (see `present`).
         """
         rows = rows.to(self.device)
         out = {}
         for m in self.tensors if names is None else names:
             x = self.tensors[m][self.index[m][rows] if m in self.index else rows]
+            if m in self.incomplete:
+                x[~self.present(m, rows)] = 0
             if x.dtype == torch.uint8:
                 x = x.float().div_(255)
             out[m] = x.float() if x.is_floating_point() or x.dtype == torch.bool else x.long()
         return out
+
+    def present(self, name: str, rows: Tensor | None = None) -> Tensor:
+        """Whether each example has a modality: (B,) bool, of all examples by default."""
+        if name in self.incomplete:
+            index = self.index[name]
+            return (index if rows is None else index[rows.to(self.device)]) >= 0
+        count = len(self) if rows is None else len(rows)
+        return torch.ones(count, dtype=torch.bool, device=self.device)
 
     def to(self, device: torch.device | str) -> Split:
         """The same examples on another device."""
@@ -126,26 +145,29 @@ class Split:
 
         labels = None if self.labels is None else self.labels.to(device)
         moved = Split(move(self.tensors), move(self.index), labels)
-        moved._fingerprint = self._fingerprint
+        moved._fingerprints = self._fingerprints
         return moved
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, names: Sequence[str] | None = None) -> str:
         """Sha256 of the content, whatever the device or the order of the modalities.
 
         Computed once: the tensors must not change.
+
+        Args:
+            names: The modalities that count, with the labels; all of them by default.
         """
-        if self._fingerprint is not None:
-            return self._fingerprint
-        digest = hashlib.sha256()
-        parts = {f"tensor {m}": x for m, x in self.tensors.items()}
-        parts |= {f"index {m}": x for m, x in self.index.items()}
-        if self.labels is not None:
-            parts["labels"] = self.labels
-        for name, x in sorted(parts.items()):
-            digest.update(f"{name} {x.dtype} {tuple(x.shape)};".encode())
-            digest.update(x.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-        self._fingerprint = digest.hexdigest()
-        return self._fingerprint
+        wanted = tuple(sorted(self.tensors if names is None else names))
+        if wanted not in self._fingerprints:
+            parts = {f"tensor {m}": self.tensors[m] for m in wanted}
+            parts |= {f"index {m}": self.index[m] for m in wanted if m in self.index}
+            if self.labels is not None:
+                parts["labels"] = self.labels
+            digest = hashlib.sha256()
+            for name, x in sorted(parts.items()):
+                digest.update(f"{name} {x.dtype} {tuple(x.shape)};".encode())
+                digest.update(x.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+            self._fingerprints[wanted] = digest.hexdigest()
+        return self._fingerprints[wanted]
 
 
 @dataclass(frozen=True)
@@ -174,6 +196,9 @@ class Dataset:
             if set(split.tensors) != set(names):
                 raise ValueError(f"the {title} split of {self.name} holds "
                                  f"{sorted(split.tensors)}, not {sorted(names)}")  # fmt: skip
+            if title == "test" and split.incomplete:
+                raise ValueError(f"test examples of {self.name} lack {split.incomplete[0]}: only "
+                                 "training examples may be incomplete")  # fmt: skip
             for m in self.modalities:
                 if tuple(split.tensors[m.name].shape[1:]) != m.shape:
                     raise ValueError(
@@ -199,6 +224,26 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Download:
+    """A published file.
+
+    Attributes:
+        url: Where it is.
+        file: Where to keep it, relative to the data set's folder, e.g. "SVHN/train_32x32.mat".
+        size: In bytes, where known.
+        sha256: Where published; otherwise recorded on first use and checked ever after.
+        unpack: Folder in which to unpack an archive, relative to the data set's; None for a file
+            that is used as it is.
+    """
+
+    url: str
+    file: str
+    size: int | None = None
+    sha256: str | None = None
+    unpack: str | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """Where a data set comes from; what the entry points of the group "datasets" name.
 
@@ -207,13 +252,22 @@ class Source:
         paper: Authors, title, year, url.
         load: (the folder that the user named or None, a cache folder, progress) -> the data set.
             Raises FileNotFoundError or ValueError in a sentence.
-        download: Where its files are published; None if there is nothing to download.
+        files: What is published of it; empty if there is nothing to download.
+        licence: Under which its files are published, or what is known of it.
+        layout: What the files look like once unpacked, e.g. "MMNIST/{train,test}/m0/0.5.png".
     """
 
     title: str
     paper: str
     load: Callable[[Path | None, Path, Progress], Dataset]
-    download: str | None = None
+    files: tuple[Download, ...] = ()
+    licence: str = ""
+    layout: str = ""
+
+    @property
+    def download(self) -> str | None:
+        """Where its files are published; None if there is nothing to download."""
+        return self.files[0].url if self.files else None
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -232,6 +286,8 @@ class Model(nn.Module, ABC):
     """What it is, in a few words."""
     paper: ClassVar[str] = ""
     """Authors, title, year, url."""
+    takes_incomplete: ClassVar[bool] = False
+    """Whether it can train on examples that lack modalities."""
     has_sampler: ClassVar[bool] = False
     """Whether the constructor takes the protocol's `evaluation.sampler` as `sampler`."""
 

@@ -28,7 +28,7 @@ class Likelihood:
 
     Attributes:
         distribution: "normal" and "laplace" take the output as their location; "bernoulli" as
-            logits, "categorical" as logits over the last axis of a one-hot x.
+            logits, "categorical" as logits of the tokens of x, over one more axis, the last.
         scale: Of the normal (standard deviation) or Laplace. The squared error without a factor,
             which several papers use, is the normal of scale sqrt(1/2).
     """
@@ -44,7 +44,7 @@ class Likelihood:
         """Log-likelihood of each example, summed over its elements.
 
         Args:
-            output: (B, *shape) from the decoder.
+            output: (B, *shape) from the decoder; (B, *shape, words) for tokens.
             x: (B, *shape).
 
         Returns:
@@ -58,14 +58,14 @@ class Likelihood:
         elif self.distribution == "bernoulli":
             log_p = -F.binary_cross_entropy_with_logits(output, x, reduction="none")
         else:
-            log_p = x * F.log_softmax(output, -1)
+            log_p = -F.cross_entropy(output.movedim(-1, 1), x, reduction="none")
         return log_p.flatten(1).sum(1)
 
-    def mean(self, output: Tensor) -> Tensor:
-        """The expected x: what a sample shows."""
+    def point(self, output: Tensor) -> Tensor:
+        """What a sample shows, (B, *shape): the mean, or the most probable tokens."""
         if self.distribution == "bernoulli":
             return output.sigmoid()
-        return output.softmax(-1) if self.distribution == "categorical" else output
+        return output.argmax(-1) if self.distribution == "categorical" else output
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,13 @@ class Networks:
     """How to build one modality's networks, for any latent size.
 
     Attributes:
-        encoder: outputs -> a network (B, *shape) -> (B, outputs).
-        decoder: latent size -> a network (B, latent size) -> (B, *shape).
+        encoder: (modality, outputs) -> a network (B, *shape) -> (B, outputs).
+        decoder: (modality, latent size) -> a network (B, latent size) -> what the likelihood
+            takes: (B, *shape), or (B, *shape, words) for a text.
     """
 
-    encoder: Callable[[int], nn.Module]
-    decoder: Callable[[int], nn.Module]
+    encoder: Callable[[Modality, int], nn.Module]
+    decoder: Callable[[Modality, int], nn.Module]
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,17 @@ class Architecture:
     networks: Networks
     likelihood: Likelihood
 
-    def present(self, output: Tensor) -> Tensor:
-        """What a decoder's output looks like as data: the mean, pictures and sounds in [0, 1]."""
-        x = self.likelihood.mean(output)
+    def encoder(self, outputs: int) -> nn.Module:
+        """A new encoder, (B, *shape) -> (B, outputs)."""
+        return self.networks.encoder(self.modality, outputs)
+
+    def decoder(self, latent: int) -> nn.Module:
+        """A new decoder, (B, latent) -> what the likelihood takes."""
+        return self.networks.decoder(self.modality, latent)
+
+    def show(self, output: Tensor) -> Tensor:
+        """What a decoder's output looks like as data; pictures and sounds are in [0, 1]."""
+        x = self.likelihood.point(output)
         return x.clamp(0, 1) if self.modality.kind in ("image", "mask", "sound") else x
 
 

@@ -31,8 +31,8 @@ class Autoencoder(nn.Module):
     def __init__(self, architecture: Architecture, latent: int) -> None:
         super().__init__()
         self.architecture = architecture
-        self.encoder = architecture.networks.encoder(latent)
-        self.decoder = architecture.networks.decoder(latent)
+        self.encoder = architecture.encoder(latent)
+        self.decoder = architecture.decoder(latent)
 
     def loss(self, x: Tensor) -> Tensor:
         """Equation 2 with l = -log p(x | decoder(encoder(x))), mean over the batch."""
@@ -209,7 +209,7 @@ class MLD(LatentModel):
         out = {}
         for m in targets:
             ae = self._autoencoder(m)
-            parts = [ae.architecture.present(ae.decoder(c[:, self.place[m]]))
+            parts = [ae.architecture.show(ae.decoder(c[:, self.place[m]]))
                      for c in z.split(ROWS)]  # fmt: skip
             out[m] = torch.cat(parts)
         return out

@@ -1,7 +1,7 @@
 """A data set's decoded tensors in one file, so that only the first start has to decode.
 
 The file is a safetensors file whose metadata tell what it was made from (`fingerprint` of the
-source files) and what it must hold (`Dataset.fingerprint`); one that differs is made again.
+source files, or the settings of what is made) and what it must hold (`Dataset.fingerprint`); one that differs is made again.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from mmbench.atomic import replacing
 from mmbench.core import Batch, Dataset, Modality, Split
 from mmbench.progress import Progress
+
+SUFFIX = ".safetensors"
 
 
 def fingerprint(root: Path, names: Iterable[str], reader: str) -> str:
@@ -40,40 +43,55 @@ def fingerprint(root: Path, names: Iterable[str], reader: str) -> str:
     return digest.hexdigest()
 
 
-def cached(
-    folder: Path,
-    root: Path,
-    source: str,
-    read: Callable[[], Dataset],
-    progress: Progress,
-    name: str,
-) -> Dataset:
-    """`read()`, unless a sound file in the folder `folder` holds what it once returned.
+def place(folder: Path, name: str, root: Path) -> Path:
+    """The file in a cache folder for what is decoded from the files below `root`.
 
-    There is one file for each `root`: when its files change, the old decoding is replaced. The
-    tensors of a file are mapped, not copied, so the system may drop and re-read their pages.
+    There is one for each `root`: when its files change, the old decoding is replaced.
+    """
+    return folder / f"{name}-{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12]}{SUFFIX}"
+
+
+def cached(path: Path, source: str, make: Callable[[], Dataset], progress: Progress) -> Dataset:
+    """`make()`, unless a file holds what it once returned for the same source.
+
+    The tensors of a file are mapped, not copied, so the system may drop and re-read their pages.
 
     Args:
-        folder: Where the file lies. If it cannot be written to, that is said in a line and the
-            data set is returned all the same.
-        root: The folder that the source files lie in.
-        source: Their `fingerprint`.
-        read: Decodes them; what it raises is passed on, and nothing is kept.
+        path: The file. If it cannot be written, that is said in a line and the data set is
+            returned all the same.
+        source: What decides the content: the `fingerprint` of source files, or the settings of
+            what is made.
+        make: Decodes or makes the data set; what it raises is passed on, and nothing is kept.
         progress: Where to report.
-        name: The data set's; begins the name of the file.
     """
-    place = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12]
-    path = folder / f"{name}-{place}.safetensors"
     kept = _load(path, source)
     if kept is not None:
         return kept
-    data = read()
+    data = make()
     try:
         _save(data, path, source)
     except (OSError, SafetensorError) as error:
         why = getattr(error, "strerror", None) or error
-        progress.say(f"{path} cannot be written ({why}): {name} will be decoded again next time")
+        progress.say(f"{path} cannot be written ({why}): {data.name} will be made again next time")
     return data
+
+
+def loader(
+    name: str, version: int, make: Callable[[Progress], Dataset]
+) -> Callable[[Path | None, Path, Progress], Dataset]:
+    """`Source.load` of a data set that is made, not read: made once, then kept in the cache.
+
+    Args:
+        name: The data set's, and the file's.
+        version: Rises with every change of the content, so that what is kept is made again.
+        make: Makes the data set.
+    """
+
+    def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
+        path = cache / f"{name}{SUFFIX}"
+        return cached(path, f"{name} {version}", lambda: make(progress), progress)
+
+    return load
 
 
 def _save(data: Dataset, path: Path, source: str) -> None:
@@ -89,10 +107,16 @@ def _save(data: Dataset, path: Path, source: str) -> None:
         if split.labels is not None:
             roles["labels"] = {"": split.labels}
         for role, named in roles.items():
-            tensors |= {f"{title}/{role}/{m}": x.cpu().contiguous() for m, x in named.items()}
+            tensors |= {f"{title}/{role}/{m}": _own(x) for m, x in named.items()}
     text = json.dumps(about)
     with replacing(path) as part:
         save_file(tensors, part, {"source": source, "about": text, "content": _seal(text, data)})
+
+
+def _own(x: Tensor) -> Tensor:
+    """On the CPU and not a part of another tensor, as safetensors wants it."""
+    x = x.cpu().contiguous()
+    return x if x.untyped_storage().nbytes() == x.nbytes else x.clone()
 
 
 def _load(path: Path, source: str) -> Dataset | None:
@@ -105,7 +129,8 @@ def _load(path: Path, source: str) -> Dataset | None:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
         about = json.loads(metadata["about"])
         modalities = tuple(
-            Modality(m["name"], m["kind"], tuple(m["shape"])) for m in about.pop("modalities")
+            Modality(m["name"], m["kind"], tuple(m["shape"]), tuple(m["words"]))
+            for m in about.pop("modalities")
         )
         train, test = _split(tensors, "train"), _split(tensors, "test")
         data = Dataset(modalities=modalities, train=train, test=test, **about)

@@ -6,24 +6,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmbench.core import Download
+
 
 @dataclass(frozen=True)
 class Published:
     """How a data set's files are published, and so where they may lie.
 
     Attributes:
+        name: The data set's, as after --dataset.
         title: What the user calls the data set, e.g. "PolyMNIST".
-        download: The address of its files.
+        files: What is published.
         layout: What they look like once unpacked, e.g. "MMNIST/{train,test}/m0/0.5.png".
         places: Folders below the user's own in which they may lie; "." is the user's own.
-        archive: Name of the file that `download` gives, where it must be unpacked.
     """
 
+    name: str
     title: str
-    download: str
+    files: tuple[Download, ...]
     layout: str
     places: Sequence[str]
-    archive: str | None = None
 
     def find(self, folder: Path | None, holds: Callable[[Path], bool]) -> Path:
         """The first of the places that holds the files.
@@ -36,8 +38,9 @@ class Published:
             FileNotFoundError: No folder was named, it does not exist, or holds no such files.
         """
         advice = (
-            f"get {self.title} from {self.download}, unpack it, and name the folder that holds "
-            f"{self.layout} by --data or MMBENCH_DATA"
+            f"run 'mmbench data download {self.name}', or get {self.title} from "
+            f"{self.files[0].url}, unpack it, and name the folder that holds {self.layout} by "
+            "--data or MMBENCH_DATA"
         )
         if folder is None:
             raise FileNotFoundError(f"{self.title} needs a folder with its files: {advice}")
@@ -47,9 +50,10 @@ class Published:
         for place in self.places:
             if (folder / place).is_dir() and holds(folder / place):
                 return folder / place
-        if self.archive and (folder / self.archive).is_file():
-            raise FileNotFoundError(
-                f"{folder / self.archive} is not unpacked yet: unpack it there, expected "
-                f"{self.layout}"
-            )
+        for file in self.files:
+            if file.unpack is not None and (folder / Path(file.file).name).is_file():
+                raise FileNotFoundError(
+                    f"{folder / Path(file.file).name} is not unpacked yet: unpack it there, "
+                    f"expected {self.layout}"
+                )
         raise FileNotFoundError(f"{folder} does not hold {self.title}: {advice}")

@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmbench.core import Batch, Dataset, Modality, Source, Split
-from mmbench.datasets.cache import cached, fingerprint
+from mmbench.core import Batch, Dataset, Download, Modality, Source, Split
+from mmbench.datasets.cache import cached, fingerprint, place
 from mmbench.datasets.folders import Published
 from mmbench.datasets.png import decode_rgb
 from mmbench.progress import Progress
@@ -34,15 +34,19 @@ SHAPE = (3, PIXELS, PIXELS)
 PARTS = ("train", "test")
 
 PUBLISHED = Published(
+    name=NAME,
     title="PolyMNIST",
-    download="https://zenodo.org/record/4899160/files/PolyMNIST.zip",
+    files=(
+        Download(
+            "https://zenodo.org/record/4899160/files/PolyMNIST.zip", "PolyMNIST.zip", unpack="."
+        ),
+    ),
     layout="MMNIST/{train,test}/m0/0.5.png (or MMNIST/{train,test}/m0.pt)",
     places=[
         f"{outer}/{inner}"
         for outer in (".", "PolyMNIST", "polymnist")
         for inner in (".", "MMNIST", "mmnist")
     ],
-    archive="PolyMNIST.zip",
 )
 
 _CHUNK = 512  # images that a thread decodes at a time
@@ -86,7 +90,7 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
         train, test = (parts[part].read(progress) for part in PARTS)
         return Dataset(NAME, modalities, train, test, classes=10)
 
-    return cached(cache, root, source, read, progress, NAME)
+    return cached(place(cache, NAME, root), source, read, progress)
 
 
 @dataclass(frozen=True)
@@ -302,5 +306,7 @@ polymnist = Source(
     paper="Sutter, Daunhawer, Vogt: Generalized Multimodal ELBO, 2021, "
     "https://arxiv.org/abs/2105.02470",
     load=load,
-    download=PUBLISHED.download,
+    files=PUBLISHED.files,
+    licence="CC BY 4.0 (as its Zenodo record says)",
+    layout=PUBLISHED.layout,
 )

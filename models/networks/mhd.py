@@ -7,10 +7,11 @@ cross-modality inference, 2022, https://arxiv.org/abs/2110.03608, which the long
 
 from torch import nn
 
+from mmbench.core import Modality
 from mmbench.models.architecture import Networks
 
 
-def _image_encoder(outputs: int) -> nn.Module:
+def _image_encoder(modality: Modality, outputs: int) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(1, 32, 4, 2, 1, bias=False), nn.SiLU(),
         nn.Conv2d(32, 64, 4, 2, 1, bias=False), nn.SiLU(),
@@ -21,7 +22,7 @@ def _image_encoder(outputs: int) -> nn.Module:
     )  # fmt: skip
 
 
-def _image_decoder(latent: int) -> nn.Module:
+def _image_decoder(modality: Modality, latent: int) -> nn.Module:
     return nn.Sequential(
         nn.Linear(latent, 128), nn.SiLU(),
         nn.Linear(128, 128), nn.SiLU(),
@@ -37,20 +38,20 @@ def _dense(inputs: int, outputs: int) -> list[nn.Module]:
     return [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.LeakyReLU()]
 
 
-def _trajectory_encoder(outputs: int) -> nn.Module:
+def _trajectory_encoder(modality: Modality, outputs: int) -> nn.Module:
     return nn.Sequential(
         *_dense(200, 512), *_dense(512, 512), *_dense(512, 512), nn.Linear(512, outputs)
     )
 
 
-def _trajectory_decoder(latent: int) -> nn.Module:
+def _trajectory_decoder(modality: Modality, latent: int) -> nn.Module:
     return nn.Sequential(
         *_dense(latent, 512), *_dense(512, 512), *_dense(512, 512), nn.Linear(512, 200),
         nn.Sigmoid(),
     )  # fmt: skip
 
 
-def _sound_encoder(outputs: int) -> nn.Module:
+def _sound_encoder(modality: Modality, outputs: int) -> nn.Module:
     return nn.Sequential(
         # all mel bands of a frame at once: (B, 1, 32, 128) -> (B, 128, 32, 1)
         nn.Conv2d(1, 128, (1, 128), bias=False), nn.BatchNorm2d(128), nn.ReLU(),
@@ -61,7 +62,7 @@ def _sound_encoder(outputs: int) -> nn.Module:
     )  # fmt: skip
 
 
-def _sound_decoder(latent: int) -> nn.Module:
+def _sound_decoder(modality: Modality, latent: int) -> nn.Module:
     return nn.Sequential(
         *[nn.Linear(latent, 2048), nn.BatchNorm1d(2048), nn.ReLU(), nn.Unflatten(1, (256, 8, 1))],
         nn.ConvTranspose2d(256, 128, (4, 1), (2, 1), (1, 0), bias=False),
@@ -73,7 +74,7 @@ def _sound_decoder(latent: int) -> nn.Module:
     )  # fmt: skip
 
 
-def _strided_sound_encoder(outputs: int) -> nn.Module:
+def _strided_sound_encoder(modality: Modality, outputs: int) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(1, 16, 4, 2, 1, bias=False), nn.BatchNorm2d(16), nn.SiLU(),
         nn.Conv2d(16, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.SiLU(),
@@ -84,7 +85,7 @@ def _strided_sound_encoder(outputs: int) -> nn.Module:
     )  # fmt: skip
 
 
-def _strided_sound_decoder(latent: int) -> nn.Module:
+def _strided_sound_decoder(modality: Modality, latent: int) -> nn.Module:
     return nn.Sequential(
         nn.Linear(latent, 256), nn.SiLU(),
         nn.Linear(256, 4096), nn.SiLU(), nn.Unflatten(1, (64, 4, 16)),

@@ -6,10 +6,11 @@ https://arxiv.org/abs/2105.02470, with the linear head that the MLD authors add 
 
 from torch import nn
 
+from mmbench.core import Modality
 from mmbench.models.architecture import Networks
 
 
-def _encoder(outputs: int) -> nn.Module:
+def _encoder(modality: Modality, outputs: int) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(3, 32, 3, 2, 1), nn.ReLU(),
         nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU(),
@@ -20,7 +21,7 @@ def _encoder(outputs: int) -> nn.Module:
     )  # fmt: skip
 
 
-def _decoder(latent: int) -> nn.Module:
+def _decoder(modality: Modality, latent: int) -> nn.Module:
     return nn.Sequential(
         nn.Linear(latent, 2048), nn.ReLU(),
         nn.Unflatten(1, (128, 4, 4)),

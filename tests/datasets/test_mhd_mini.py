@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mmbench.datasets.mini import handwriting, mel, mhd, speech
-from mmbench.datasets.mini.mhd import SPEAKERS, WRITERS, cached, cast, make, mhd_mini
+from mmbench.datasets.mini.mhd import SPEAKERS, WRITERS, cast, make, mhd_mini
 from mmbench.progress import Progress
 from mmbench.registry import find
 
@@ -161,34 +161,6 @@ def test_mel_power_of_a_sine(hertz):
 def test_scaled_spans_the_range():
     power = 10 ** (np.array([mel.FLOOR_DB - 9, mel.FLOOR_DB, mel.CEILING_DB, 30]) / 10)
     assert mel.scaled(power) == pytest.approx([0, 0, 1, 1], abs=1e-6)
-
-
-def test_cache_is_read_again(tmp_path, monkeypatch):
-    made = cached(tmp_path, SILENT, 20, 10)
-    monkeypatch.setattr(mhd, "make", None)  # would fail if called
-    read = cached(tmp_path, SILENT, 20, 10)
-    assert read.fingerprint() == made.fingerprint()
-    assert read.modalities == made.modalities
-
-
-@pytest.mark.parametrize("damage", ["empty", "cut", "bit", "text"])
-def test_damaged_cache_is_made_again(tmp_path, damage):
-    made = cached(tmp_path, SILENT, 20, 10)
-    (path,) = tmp_path.iterdir()
-    content = bytearray(path.read_bytes())
-    whole = bytes(content)
-    if damage == "bit":
-        content[-1000] ^= 1
-    content = {"empty": b"", "cut": whole[:-500], "bit": content, "text": b"no tensors"}[damage]
-    path.write_bytes(content)
-    assert cached(tmp_path, SILENT, 20, 10).fingerprint() == made.fingerprint()
-    assert path.read_bytes() == whole
-
-
-def test_counts_and_seeds_have_files_of_their_own(tmp_path):
-    for train, seed in ((10, 0), (20, 0), (10, 1)):
-        cached(tmp_path, SILENT, train, 10, seed)
-    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_registered():

@@ -12,7 +12,7 @@ import torch
 
 from mmbench.core import Context, Dataset, Modality, Split
 from mmbench.metrics import classifiers
-from mmbench.metrics.classifiers import build, classifier, fingerprint
+from mmbench.metrics.classifiers import build, classifier
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 
@@ -26,7 +26,7 @@ SHAPES = [
     Modality("attributes", "attributes", (18,)),
     Modality("sound", "sound", (1, 32, 128)),
     Modality("odd-sound", "sound", (1, 30, 50)),
-    Modality("caption", "text", (12,)),
+    Modality("caption", "text", (12,), tuple(map(str, range(30)))),
 ]
 
 
@@ -58,13 +58,10 @@ def test_every_shape_has_a_network(modality):
     x = torch.rand(6, *modality.shape)
     if modality.kind == "text":
         x = torch.randint(0, 30, x.shape)
-    train = Split({modality.name: x}, labels=torch.arange(6))
-    network = build(modality, train, 10).eval()
+    network = build(modality, 10).eval()
     features = network.trunk(x)
     assert features.shape == (6, 128) and network(x).shape == (6, 10)
     assert torch.allclose(network.head(features), network(x))
-    if modality.kind == "text":
-        assert network(x + 1000).isfinite().all()  # tokens that training never met
 
 
 @pytest.mark.parametrize(
@@ -79,8 +76,7 @@ def test_every_shape_has_a_network(modality):
     ids=["polymnist", "image", "trajectory", "sound"],
 )  # fmt: skip
 def test_published_architectures(modality, parameters):
-    train = Split({modality.name: torch.rand(2, *modality.shape)}, labels=torch.arange(2))
-    assert sum(p.numel() for p in build(modality, train, 10).parameters()) == parameters
+    assert sum(p.numel() for p in build(modality, 10).parameters()) == parameters
 
 
 def test_learns_what_can_be_learnt(tmp_path):
@@ -219,5 +215,5 @@ def test_two_processes_race_for_one_classifier(tmp_path):
 def test_fingerprint_is_of_one_modality():
     split = examples("train", 40)
     changed = Split(split.tensors | {"noise": split.tensors["noise"] + 1}, None, split.labels)
-    assert fingerprint(split, "x") == fingerprint(changed, "x")
-    assert fingerprint(split, "noise") != fingerprint(changed, "noise")
+    assert split.fingerprint(["x"]) == changed.fingerprint(["x"])
+    assert split.fingerprint(["noise"]) != changed.fingerprint(["noise"])

@@ -6,7 +6,7 @@ from torch.distributions import Bernoulli, Laplace, Normal
 
 from mmbench.core import Modality
 from mmbench.models.architecture import Architecture, Likelihood, Networks, architectures
-from mmbench.models.networks import mhd, polymnist
+from mmbench.models.networks import celebamask_hq, cub, generic, mhd, mnist_svhn, polymnist
 
 X = torch.rand(5, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 OUTPUT = torch.randn(5, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -22,16 +22,12 @@ def test_log_prob_agrees_with_torch(likelihood, peer):
     torch.testing.assert_close(likelihood.log_prob(OUTPUT, x), peer.log_prob(x).flatten(1).sum(1))
 
 
-def test_categorical_is_the_cross_entropy():
-    hot = torch.eye(4, dtype=torch.float64)[X.argmax(-1)]
-    expected = -torch.nn.functional.cross_entropy(
-        OUTPUT.flatten(0, 1), X.argmax(-1).flatten(), reduction="none"
-    )
-    found = Likelihood("categorical").log_prob(OUTPUT, hot)
-    torch.testing.assert_close(found, expected.view(5, 3).sum(1))
-    torch.testing.assert_close(
-        Likelihood("categorical").mean(OUTPUT).sum(-1), torch.ones(5, 3, dtype=torch.float64)
-    )
+def test_categorical_is_the_cross_entropy_of_tokens():
+    tokens = X.argmax(-1)
+    logits = OUTPUT.requires_grad_()
+    expected = torch.distributions.Categorical(logits=logits).log_prob(tokens).sum(1)
+    torch.testing.assert_close(Likelihood("categorical").log_prob(logits, tokens), expected)
+    assert Likelihood("categorical").point(OUTPUT).tolist() == OUTPUT.argmax(-1).tolist()
 
 
 def test_squared_error_is_a_normal():
@@ -40,16 +36,42 @@ def test_squared_error_is_a_normal():
     torch.testing.assert_close(difference, -((X - OUTPUT) ** 2).flatten(1).sum(1))
 
 
-@pytest.mark.parametrize(("networks", "shape"), [
-    (mhd.image, (1, 28, 28)), (mhd.trajectory, (200,)), (mhd.sound, (1, 32, 128)),
-    (mhd.strided_sound, (1, 32, 128)), (polymnist.image, (3, 28, 28)),
-])  # fmt: skip
+WORDS = tuple("abcdefghijk")
+FITS = [
+    (mhd.image, Modality("x", "image", (1, 28, 28))),
+    (mhd.trajectory, Modality("x", "trajectory", (200,))),
+    (mhd.sound, Modality("x", "sound", (1, 32, 128))),
+    (mhd.strided_sound, Modality("x", "sound", (1, 32, 128))),
+    (polymnist.image, Modality("x", "image", (3, 28, 28))),
+    (mnist_svhn.mnist, Modality("x", "image", (1, 28, 28))),
+    (mnist_svhn.svhn, Modality("x", "image", (3, 32, 32))),
+    (cub.image, Modality("x", "image", (3, 64, 64))),
+    (cub.image, Modality("x", "image", (3, 32, 32))),
+    (cub.sentence, Modality("x", "text", (32,), WORDS)),
+    (celebamask_hq.image, Modality("x", "image", (3, 128, 128))),
+    (celebamask_hq.image, Modality("x", "image", (3, 32, 32))),
+    (celebamask_hq.mask, Modality("x", "mask", (1, 128, 128))),
+    (celebamask_hq.mask, Modality("x", "mask", (1, 32, 32))),
+    (celebamask_hq.attributes, Modality("x", "attributes", (18,))),
+    *[(generic.picture, Modality("x", "image", shape))
+      for shape in ((3, 64, 64), (1, 28, 28), (2, 33, 50), (1, 4, 9), (3, 5, 128), (1, 1, 1))],
+    *[(generic.vector, Modality("x", "trajectory", shape)) for shape in ((200,), (3, 7), (1,))],
+    *[(generic.text, Modality("x", "text", (length,), WORDS)) for length in (32, 19, 4, 1)],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("networks", "modality"), FITS)
 @pytest.mark.parametrize("size", [1, 7])
-def test_networks_fit_their_shapes(networks, shape, size):
-    x = torch.rand(2, *shape)
-    encoder, decoder = networks.encoder(size).eval(), networks.decoder(size).eval()
+def test_networks_fit_their_shapes(networks, modality, size):
+    text = modality.kind == "text"
+    x = torch.randint(11, (2, *modality.shape)) if text else torch.rand(2, *modality.shape)
+    part = Architecture(modality, networks, Likelihood("categorical" if text else "normal"))
+    encoder, decoder = part.encoder(size).eval(), part.decoder(size).eval()
     assert encoder(x).shape == (2, size)
-    assert decoder(encoder(x)).shape == x.shape
+    output = decoder(encoder(x))
+    assert output.shape == ((2, *modality.shape, 11) if text else x.shape)
+    assert part.show(output).shape == x.shape
+    assert part.likelihood.log_prob(output, x).shape == (2,)
     torch.testing.assert_close(encoder(x[:1]), encoder(x)[:1], atol=1e-5, rtol=1e-4)
 
 
@@ -64,12 +86,12 @@ def test_patterns_name_modalities():
 
 
 def test_pictures_are_clamped_and_vectors_are_not():
-    networks = Networks(torch.nn.Identity, torch.nn.Identity)
+    networks = Networks(lambda m, size: torch.nn.Identity(), lambda m, size: torch.nn.Identity())
     x = torch.tensor([[-0.5, 1.5]])
     picture = Architecture(Modality("a", "image", (2,)), networks, Likelihood("normal"))
     vector = Architecture(Modality("a", "attributes", (2,)), networks, Likelihood("normal"))
-    assert picture.present(x).tolist() == [[0, 1]]
-    assert vector.present(x).tolist() == x.tolist()
+    assert picture.show(x).tolist() == [[0, 1]]
+    assert vector.show(x).tolist() == x.tolist()
 
 
 @pytest.mark.parametrize(("tables", "words"), [

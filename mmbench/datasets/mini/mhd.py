@@ -12,17 +12,14 @@ No number measured on it belongs in a table of MHD's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from mmbench.atomic import replacing
 from mmbench.core import Batch, Dataset, Modality, Source, Split
+from mmbench.datasets.cache import loader
 from mmbench.datasets.mini import handwriting, mel, speech
 from mmbench.progress import Bar, Progress
 from mmbench.seeds import derive
@@ -31,7 +28,7 @@ NAME = "mhd-mini"
 SEED = 2022
 TRAIN, TEST = 12_000, 1_000
 FORMAT = 1
-"""Rises with every change of the content; part of the name of the cache file."""
+"""Rises with every change of the content, so that what is in a cache is made again."""
 
 Part = Literal["train", "test"]
 WRITERS = {"train": range(200), "test": range(200, 240)}
@@ -101,56 +98,6 @@ def make(
         return _dataset(_split("train", train, seed, bar), _split("test", test, seed, bar))
 
 
-def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
-    """Reads the data set from the cache folder, or makes it and keeps it there.
-
-    Args:
-        folder: Not used: there is nothing to read.
-        cache: Folder for the file, about 75 MB.
-        progress: Where to report.
-    """
-    return cached(cache, progress)
-
-
-def cached(
-    cache: Path, progress: Progress, train: int = TRAIN, test: int = TEST, seed: int = SEED
-) -> Dataset:
-    """`make`, or the same out of its file in the folder `cache`; a damaged one is replaced."""
-    path = cache / f"{NAME}-v{FORMAT}-seed{seed}-{train}+{test}.safetensors"
-    kept = _read(path)
-    if kept is not None:
-        return kept
-    data = make(train, test, seed, progress)
-    parts = {"train": data.train, "test": data.test}
-    tensors = {f"{p}.{m}": x for p, split in parts.items() for m, x in split.tensors.items()}
-    tensors |= {
-        f"{p}.labels": split.labels for p, split in parts.items() if split.labels is not None
-    }
-    with replacing(path) as part:
-        save_file(tensors, part, {"fingerprint": data.fingerprint()})
-    return data
-
-
-def _read(path: Path) -> Dataset | None:
-    """The content of a cache file, or None where it is missing, damaged or another's."""
-    try:
-        with safe_open(path, "pt") as file:
-            parts = {
-                p: {m: file.get_tensor(f"{p}.{m}") for m in ("labels", *_NAMES)} for p in WRITERS
-            }
-            wanted = file.metadata()["fingerprint"]
-        splits = {
-            p: Split({m: x[m] for m in _NAMES}, labels=x["labels"]) for p, x in parts.items()
-        }
-        data = _dataset(splits["train"], splits["test"])
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError):
-        return None
-    return data if data.fingerprint() == wanted else None
-
-
-_NAMES = tuple(m.name for m in MODALITIES)
-
-
 def _dataset(train: Split, test: Split) -> Dataset:
     return Dataset(NAME, MODALITIES, train, test, classes=10, sampling_rate=mel.RATE)
 
@@ -199,5 +146,5 @@ mhd_mini = Source(
     title="written and spoken digits made on the spot, a twin of MHD (nothing to download)",
     paper="after Vasco, Yin, Melo & Paiva, Leveraging hierarchy in multimodal generative models "
     "for effective cross-modality inference, 2022, https://doi.org/10.1016/j.neunet.2021.11.019",
-    load=load,
+    load=loader(NAME, FORMAT, lambda progress: make(progress=progress)),
 )

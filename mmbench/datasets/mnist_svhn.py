@@ -1,0 +1,282 @@
+"""MNIST-SVHN: a written digit and a house number's crop of the same class.
+
+Shi, Siddharth, Paige & Torr, "Variational mixture-of-experts autoencoders for multi-modal deep
+generative models", NeurIPS 2019, https://arxiv.org/abs/1911.03393. The pictures of a class in
+MNIST and in SVHN are cut to as many as there are of both (10,000 at most) and paired at random
+20 times over: 1,121,360 training and 200,000 test pairs of 56,068 and 10,000 pictures a view. The
+pairing belongs to the data set, not to a run: it depends on nothing but the labels.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from mmbench.core import Dataset, Download, Modality, Source, Split
+from mmbench.datasets import idx
+from mmbench.datasets.cache import cached, fingerprint, place
+from mmbench.datasets.folders import Published
+from mmbench.progress import Progress
+from mmbench.seeds import derive
+
+NAME = "mnist-svhn"
+READER = "mnist-svhn 1"
+"""The number rises with every change of what is decoded from the same files."""
+SEED = 2019
+"""Of the pairing."""
+TIMES = 20
+"""How often each picture occurs in a split."""
+MOST = 10_000
+"""Pictures of a class that are paired, at most."""
+PARTS = ("train", "test")
+MODALITIES = (
+    Modality("mnist", "image", (1, 28, 28)),
+    Modality("svhn", "image", (3, 32, 32)),
+)
+
+_MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist"  # torchvision's mirror
+_SVHN = "http://ufldl.stanford.edu/housenumbers"
+PUBLISHED = Published(
+    name=NAME,
+    title="MNIST-SVHN",
+    # sizes and hashes as in TensorFlow Datasets' url_checksums
+    files=(
+        Download(
+            f"{_MNIST}/train-images-idx3-ubyte.gz", "MNIST/raw/train-images-idx3-ubyte.gz",
+            9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        ),
+        Download(
+            f"{_MNIST}/train-labels-idx1-ubyte.gz", "MNIST/raw/train-labels-idx1-ubyte.gz",
+            28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        ),
+        Download(
+            f"{_MNIST}/t10k-images-idx3-ubyte.gz", "MNIST/raw/t10k-images-idx3-ubyte.gz",
+            1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        ),
+        Download(
+            f"{_MNIST}/t10k-labels-idx1-ubyte.gz", "MNIST/raw/t10k-labels-idx1-ubyte.gz",
+            4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
+        Download(
+            f"{_SVHN}/train_32x32.mat", "SVHN/train_32x32.mat",
+            182_040_794, "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+        ),
+        Download(
+            f"{_SVHN}/test_32x32.mat", "SVHN/test_32x32.mat",
+            64_275_384, "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+        ),
+    ),
+    layout="MNIST/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz] and "
+    "SVHN/{train,test}_32x32.mat",
+    places=(".", NAME, "mnist_svhn", "MNIST-SVHN", "MNIST_SVHN"),
+)  # fmt: skip
+_SVHN_PLACES = ("SVHN", "svhn", ".")
+
+Bytes = NDArray[np.uint8]
+Integers = NDArray[np.int64]
+
+
+def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
+    """Reads MNIST and SVHN as torchvision keeps them, and pairs them.
+
+    Args:
+        folder: The folder that holds MNIST/raw/ and SVHN's two .mat files, the latter beside it
+            or in SVHN/.
+        cache: Folder for the decoded tensors and the pairs, 276 MB for the whole data set.
+        progress: Where to report.
+
+    Returns:
+        Modalities mnist (1, 28, 28) and svhn (3, 32, 32) as uint8, labels 0 to 9. The first
+        twentieth of a split's examples has every picture once, and so has each one after it.
+
+    Raises:
+        FileNotFoundError: The files are not there.
+        ValueError: A file is damaged, or holds something else.
+    """
+    root = _root(folder)
+    raw, mats = root / str(idx.place(root)), root / str(_svhn_place(root))
+    files = [idx.file(raw, name) for part in PARTS for name in idx.names(part)]
+    files += [mats / _mat(part) for part in PARTS]
+    for path in files:
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist: expected {PUBLISHED.layout}")
+    source = fingerprint(root, (path.relative_to(root).as_posix() for path in files), READER)
+
+    def read() -> Dataset:
+        splits = []
+        with progress.stage("reading MNIST and SVHN", len(PARTS), unit="split") as bar:
+            for part in PARTS:
+                splits.append(paired(*idx.digits(raw, part), *svhn(mats / _mat(part)), part))
+                bar.update(len(splits))
+        return Dataset(NAME, MODALITIES, *splits, classes=10)
+
+    return cached(place(cache, NAME, root), source, read, progress)
+
+
+def _root(folder: Path | None) -> Path:
+    try:
+        return PUBLISHED.find(folder, lambda p: bool(idx.place(p) and _svhn_place(p)))
+    except FileNotFoundError:
+        half = PUBLISHED.find(folder, lambda p: bool(idx.place(p) or _svhn_place(p)))
+        lacking = "SVHN" if idx.place(half) else "MNIST"
+        raise FileNotFoundError(
+            f"{half} does not hold {lacking}: run 'mmbench data download {NAME}', or name by "
+            f"--data or MMBENCH_DATA a folder that holds {PUBLISHED.layout}"
+        ) from None
+
+
+def _mat(part: str) -> str:
+    return f"{part}_32x32.mat"
+
+
+def _svhn_place(folder: Path) -> str | None:
+    held = (p for p in _SVHN_PLACES if any((folder / p / _mat(part)).is_file() for part in PARTS))
+    return next(held, None)
+
+
+def svhn(path: Path) -> tuple[Bytes, Integers]:
+    """The examples in one of SVHN's .mat files of crops.
+
+    Netzer, Wang, Coates, Bissacco, Wu & Ng, "Reading digits in natural images with unsupervised
+    feature learning", 2011, http://ufldl.stanford.edu/housenumbers.
+
+    Args:
+        path: A file with X (32, 32, 3, N), uint8, and y (N, 1), 1 to 10, where 10 is the digit 0.
+
+    Returns:
+        The images (N, 3, 32, 32) and the labels (N,), 0 to 9.
+
+    Raises:
+        ValueError: The file is damaged, or holds something else.
+    """
+    try:
+        found = loadmat(path, variable_names=["X", "y"])
+    except (FileNotFoundError, PermissionError, MemoryError):
+        raise
+    except (EOFError, LookupError, MatReadError, NotImplementedError, OSError, TypeError,
+            ValueError, struct.error, zlib.error) as error:  # fmt: skip
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} is damaged or no MATLAB file of version 5 ({why}): download it "
+                         "again") from None  # fmt: skip
+    for name in ("X", "y"):
+        if not isinstance(found.get(name), np.ndarray):
+            raise ValueError(f"{path} holds no array {name}, expected X (32, 32, 3, N) and y "
+                             "(N, 1)")  # fmt: skip
+    images, labels = found["X"], found["y"]
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3):
+        raise ValueError(f"{path} holds X of shape {images.shape} and type {images.dtype}, "
+                         "expected (32, 32, 3, N) and uint8")  # fmt: skip
+    if labels.size != images.shape[3]:
+        raise ValueError(f"{path} holds {labels.size} labels in y, expected {images.shape[3]}, "
+                         "one for each picture in X")  # fmt: skip
+    wrong = labels[~np.isin(labels, np.arange(1, 11))]
+    if len(wrong):
+        raise ValueError(f"{path} holds the label {wrong[0]}, expected 1 to 9, and 10 for the "
+                         "digit 0")  # fmt: skip
+    pictures = np.ascontiguousarray(images.transpose(3, 2, 0, 1))
+    return pictures, labels.ravel().astype(np.int64) % 10
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Which pictures of two views make an example.
+
+    Attributes:
+        first: (N,) rows of the first view.
+        second: (N,) rows of the second view, each of the class of its partner.
+        labels: (N,) that class.
+    """
+
+    first: Integers
+    second: Integers
+    labels: Integers
+
+
+def pair(
+    first: Integers, second: Integers, part: str, times: int = TIMES, seed: int = SEED
+) -> Pairs:
+    """Pairs the pictures of each class at random.
+
+    Of each class as many of each view are taken, from the first on, as there are of both, MOST at
+    most. They are paired `times` times over, each time all of them once and in an order of its
+    own, so that any stretch of the pairs is a fair sample.
+
+    Args:
+        first: (A,) classes of the first view's pictures.
+        second: (B,) classes of the second view's pictures.
+        part: The split, which has random streams of its own.
+        times: How often each picture that is taken occurs.
+        seed: Of the random streams.
+    """
+    rows: dict[int, tuple[Integers, Integers]] = {}
+    for c in np.union1d(first, second).tolist():
+        mine, other = np.flatnonzero(first == c), np.flatnonzero(second == c)
+        count = min(len(mine), len(other), MOST)
+        rows[c] = mine[:count], other[:count]
+    mine = np.concatenate([a for a, _ in rows.values()])
+    rounds = []
+    for r in range(times):
+        other = np.concatenate(
+            [b[_permutation(len(b), seed, part, r, c)] for c, (_, b) in rows.items()]
+        )
+        order = _permutation(len(mine), seed, part, r, "order")
+        rounds.append((mine[order], other[order]))
+    left, right = (np.concatenate(side) for side in zip(*rounds, strict=True))
+    return Pairs(left, right, first[left])
+
+
+def _permutation(count: int, *purpose: object) -> Integers:
+    # By the raw bits of PCG64, which numpy keeps as they are; what a Generator makes of them
+    # may change between its versions.
+    seed, *rest = purpose
+    bits = np.random.PCG64(derive(int(str(seed)), NAME, *rest)).random_raw(count)
+    return np.argsort(bits, kind="stable")
+
+
+def paired(
+    mnist: Bytes,
+    mnist_labels: Integers,
+    svhn: Bytes,
+    svhn_labels: Integers,
+    part: str,
+    times: int = TIMES,
+    seed: int = SEED,
+) -> Split:
+    """A split of pairs; pictures that occur in none are left out.
+
+    Args:
+        mnist: (A, 28, 28).
+        mnist_labels: (A,), 0 to 9.
+        svhn: (B, 3, 32, 32).
+        svhn_labels: (B,), 0 to 9.
+        part: The split, which has random streams of its own.
+        times: How often each picture occurs.
+        seed: Of the pairing.
+    """
+    pairs = pair(mnist_labels, svhn_labels, part, times, seed)
+    tensors, index = {}, {}
+    for name, x, rows in (("mnist", mnist[:, None], pairs.first), ("svhn", svhn, pairs.second)):
+        kept, new = np.unique(rows, return_inverse=True)
+        tensors[name] = torch.from_numpy(x[kept])
+        index[name] = torch.from_numpy(new.astype(np.int32))
+    return Split(tensors, index, torch.from_numpy(pairs.labels))
+
+
+mnist_svhn = Source(
+    title="written digits and street numbers, each paired with 20 of the other (1,321,360 pairs)",
+    paper="Shi, Siddharth, Paige & Torr: Variational mixture-of-experts autoencoders for "
+    "multi-modal deep generative models, 2019, https://arxiv.org/abs/1911.03393",
+    load=load,
+    files=PUBLISHED.files,
+    licence="MNIST: CC BY-SA 3.0 (as its authors' page was quoted); SVHN: for non-commercial use "
+    "only (as its page says)",
+    layout=PUBLISHED.layout,
+)

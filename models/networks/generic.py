@@ -1,0 +1,133 @@
+"""Encoders and decoders by kind and shape, for data sets that bring none of their own.
+
+Pictures of any size (images, masks, spectrograms) are halved by strided convolutions until they
+are at most 4 pixels high or wide; texts likewise along their tokens; everything else goes through
+dense layers.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from mmbench.core import Modality
+from mmbench.models.architecture import Networks
+
+WIDTHS = (32, 64, 128, 256)  # channels of the convolutions; the last again where there are more
+SMALLEST = 4  # a side that is not halved any more
+DENSE = 512
+WORD = 64  # size of a word's embedding
+
+
+def _dense(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.SiLU()]
+
+
+def _sides(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The sizes of a signal as it is halved, from the whole to the smallest."""
+    sides = [shape]
+    while min(sides[-1]) > SMALLEST:
+        sides.append(tuple(math.ceil(n / 2) for n in sides[-1]))
+    return sides
+
+
+def _widths(stages: int) -> list[int]:
+    return [WIDTHS[min(i, len(WIDTHS) - 1)] for i in range(stages)]
+
+
+def _picture_encoder(modality: Modality, outputs: int) -> nn.Module:
+    channels, *shape = modality.shape
+    sides = _sides(tuple(shape))
+    widths = _widths(len(sides) - 1)
+    layers: list[nn.Module] = []
+    for inputs, width in zip([channels, *widths], widths, strict=False):
+        layers += [nn.Conv2d(inputs, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.SiLU()]
+    flat = (widths or [channels])[-1] * math.prod(sides[-1])
+    return nn.Sequential(
+        *layers, nn.Flatten(), *_dense(flat, DENSE // 2), nn.Linear(DENSE // 2, outputs)
+    )
+
+
+def _picture_decoder(modality: Modality, latent: int) -> nn.Module:
+    channels, *shape = modality.shape
+    sides = _sides(tuple(shape))
+    widths = _widths(len(sides) - 1)
+    first = (widths or [channels])[-1]
+    flat = first * math.prod(sides[-1])
+    layers: list[nn.Module] = [*_dense(latent, DENSE // 2), nn.Linear(DENSE // 2, flat)]
+    layers.append(nn.Unflatten(1, (first, *sides[-1])))
+    outs = [*widths[:-1][::-1], channels][: len(widths)]
+    for inputs, width, side in zip(widths[::-1], outs, sides[-2::-1], strict=True):
+        even = tuple((n + 1) % 2 for n in side)  # an odd side is one less than twice its half
+        layers += [nn.BatchNorm2d(inputs), nn.SiLU()]
+        layers.append(nn.ConvTranspose2d(inputs, width, 3, 2, 1, even))
+    return nn.Sequential(*layers)
+
+
+def _vector_encoder(modality: Modality, outputs: int) -> nn.Module:
+    size = math.prod(modality.shape)
+    return nn.Sequential(
+        nn.Flatten(), *_dense(size, DENSE), *_dense(DENSE, DENSE), nn.Linear(DENSE, outputs)
+    )
+
+
+def _vector_decoder(modality: Modality, latent: int) -> nn.Module:
+    size = math.prod(modality.shape)
+    return nn.Sequential(
+        *_dense(latent, DENSE), *_dense(DENSE, DENSE), nn.Linear(DENSE, size),
+        nn.Unflatten(1, modality.shape),
+    )  # fmt: skip
+
+
+class TextEncoder(nn.Module):
+    """Tokens (B, L) -> (B, outputs): embeddings, strided convolutions, a dense layer."""
+
+    def __init__(self, modality: Modality, outputs: int) -> None:
+        super().__init__()
+        sides = _sides(modality.shape)
+        widths = [max(w, WORD) for w in _widths(len(sides) - 1)]
+        self.embed = nn.Embedding(len(modality.words), WORD)
+        layers: list[nn.Module] = []
+        for inputs, width in zip([WORD, *widths], widths, strict=False):
+            layers += [nn.Conv1d(inputs, width, 3, 2, 1, bias=False), nn.BatchNorm1d(width)]
+            layers.append(nn.SiLU())
+        flat = (widths or [WORD])[-1] * sides[-1][0]
+        self.rest = nn.Sequential(
+            *layers, nn.Flatten(), *_dense(flat, DENSE), nn.Linear(DENSE, outputs)
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, L) int64 -> (B, outputs)."""
+        out: Tensor = self.rest(self.embed(tokens).transpose(1, 2))
+        return out
+
+
+class TextDecoder(nn.Module):
+    """A latent (B, latent) -> logits of the words (B, L, words)."""
+
+    def __init__(self, modality: Modality, latent: int) -> None:
+        super().__init__()
+        sides = _sides(modality.shape)
+        widths = [max(w, WORD) for w in _widths(len(sides) - 1)]
+        first = (widths or [WORD])[-1]
+        layers: list[nn.Module] = [
+            *_dense(latent, DENSE), *_dense(DENSE, first * sides[-1][0]),
+            nn.Unflatten(1, (first, sides[-1][0])),
+        ]  # fmt: skip
+        outs = [*widths[:-1][::-1], DENSE // 2][: len(widths)]
+        for inputs, width, (side,) in zip(widths[::-1], outs, sides[-2::-1], strict=True):
+            layers += [nn.ConvTranspose1d(inputs, width, 3, 2, 1, (side + 1) % 2, bias=False)]
+            layers += [nn.BatchNorm1d(width), nn.SiLU()]
+        self.rest = nn.Sequential(*layers)
+        self.words = nn.Linear(outs[-1] if widths else first, len(modality.words))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, latent) -> (B, L, words)."""
+        logits: Tensor = self.words(self.rest(z).transpose(1, 2))
+        return logits
+
+
+picture = Networks(_picture_encoder, _picture_decoder)
+vector = Networks(_vector_encoder, _vector_decoder)
+text = Networks(TextEncoder, TextDecoder)
