@@ -202,7 +202,9 @@ def view(split: Split, name: str) -> Split:
     if index is None:
         return Split({name: split.tensors[name]}, labels=labels)
     here = split.present(name)
-    return Split({name: split.tensors[name]}, {name: index[here]}, None if labels is None else labels[here])
+    return Split(
+        {name: split.tensors[name]}, {name: index[here]}, None if labels is None else labels[here]
+    )
 
 
 class Network(nn.Module):

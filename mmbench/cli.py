@@ -77,7 +77,8 @@ def main() -> None:
     default="mhd-mini",
     show_default=True,
     metavar="NAME",
-    help="A data set's name (see 'mmbench list datasets'), or module:object.",
+    help="A data set's name (see 'mmbench list datasets'), module:object, or a TOML file that "
+    "describes your own.",
 )
 @click.option(
     "--seed",
@@ -94,7 +95,8 @@ def main() -> None:
     type=click.Path(path_type=Path),
     envvar="MMBENCH_DATA",
     metavar="DIR",
-    help="Where the data set's files lie.  [env: MMBENCH_DATA]",
+    help="Where the data set's files lie.  [env: MMBENCH_DATA; default: where 'mmbench data "
+    "download' puts them]",
 )
 @click.option(
     "--protocol",
@@ -177,13 +179,13 @@ def run(
     from mmbench.progress import Progress
     from mmbench.registry import find
 
+    from mmbench.run import Run, load_dataset, source
+
     find("models", model)  # a misspelt name is told before anything is loaded
-    find("datasets", dataset)
+    source(dataset)
     whole = protocols.override(protocols.load(dataset, protocol_file), settings)
     if sampler is not None:
         whole["evaluation"]["sampler"] = {"name": sampler}
-
-    from mmbench.run import Run, load_dataset
 
     weights = {}
     if inception_weights is not None:
@@ -195,7 +197,7 @@ def run(
 
         fetch(INCEPTION)
     progress = Progress(sys.stderr)
-    loaded = load_dataset(dataset, data, cache_folder(), progress)
+    loaded = load_dataset(dataset, data or downloads(), cache_folder(), progress)
     where = _device(device)
     records = []
     for seed in dict.fromkeys(seeds):
@@ -259,11 +261,17 @@ def table(results: Path, out: Path | None) -> None:
 
 
 def cache_folder() -> Path:
-    """Where classifiers, decoded data and features of real data are kept."""
+    """Where classifiers, downloaded and decoded data and features of real data are kept."""
     from platformdirs import user_cache_path
 
     named = os.environ.get("MMBENCH_CACHE")
     return Path(named) if named else user_cache_path("mmbench", appauthor=False)
+
+
+def downloads() -> Path | None:
+    """Where downloaded data sets lie, if there are any."""
+    folder = cache_folder() / "data"
+    return folder if folder.is_dir() else None
 
 
 def _device(name: str) -> torch.device:

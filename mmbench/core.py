@@ -98,6 +98,10 @@ class Split:
                                  f"{len(self.tensors[m])} rows")  # fmt: skip
         self.incomplete = [m for m, rows in self.index.items() if bool((rows < 0).any())]
         """The modalities that some examples lack."""
+        if len(self.incomplete) == len(self.tensors):
+            bare = torch.stack([rows < 0 for rows in self.index.values()]).all(0)
+            if bare.any():
+                raise ValueError(f"example {int(bare.nonzero()[0])} lacks every modality")
 
     def __len__(self) -> int:
         return self._length

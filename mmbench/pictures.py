@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,8 @@ GAP, MARGIN = 3, 14  # between samples; around panels
 TITLE, LABEL = 11, 9  # heights of type
 TALL = 1.6  # height of a text over its width
 SUPERSAMPLING = 4  # of strokes
+END, PAD = "<eos>", "<pad>"  # words of a text that are not shown
 PAPER, BAND, FRAME, INK, FAINT = "#ffffff", "#e9eef5", "#c9ced6", "#16191d", "#5a6472"
-
-Words = Mapping[str, Sequence[str]]
-"""Modality -> the word of each token, or the name of each attribute."""
 
 
 def sample_grid(
@@ -36,7 +34,6 @@ def sample_grid(
     dataset: Dataset,
     shown: Sequence[Generated],
     examples: int = 8,
-    words: Words | None = None,
 ) -> None:
     """Writes one PNG with a panel for each subset of given modalities.
 
@@ -48,7 +45,6 @@ def sample_grid(
         dataset: Whose test examples were given.
         shown: What was drawn from each subset; panels come in this order.
         examples: Columns of a panel: the first so many samples.
-        words: How texts and attributes read; their numbers are shown where it is missing.
 
     Raises:
         ValueError: There is nothing to show, or a modality that the data set does not have.
@@ -60,7 +56,7 @@ def sample_grid(
         for wrong in {*one.given, *one.samples} - set(names):
             raise ValueError(f"{dataset.name} has no modality {wrong!r}, only {', '.join(names)}")
     tile = (TILE if len(shown) < FEW else SMALL_TILE) * SCALE
-    panels = [_panel(dataset, one, examples, tile, words or {}) for one in shown]
+    panels = [_panel(dataset, one, examples, tile) for one in shown]
     across = 1 if len(panels) == 1 else 2 if len(panels) < FEW else 4
     lines = [panels[i : i + across] for i in range(0, len(panels), across)]
     margin = MARGIN * SCALE
@@ -77,9 +73,7 @@ def sample_grid(
         page.save(part, format="PNG")
 
 
-def _panel(
-    dataset: Dataset, one: Generated, examples: int, tile: int, words: Words
-) -> Image.Image:
+def _panel(dataset: Dataset, one: Generated, examples: int, tile: int) -> Image.Image:
     """A title, then a row of samples for each modality given and each one generated."""
     order = [m.name for m in dataset.modalities]
     given = dataset.test.batch(one.rows[:examples], [m for m in order if m in one.given])
@@ -112,7 +106,7 @@ def _panel(
         y += gap
         pen.text((left - 2 * gap, y + height // 2), _cut(label, _font(LABEL), left - 3 * gap),
                  FAINT if is_given else INK, _font(LABEL), anchor="rm")  # fmt: skip
-        samples = _draw(dataset.modality(name), values[:examples], (tile, height), words.get(name))
+        samples = _draw(dataset.modality(name), values[:examples], (tile, height))
         for column, sample in enumerate(samples):
             x = left + column * (tile + gap)
             panel.paste(sample, (x, y))
@@ -121,9 +115,7 @@ def _panel(
     return panel
 
 
-def _draw(
-    modality: Modality, values: Tensor, size: tuple[int, int], words: Sequence[str] | None
-) -> list[Image.Image]:
+def _draw(modality: Modality, values: Tensor, size: tuple[int, int]) -> list[Image.Image]:
     """Examples (B, *modality.shape) as pictures of a certain size."""
     values = values.detach().cpu()
     xs: NDArray[Any] = (values.float() if values.is_floating_point() else values).numpy()
@@ -136,11 +128,12 @@ def _draw(
         case "trajectory":
             return [_trajectory(x, size) for x in xs]
         case "text":
-            tokens = xs.argmax(-1) if xs.ndim > 2 else xs.astype(int)
-            return _texts([" ".join(_word(words, i) for i in x) for x in tokens.tolist()], size)
+            lines = [_sentence(modality.words, x) for x in xs.astype(int).tolist()]
+            return _texts(lines, size)
         case "attributes":
             present = [np.flatnonzero(x.reshape(-1) >= 0.5).tolist() for x in xs]
-            return _texts([", ".join(_word(words, i) for i in x) or "none" for x in present], size)
+            lines = [", ".join(_word(modality.words, i) for i in x) or "none" for x in present]
+            return _texts(lines, size)
 
 
 def _image(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
@@ -218,8 +211,15 @@ def _pixels(colours: NDArray[Any]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(np.rint(255 * colours.clip(0, 1)), np.uint8))
 
 
-def _word(words: Sequence[str] | None, i: int) -> str:
-    return words[i] if words is not None and 0 <= i < len(words) else str(i)
+def _word(words: Sequence[str], i: int) -> str:
+    return words[i] if 0 <= i < len(words) else str(i)
+
+
+def _sentence(words: Sequence[str], tokens: Sequence[int]) -> str:
+    """The words up to the end of the text, without padding."""
+    text = [_word(words, i) for i in tokens]
+    end = text.index(END) if END in text else len(text)
+    return " ".join(word for word in text[:end] if word != PAD)
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:

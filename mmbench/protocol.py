@@ -24,21 +24,23 @@ from mmbench.registry import names, nearest
 Table = dict[str, Any]
 
 TABLES = ("modalities", "models", "evaluation")
+DEFAULT = "default.toml"
 
 
 def load(dataset: str, file: Path | None = None) -> Table:
     """The protocol of a data set, or the one in a file.
 
+    A data set without a protocol of its own gets the default one, which chooses networks by kind
+    and shape.
+
     Raises:
-        FileNotFoundError: There is no such file, or no protocol for the data set.
+        FileNotFoundError: There is no such file.
         ValueError: It is not TOML, or has other tables than a protocol has.
     """
     if file is None:
         shipped = files("mmbench") / "protocols" / f"{dataset}.toml"
         if not shipped.is_file():
-            raise FileNotFoundError(
-                f"there is no protocol for the data set {dataset!r}; name one with --protocol"
-            )
+            shipped = files("mmbench") / "protocols" / DEFAULT
         text, name = shipped.read_text(encoding="utf-8"), shipped.name
     else:
         text, name = file.read_text(encoding="utf-8"), str(file)

@@ -25,6 +25,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from mmbench.core import Context, Dataset, Model, Score, Source
+from mmbench.datasets.own import described
 from mmbench.evaluate import SHOWN, Evaluation, evaluate
 from mmbench.pictures import sample_grid
 from mmbench.progress import Progress
@@ -106,6 +107,12 @@ class Run:
         kind = find("models", self.model)
         if not (isinstance(kind, type) and issubclass(kind, Model)):
             raise ValueError(f"{self.model} is not a model: expected a mmbench.core.Model")
+        lacking = self.dataset.train.incomplete
+        if lacking and not kind.takes_incomplete:
+            raise ValueError(
+                f"{self.model} cannot train on incomplete examples, and some training examples of "
+                f"{self.dataset.name} lack {', '.join(lacking)}"
+            )
         table = dict(self.settings["model"])
         if self.evaluation.sampler is not None and kind.has_sampler:
             table["sampler"] = self.evaluation.sampler
@@ -227,14 +234,27 @@ def _commit() -> str | None:
 
 
 def load_dataset(name: str, folder: Path | None, cache: Path, progress: Progress) -> Dataset:
-    """A data set by its registered name, or "module:object".
+    """A data set by its registered name, "module:object", or a TOML file that describes it.
 
     Raises:
         LookupError: There is no such data set.
         ValueError: The object is not a `Source`.
         FileNotFoundError, ValueError: Its files are missing or damaged.
     """
-    source = find("datasets", name)
-    if not isinstance(source, Source):
+    return source(name).load(folder, cache, progress)
+
+
+def source(name: str) -> Source:
+    """Where a data set comes from, by the same names.
+
+    Raises:
+        LookupError: There is no such data set.
+        ValueError: The object is not a `Source`.
+        FileNotFoundError: There is no such TOML file.
+    """
+    if name.endswith(".toml"):
+        return described(Path(name))
+    found = find("datasets", name)
+    if not isinstance(found, Source):
         raise ValueError(f"{name} is not a data set: expected a mmbench.core.Source")
-    return source.load(folder, cache, progress)
+    return found

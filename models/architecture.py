@@ -107,7 +107,10 @@ class Architecture:
 def architectures(
     modalities: Sequence[Modality], tables: dict[str, dict[str, Any]]
 ) -> dict[str, Architecture]:
-    """Reads the protocol's table `modalities`; a key may be a pattern such as "m*".
+    """Reads the protocol's table `modalities`.
+
+    A key is a modality's name, a pattern of names such as "m*", or a kind such as "<image>"; the
+    first that fits counts.
 
     Raises:
         LookupError: A modality has no table, or a network does not exist.
@@ -115,7 +118,8 @@ def architectures(
     """
     found = {}
     for m in modalities:
-        table = next((t for name, t in tables.items() if fnmatchcase(m.name, name)), None)
+        fits = (t for key, t in tables.items() if fnmatchcase(m.name, key) or key == f"<{m.kind}>")
+        table = next(fits, None)
         if table is None:
             raise LookupError(f"the protocol has no table modalities.{m.name}")
         found[m.name] = construct(_architecture, table, f"modalities.{m.name}", m)

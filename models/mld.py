@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mmbench.core import Batch, LatentModel, Modality, Split
 from mmbench.models.architecture import Architecture
+from mmbench.models.augment import trivial_augment_wide
 from mmbench.models.samplers import make_sampler
 from mmbench.models.score import ScoreNetwork
 from mmbench.models.sde import VPSDE
@@ -47,6 +48,8 @@ class MLD(LatentModel):
         architectures: Networks and likelihood of each modality.
         latent: Latent size of each modality, or one for all (table 8).
         autoencoder: How each autoencoder is trained (table 8).
+        autoencoders: How those of some modalities are trained instead.
+        augmented: Images whose autoencoder is trained on augmented ones (section D.1).
         score: How the score network is trained (table 9; EMA 0.999).
         d: Probability that all modalities are diffused, ν(∅) of section 4.1 (table 9).
         width: Of the score network.
@@ -62,6 +65,7 @@ class MLD(LatentModel):
         "https://arxiv.org/abs/2306.04445"
     )
     has_sampler: ClassVar[bool] = True
+    takes_incomplete: ClassVar[bool] = True
     owner: Tensor
     latents_mean: Tensor
     latents_std: Tensor
@@ -75,6 +79,8 @@ class MLD(LatentModel):
         autoencoder: Optimisation,
         score: Optimisation,
         width: int,
+        autoencoders: dict[str, Optimisation] | None = None,
+        augmented: Sequence[str] = (),
         d: float = 0.5,
         blocks: int = 2,
         time_embedding: int = 512,
@@ -85,9 +91,13 @@ class MLD(LatentModel):
         self.names = [m.name for m in modalities]
         M = len(self.names)
         sizes = dict.fromkeys(self.names, latent) if isinstance(latent, int) else latent
-        for name in sizes:
-            if name not in self.names:
-                raise ValueError(f"latent names a modality {name!r}{nearest(name, self.names)}")
+        special = autoencoders or {}
+        for key, named in (
+            ("latent", sizes), ("autoencoders", special), ("augmented", augmented)
+        ):  # fmt: skip
+            for name in named:
+                if name not in self.names:
+                    raise ValueError(f"{key} names a modality {name!r}{nearest(name, self.names)}")
         for name in self.names:
             if sizes.get(name, 0) < 1:
                 raise ValueError(f"latent has {sizes.get(name)} for {name!r}, expected at least 1")
@@ -98,7 +108,9 @@ class MLD(LatentModel):
         self.d = d
         self.sde = VPSDE()
         self.sampler = make_sampler(sampler)
-        self.autoencoder, self.score = autoencoder, score
+        self.score = score
+        self.stage1 = {m: special.get(m, autoencoder) for m in self.names}
+        self.augmented = augmented
         self.autoencoders = nn.ModuleDict(
             {m: Autoencoder(architectures[m], sizes[m]) for m in self.names}
         )
@@ -119,23 +131,37 @@ class MLD(LatentModel):
         return self.sampler.evaluations
 
     def fit(self, train: Split, trainer: Trainer) -> None:
-        """Trains the autoencoders, then the score network on their latents."""
-        n = len(train)
+        """Trains the autoencoders, then the score network on their latents.
+
+        An example that lacks modalities counts with those that it has.
+        """
         for m in self.names:
-            ae = self._autoencoder(m)
-
-            def loss(rows: Tensor, _: torch.Generator, m: str = m, ae: Autoencoder = ae) -> Tensor:
-                return ae.loss(train.batch(rows, [m])[m])
-
-            trainer.minimise(f"autoencoder {m}", ae, loss, n, self.autoencoder)
+            self._fit_autoencoder(m, train, trainer)
         latents = self._standardised_latents(train)
+        present = None
+        if train.incomplete:
+            present = torch.stack([train.present(m) for m in self.names], 1).float()
 
         def masked_diffusion(rows: Tensor, noise: torch.Generator) -> Tensor:
-            return self.masked_diffusion_loss(latents[rows], noise)
+            here = None if present is None else present[rows]
+            return self.masked_diffusion_loss(latents[rows], noise, here)
 
-        trainer.minimise("score", self.score_network, masked_diffusion, n, self.score)
+        trainer.minimise("score", self.score_network, masked_diffusion, len(train), self.score)
 
-    def masked_diffusion_loss(self, z: Tensor, noise: torch.Generator) -> Tensor:
+    def _fit_autoencoder(self, m: str, train: Split, trainer: Trainer) -> None:
+        ae = self._autoencoder(m)
+        examples = train.present(m).nonzero()[:, 0]
+        augment = trivial_augment_wide() if m in self.augmented else None
+
+        def loss(rows: Tensor, _: torch.Generator) -> Tensor:
+            x = train.batch(examples[rows], [m])[m]
+            return ae.loss(x if augment is None else augment(x))
+
+        trainer.minimise(f"autoencoder {m}", ae, loss, len(examples), self.stage1[m])
+
+    def masked_diffusion_loss(
+        self, z: Tensor, noise: torch.Generator, present: Tensor | None = None
+    ) -> Tensor:
         """Algorithm 2 for a batch, with the noise as the network's target.
 
         The paper draws one subset a batch; one an example is the same objective at a lower
@@ -144,15 +170,22 @@ class MLD(LatentModel):
         Args:
             z: (B, D) standardised latents.
             noise: Source of subsets, times and noise.
+            present: (B, M), 1 where an example has a modality; by default it has all. One that is
+                absent is pure noise to the network, as at t = 1, and no part of the loss.
         """
-        B, (D, _) = len(z), self.owner.shape
-        diffused = self._diffused(B, noise)  # (B, M)
+        B = len(z)
+        diffused = self._diffused(B, noise)  # (B, M), 1 for A1
+        if present is None:
+            present = torch.ones_like(diffused)
+        else:
+            diffused = diffused * present
+            diffused = torch.where(diffused.sum(1, keepdim=True) > 0, diffused, present)
         t = torch.rand(B, 1, generator=noise, device=z.device)
         ε = torch.randn(z.shape, generator=noise, device=z.device)
-        mask = diffused @ self.owner.T  # (B, D), m(A1)
-        r = torch.where(mask > 0, self.sde.perturb(z, t, ε), z)
-        error = mask * (self.score_network(r, diffused * t) - ε)
-        omega = D / mask.sum(1)  # equation 12: 1 + dim(A2) / dim(A1)
+        mask, known = diffused @ self.owner.T, present @ self.owner.T  # (B, D), m(A1), m(A1 ∪ A2)
+        r = torch.where(mask > 0, self.sde.perturb(z, t, ε), torch.where(known > 0, z, ε))
+        error = mask * (self.score_network(r, diffused * t + (1 - present)) - ε)
+        omega = known.sum(1) / mask.sum(1)  # equation 12: 1 + dim(A2) / dim(A1)
         loss: Tensor = (omega * (error**2).sum(1)).mean()
         return loss
 
@@ -173,18 +206,21 @@ class MLD(LatentModel):
     def _standardised_latents(self, train: Split) -> Tensor:
         """All latents of a split, (N, D); sets the statistics that standardise them.
 
+        Those of an absent modality have no meaning.
+
         The paper takes mean and deviation from the first batch; the whole split has the same
         expectation and does not depend on which batch comes first.
         """
-        chunks = torch.arange(len(train), device=train.device).split(ROWS)
-        z = torch.cat([self._latents(train.batch(rows)) for rows in chunks])
-        z64 = z.double()
-        self.latents_mean.copy_(z64.mean(0))
-        self.latents_std.copy_(z64.std(0).clamp_min(1e-6))
+        z = torch.zeros(len(train), len(self.latents_mean), device=train.device)
+        for m in self.names:
+            here, encoder = self.place[m], self._autoencoder(m).encoder
+            examples = train.present(m).nonzero()[:, 0]
+            for rows in examples.split(ROWS):
+                z[rows, here] = encoder(train.batch(rows, [m])[m])
+            known = z[examples, here].double()
+            self.latents_mean[here] = known.mean(0).float()
+            self.latents_std[here] = known.std(0).clamp_min(1e-6).float()
         return z.sub_(self.latents_mean).div_(self.latents_std)
-
-    def _latents(self, x: Batch) -> Tensor:
-        return torch.cat([self._autoencoder(m).encoder(x[m]) for m in self.names], 1)
 
     @torch.no_grad()
     def encode(self, given: Batch, n: int, generator: torch.Generator) -> Tensor:

@@ -38,8 +38,25 @@ def test_unequal_counts_are_told():
 
 
 def test_an_index_outside_is_told():
-    with pytest.raises(ValueError, match="index of modality 'a' points outside its 2 rows"):
-        Split({"a": torch.zeros(2, 1)}, {"a": torch.tensor([0, 2])})
+    for row in (2, -2):
+        with pytest.raises(ValueError, match="index of modality 'a' points outside its 2 rows"):
+            Split({"a": torch.zeros(2, 1)}, {"a": torch.tensor([0, row])})
+
+
+def test_examples_may_lack_modalities():
+    s = split(index={"image": torch.tensor([3, -1, 0, -1, 5, 2])})
+    assert s.incomplete == ["image"]
+    assert s.present("image").tolist() == [True, False, True, False, True, True]
+    assert s.present("image", torch.tensor([5, 1])).tolist() == [True, False]
+    assert s.present("vector").all() and len(s.present("vector", torch.tensor([1]))) == 1
+    batch = s.batch(torch.tensor([1, 4]))
+    assert batch["image"][0].eq(0).all() and batch["image"][1].gt(0).any()
+    assert s.tensors["image"][-1].gt(0).any()  # nothing is written into the views
+    with pytest.raises(ValueError, match="test examples of toy lack image"):
+        Dataset("toy", (IMAGE, VECTOR), split(), s)
+    nothing = torch.tensor([0, -1])
+    with pytest.raises(ValueError, match="example 1 lacks every modality"):
+        Split({"a": torch.zeros(2, 1), "b": torch.zeros(1, 1)}, {"a": nothing, "b": nothing})
 
 
 def test_fingerprint_is_of_the_content():
@@ -51,6 +68,7 @@ def test_fingerprint_is_of_the_content():
     changed["image"][3, 0, 1, 1] += 1
     assert a != split(tensors=changed).fingerprint()
     assert a != split(index={"image": torch.arange(6).flip(0)}).fingerprint()
+    assert split().fingerprint(["vector"]) == split(tensors=changed).fingerprint(["vector"]) != a
 
 
 def test_dataset_checks_its_splits():

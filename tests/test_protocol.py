@@ -1,7 +1,10 @@
 from importlib.resources import files
 
+from typing import get_args
+
 import pytest
 
+from mmbench.core import Kind
 from mmbench.protocol import construct, digest, load, override, resolve
 from mmbench.train import Optimisation
 
@@ -66,9 +69,10 @@ def test_bad_files_are_told(tmp_path, text, words):
         load("any", file)
 
 
-def test_unknown_data_set():
-    with pytest.raises(FileNotFoundError, match="no protocol for the data set 'nothing'"):
-        load("nothing")
+def test_a_data_set_without_a_protocol_gets_the_default():
+    assert load("nothing") == load("default")
+    kinds = {f"<{kind}>" for kind in get_args(Kind)}
+    assert set(load("nothing")["modalities"]) == kinds
 
 
 HOW = {"epochs": 1, "batch_size": 2, "learning_rate": 1}

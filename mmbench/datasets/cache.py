@@ -48,7 +48,9 @@ def place(folder: Path, name: str, root: Path) -> Path:
 
     There is one for each `root`: when its files change, the old decoding is replaced.
     """
-    return folder / f"{name}-{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12]}{SUFFIX}"
+    return (
+        folder / f"{name}-{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12]}{SUFFIX}"
+    )
 
 
 def cached(path: Path, source: str, make: Callable[[], Dataset], progress: Progress) -> Dataset:

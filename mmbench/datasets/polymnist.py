@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmbench.core import Batch, Dataset, Download, Modality, Source, Split
+from mmbench.datasets import tensors
 from mmbench.datasets.cache import cached, fingerprint, place
 from mmbench.datasets.folders import Published
 from mmbench.datasets.png import decode_rgb
@@ -157,8 +157,8 @@ class Pictures:
         with progress.stage(title, total, unit="image") as bar, threads:
             for count in threads.map(decode, chunks):
                 bar.update(bar.done + count)
-        tensors = {f"m{m}": torch.from_numpy(x) for m, x in enumerate(images)}
-        return Split(tensors, labels=torch.from_numpy(self.keys % 10))
+        views = {f"m{m}": torch.from_numpy(x) for m, x in enumerate(images)}
+        return Split(views, labels=torch.from_numpy(self.keys % 10))
 
 
 @dataclass(frozen=True)
@@ -184,14 +184,14 @@ class Tensors:
     def read(self, progress: Progress) -> Split:
         """Reads all tensors."""
         labels = self._labels()
-        tensors: Batch = {}
+        views: Batch = {}
         title = f"reading PolyMNIST's {self.folder.name} split"
         with progress.stage(title, self.modalities, unit="file") as bar:
             for k in range(self.modalities):
                 path = self.folder / f"m{k}.pt"
-                tensors[f"m{k}"] = _pixels(path, _tensor(path), len(labels))
+                views[f"m{k}"] = _pixels(path, _tensor(path), len(labels))
                 bar.update(k + 1)
-        return Split(tensors, labels=labels)
+        return Split(views, labels=labels)
 
     def _labels(self) -> Tensor:
         path = self.folder / "labels.pt"
@@ -264,16 +264,7 @@ def _key(path: Path) -> int:
 
 
 def _tensor(path: Path) -> Tensor:
-    try:
-        # only zip files can be mapped; torch wrote another format before 1.6
-        found = torch.load(path, "cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (FileNotFoundError, PermissionError, MemoryError):
-        raise
-    except Exception:  # unpickling damaged bytes raises anything
-        raise ValueError(
-            f"{path} is damaged, or holds more than a tensor: expected what torch.save writes "
-            "of one tensor"
-        ) from None
+    found = tensors.read(path)
     if not isinstance(found, Tensor):
         raise ValueError(f"{path} holds a {type(found).__name__}, expected one tensor")
     return found.detach()

@@ -1,14 +1,15 @@
 """What holds for every registered model."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
 import torch
 
-from mmbench.core import subsets
+from mmbench.core import Split, subsets
 from mmbench.progress import Progress
 from mmbench.protocol import load, override
-from mmbench.registry import names
+from mmbench.registry import find, names
 from mmbench.run import Run
 from mmbench.seeds import stream
 from mmbench.train import load_weights, save_weights
@@ -109,3 +110,18 @@ def test_weights_round_trip(made, toy, name, tmp_path):
 
 def test_it_counts_its_evaluations(made, toy, name):
     assert made(name)[1].evaluations >= 1
+
+
+def test_incomplete_examples_are_learnt_from_or_refused(toy, name, tmp_path):
+    rows = torch.arange(len(toy.train))
+    rows[1::2] = -1
+    train = Split(toy.train.tensors, {"sound": rows}, toy.train.labels)
+    run = Run(name, replace(toy, train=train), 0, override(load(toy.name), QUICK[name]), tmp_path,
+              torch.device("cpu"), tmp_path / "cache", Progress(None), {})  # fmt: skip
+    if not find("models", name).takes_incomplete:
+        with pytest.raises(ValueError, match=f"{name} cannot train on incomplete examples"):
+            run.build()
+        return
+    run.folder.mkdir(parents=True)
+    sound = draw(run.trained(), toy, ("image",), ["sound"], torch.arange(4))["sound"]
+    assert sound.isfinite().all()

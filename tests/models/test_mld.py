@@ -2,11 +2,14 @@ import pytest
 import torch
 from torch import nn
 
+from mmbench.core import Split
+from mmbench.models import mld as mld_module
 from mmbench.models.architecture import architectures
 from mmbench.models.mld import MLD
+from mmbench.progress import Progress
 from mmbench.protocol import load
 from mmbench.seeds import stream
-from mmbench.train import Optimisation
+from mmbench.train import Optimisation, Trainer
 
 HOW = Optimisation(epochs=1, batch_size=20, learning_rate=1e-3)
 SIZES = {"image": 6, "trajectory": 3, "sound": 1}
@@ -70,6 +73,62 @@ def test_an_untrained_network_costs_one_a_coordinate(toy):
     assert loss.item() == pytest.approx(10, rel=0.02)
 
 
+def test_what_is_absent_does_not_count(toy):
+    """It is pure noise to the network, has no part in the loss, and its latent no meaning."""
+    model = mld(toy, d=0.5)
+    z = torch.randn(400, 10, generator=stream(0, "z"))
+    present = (torch.rand(400, 3, generator=stream(0, "present")) < 0.6).float()
+    present[present.sum(1) == 0] = 1
+    absent = (1 - present) @ model.owner.T > 0
+    seen = {}
+
+    class Network(nn.Module):
+        def forward(self, r, tau):
+            seen["r"], seen["tau"] = r, tau
+            return r
+
+    model.score_network = Network()
+    losses = []
+    for change in (0, 1e6):
+        losses.append(model.masked_diffusion_loss(z + change * absent, stream(0, "n"), present))
+        assert seen["tau"][present == 0].eq(1).all()
+        assert 0.8 < seen["r"][absent].std() < 1.2
+    assert torch.equal(*losses)
+    # every example teaches something: some present modality is diffused
+    assert ((seen["tau"] > 0) & (present > 0)).any(1).all()
+
+
+def test_incomplete_examples_teach_what_they_have(toy, tmp_path):
+    half = torch.arange(len(toy.train))
+    half[::2] = -1
+    train = Split(toy.train.tensors, {"sound": half}, toy.train.labels)
+    model = mld(toy)
+    trainer = Trainer(tmp_path, 0, torch.device("cpu"), Progress(None))
+    model.fit(train, trainer)
+    z = model._standardised_latents(train)[half >= 0, model.place["sound"]]
+    torch.testing.assert_close(z.mean(0), torch.zeros(1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(z.std(0), torch.ones(1), atol=1e-3, rtol=0)
+    x = toy.test.batch(torch.arange(5), ["image"])
+    assert model.generate(x, ["sound"], 5, stream(0, "g"))["sound"].isfinite().all()
+
+
+def test_an_autoencoder_can_be_trained_otherwise(toy):
+    special = Optimisation(epochs=3, batch_size=4, learning_rate=1e-4)
+    stages = mld(toy, autoencoders={"sound": special}).stage1
+    assert stages == {"image": HOW, "trajectory": HOW, "sound": special}
+
+
+def test_augmented_images_are_drawn_anew(toy, tmp_path, monkeypatch):
+    met = []
+    monkeypatch.setattr(mld_module, "trivial_augment_wide",
+                        lambda: lambda x: met.append(x) or x.flip(-1))  # fmt: skip
+    model = mld(toy, augmented=["image"])
+    model._fit_autoencoder(
+        "image", toy.train, Trainer(tmp_path, 0, torch.device("cpu"), Progress(None))
+    )
+    assert met and met[0].shape == (20, *toy.modality("image").shape)
+
+
 def test_latents_are_standardised_and_back(toy):
     model = mld(toy).eval()
     z = model._standardised_latents(toy.train)
@@ -96,6 +155,8 @@ def test_given_latents_stay_fixed(toy):
 
 @pytest.mark.parametrize(("change", "words"), [
     ({"d": 1.5}, "d is 1.5, expected a probability"),
+    ({"augmented": ["imag"]}, "augmented names a modality 'imag'; did you mean 'image'"),
+    ({"autoencoders": {"imag": HOW}}, "autoencoders names a modality 'imag'"),
     ({"latent": {"image": 1, "sond": 1}}, "latent names a modality 'sond'; did you mean 'sound'"),
     ({"latent": {"image": 1, "sound": 1}}, "latent has None for 'trajectory'"),
     ({"latent": 0}, "latent has 0 for 'image', expected at least 1"),

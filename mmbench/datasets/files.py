@@ -1,0 +1,175 @@
+"""A folder of examples: {train,test}/<modality>/<example>.<ending>, paired by name."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from mmbench.datasets.captions import Vocabulary, tokenise
+from mmbench.registry import nearest
+
+PARTS = ("train", "test")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+ENDINGS = (*PICTURES, ".npy", ".txt")
+LABELS = "labels.csv"
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a folder holds.
+
+    Attributes:
+        root: The folder.
+        found: part -> modality -> example -> its file, examples in the order of their names.
+        examples: part -> all examples of any modality, in the order of their names.
+    """
+
+    root: Path
+    found: dict[str, dict[str, dict[str, Path]]]
+    examples: dict[str, list[str]]
+
+    @staticmethod
+    def find(root: Path, modalities: list[str]) -> Files:
+        """Lists the files of a folder.
+
+        Raises:
+            FileNotFoundError: A split or a modality has no folder, or no files.
+            ValueError: Two files are one example, or a file's ending is unknown.
+        """
+        found: dict[str, dict[str, dict[str, Path]]] = {}
+        examples = {}
+        for part in PARTS:
+            found[part] = {m: _list(root / part / m) for m in modalities}
+            examples[part] = sorted({e for files in found[part].values() for e in files})
+        for m, files in found["test"].items():
+            for e in examples["test"]:
+                if e not in files:
+                    raise ValueError(f"{root / 'test' / m} has no example {e!r}, which other "
+                                     "modalities have: only training examples may be "
+                                     "incomplete")  # fmt: skip
+        return Files(root, found, examples)
+
+    def names(self) -> Iterator[str]:
+        """All files, relative to the root."""
+        for part in PARTS:
+            for files in self.found[part].values():
+                yield from (str(path.relative_to(self.root)) for path in files.values())
+            if (self.root / part / LABELS).is_file():
+                yield f"{part}/{LABELS}"
+
+    def index(self, part: str) -> dict[str, Tensor]:
+        """Modality -> (N,) row of each example, -1 where it lacks the modality."""
+        out = {}
+        for m, files in self.found[part].items():
+            if len(files) < len(self.examples[part]):
+                row = {e: i for i, e in enumerate(files)}
+                out[m] = torch.tensor([row.get(e, -1) for e in self.examples[part]])
+        return out
+
+    def labels(self, part: str) -> Tensor | None:
+        """(N,) labels, where the split has them.
+
+        Raises:
+            ValueError: An example has no label, or it is not a number from 0.
+        """
+        path = self.root / part / LABELS
+        if not path.is_file():
+            return None
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = {row[0].strip(): row[-1].strip() for row in csv.reader(file) if row}
+        missing = [e for e in self.examples[part] if not rows.get(e, "").isdigit()]
+        if missing:
+            known = nearest(missing[0], rows) if missing[0] not in rows else ""
+            raise ValueError(f"{path} gives example {missing[0]!r} no label 0, 1, 2, ...{known}")
+        return torch.tensor([int(rows[e]) for e in self.examples[part]])
+
+    def vocabulary(self, modality: str, least: int) -> tuple[str, ...]:
+        """The words of the training texts."""
+        texts = map(_text, self.found["train"][modality].values())
+        return Vocabulary.of(map(tokenise, texts), least - 1).words
+
+    def read(
+        self,
+        part: str,
+        modality: str,
+        kind: str,
+        size: list[int] | None,
+        channels: int,
+        length: int,
+        words: tuple[str, ...],
+    ) -> Tensor:
+        """The examples of a modality, (K, *shape).
+
+        Raises:
+            ValueError: A file is damaged, of another kind, or of another shape than the first.
+        """
+        rows: list[NDArray[Any]] = []
+        vocabulary = Vocabulary(words) if kind == "text" else None
+        for path in self.found[part][modality].values():
+            if vocabulary is not None and path.suffix == ".txt":
+                row = vocabulary.tokens([tokenise(_text(path))], length)[0].numpy()
+            elif kind in ("image", "mask") and path.suffix.lower() in PICTURES:
+                row = _picture(path, size, 1 if kind == "mask" else channels)
+            elif path.suffix == ".npy":
+                row = _array(path)
+            else:
+                raise ValueError(f"{path} cannot be read as {kind}")
+            if rows and row.shape != rows[0].shape:
+                raise ValueError(f"{path} has shape {row.shape}, the others have {rows[0].shape}")
+            rows.append(row)
+        x = np.stack(rows)
+        return torch.from_numpy(x >= 128 if kind == "mask" and x.dtype == np.uint8 else x)
+
+
+def _list(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} does not exist: expected a folder of examples")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), key=lambda p: p.name):
+        if path.name.startswith("."):
+            continue
+        if path.suffix.lower() not in ENDINGS:
+            raise ValueError(f"{path} has an unknown ending; known are {', '.join(ENDINGS)}")
+        if path.stem in found:
+            raise ValueError(f"{found[path.stem]} and {path} are one example")
+        found[path.stem] = path
+    if not found:
+        raise FileNotFoundError(f"{folder} is empty: expected a file for each example")
+    return dict(sorted(found.items()))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a text in UTF-8") from None
+
+
+def _array(path: Path) -> NDArray[Any]:
+    try:
+        x = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not a numeric array ({error})") from None
+    return np.asarray(x)
+
+
+def _picture(path: Path, size: list[int] | None, channels: int) -> NDArray[Any]:
+    """(channels, height, width) uint8."""
+    try:
+        with Image.open(path) as opened:
+            image = opened.convert("RGB" if channels == 3 else "L")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} cannot be read as a picture ({error})") from None
+    if size is not None:
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)

@@ -1,0 +1,128 @@
+"""MHD: a handwritten digit as a picture, as the path of the pen, and as it is spoken.
+
+Vasco, Yin, Melo & Paiva, "Leveraging hierarchy in multimodal generative models for effective
+cross-modality inference", Neural Networks 146, 2022, https://arxiv.org/abs/2110.03608: 50,000
+training and 10,000 test examples, in two files that torch.save wrote.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmbench.core import Dataset, Download, Modality, Source, Split
+from mmbench.datasets import tensors
+from mmbench.datasets.folders import Published
+from mmbench.progress import Progress
+
+NAME = "mhd"
+PARTS = ("train", "test")
+MODALITIES = (
+    Modality("image", "image", (1, 28, 28)),
+    Modality("trajectory", "trajectory", (200,)),
+    Modality("sound", "sound", (1, 32, 128)),
+)
+_ADDRESS = "https://drive.usercontent.google.com/download?id={}&export=download&confirm=t"
+
+PUBLISHED = Published(
+    name=NAME,
+    title="MHD",
+    files=(
+        Download(_ADDRESS.format("1Tj1i-hXA0INQpU0jmuTMO4IwfDoGD2oV"), "mhd_train.pt"),
+        Download(_ADDRESS.format("1qiEjFNCFn1ws383pKmY3zJtm4JDymOU6"), "mhd_test.pt"),
+    ),
+    layout="mhd_train.pt and mhd_test.pt",
+    places=(".", "mhd", "MHD", "data_mhd"),
+)
+
+
+def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
+    """Reads MHD.
+
+    Each file is a tuple: labels (N,), images (N, 1, 28, 28), trajectories (N, 200), sounds
+    (N, 4, 32, 32), and the ranges of trajectories and sounds before they were scaled to [0, 1].
+    A sound's tiles follow each other along the mel axis: together they are (128 mel, 32 frames).
+
+    Args:
+        folder: The folder that holds both files, or one that holds it as mhd.
+        cache: Not used: the files are tensors already.
+        progress: Where to report.
+
+    Returns:
+        image (1, 28, 28), as uint8 where its values are steps of 1/255; trajectory (200,), first
+        the x-coordinates; sound (1, 32 frames, 128 mel), float16 in [0, 1]; labels 0 to 9, which
+        are no modality.
+
+    Raises:
+        FileNotFoundError: The files are not there.
+        ValueError: A file is damaged or holds something else.
+    """
+    root = PUBLISHED.find(folder, lambda place: any((place / _file(p)).is_file() for p in PARTS))
+    splits = {}
+    with progress.stage("reading MHD", len(PARTS), unit="file") as bar:
+        for i, part in enumerate(PARTS):
+            if not (root / _file(part)).is_file():
+                raise FileNotFoundError(f"{root / _file(part)} does not exist: expected "
+                                        f"{PUBLISHED.layout}")  # fmt: skip
+            splits[part] = _split(root / _file(part))
+            bar.update(i + 1)
+    return Dataset(NAME, MODALITIES, splits["train"], splits["test"], 10, sampling_rate=16_000)
+
+
+def _file(part: str) -> str:
+    return f"mhd_{part}.pt"
+
+
+def _split(path: Path) -> Split:
+    found: Any = tensors.read(path)
+    if not isinstance(found, (tuple, list)) or len(found) < 4:
+        raise ValueError(f"{path} holds a {type(found).__name__}, expected a tuple of labels, "
+                         "images, trajectories, sounds and two ranges")  # fmt: skip
+    labels = found[0]
+    if not isinstance(labels, Tensor) or labels.ndim != 1:
+        raise ValueError(f"{path} does not begin with a tensor of labels (N,)")
+    digits = labels.long()
+    if len(digits) == 0 or not 0 <= int(digits.min()) <= int(digits.max()) <= 9:
+        raise ValueError(f"{path} has labels that are no digits 0 to 9")
+    shapes = {"image": (1, 28, 28), "trajectory": (200,), "sound": (4, 32, 32)}
+    image, trajectory, sound = (
+        _values(path, name, x, (len(labels), *shape))
+        for (name, shape), x in zip(shapes.items(), found[1:4], strict=True)
+    )
+    steps = (image * 255).round_()
+    if torch.equal(steps / 255, image):
+        image = steps.to(torch.uint8)
+    n = len(sound)
+    views = {
+        "image": image if image.dtype == torch.uint8 else image.clone(),
+        "trajectory": trajectory.clone(),
+        "sound": sound.reshape(n, 128, 32).transpose(1, 2).unsqueeze(1).half().contiguous(),
+    }
+    return Split(views, labels=digits.clone())
+
+
+def _values(path: Path, name: str, x: object, shape: tuple[int, ...]) -> Tensor:
+    """Floats in [0, 1] of a certain shape."""
+    if not isinstance(x, Tensor) or tuple(x.shape) != shape:
+        seen = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"{path} has, for {name}, {seen}, expected shape {shape}")
+    low, high = x.min().item(), x.max().item()
+    if not 0 <= low <= high <= 1:  # also refuses NaN
+        raise ValueError(
+            f"{path} has, for {name}, values from {low:g} to {high:g}, expected [0, 1]"
+        )
+    return x.detach().float()
+
+
+mhd = Source(
+    title="handwritten digits as picture, pen trajectory and speech (60,000 examples)",
+    paper="Vasco, Yin, Melo & Paiva, Leveraging hierarchy in multimodal generative models for "
+    "effective cross-modality inference, 2022, https://arxiv.org/abs/2110.03608",
+    load=load,
+    files=PUBLISHED.files,
+    licence="none stated by its authors (https://github.com/miguelsvasco/nexus_pytorch)",
+    layout=PUBLISHED.layout,
+)

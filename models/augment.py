@@ -1,0 +1,33 @@
+"""Augmentation of training images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def trivial_augment_wide() -> Callable[[Tensor], Tensor]:
+    """One random operation of random strength an image: (B, 1 or 3, H, W) in [0, 1] -> the same.
+
+    Müller and Hutter, TrivialAugment: Tuning-free yet state-of-the-art data augmentation, 2021,
+    https://arxiv.org/abs/2103.10158, by torchvision, whose draws come from torch's default
+    generator.
+
+    Raises:
+        ImportError: torchvision is not installed.
+    """
+    try:
+        from torchvision.transforms.v2 import TrivialAugmentWide
+    except ImportError:
+        raise ImportError(
+            "augmented images need torchvision: pip install 'mmbench[vision]'"
+        ) from None
+    augment = TrivialAugmentWide()
+
+    def apply(x: Tensor) -> Tensor:
+        pixels = (x * 255).round().to(torch.uint8)
+        return torch.stack([augment(image) for image in pixels]).to(x.dtype) / 255
+
+    return apply
