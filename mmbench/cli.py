@@ -178,7 +178,6 @@ def run(
     from mmbench import protocol as protocols
     from mmbench.progress import Progress
     from mmbench.registry import find
-
     from mmbench.run import Run, load_dataset, source
 
     find("models", model)  # a misspelt name is told before anything is loaded

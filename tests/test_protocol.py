@@ -1,5 +1,4 @@
 from importlib.resources import files
-
 from typing import get_args
 
 import pytest

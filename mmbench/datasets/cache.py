@@ -1,7 +1,8 @@
 """A data set's decoded tensors in one file, so that only the first start has to decode.
 
 The file is a safetensors file whose metadata tell what it was made from (`fingerprint` of the
-source files, or the settings of what is made) and what it must hold (`Dataset.fingerprint`); one that differs is made again.
+source files, or the settings of what is made) and what it must hold (`Dataset.fingerprint`); one
+that differs is made again.
 """
 
 from __future__ import annotations

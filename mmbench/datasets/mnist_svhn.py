@@ -233,11 +233,10 @@ def pair(
     return Pairs(left, right, first[left])
 
 
-def _permutation(count: int, *purpose: object) -> Integers:
+def _permutation(count: int, seed: int, *purpose: object) -> Integers:
     # By the raw bits of PCG64, which numpy keeps as they are; what a Generator makes of them
     # may change between its versions.
-    seed, *rest = purpose
-    bits = np.random.PCG64(derive(int(str(seed)), NAME, *rest)).random_raw(count)
+    bits = np.random.PCG64(derive(seed, NAME, *purpose)).random_raw(count)
     return np.argsort(bits, kind="stable")
 
 
@@ -276,7 +275,7 @@ mnist_svhn = Source(
     "multi-modal deep generative models, 2019, https://arxiv.org/abs/1911.03393",
     load=load,
     files=PUBLISHED.files,
-    licence="MNIST: CC BY-SA 3.0 (as its authors' page was quoted); SVHN: for non-commercial use "
+    licence="MNIST: CC BY-SA 3.0 (as Keras' documentation says); SVHN: for non-commercial use "
     "only (as its page says)",
     layout=PUBLISHED.layout,
 )

@@ -7,6 +7,8 @@ long MLD paper reuses (section D.2), in the widths of the MLD authors' code.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -95,9 +97,7 @@ class SentenceEncoder(nn.Module):
         self.words = len(modality.words)
         self.first = nn.Conv1d(self.words, 32, 4, 2, 1)
         widths = (32, *SENTENCE)
-        self.blocks = nn.Sequential(
-            *[SentenceBlock(a, b, False) for a, b in zip(widths, widths[1:], strict=False)]
-        )
+        self.blocks = nn.Sequential(*[SentenceBlock(a, b, False) for a, b in pairwise(widths)])
         self.last = nn.Linear(SENTENCE[-1] * (modality.shape[0] // 32), outputs)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -115,9 +115,7 @@ class SentenceDecoder(nn.Module):
         self.shape = (SENTENCE[-1], modality.shape[0] // 32)
         self.first = nn.Linear(latent, self.shape[0] * self.shape[1])
         widths = (*SENTENCE[::-1], 32)
-        self.blocks = nn.Sequential(
-            *[SentenceBlock(a, b, True) for a, b in zip(widths, widths[1:], strict=False)]
-        )
+        self.blocks = nn.Sequential(*[SentenceBlock(a, b, True) for a, b in pairwise(widths)])
         self.last = nn.ConvTranspose1d(32, len(modality.words), 4, 2, 1)
 
     def forward(self, z: Tensor) -> Tensor:
