@@ -14,11 +14,15 @@ from mmbench.run import Run
 from mmbench.seeds import stream
 from mmbench.train import load_weights, save_weights
 
+EPOCH = "models.{}.training.epochs=1"
 QUICK = {
     "mld": ["models.mld.width=32", "models.mld.groups=4", "models.mld.time_embedding=16",
             "models.mld.latent=4", "models.mld.autoencoder.epochs=1",
             "models.mld.score.epochs=2", "models.mld.score.batch_size=50",
             "evaluation.sampler={name='ancestral', steps=3}"],
+    "nexus": [EPOCH.format("nexus"), "models.nexus.message=16", "models.nexus.hidden=16"],
+    **{m: [EPOCH.format(m)] for m in ("mvae", "mmvae-elbo", "mopoe", "mvtcae", "mmvae",
+                                      "mmvae-plus")},
 }  # fmt: skip
 
 pytestmark = pytest.mark.parametrize("name", names("models"))

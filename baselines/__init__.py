@@ -1,0 +1,1 @@
+"""Multi-modal variational autoencoders, the methods that diffusion is compared with."""

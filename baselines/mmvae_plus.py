@@ -1,0 +1,133 @@
+"""MMVAE+: a mixture of experts on a shared latent, and a private latent for each modality.
+
+Palumbo, Daunhawer and Vogt, MMVAE+: Enhancing the generative quality of multimodal VAEs without
+compromises, 2023, https://openreview.net/forum?id=sdQGxouELX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from mmbench.baselines.mmvae import importance_weighted
+from mmbench.baselines.posteriors import Laplace, choose, mixture_log_prob, pick, scales, stack
+from mmbench.baselines.vae import MultimodalVAE
+from mmbench.core import Batch, Modality
+from mmbench.models.architecture import Architecture
+from mmbench.train import Optimisation
+
+
+class MMVAEPlus(MultimodalVAE):
+    """q(z | x_S) = 1/|S| Σ q(z | xᵐ) for what is shared, q(wᵐ | xᵐ) for what is private.
+
+    Args:
+        modalities: The data set's.
+        architectures: Networks and likelihood of each modality.
+        latent: Size of the shared z.
+        private: Size of each private w.
+        training: How it is trained.
+        beta: β, the weight of the divergence.
+        weights: Modality -> factor of its log-likelihood.
+        samples: K samples of each expert.
+        estimator: "iwae" (for K = 1 the ELBO) or "dreg", see `mmbench.baselines.mmvae`.
+    """
+
+    title = "Mixture-of-experts VAE with shared and private latents"
+    paper = (
+        "Palumbo, Daunhawer, Vogt: MMVAE+: Enhancing the generative quality of multimodal VAEs "
+        "without compromises, 2023, https://openreview.net/forum?id=sdQGxouELX"
+    )
+
+    def __init__(
+        self,
+        modalities: Sequence[Modality],
+        architectures: dict[str, Architecture],
+        *,
+        latent: int,
+        private: int,
+        training: Optimisation,
+        beta: float = 1.0,
+        weights: dict[str, float] | None = None,
+        samples: int = 1,
+        estimator: Literal["iwae", "dreg"] = "iwae",
+    ) -> None:
+        if private < 1:
+            raise ValueError(f"private is {private}, expected at least 1")
+        if samples < 1:
+            raise ValueError(f"samples is {samples}, expected at least 1")
+        self.private = private  # nn.Module takes numbers before its own constructor has run
+        super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
+                         weights=weights)  # fmt: skip
+        self.samples, self.estimator = samples, estimator
+        # The scales of r(wᵐ), the auxiliary priors of cross-modal reconstruction in training.
+        self.auxiliary = nn.ParameterDict({m: torch.zeros(private) for m in self.names})
+
+    def build(self) -> None:
+        """Two encoders a modality, one to z and one to w; decoders take (z, w)."""
+        D, P = self.latent, self.private
+        parts = [(m, self.architectures[m]) for m in self.names]
+        self.encoders = nn.ModuleDict({m: a.encoder(2 * D) for m, a in parts})
+        self.private_encoders = nn.ModuleDict({m: a.encoder(2 * P) for m, a in parts})
+        self.decoders = nn.ModuleDict({m: a.decoder(D + P) for m, a in parts})
+
+    def shared(self, x: Batch) -> Laplace:
+        """q(z | xᵐ) of each modality in x: (len(x), B, D)."""
+        return stack([Laplace.of(self.encoders[m](x[m])) for m in self.names if m in x])
+
+    def objective(self, x: Batch, present: Tensor, noise: torch.Generator) -> Tensor:
+        """1/M Σ_m log 1/K Σ_k p(x | z, w) [p(z, wᵐ) / (q(z | x) q(wᵐ | xᵐ))]^β (equation 6).
+
+        Modality n is reconstructed from z and its own wⁿ where n = m, from r(wⁿ) otherwise.
+        """
+        K, detached = self.samples, self.estimator == "dreg"
+        own = stack([Laplace.of(self.private_encoders[m](x[m])) for m in self.names])
+        q = self.shared(x)
+        z = q.sample(noise, (K,)).transpose(0, 1)  # (M, K, B, D)
+        w = own.sample(noise, (K,)).transpose(0, 1)  # (M, K, B, P)
+        u = torch.cat([z, w], -1)
+        z, w = u.split([self.latent, self.private], -1)
+        if detached:
+            q, own = q.detach(), own.detach()
+        log_p = Laplace(torch.zeros_like(u[0, 0, 0]), torch.ones_like(u[0, 0, 0])).log_prob(u)
+        log_q = mixture_log_prob(q, z, present)
+        log_q = log_q + Laplace(own.mean[:, None], own.scale[:, None]).log_prob(w)
+        log_w = self.beta * (log_p - log_q)  # (M, K, B)
+        for n, m in enumerate(self.names):
+            r = scales(self.auxiliary[m]).expand_as(w)
+            borrowed = Laplace(torch.zeros_like(r), r).sample(noise)
+            itself = torch.zeros(len(w), 1, 1, 1, device=w.device)
+            itself[n] = 1
+            code = torch.cat([z, itself * w + (1 - itself) * borrowed], -1)
+            log_w = log_w + present[n] * self.weights[n] * self.log_prob(m, code, x[m])
+        bound = importance_weighted(log_w, u, self.estimator)
+        return ((present * bound).sum(0) / present.sum(0)).mean()
+
+    def infer(self, given: Batch, noise: torch.Generator) -> Tensor:
+        """Samples z from the mixture, w from its encoder where given and from its prior if not."""
+        experts = self.shared(given)
+        z = pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise)).sample(noise)
+        codes = [z]
+        for m in self.names:
+            if m in given:
+                codes.append(Laplace.of(self.private_encoders[m](given[m])).sample(noise))
+            else:
+                codes.append(self._standard(len(z), self.private, noise))
+        return torch.cat(codes, 1)
+
+    def prior(self, n: int, noise: torch.Generator) -> Tensor:
+        """Samples (z, w¹, ..., wᴹ) from p: (n, D + M P)."""
+        return self._standard(n, self.latent + len(self.names) * self.private, noise)
+
+    def _standard(self, n: int, size: int, noise: torch.Generator) -> Tensor:
+        one = torch.ones(n, size, device=self.step.device)
+        return Laplace(0 * one, one).sample(noise)
+
+    def output(self, name: str, z: Tensor) -> Tensor:
+        """What the decoder of a modality makes of (z, w¹, ..., wᴹ)."""
+        shared, *private = z.split([self.latent, *[self.private] * len(self.names)], 1)
+        code = torch.cat([shared, private[self.names.index(name)]], 1)
+        found: Tensor = self.decoders[name](code)
+        return found

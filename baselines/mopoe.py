@@ -1,0 +1,60 @@
+"""MoPoE: a mixture of products of experts, over all subsets of modalities.
+
+Sutter, Daunhawer and Vogt, Generalized multimodal ELBO, 2021, https://arxiv.org/abs/2105.02470.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mmbench.baselines.posteriors import Gaussian, choose, pick, product
+from mmbench.baselines.vae import MultimodalVAE
+from mmbench.core import Batch
+
+
+class MoPoE(MultimodalVAE):
+    """q(z | x) = 1/(2^M - 1) Σ_S Π_{m in S} q(z | xᵐ), products normalised (equation 6).
+
+    As in the authors' code, the prior is an expert in the product of all modalities only.
+    """
+
+    title = "Mixture-of-products-of-experts VAE"
+    paper = (
+        "Sutter, Daunhawer, Vogt: Generalized multimodal ELBO, 2021, "
+        "https://arxiv.org/abs/2105.02470"
+    )
+
+    def objective(self, x: Batch, present: Tensor, noise: torch.Generator) -> Tensor:
+        """Equation 9: E_q log p(x | z) - β 1/(2^M - 1) Σ_S KL(q_S || p).
+
+        An example that lacks modalities has the subsets of those that it has.
+        """
+        q, held = self.products(x, present)
+        z = pick(q, choose(held, noise, stratified=True)).sample(noise)
+        kl = (held * q.divergence()).sum(0) / held.sum(0)
+        return (self.log_likelihood(z, x, present) - self.beta * kl).mean()
+
+    def products(self, x: Batch, present: Tensor) -> tuple[Gaussian, Tensor]:
+        """The posterior of every subset (2^M - 1, B, D), and (2^M - 1, B): 1 where it exists."""
+        M = len(self.names)
+        codes = torch.arange(1, 2**M, device=present.device)
+        members = (codes[:, None] >> torch.arange(M, device=present.device) & 1).float()
+        missing = members @ (1 - present)  # how many of a subset an example lacks
+        held = (missing == 0).float()
+        whole = (members.sum(1, keepdim=True) == M).float()
+        # Where a subset does not exist the prior keeps its product finite; it does not count.
+        prior = torch.maximum(whole, 1 - held)
+        return product(self.experts(x, present), members, prior), held
+
+    def infer(self, given: Batch, noise: torch.Generator) -> Tensor:
+        """Samples the product of what is given."""
+        return self.posterior(given).sample(noise)
+
+    def posterior(self, given: Batch) -> Gaussian:
+        """q_S(z | x_S), (B, D)."""
+        experts = self.experts(given)
+        one = torch.ones(1, 1).to(experts.mean)
+        whole = one * (len(given) == len(self.names))
+        q = product(experts, one.expand(1, len(given)), whole)
+        return Gaussian(q.mean[0], q.log_variance[0])

@@ -1,0 +1,92 @@
+"""MVAE: a product of experts, trained on a sum of ELBOs.
+
+Wu and Goodman, Multimodal generative models for scalable weakly-supervised learning, 2018,
+https://arxiv.org/abs/1802.05335.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from mmbench.baselines.posteriors import Gaussian, product
+from mmbench.baselines.vae import MultimodalVAE
+from mmbench.core import Batch, Modality
+from mmbench.models.architecture import Architecture
+from mmbench.train import Optimisation
+
+
+class MVAE(MultimodalVAE):
+    """q(z | x_S) = p(z) Π q(z | xᵐ), normalised, for any subset S (equation 4).
+
+    Args:
+        modalities: The data set's.
+        architectures: Networks and likelihood of each modality.
+        latent: D, the size of z.
+        training: How it is trained.
+        beta: β, the weight of the divergence from the prior.
+        weights: λ of equation 3: modality -> factor of its log-likelihood.
+        subsampled: k of equation 5: random subsets a batch, beside all modalities and each alone.
+        annealing: Epochs over which β rises from 0.
+    """
+
+    title = "Multimodal variational autoencoder (product of experts)"
+    paper = (
+        "Wu, Goodman: Multimodal generative models for scalable weakly-supervised learning, 2018, "
+        "https://arxiv.org/abs/1802.05335"
+    )
+
+    def __init__(
+        self,
+        modalities: Sequence[Modality],
+        architectures: dict[str, Architecture],
+        *,
+        latent: int,
+        training: Optimisation,
+        beta: float = 1.0,
+        weights: dict[str, float] | None = None,
+        subsampled: int = 0,
+        annealing: int = 0,
+    ) -> None:
+        super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
+                         weights=weights)  # fmt: skip
+        M = len(self.names)
+        proper = [s for k in range(2, M) for s in combinations(range(M), k)]
+        if not 0 <= subsampled <= len(proper):
+            raise ValueError(f"subsampled is {subsampled}, expected 0 to {len(proper)}, the "
+                             "number of subsets of two or more modalities but all")  # fmt: skip
+        if annealing < 0:
+            raise ValueError(f"annealing is {annealing}, expected at least 0 epochs")
+        self.subsampled, self.annealing = subsampled, annealing
+        self.proper = torch.tensor([[float(m in s) for m in range(M)] for s in proper])
+
+    def objective(self, x: Batch, present: Tensor, noise: torch.Generator) -> Tensor:
+        """Equation 5: ELBO(x) + Σ ELBO(xᵐ) + k ELBOs of random subsets."""
+        M = len(self.names)
+        members = torch.cat([torch.ones(1, M), torch.eye(M)]).to(present.device)
+        if self.subsampled:
+            order = torch.randperm(len(self.proper), generator=noise, device=present.device)
+            chosen = self.proper.to(present.device)[order[: self.subsampled]]
+            members = torch.cat([members, chosen])
+        q = product(self.experts(x, present), members, torch.ones(len(members), 1).to(members))
+        z = q.sample(noise)  # (S, B, D)
+        elbo = -self.beta * self.annealed(self.annealing) * q.divergence()  # (S, B)
+        for i, m in enumerate(self.names):
+            held = members[:, i].nonzero()[:, 0]  # the subsets whose ELBO reconstructs it
+            log_p = self.weights[i] * present[i] * self.log_prob(m, z[held], x[m])
+            elbo = elbo.index_add(0, held, log_p)
+        return elbo.sum(0).mean()
+
+    def infer(self, given: Batch, noise: torch.Generator) -> Tensor:
+        """Samples equation 4's product."""
+        return self.posterior(given).sample(noise)
+
+    def posterior(self, given: Batch) -> Gaussian:
+        """q(z | x_S), (B, D)."""
+        experts = self.experts(given)
+        one = torch.ones(1, 1).to(experts.mean)
+        q = product(experts, one.expand(1, len(given)), one)
+        return Gaussian(q.mean[0], q.log_variance[0])

@@ -1,0 +1,177 @@
+"""Experts on a latent z, and their products and mixtures over any subset of modalities.
+
+M experts are one distribution with a first axis of M. An expert that is missing for an example is
+one of infinite variance, log_variance = inf.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Independent normal distributions.
+
+    Attributes:
+        mean: (..., D).
+        log_variance: (..., D).
+    """
+
+    mean: Tensor
+    log_variance: Tensor
+
+    @staticmethod
+    def of(output: Tensor) -> Gaussian:
+        """What an encoder's output (..., 2 D) means: the mean, then the log-variance."""
+        return Gaussian(*output.chunk(2, -1))
+
+    def sample(self, noise: torch.Generator, count: tuple[int, ...] = ()) -> Tensor:
+        """Reparameterised samples, (*count, ..., D)."""
+        shape, device = (*count, *self.mean.shape), self.mean.device
+        ε = torch.randn(shape, generator=noise, device=device, dtype=self.mean.dtype)
+        return self.mean + (self.log_variance / 2).exp() * ε
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log-density of z (..., D), summed over D."""
+        square = (z - self.mean) ** 2 * (-self.log_variance).exp()
+        return -(square + self.log_variance + math.log(2 * math.pi)).sum(-1) / 2
+
+    def divergence(self, other: Gaussian | None = None) -> Tensor:
+        """KL(self || other) in closed form, summed over D; N(0, I) by default."""
+        if other is None:
+            kl = self.mean**2 + self.log_variance.exp() - self.log_variance - 1
+        else:
+            ratio = self.log_variance - other.log_variance
+            square = (self.mean - other.mean) ** 2 * (-other.log_variance).exp()
+            kl = square + ratio.exp() - ratio - 1
+        return kl.sum(-1) / 2
+
+    def detach(self) -> Gaussian:
+        """The same without gradient."""
+        return Gaussian(self.mean.detach(), self.log_variance.detach())
+
+
+@dataclass(frozen=True)
+class Laplace:
+    """Independent Laplace distributions.
+
+    Attributes:
+        mean: (..., D).
+        scale: (..., D), more than 0.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    @staticmethod
+    def of(output: Tensor) -> Laplace:
+        """What an encoder's output (..., 2 D) means: the mean, then logits of the scale.
+
+        The scales of a latent are D softmax(logits), so that they are 1 on average: Shi et al.'s
+        code for Variational mixture-of-experts autoencoders, 2019.
+        """
+        mean, logits = output.chunk(2, -1)
+        return Laplace(mean, scales(logits))
+
+    def sample(self, noise: torch.Generator, count: tuple[int, ...] = ()) -> Tensor:
+        """Reparameterised samples, (*count, ..., D)."""
+        shape, device = (*count, *self.mean.shape), self.mean.device
+        u = torch.rand(shape, generator=noise, device=device, dtype=self.mean.dtype) - 0.5
+        tail = (1 - 2 * u.abs()).clamp_min(torch.finfo(u.dtype).tiny)
+        return self.mean - self.scale * u.sign() * tail.log()
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log-density of z (..., D), summed over D."""
+        return -((z - self.mean).abs() / self.scale + (2 * self.scale).log()).sum(-1)
+
+    def detach(self) -> Laplace:
+        """The same without gradient."""
+        return Laplace(self.mean.detach(), self.scale.detach())
+
+
+def scales(logits: Tensor) -> Tensor:
+    """Logits (..., D) -> scales that are 1 on average."""
+    return F.softmax(logits, -1) * logits.shape[-1] + 1e-6
+
+
+Expert = TypeVar("Expert", Gaussian, Laplace)
+
+
+def stack(experts: list[Expert]) -> Expert:
+    """M experts (B, D) as one (M, B, D)."""
+    kind = type(experts[0])
+    parts = [list(vars(e).values()) for e in experts]
+    return kind(*(torch.stack(p) for p in zip(*parts, strict=True)))
+
+
+def product(experts: Gaussian, members: Tensor, prior: Tensor) -> Gaussian:
+    """Products of Gaussian experts: precisions add, means are weighted by them.
+
+    Stable as long as the log-variances of an example's experts differ by less than 80.
+
+    Args:
+        experts: (M, B, D); infinite log-variances are experts that are missing.
+        members: (S, M), 1 where an expert belongs to a product.
+        prior: (S, 1 or B), 1 where the prior N(0, I) is one more expert. Without it a product
+            of nothing has no value.
+
+    Returns:
+        (S, B, D).
+    """
+    log_precision = -experts.log_variance
+    shift = log_precision.detach().amax(0).clamp_min(0)  # the largest, so that nothing overflows
+    precision = (log_precision - shift).exp()
+    total = torch.einsum("sm,mbd->sbd", members, precision)
+    total = total + prior[..., None] * (-shift).exp()
+    mean = torch.einsum("sm,mbd->sbd", members, precision * experts.mean) / total
+    return Gaussian(mean, -(total.log() + shift))
+
+
+def pick(experts: Expert, choice: Tensor) -> Expert:
+    """One expert for each example: (S, B, D) and choice (B,) -> (B, D)."""
+    rows = torch.arange(len(choice), device=choice.device)
+    return type(experts)(*(x[choice, rows] for x in vars(experts).values()))
+
+
+def choose(weights: Tensor, noise: torch.Generator, stratified: bool = False) -> Tensor:
+    """Draws a component of a mixture for each example, in proportion to weights (S, B): (B,).
+
+    Args:
+        weights: (S, B), at least one of an example's more than 0.
+        noise: Source of the draws.
+        stratified: The batch shares out the components evenly, as training may to lower its
+            variance; otherwise an example's draw depends on its own weights alone.
+    """
+    B = weights.shape[1]
+    u = torch.rand(B, generator=noise, device=weights.device)
+    if stratified:
+        u = (torch.randperm(B, generator=noise, device=weights.device) + u) / B
+    ends = weights.cumsum(0)
+    return (u * ends[-1] >= ends).sum(0).clamp_max(len(weights) - 1)
+
+
+def mixture_log_prob(experts: Expert, z: Tensor, present: Tensor) -> Tensor:
+    """Log of the mean density of an example's experts at z.
+
+    Args:
+        experts: (M, B, D).
+        z: (..., B, D).
+        present: (M, B), 1 where an expert is there; every example has one.
+
+    Returns:
+        (..., B).
+    """
+    kind = type(experts)
+    logs = torch.stack([
+        kind(*(x[m] for x in vars(experts).values())).log_prob(z)
+        for m in range(len(present))
+    ])  # fmt: skip
+    here = present.view(len(present), *[1] * (logs.ndim - 2), -1) > 0
+    return logs.masked_fill(~here, -math.inf).logsumexp(0) - present.sum(0).log()
