@@ -13,7 +13,16 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from mmbench.baselines.posteriors import Laplace, choose, mixture_log_prob, pick, scales, stack
+from mmbench.baselines.mixture_prior import PostHoc
+from mmbench.baselines.posteriors import (
+    Laplace,
+    choose,
+    draw_from_mixture,
+    mixture_log_prob,
+    pick,
+    scales,
+    stack,
+)
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core import Batch, Modality
 from mmbench.models.architecture import Architecture
@@ -30,11 +39,12 @@ class MMVAE(MultimodalVAE):
         training: How it is trained.
         beta: Weight of log p(z) - log q(z | x); 1 in the paper.
         weights: Modality -> factor of its log-likelihood.
+        joint: A mixture fitted to the posterior, for joint generation.
         samples: K samples of each expert.
         estimator: "iwae" for the gradient of the bound, "dreg" for the doubly reparameterised one
-            (Tucker, Lawson, Gu and Maddison, 2019, https://arxiv.org/abs/1810.04152), in which
-            the encoders' gradient weighs by w² as derived there; the authors' released code
-            weighs by w.
+            (Tucker, Lawson, Gu and Maddison, 2019, https://arxiv.org/abs/1810.04152): the
+            encoders' gradient weighs by w², as derived there for one expert; the authors'
+            released code weighs by w.
     """
 
     title = "Mixture-of-experts VAE, Laplace, trained on an importance-weighted bound"
@@ -52,15 +62,20 @@ class MMVAE(MultimodalVAE):
         training: Optimisation,
         beta: float = 1.0,
         weights: dict[str, float] | None = None,
+        joint: PostHoc | None = None,
         samples: int = 10,
         estimator: Literal["iwae", "dreg"] = "dreg",
     ) -> None:
         super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
-                         weights=weights)  # fmt: skip
+                         weights=weights, joint=joint)  # fmt: skip
         if samples < 1:
             raise ValueError(f"samples is {samples}, expected at least 1")
         self.samples, self.estimator = samples, estimator
-        self.prior_logits = nn.Parameter(torch.zeros(latent))
+
+    def build(self) -> None:
+        """One parameter more than other methods: the scale of the prior."""
+        super().build()
+        self.prior_logits = nn.Parameter(torch.zeros(self.latent))
 
     def laplaces(self, x: Batch) -> Laplace:
         """q(z | xᵐ) of each modality in x: (len(x), B, D)."""
@@ -71,21 +86,24 @@ class MMVAE(MultimodalVAE):
         experts = self.laplaces(x)
         z = experts.sample(noise, (self.samples,)).transpose(0, 1)  # (M, K, B, D)
         q = experts.detach() if self.estimator == "dreg" else experts
-        prior = Laplace(torch.zeros_like(self.prior_logits), scales(self.prior_logits))
-        divergence = prior.log_prob(z) - mixture_log_prob(q, z, present)
+        divergence = self.prior(1).log_prob(z) - mixture_log_prob(q, z, present)
         log_w = self.log_likelihood(z, x, present) + self.beta * divergence  # (M, K, B)
         bound = importance_weighted(log_w, z, self.estimator)
         return ((present * bound).sum(0) / present.sum(0)).mean()
 
-    def infer(self, given: Batch, noise: torch.Generator) -> Tensor:
-        """Samples the mixture: each example an expert of its own."""
+    def posterior(self, given: Batch, noise: torch.Generator) -> Laplace:
+        """An expert of what is given, drawn for each example."""
         experts = self.laplaces(given)
-        return pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise)).sample(noise)
+        return pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise))
 
-    def prior(self, n: int, noise: torch.Generator) -> Tensor:
-        """Samples the prior: (n, D)."""
+    def draw(self, x: Batch, samples: int, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Samples z (K, B, D) of the mixture and their log-densities (K, B)."""
+        return draw_from_mixture(self.laplaces(x), samples, noise)
+
+    def prior(self, n: int) -> Laplace:
+        """Laplace of learned scale, (n, D)."""
         scale = scales(self.prior_logits).expand(n, -1)
-        return Laplace(torch.zeros_like(scale), scale).sample(noise)
+        return Laplace(torch.zeros_like(scale), scale)
 
 
 def importance_weighted(log_w: Tensor, z: Tensor, estimator: Literal["iwae", "dreg"]) -> Tensor:

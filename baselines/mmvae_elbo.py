@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmbench.baselines.posteriors import choose, pick
+from mmbench.baselines.posteriors import Gaussian, choose, draw_from_mixture, pick
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core import Batch
 
@@ -32,7 +32,11 @@ class MMVAEElbo(MultimodalVAE):
         kl = (present * experts.divergence()).sum(0) / present.sum(0)
         return (self.log_likelihood(z, x, present) - self.beta * kl).mean()
 
-    def infer(self, given: Batch, noise: torch.Generator) -> Tensor:
-        """Samples the mixture: each example an expert of its own."""
+    def posterior(self, given: Batch, noise: torch.Generator) -> Gaussian:
+        """An expert of what is given, drawn for each example."""
         experts = self.experts(given)
-        return pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise)).sample(noise)
+        return pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise))
+
+    def draw(self, x: Batch, samples: int, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Samples z (K, B, D) of the mixture and their log-densities (K, B)."""
+        return draw_from_mixture(self.experts(x), samples, noise)

@@ -12,8 +12,17 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.mmvae import importance_weighted
-from mmbench.baselines.posteriors import Laplace, choose, mixture_log_prob, pick, scales, stack
+from mmbench.baselines.posteriors import (
+    Laplace,
+    choose,
+    draw_from_mixture,
+    mixture_log_prob,
+    pick,
+    scales,
+    stack,
+)
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core import Batch, Modality
 from mmbench.models.architecture import Architecture
@@ -31,6 +40,7 @@ class MMVAEPlus(MultimodalVAE):
         training: How it is trained.
         beta: β, the weight of the divergence.
         weights: Modality -> factor of its log-likelihood.
+        joint: A mixture fitted to the posterior, for joint generation.
         samples: K samples of each expert.
         estimator: "iwae" (for K = 1 the ELBO) or "dreg", see `mmbench.baselines.mmvae`.
     """
@@ -51,6 +61,7 @@ class MMVAEPlus(MultimodalVAE):
         training: Optimisation,
         beta: float = 1.0,
         weights: dict[str, float] | None = None,
+        joint: PostHoc | None = None,
         samples: int = 1,
         estimator: Literal["iwae", "dreg"] = "iwae",
     ) -> None:
@@ -60,7 +71,7 @@ class MMVAEPlus(MultimodalVAE):
             raise ValueError(f"samples is {samples}, expected at least 1")
         self.private = private  # nn.Module takes numbers before its own constructor has run
         super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
-                         weights=weights)  # fmt: skip
+                         weights=weights, joint=joint)  # fmt: skip
         self.samples, self.estimator = samples, estimator
         # The scales of r(wᵐ), the auxiliary priors of cross-modal reconstruction in training.
         self.auxiliary = nn.ParameterDict({m: torch.zeros(private) for m in self.names})
@@ -101,29 +112,44 @@ class MMVAEPlus(MultimodalVAE):
             itself = torch.zeros(len(w), 1, 1, 1, device=w.device)
             itself[n] = 1
             code = torch.cat([z, itself * w + (1 - itself) * borrowed], -1)
-            log_w = log_w + present[n] * self.weights[n] * self.log_prob(m, code, x[m])
+            log_p = self.architectures[m].log_prob(self.decoders[m], code, x[m])
+            log_w = log_w + present[n] * self.weights[n] * log_p
         bound = importance_weighted(log_w, u, self.estimator)
         return ((present * bound).sum(0) / present.sum(0)).mean()
 
-    def infer(self, given: Batch, noise: torch.Generator) -> Tensor:
-        """Samples z from the mixture, w from its encoder where given and from its prior if not."""
+    def posterior(self, given: Batch, noise: torch.Generator) -> Laplace:
+        """(z, w¹, ..., wᴹ), (B, D + M P): z of an expert drawn for each example.
+
+        A private latent is encoded where its modality is given, and its prior's otherwise.
+        """
         experts = self.shared(given)
-        z = pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise)).sample(noise)
-        codes = [z]
+        parts = [pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise))]
         for m in self.names:
             if m in given:
-                codes.append(Laplace.of(self.private_encoders[m](given[m])).sample(noise))
+                parts.append(Laplace.of(self.private_encoders[m](given[m])))
             else:
-                codes.append(self._standard(len(z), self.private, noise))
-        return torch.cat(codes, 1)
+                parts.append(self._standard(len(parts[0].mean), self.private))
+        return Laplace(
+            torch.cat([q.mean for q in parts], 1), torch.cat([q.scale for q in parts], 1)
+        )
 
-    def prior(self, n: int, noise: torch.Generator) -> Tensor:
-        """Samples (z, w¹, ..., wᴹ) from p: (n, D + M P)."""
-        return self._standard(n, self.latent + len(self.names) * self.private, noise)
+    def draw(self, x: Batch, samples: int, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Samples (z, w¹, ..., wᴹ) (K, B, D + M P) and their log-densities (K, B)."""
+        z, log_q = draw_from_mixture(self.shared(x), samples, noise)
+        codes = [z]
+        for m in self.names:
+            q = Laplace.of(self.private_encoders[m](x[m]))
+            codes.append(q.sample(noise, (samples,)))
+            log_q = log_q + q.log_prob(codes[-1])
+        return torch.cat(codes, -1), log_q
 
-    def _standard(self, n: int, size: int, noise: torch.Generator) -> Tensor:
+    def prior(self, n: int) -> Laplace:
+        """p(z, w¹, ..., wᴹ), (n, D + M P)."""
+        return self._standard(n, self.latent + len(self.names) * self.private)
+
+    def _standard(self, n: int, size: int) -> Laplace:
         one = torch.ones(n, size, device=self.step.device)
-        return Laplace(0 * one, one).sample(noise)
+        return Laplace(0 * one, one)
 
     def output(self, name: str, z: Tensor) -> Tensor:
         """What the decoder of a modality makes of (z, w¹, ..., wᴹ)."""

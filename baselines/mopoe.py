@@ -47,12 +47,8 @@ class MoPoE(MultimodalVAE):
         prior = torch.maximum(whole, 1 - held)
         return product(self.experts(x, present), members, prior), held
 
-    def infer(self, given: Batch, noise: torch.Generator) -> Tensor:
-        """Samples the product of what is given."""
-        return self.posterior(given).sample(noise)
-
-    def posterior(self, given: Batch) -> Gaussian:
-        """q_S(z | x_S), (B, D)."""
+    def posterior(self, given: Batch, noise: torch.Generator) -> Gaussian:
+        """The product q_S(z | x_S) of what is given."""
         experts = self.experts(given)
         one = torch.ones(1, 1).to(experts.mean)
         whole = one * (len(given) == len(self.names))

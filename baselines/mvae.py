@@ -12,6 +12,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.posteriors import Gaussian, product
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core import Batch, Modality
@@ -29,6 +30,7 @@ class MVAE(MultimodalVAE):
         training: How it is trained.
         beta: β, the weight of the divergence from the prior.
         weights: λ of equation 3: modality -> factor of its log-likelihood.
+        joint: A mixture fitted to the posterior, for joint generation.
         subsampled: k of equation 5: random subsets a batch, beside all modalities and each alone.
         annealing: Epochs over which β rises from 0.
     """
@@ -48,11 +50,12 @@ class MVAE(MultimodalVAE):
         training: Optimisation,
         beta: float = 1.0,
         weights: dict[str, float] | None = None,
+        joint: PostHoc | None = None,
         subsampled: int = 0,
         annealing: int = 0,
     ) -> None:
         super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
-                         weights=weights)  # fmt: skip
+                         weights=weights, joint=joint)  # fmt: skip
         M = len(self.names)
         proper = [s for k in range(2, M) for s in combinations(range(M), k)]
         if not 0 <= subsampled <= len(proper):
@@ -80,12 +83,8 @@ class MVAE(MultimodalVAE):
             elbo = elbo.index_add(0, held, log_p)
         return elbo.sum(0).mean()
 
-    def infer(self, given: Batch, noise: torch.Generator) -> Tensor:
-        """Samples equation 4's product."""
-        return self.posterior(given).sample(noise)
-
-    def posterior(self, given: Batch) -> Gaussian:
-        """q(z | x_S), (B, D)."""
+    def posterior(self, given: Batch, noise: torch.Generator) -> Gaussian:
+        """Equation 4's product."""
         experts = self.experts(given)
         one = torch.ones(1, 1).to(experts.mean)
         q = product(experts, one.expand(1, len(given)), one)

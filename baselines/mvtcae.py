@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.posteriors import Gaussian, product
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core import Batch, Modality
@@ -28,6 +29,7 @@ class MVTCAE(MultimodalVAE):
         training: How it is trained.
         beta: β, the weight of all divergences.
         weights: Modality -> factor of its log-likelihood.
+        joint: A mixture fitted to the posterior, for joint generation.
         alpha: α of equation 9, between the variational (0) and the conditional (1) information
             bottleneck.
     """
@@ -47,10 +49,11 @@ class MVTCAE(MultimodalVAE):
         training: Optimisation,
         beta: float = 1.0,
         weights: dict[str, float] | None = None,
+        joint: PostHoc | None = None,
         alpha: float = 5 / 6,
     ) -> None:
         super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
-                         weights=weights)  # fmt: skip
+                         weights=weights, joint=joint)  # fmt: skip
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha is {alpha}, expected 0 to 1")
         self.alpha = alpha
@@ -59,7 +62,7 @@ class MVTCAE(MultimodalVAE):
         """(M - α)/M E log p(x | z) - β [α/M Σ KL(q || q(z | xᵐ)) + (1 - α) KL(q || p)]."""
         M, α = len(self.names), self.alpha
         experts = self.experts(x, present)
-        q = self.joint(experts)
+        q = self.product(experts)
         reconstruction = self.log_likelihood(q.sample(noise), x, present)
         conditional = torch.zeros_like(reconstruction)
         for m in range(M):  # an absent expert has no divergence: inf of no meaning is masked
@@ -69,16 +72,12 @@ class MVTCAE(MultimodalVAE):
         divergence = α / M * conditional + (1 - α) * q.divergence()
         return ((M - α) / M * reconstruction - self.beta * divergence).mean()
 
-    def joint(self, experts: Gaussian) -> Gaussian:
+    def product(self, experts: Gaussian) -> Gaussian:
         """The product of all experts (M, B, D): (B, D)."""
         one = torch.ones(1, 1).to(experts.mean)
         q = product(experts, one.expand(1, len(experts.mean)), 0 * one)
         return Gaussian(q.mean[0], q.log_variance[0])
 
-    def posterior(self, given: Batch) -> Gaussian:
-        """q(z | x_S), (B, D)."""
-        return self.joint(self.experts(given))
-
-    def infer(self, given: Batch, noise: torch.Generator) -> Tensor:
-        """Samples the product of what is given."""
-        return self.posterior(given).sample(noise)
+    def posterior(self, given: Batch, noise: torch.Generator) -> Gaussian:
+        """The product of what is given."""
+        return self.product(self.experts(given))

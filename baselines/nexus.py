@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.posteriors import Gaussian
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core import Batch, Modality
@@ -30,6 +31,7 @@ class NEXUS(MultimodalVAE):
         training: How it is trained, bottom and top together.
         beta: β_c, the weight of the top divergence.
         weights: λ: modality -> factor of its log-likelihood.
+        joint: A mixture fitted to the posterior, for joint generation.
         bottom_beta: β_i, the weight of each bottom divergence.
         gamma: γ: modality -> factor of the top's squared error on zᵐ; 1 by default.
         message: Size of the messages.
@@ -54,6 +56,7 @@ class NEXUS(MultimodalVAE):
         training: Optimisation,
         beta: float = 1.0,
         weights: dict[str, float] | None = None,
+        joint: PostHoc | None = None,
         bottom_beta: float = 1.0,
         gamma: dict[str, float] | None = None,
         message: int = 512,
@@ -73,7 +76,7 @@ class NEXUS(MultimodalVAE):
             raise ValueError(f"drop is {drop}, expected a probability")
         self.sizes, self.message, self.hidden = sizes, message, hidden
         super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
-                         weights=weights)  # fmt: skip
+                         weights=weights, joint=joint)  # fmt: skip
         self.bottom_beta, self.drop, self.warmup = bottom_beta, drop, warmup
         self.gamma = [(gamma or {}).get(m, 1.0) for m in names]
 
@@ -98,7 +101,7 @@ class NEXUS(MultimodalVAE):
         for i, m in enumerate(self.names):
             q = Gaussian.of(self.encoders[m](x[m]))
             z = q.sample(noise)
-            log_p = self.log_prob(m, z, x[m])
+            log_p = self.architectures[m].log_prob(self.decoders[m], z, x[m])
             elbo = self.weights[i] * log_p - rise * self.bottom_beta * q.divergence()
             value = value + present[i] * elbo
             below.append(z.detach())
@@ -126,14 +129,14 @@ class NEXUS(MultimodalVAE):
         mean = (weights[..., None] * c).sum(0) / weights.sum(0)[:, None]
         return Gaussian.of(self.top_encoder(mean))
 
-    def infer(self, given: Batch, noise: torch.Generator) -> Tensor:
-        """Samples the top z from the mean of the messages given."""
+    def posterior(self, given: Batch, noise: torch.Generator) -> Gaussian:
+        """q(z | mean of the messages given) of the top."""
         c = []
         for m in self.names:
             if m in given:
                 z = Gaussian.of(self.encoders[m](given[m])).sample(noise)
                 c.append(self.messages[m](z))
-        return Gaussian.of(self.top_encoder(torch.stack(c).mean(0))).sample(noise)
+        return Gaussian.of(self.top_encoder(torch.stack(c).mean(0)))
 
     def output(self, name: str, z: Tensor) -> Tensor:
         """From the top z down to zᵐ and xᵐ."""

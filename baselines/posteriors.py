@@ -175,3 +175,22 @@ def mixture_log_prob(experts: Expert, z: Tensor, present: Tensor) -> Tensor:
     ])  # fmt: skip
     here = present.view(len(present), *[1] * (logs.ndim - 2), -1) > 0
     return logs.masked_fill(~here, -math.inf).logsumexp(0) - present.sum(0).log()
+
+
+def draw_from_mixture(
+    experts: Expert, count: int, noise: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Samples of an even mixture, shared out evenly between its M experts.
+
+    Args:
+        experts: (M, B, D).
+        count: K samples an example.
+        noise: Source of the samples.
+
+    Returns:
+        z (K, B, D) and its log-density under the mixture (K, B).
+    """
+    M, B, _ = experts.mean.shape
+    z = experts.sample(noise, (-(-count // M),)).flatten(0, 1)[:count]
+    present = torch.ones(M, B, device=z.device)
+    return z, mixture_log_prob(experts, z, present)

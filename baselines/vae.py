@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from mmbench.baselines.posteriors import Gaussian, stack
+from mmbench.baselines.mixture_prior import MixturePrior, PostHoc
+from mmbench.baselines.posteriors import Gaussian, Laplace, stack
 from mmbench.core import Batch, LatentModel, Modality, Split
 from mmbench.models.architecture import Architecture
 from mmbench.registry import nearest
+from mmbench.seeds import stream
 from mmbench.train import Optimisation, Trainer
 
 ROWS = 1024  # examples decoded at a time
+
+Expert = Gaussian | Laplace
 
 
 class MultimodalVAE(LatentModel):
@@ -27,6 +32,8 @@ class MultimodalVAE(LatentModel):
         training: How it is trained.
         beta: β, the weight of the divergence from the prior.
         weights: Modality -> factor of its log-likelihood; 1 by default.
+        joint: A mixture fitted to the posterior, from which joint generation draws z instead of
+            the prior.
     """
 
     takes_incomplete = True
@@ -41,6 +48,7 @@ class MultimodalVAE(LatentModel):
         training: Optimisation,
         beta: float = 1.0,
         weights: dict[str, float] | None = None,
+        joint: PostHoc | None = None,
     ) -> None:
         super().__init__()
         self.names = [m.name for m in modalities]
@@ -57,6 +65,8 @@ class MultimodalVAE(LatentModel):
         self.build()
         # Steps taken: part of the state, so that what is annealed resumes where it was.
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
+        size = self.prior(1).mean.shape[1]
+        self.joint = None if joint is None else MixturePrior(size, joint.components)
 
     def build(self) -> None:
         """Makes the networks: here an encoder to 2 D values and a decoder a modality."""
@@ -77,6 +87,16 @@ class MultimodalVAE(LatentModel):
             return value
 
         trainer.minimise("vae", self, loss, len(train), self.training_settings)
+        if self.joint is not None:
+            self.joint.fit(self._means(train, trainer.seed), trainer.seed)
+
+    @torch.no_grad()
+    def _means(self, train: Split, seed: int) -> Tensor:
+        """The posterior means of the training examples that lack nothing, (N, D)."""
+        whole = torch.stack([train.present(m) for m in self.names]).all(0).nonzero()[:, 0]
+        noise = stream(seed, "posterior means", device=train.device)
+        chunks = whole.split(ROWS)
+        return torch.cat([self.posterior(train.batch(c, self.names), noise).mean for c in chunks])
 
     @abstractmethod
     def objective(self, x: Batch, present: Tensor, noise: torch.Generator) -> Tensor:
@@ -89,12 +109,16 @@ class MultimodalVAE(LatentModel):
         """
 
     @abstractmethod
-    def infer(self, given: Batch, noise: torch.Generator) -> Tensor:
-        """Samples z from the posterior of the modalities given (at least one): (B, D)."""
+    def posterior(self, given: Batch, noise: torch.Generator) -> Expert:
+        """q(z | x_S) for the modalities given (at least one), (B, D).
 
-    def prior(self, n: int, noise: torch.Generator) -> Tensor:
-        """Samples z from the prior: (n, D)."""
-        return torch.randn(n, self.latent, generator=noise, device=self.step.device)
+        Of a mixture, a component drawn for each example.
+        """
+
+    def prior(self, n: int) -> Expert:
+        """p(z), n times: (n, D)."""
+        zero = torch.zeros(n, self.latent, device=self.step.device)
+        return Gaussian(zero, zero)
 
     @torch.no_grad()
     def encode(self, given: Batch, n: int, generator: torch.Generator) -> Tensor:
@@ -102,7 +126,11 @@ class MultimodalVAE(LatentModel):
         for m in given:
             if m not in self.names:
                 raise ValueError(f"there is no modality {m!r}{nearest(m, self.names)}")
-        return self.infer(given, generator) if given else self.prior(n, generator)
+        if given:
+            return self.posterior(given, generator).sample(generator)
+        if self.joint is not None:
+            return self.joint.sample(n, generator)
+        return self.prior(n).sample(generator)
 
     @torch.no_grad()
     def decode(self, z: Tensor, targets: Sequence[str]) -> Batch:
@@ -150,9 +178,32 @@ class MultimodalVAE(LatentModel):
 
     def log_prob(self, name: str, z: Tensor, x: Tensor) -> Tensor:
         """Log p(xᵐ | z), (..., B) for z (..., B, D) and x (B, *shape)."""
-        output = self.decoders[name](z.flatten(0, -2))
-        repeated = x.expand(*z.shape[:-2], *x.shape).flatten(0, z.ndim - 2)
-        return self.architectures[name].likelihood.log_prob(output, repeated).view(z.shape[:-1])
+        return self.architectures[name].log_prob(lambda c: self.output(name, c), z, x)
+
+    @torch.no_grad()
+    def log_marginal(self, x: Batch, samples: int, noise: torch.Generator) -> Tensor:
+        """Log p(x) of complete examples by importance sampling: log 1/K Σ p(x, z) / q(z | x), (B,).
+
+        A lower bound in expectation, tight as K grows (Burda, Grosse and Salakhutdinov, Importance
+        weighted autoencoders, 2016, https://arxiv.org/abs/1509.00519). Weights of likelihoods do
+        not enter.
+
+        Args:
+            x: Every modality -> (B, *shape).
+            samples: K.
+            noise: Source of the samples.
+        """
+        z, log_q = self.draw(x, samples, noise)  # (K, B, D), (K, B)
+        log_w = self.prior(1).log_prob(z) - log_q
+        for m in self.names:
+            log_w = log_w + torch.cat([self.log_prob(m, c, x[m]) for c in z.split(8)])
+        return log_w.logsumexp(0) - math.log(samples)
+
+    def draw(self, x: Batch, samples: int, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Samples z (K, B, D) of q(z | x) and their log-densities (K, B)."""
+        q = self.posterior(x, noise)
+        z = q.sample(noise, (samples,))
+        return z, q.log_prob(z)
 
     def annealed(self, epochs: int) -> float:
         """A factor that rises from 0 to 1 over the first epochs, linearly in steps."""

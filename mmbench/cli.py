@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmbench import __version__
+from mmbench.cli_data import data
 
 if TYPE_CHECKING:
     import torch
@@ -257,6 +258,9 @@ def table(results: Path, out: Path | None) -> None:
     click.echo(render(made, "terminal"))
     if out is not None:
         click.echo(f"wrote {out}")
+
+
+main.add_command(data)
 
 
 def cache_folder() -> Path:

@@ -85,6 +85,25 @@ def verify(name: str, folder: Path | None) -> None:
     click.echo(f"{name} is as it was fetched")
 
 
+class _Builders(click.Group):
+    """Commands whose modules are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["polymnist"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "polymnist":
+            return None
+        from mmbench.datasets.polymnist_build import build_polymnist
+
+        return build_polymnist
+
+
+@data.group(cls=_Builders)
+def build() -> None:
+    """Makes a data set from others."""
+
+
 def data_folder() -> Path:
     """Where data are kept unless the user names a folder."""
     from mmbench.cli import cache_folder
@@ -94,13 +113,10 @@ def data_folder() -> Path:
 
 def _source(name: str) -> Source | None:
     """A data set with something to download; says so in a line where there is nothing."""
-    from mmbench.core import Source
-    from mmbench.registry import find
+    from mmbench.run import source
 
-    found = find("datasets", name)
-    if not isinstance(found, Source):
-        raise ValueError(f"{name} is not a data set: expected a mmbench.core.Source")
-    if not found.files:
-        click.echo(f"{name} has nothing to download: 'mmbench run --dataset {name}' makes it")
-        return None
-    return found
+    found = source(name)
+    if found.files:
+        return found
+    click.echo(f"{name} has nothing to download: 'mmbench run --dataset {name}' works without")
+    return None

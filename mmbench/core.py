@@ -386,12 +386,14 @@ class Context:
         cache: Folder for trained classifiers and features of real data, keyed by content.
         progress: Where to report work that takes more than a moment.
         weights: Extractor name -> file of weights that the user named.
+        model: What the samples were drawn from, where it is at hand.
     """
 
     device: torch.device
     cache: Path
     progress: Progress
     weights: Mapping[str, Path] = field(default_factory=dict)
+    model: Model | None = None
 
 
 @dataclass(frozen=True)
@@ -402,7 +404,7 @@ class Metric:
         name: As in `--metric` and in records.
         title: As in tables.
         better: Which direction is good.
-        unit: "%" or "".
+        unit: "%", "nats" or "".
         paper: Authors, title, year, url.
         compute: The scores of one `Generated`; nothing for what the metric does not concern.
         download: Where the pretrained weights that it needs are published; None if it needs none.

@@ -143,7 +143,7 @@ class Run:
                 for file in kept.glob("*.safetensors"):
                     file.unlink()
             seconds = self._train(model)
-            context = Context(self.device, self.cache, self.progress, self.weights)
+            context = Context(self.device, self.cache, self.progress, self.weights, model)
             parts = list(evaluate(model, self.dataset, self.evaluation, self.seed, context, kept))
             for part in parts:
                 for what, took in part.seconds.items():

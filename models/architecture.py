@@ -98,6 +98,11 @@ class Architecture:
         """A new decoder, (B, latent) -> what the likelihood takes."""
         return self.networks.decoder(self.modality, latent)
 
+    def log_prob(self, decoder: Callable[[Tensor], Tensor], z: Tensor, x: Tensor) -> Tensor:
+        """Log p(x | z), (..., B) for z (..., B, D) and x (B, *shape)."""
+        repeated = x.expand(*z.shape[:-2], *x.shape).flatten(0, z.ndim - 2)
+        return self.likelihood.log_prob(decoder(z.flatten(0, -2)), repeated).view(z.shape[:-1])
+
     def show(self, output: Tensor) -> Tensor:
         """What a decoder's output looks like as data; pictures and sounds are in [0, 1]."""
         x = self.likelihood.point(output)

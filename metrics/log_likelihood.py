@@ -1,0 +1,60 @@
+"""Test log-likelihood by importance sampling, for models that have a density.
+
+Burda, Grosse and Salakhutdinov, Importance weighted autoencoders, 2016,
+https://arxiv.org/abs/1509.00519: log p(x) is estimated by log 1/K Σ p(x, z_k) / q(z_k | x), which
+is too low in expectation, the less the larger K. Values depend on the likelihoods and their
+scales, so only models of one protocol may be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from mmbench.core import JOINT, Batch, Context, Dataset, Generated, Metric, Score
+from mmbench.seeds import stream
+
+SAMPLES = 100
+"""K."""
+BLOCK = 100  # examples at a time; each block has a stream of its own
+
+
+@runtime_checkable
+class Density(Protocol):
+    """A model that can estimate the density of complete examples."""
+
+    def log_marginal(self, x: Batch, samples: int, noise: torch.Generator) -> Tensor:
+        """Log p(x), (B,) in nats, by that many importance samples."""
+
+
+def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
+    if generated.given:
+        return  # one number a model
+    rows, model = generated.rows, context.model
+    if not isinstance(model, Density):
+        reason = "this model has no density of examples to estimate"
+        yield Score("log-likelihood", (), JOINT, None, len(rows), reason=reason)
+        return
+    total = 0.0
+    with context.progress.stage("log-likelihood", len(rows), unit="example") as bar:
+        for i, block in enumerate(rows.split(BLOCK)):
+            x = {m: v.to(context.device) for m, v in dataset.test.batch(block).items()}
+            noise = stream(0, "log-likelihood", i, device=context.device)
+            total += model.log_marginal(x, SAMPLES, noise).double().sum().item()
+            bar.update(bar.done + len(block))
+    yield Score("log-likelihood", (), JOINT, total / len(rows), len(rows),
+                f"{SAMPLES} importance samples")  # fmt: skip
+
+
+log_likelihood = Metric(
+    name="log-likelihood",
+    title="log p(x)",
+    better="higher",
+    unit="nats",
+    paper="Burda, Grosse and Salakhutdinov, Importance weighted autoencoders, 2016, "
+    "https://arxiv.org/abs/1509.00519",
+    compute=_compute,
+)

@@ -1,0 +1,247 @@
+"""Fetching what is published of a data set: checked, unpacked, and in its place all at once.
+
+Everything is made in a hidden folder beside the data set's own and renamed at the end, so that a
+loader finds the data set or nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from filecmp import cmp
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mmbench.core import Download, Source
+from mmbench.datasets import record
+from mmbench.datasets.record import Kept
+from mmbench.datasets.transfer import Unfetched, fetch, length, readable, require_space
+from mmbench.datasets.unpack import unpack
+from mmbench.progress import Progress
+
+
+def home(name: str, folder: Path) -> Path:
+    """Where a data set's files are kept.
+
+    Args:
+        name: The data set's, or "module:object".
+        folder: The folder of all data, that `--data` names.
+    """
+    return (folder / name.rpartition(":")[2]).resolve()
+
+
+def describe(name: str, source: Source, folder: Path) -> list[str]:
+    """What is published, in lines: title, paper, licence, size, and where each file goes.
+
+    Asks the servers for the sizes that are not published.
+    """
+    sizes = [d.size if d.size is not None else length(d.url) for d in source.files]
+    known = [size for size in sizes if size is not None]
+    parts = [readable(sum(known))] if known else []
+    if len(known) < len(sizes):
+        parts.append(f"{len(sizes) - len(known)} of {len(sizes)} files of unknown size")
+    lines = [
+        f"{name}: {source.title}",
+        f"paper: {source.paper}",
+        f"licence: {source.licence or 'not known, ask the authors'}",
+        f"size: {' and '.join(parts)}",
+        f"to: {home(name, folder)}",
+    ]
+    for d, size in zip(source.files, sizes, strict=True):
+        what = "unknown size" if size is None else readable(size)
+        then = "" if d.unpack is None else ", removed once unpacked"
+        lines.append(f"  {d.url} -> {d.file} ({what}{then})")
+    return lines
+
+
+def download(
+    name: str, source: Source, folder: Path, cache: Path, progress: Progress, accept: bool = False
+) -> Path:
+    """Fetches what is missing of a data set; after a break, the same call goes on.
+
+    A file that lies where it belongs is checked and taken instead of being fetched.
+
+    Args:
+        name: The data set's.
+        source: What is published of it.
+        folder: The folder of all data.
+        cache: Folder of the user's record of hashes that are not published.
+        progress: Where to report.
+        accept: Take a file that changed since it was first fetched as its new version.
+
+    Returns:
+        The data set's own folder.
+
+    Raises:
+        FileNotFoundError: A file cannot be fetched.
+        ValueError: A file is not what was published.
+        OSError: A folder cannot be written to, or the disk is full.
+    """
+    place = home(name, folder)
+    work = place.with_name(f".{place.name}.part")
+    with _alone(place.with_name(f".{place.name}.lock"), progress):
+        wanted = [d for d in source.files if not record.is_there(place, d)]
+        _require_space(place, work, wanted)
+        for d in wanted:
+            if not record.is_there(work / "ready", d):
+                try:
+                    _make(d, place, work, cache, progress, accept)
+                except Unfetched as error:
+                    advice = _advice(d.url, str(error), wanted, source.layout, place)
+                    raise FileNotFoundError(advice) from None
+        if wanted:
+            _install(work / "ready", place, wanted)
+        shutil.rmtree(work, ignore_errors=True)
+    progress.say(f"{name} is in {place}{'' if wanted else ' already'}")
+    return place
+
+
+def verify(name: str, source: Source, folder: Path, progress: Progress) -> list[str]:
+    """Reads all files again and says, in a sentence each, what differs from the record.
+
+    Raises:
+        FileNotFoundError: There is no record in the data set's folder.
+    """
+    place = home(name, folder)
+    if not record.read(place):
+        raise FileNotFoundError(
+            f"{place} has no record of what was fetched: run 'mmbench data download {name}', "
+            "which also takes files that lie there"
+        )
+    return [line for d in source.files for line in record.differences(place, d, progress)]
+
+
+def _make(
+    d: Download, place: Path, work: Path, cache: Path, progress: Progress, accept: bool
+) -> None:
+    """Fetches, checks and unpacks one file, into the folder "ready" of what is to be renamed."""
+    own = place / d.file  # put there by the user: stays there whatever happens
+    path = own if own.is_file() else work / "files" / d.file
+    first = record.first_use(cache, d.url) if d.sha256 is None else None
+    if path != own:
+        fetch(d.url, path, d.size, bool(d.sha256 or first), progress)
+    ready = work / "ready"
+    try:
+        kept = _check(d, path, None if accept else first)
+        if d.unpack is not None:
+            held = _unpack(path, work / "unpacking", ready, os.path.normpath(d.unpack), progress)
+            kept = replace(kept, members=record.write_members(ready, d.file, held))
+    except ValueError as error:
+        if path == own:
+            raise ValueError(f"{error}; remove {own} to have it fetched") from None
+        path.unlink()  # or it would be taken for fetched the next time
+        raise
+    if d.sha256 is None:
+        record.remember(cache, kept)
+    record.write(ready, record.read(ready) | {d.file: kept})
+    if path == own:
+        return
+    if d.unpack is None:
+        _move(path, ready / d.file)
+    else:
+        path.unlink()
+
+
+def _check(d: Download, path: Path, first: str | None) -> Kept:
+    """The size and hash of a file; they are the published ones, or those of its first use."""
+    with open(path, "rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    kept = Kept(d.url, path.stat().st_size, sha256)
+    if d.size not in (None, kept.size):
+        raise ValueError(f"{path.name} has {kept.size:,} bytes, expected {d.size:,}")
+    if d.sha256 not in (None, sha256):
+        raise ValueError(f"{path.name} has sha256 {sha256}, published is {d.sha256}")
+    if first not in (None, sha256):
+        raise ValueError(
+            f"{d.url} has changed since it was first fetched (sha256 {sha256}, then {first}): if "
+            "its publishers say so, take the new version by --accept-changed"
+        )
+    return kept
+
+
+def _unpack(
+    archive: Path, scratch: Path, ready: Path, into: str, progress: Progress
+) -> dict[str, str]:
+    """Unpacks by way of a folder of its own; path below `ready` -> sha256."""
+    shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
+    try:
+        held = unpack(archive, scratch, progress)
+        _merge(scratch, ready / into)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return {os.path.normpath(f"{into}/{member}"): sha256 for member, sha256 in held.items()}
+
+
+def _install(ready: Path, place: Path, wanted: Iterable[Download]) -> None:
+    """Renames all that is ready into its place: in one step, unless there are files already."""
+    with suppress(OSError):
+        place.rmdir()  # only if it is empty
+    if not place.exists():
+        os.rename(ready, place)
+        return
+    before, new = record.read(place), record.read(ready)
+    for d in wanted:
+        held = record.members(ready, d.file) if new[d.file].members else {}
+        for member in () if d.file in before else held:  # what was fetched may be replaced
+            there = place / member
+            if there.exists() and not cmp(ready / member, there, shallow=False):
+                raise ValueError(f"{there} is not the file that {d.file} holds: move it away and "
+                                 "run the same command again")  # fmt: skip
+    (ready / record.RECORD).unlink()
+    _merge(ready, place)
+    record.write(place, before | new)
+
+
+def _merge(new: Path, into: Path) -> None:
+    """Renames the files below a folder into another, whole folders where it lacks them."""
+    if not into.is_dir():
+        _move(new, into)
+        return
+    for path in sorted(new.iterdir()):
+        if path.is_dir():
+            _merge(path, into / path.name)
+        else:
+            os.replace(path, into / path.name)
+
+
+def _move(path: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(path, to)
+
+
+def _require_space(place: Path, work: Path, wanted: Sequence[Download]) -> None:
+    """For all files, and for the largest archive beside what it is unpacked to."""
+    sizes = {d: d.size or 0 for d in wanted if not (place / d.file).is_file()}
+    archive = max((size for d, size in sizes.items() if d.unpack is not None), default=0)
+    have = sum(p.stat().st_size for p in work.rglob("*") if p.is_file())
+    require_space(place, sum(sizes.values()) + archive - have)
+
+
+def _advice(url: str, why: str, wanted: Iterable[Download], layout: str, place: Path) -> str:
+    files = [f"{d.url} as {place / d.file}" for d in wanted if not (place / d.file).is_file()]
+    unpacked = f" (unpacked they are {layout})" if layout else ""
+    return (
+        f"{url} cannot be fetched ({why}): get by other means {', '.join(files)}{unpacked}, then "
+        "run the same command again, which checks and unpacks what lies there"
+    )
+
+
+@contextmanager
+def _alone(path: Path, progress: Progress) -> Iterator[None]:
+    """Lets one process at a time work on a data set."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress.say(f"another process holds {path}; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,114 @@
+"""celebamask-mini: drawn faces, a procedural twin of CelebAMask-HQ.
+
+As in CelebAMask-HQ (Lee, Liu, Wu & Luo, "MaskGAN: Towards Diverse and Interactive Facial Image
+Manipulation", CVPR 2020, https://arxiv.org/abs/1907.11922) an example is a face, the union of the
+masks of its parts but the skin, and the same 18 attributes, each true of the drawing and visible
+in it. Nobody in the test split occurs in a training example.
+
+No number measured on it belongs in a table of CelebAMask-HQ's.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import torch
+
+from mmbench.core import Batch, Dataset, Source, Split
+from mmbench.datasets.cache import loader
+from mmbench.datasets.celebamask_hq import ATTRIBUTES, modalities, shrunk
+from mmbench.datasets.mini import faces, people
+from mmbench.progress import Bar, Progress
+from mmbench.seeds import derive
+
+NAME = "celebamask-mini"
+SEED = 2020
+TRAIN, TEST = 4_000, 500
+FORMAT = 1
+"""Rises with every change of the content, so that what is in a cache is made again."""
+
+Part = Literal["train", "test"]
+PEOPLE = {"train": range(1000), "test": range(1000, 1125)}
+"""The numbers of the people in each split."""
+
+
+def portrait(part: Part, i: int, seed: int = SEED) -> people.Portrait:
+    """Who and what example `i` of a split shows, whatever the number of pixels."""
+    rng = _rng(seed, part, "portrait", i)
+    who = people.draw_person(_rng(seed, "person", int(rng.choice(PEOPLE[part]))))
+    return people.draw_portrait(who, rng)
+
+
+def make(
+    pixels: int = 128,
+    train: int = TRAIN,
+    test: int = TEST,
+    seed: int = SEED,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Makes the data set; equal arguments give equal bits.
+
+    Args:
+        pixels: Height and width of image and mask, at least 16.
+        train: Number of training examples.
+        test: Number of test examples.
+        seed: Of every random stream.
+        progress: Where to report; silent by default.
+
+    Returns:
+        image (3, pixels, pixels) as uint8, mask (1, pixels, pixels) and attributes (18,) as bool.
+
+    Raises:
+        ValueError: There are fewer than 16 pixels, or no example in a split.
+    """
+    for title, count, least in (("pixels", pixels, 16), ("train", train, 1), ("test", test, 1)):
+        if count < least:
+            raise ValueError(f"{title} is {count}, expected at least {least}")
+    name = NAME if pixels == 128 else f"{NAME}-{pixels}"
+    progress = progress or Progress(None)
+    with progress.stage(f"making {name}", train + test, unit="example") as bar:
+        splits = _split("train", train, pixels, seed, bar), _split("test", test, pixels, seed, bar)
+    return Dataset(name, modalities(pixels), *splits)
+
+
+def _rng(seed: int, *purpose: object) -> np.random.Generator:
+    return np.random.default_rng(derive(seed, NAME, *purpose))
+
+
+def _split(part: Part, count: int, pixels: int, seed: int, bar: Bar) -> Split:
+    image = np.empty((count, 3, pixels, pixels), np.uint8)
+    mask = np.empty((count, 1, pixels, pixels), bool)
+    attributes = np.empty((count, len(ATTRIBUTES)), bool)
+    for i in range(count):
+        shown = portrait(part, i, seed)
+        drawing = faces.draw(shown, pixels)
+        image[i] = drawing.picture.transpose(2, 0, 1)
+        mask[i, 0] = shrunk(drawing.union(), pixels)
+        attributes[i] = people.attributes(shown)
+        bar.update(bar.done + 1)
+    named = {"image": image, "mask": mask, "attributes": attributes}
+    tensors: Batch = {m: torch.from_numpy(x) for m, x in named.items()}
+    return Split(tensors)
+
+
+def _made(pixels: int, progress: Progress) -> Dataset:
+    return make(pixels, progress=progress)
+
+
+_PAPER = (
+    "after Lee, Liu, Wu, Luo: MaskGAN: Towards Diverse and Interactive Facial Image Manipulation, "
+    "2020, https://arxiv.org/abs/1907.11922"
+)
+
+celebamask_mini = Source(
+    title="faces drawn on the spot, 128 x 128, a twin of CelebAMask-HQ (nothing to download)",
+    paper=_PAPER,
+    load=loader(NAME, FORMAT, partial(_made, 128)),
+)
+celebamask_mini_32 = Source(
+    title="celebamask-mini drawn at 32 x 32 (nothing to download)",
+    paper=_PAPER,
+    load=loader(f"{NAME}-32", FORMAT, partial(_made, 32)),
+)
