@@ -85,6 +85,23 @@ def verify(name: str, folder: Path | None) -> None:
     click.echo(f"{name} is as it was fetched")
 
 
+@data.command()
+@click.argument("name")
+@_FOLDER
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True,
+              metavar="FILE", help="The picture to write, a PNG.")  # fmt: skip
+def show(name: str, folder: Path | None, out: Path) -> None:
+    """Draws a page of a data set's test examples."""
+    from mmbench import cli
+    from mmbench.pictures import example_page
+    from mmbench.progress import Progress
+    from mmbench.run import load_dataset
+
+    place = folder or cli.downloads()
+    example_page(out, load_dataset(name, place, cli.cache_folder(), Progress(sys.stderr)))
+    click.echo(f"wrote {out}")
+
+
 class _Builders(click.Group):
     """Commands whose modules are imported when they are called."""
 

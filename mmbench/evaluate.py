@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mmbench.atomic import replacing
 from mmbench.core import Batch, Context, Dataset, Generated, Metric, Model, Score, Split, subsets
+from mmbench.pictures import spread
 from mmbench.registry import find
 from mmbench.seeds import stream
 
@@ -96,7 +97,7 @@ class Part:
     """What is kept of one subset of given modalities.
 
     Attributes:
-        shown: The first few samples.
+        shown: A few samples.
         scores: Of all samples.
         seconds: "evaluation: generation" and "evaluation: scoring" -> how long they took; no
             stage of training has such a name.
@@ -167,10 +168,11 @@ def evaluate(
             scores: list[Score] = []
             for metric in evaluation.wanted(given):
                 scores += metric.compute(generated, dataset, context)
+            few = spread(len(generated.rows), SHOWN)
             shown = replace(
                 generated,
-                samples={m: x[:SHOWN].cpu() for m, x in generated.samples.items()},
-                rows=generated.rows[:SHOWN],
+                samples={m: x[few.to(x.device)].cpu() for m, x in generated.samples.items()},
+                rows=generated.rows[few],
             )
             seconds = {
                 "evaluation: generation": drawn - start,

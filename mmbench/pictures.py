@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -56,8 +57,39 @@ def sample_grid(
         for wrong in {*one.given, *one.samples} - set(names):
             raise ValueError(f"{dataset.name} has no modality {wrong!r}, only {', '.join(names)}")
     tile = (TILE if len(shown) < FEW else SMALL_TILE) * SCALE
-    panels = [_panel(dataset, one, examples, tile) for one in shown]
-    across = 1 if len(panels) == 1 else 2 if len(panels) < FEW else 4
+    panels = [
+        _panel(
+            dataset, one, examples, tile, f"given: {', '.join(one.given)}" if one.given else JOINT
+        )
+        for one in shown
+    ]
+    _write(path, panels, 1 if len(panels) == 1 else 2 if len(panels) < FEW else 4)
+
+
+def example_page(path: Path, dataset: Dataset, lines: int = 3, columns: int = 10) -> None:
+    """Writes one PNG of examples from all over the test split, in `lines` panels of `columns`.
+
+    Raises:
+        ValueError: There is nothing to show.
+    """
+    count = min(lines * columns, len(dataset.test))
+    if lines < 1 or columns < 1 or count == 0:
+        raise ValueError(f"there is nothing to draw: {lines} lines of {columns} examples")
+    panels = []
+    for rows in spread(len(dataset.test), count).split(columns):
+        heading = f"{dataset.name}, test examples {rows[0]} to {rows[-1]}"
+        real = Generated((), dataset.test.batch(rows), rows)
+        panels.append(_panel(dataset, real, columns, TILE * SCALE, heading))
+    _write(path, panels, 1)
+
+
+def spread(n: int, count: int) -> Tensor:
+    """So many of the numbers 0 to n - 1, evenly spaced: neighbours may share a picture."""
+    return torch.arange(min(count, n)) * n // max(min(count, n), 1)
+
+
+def _write(path: Path, panels: Sequence[Image.Image], across: int) -> None:
+    """Writes panels as one PNG, so many beside each other."""
     lines = [panels[i : i + across] for i in range(0, len(panels), across)]
     margin = MARGIN * SCALE
     width = max(p.width for p in panels)
@@ -73,7 +105,9 @@ def sample_grid(
         page.save(part, format="PNG")
 
 
-def _panel(dataset: Dataset, one: Generated, examples: int, tile: int) -> Image.Image:
+def _panel(
+    dataset: Dataset, one: Generated, examples: int, tile: int, heading: str
+) -> Image.Image:
     """A title, then a row of samples for each modality given and each one generated."""
     order = [m.name for m in dataset.modalities]
     given = dataset.test.batch(one.rows[:examples], [m for m in order if m in one.given])
@@ -94,7 +128,6 @@ def _panel(dataset: Dataset, one: Generated, examples: int, tile: int) -> Image.
     panel = Image.new("RGB", (left + examples * (tile + gap) + gap,
                               top + sum(h + gap for h in heights) + gap * 2), PAPER)  # fmt: skip
     pen = ImageDraw.Draw(panel)
-    heading = f"given: {', '.join(given)}" if given else JOINT
     pen.text((gap, 0), _cut(heading, title, panel.width - 2 * gap), INK, title)
     y = top
     banded = sum(h + gap for h, row in zip(heights, rows, strict=True) if row[0])
@@ -133,7 +166,7 @@ def _draw(modality: Modality, values: Tensor, size: tuple[int, int]) -> list[Ima
         case "attributes":
             present = [np.flatnonzero(x.reshape(-1) >= 0.5).tolist() for x in xs]
             lines = [", ".join(_word(modality.words, i) for i in x) or "none" for x in present]
-            return _texts(lines, size)
+            return _texts([line.replace("_", " ") for line in lines], size)
 
 
 def _image(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:

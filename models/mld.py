@@ -9,6 +9,7 @@ multi-time diffusion (Algorithm 2), which serves joint and conditional generatio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, ClassVar
 
 import torch
@@ -121,9 +122,8 @@ class MLD(LatentModel):
         # owner[j, i] = 1 where coordinate j of the latent belongs to modality i
         owner = torch.block_diag(*[torch.ones(sizes[m], 1) for m in self.names])
         self.register_buffer("owner", owner, persistent=False)
-        ends = owner.sum(0).long().cumsum(0).tolist()
-        starts = [0, *ends[:-1]]
-        self.place = {m: slice(s, e) for m, s, e in zip(self.names, starts, ends, strict=True)}
+        ends = accumulate(sizes[m] for m in self.names)
+        self.place = {m: slice(e - sizes[m], e) for m, e in zip(self.names, ends, strict=True)}
 
     @property
     def evaluations(self) -> int:

@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageColor
 
 from mmbench.core import Dataset, Generated, Modality, Split, subsets
-from mmbench.pictures import BAND, SCALE, TILE, sample_grid
+from mmbench.pictures import BAND, SCALE, TILE, example_page, sample_grid
 
 KINDS = {
     "image": (1, 28, 28),
@@ -217,3 +217,14 @@ def test_what_cannot_be_drawn_is_said(tmp_path):
     with pytest.raises(ValueError, match="toy has no modality 'imgae', only image, sound"):
         sample_grid(tmp_path / "x.png", dataset, [wrong])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_page_of_examples(tmp_path):
+    dataset = three()
+    example_page(tmp_path / "page.png", dataset, lines=2, columns=4)
+    page, few = pixels(tmp_path / "page.png"), tmp_path / "few.png"
+    example_page(few, dataset, lines=9, columns=4)  # 10 examples make three lines
+    assert page.shape[1] == pixels(few).shape[1]
+    assert 1.3 < pixels(few).shape[0] / page.shape[0] < 1.6
+    with pytest.raises(ValueError, match="nothing to draw"):
+        example_page(few, dataset, lines=0)

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 PIXELS = 28
 STEMS = {"train": "train", "test": "t10k"}
 """How the files of each split begin."""
-PLACES = ("MNIST/raw", "mnist/MNIST/raw", "mnist/raw", "MNIST", "mnist", "raw", ".")
+PLACES = (
+    *("MNIST/raw", "mnist/MNIST/raw", "mnist-svhn/MNIST/raw", "mnist/raw", "raw"),
+    *("MNIST", "mnist", "."),
+)
 """Folders below the user's own in which MNIST's files may lie; torchvision's comes first."""
 
 Bytes = NDArray[np.uint8]

@@ -116,7 +116,7 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
             for part in PARTS:
                 splits.append(paired(*idx.digits(raw, part), *svhn(mats / _mat(part)), part))
                 bar.update(len(splits))
-        return Dataset(NAME, MODALITIES, *splits, classes=10)
+        return Dataset(NAME, MODALITIES, splits[0], splits[1], classes=10)
 
     return cached(place(cache, NAME, root), source, read, progress)
 

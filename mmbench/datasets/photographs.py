@@ -43,9 +43,8 @@ def resized(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
         image = kind(io.BytesIO(data))
         width, height = image.size
         if width * height <= MOST_PIXELS:
-            return np.asarray(
-                image.convert("RGB").resize(size[::-1], Image.Resampling.BILINEAR)
-            )  # fmt: skip
+            whole = image.convert("RGB")
+            return np.asarray(whole.resize(size[::-1], Image.Resampling.BILINEAR))
     except (OSError, SyntaxError, ValueError, IndexError, KeyError) as error:
         # what Pillow raises on bad content
         raise ValueError(

@@ -75,7 +75,10 @@ class Canvas:
             self._image.paste(tuple(colour[:3]), box, both.crop(box))
 
     def stroke(self, path: ArrayLike, width: float, colour: Colour) -> None:
-        """Draws a line with round ends through points (K, 2); the width is in canvas widths."""
+        """Draws a line with round ends through points (K, 2), its width in canvas widths.
+
+        It is true to half a pixel of the finer picture that is averaged.
+        """
         thick = max(1, round(width * self._size))
         at = self._at(path)
         self._pen.line(at, fill=tuple(colour), width=thick, joint="curve")
@@ -94,8 +97,7 @@ class Canvas:
         return mask
 
     def _at(self, points: ArrayLike) -> list[tuple[float, float]]:
-        # Pillow takes whole numbers for the centres of pixels
-        scaled = np.asarray(points, dtype=np.float64) * self._size - 0.5
+        scaled = np.asarray(points, dtype=np.float64) * self._size
         return [(x, y) for x, y in scaled.tolist()]
 
 
@@ -138,7 +140,8 @@ def moved(
     if turn:
         c, s = np.cos(turn), np.sin(turn)
         placed = placed @ np.array([[c, s], [-s, c]])
-    return placed + np.asarray(to)
+    placed += np.asarray(to)
+    return placed
 
 
 @cache

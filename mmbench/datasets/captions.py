@@ -1,0 +1,111 @@
+"""Captions as tokens: words, a vocabulary, and rows of the same length.
+
+The protocol of Shi, Siddharth, Paige & Torr, "Variational mixture-of-experts autoencoders for
+multi-modal deep generative models", NeurIPS 2019, https://arxiv.org/abs/1911.03393: words as the
+Penn Treebank parts them, those that occur more than three times in the training captions, three
+special tokens, and 32 tokens a caption, one of which ends it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+SPECIALS = ("<exc>", "<pad>", "<eos>")
+"""The first words of every vocabulary: what is not in it, what follows the end, and the end."""
+EXC, PAD, EOS = range(3)
+LENGTH = 32
+"""Tokens of a caption."""
+OFTEN = 3
+"""A word of the vocabulary occurs more often than this."""
+
+_END = r"""(?=[\s\]\[(){}<>"“”;:,.?!*&]|$)"""
+_APART = "|".join(
+    (
+        r"\.{2,}",  # an ellipsis
+        r"--|``|''",
+        r"""[]["“”„«»`(){}<>;@\#$%&?!*‒–—―]""",
+        r"[:,](?!\d)",  # but 1,590 and 1:2 are words
+        r"""\.(?=[])}>"'”»\s]*(?:\s|$))""",  # a full stop, but not that in 2.5
+        rf"n't{_END}",
+        rf"'(?:s|m|d|ll|re|ve)?{_END}",  # it's, or the end of a quotation
+        r"(?<!\w)'(?=\w)",  # the start of one
+        r"(?<=\bcan)not\b",
+    )
+)
+_WORD = re.compile(rf"(?:{_APART})|(?:(?!{_APART})\S)+")
+# Quotation marks are those of the Penn Treebank. U+FFFD stands for bytes that are no UTF-8: in
+# the published captions, for the no-break space.
+_CLEAN = ((re.compile("\ufffd"), " "), (re.compile("[‘’]"), "'"))
+_OPENING = re.compile(r'(?:(?<=[\s(\[{<])|^)"')
+
+
+def tokenise(text: str) -> list[str]:
+    """The words of a text, in lower case, punctuation apart.
+
+    The rules are those of the Penn Treebank (Marcus, Santorini & Marcinkiewicz, "Building a large
+    annotated corpus of English: the Penn Treebank", 1993, https://aclanthology.org/J93-2004) as
+    nltk's `word_tokenize` has them, after its parting of sentences: hyphenated words stay whole,
+    "it's" is "it" and "'s", "isn't" is "is" and "n't", and every full stop is a word.
+
+    Args:
+        text: Any number of sentences.
+    """
+    for pattern, instead in _CLEAN:
+        text = pattern.sub(instead, text)
+    text = _OPENING.sub(" `` ", text.lower()).replace('"', " '' ")
+    return _WORD.findall(text)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words that captions may hold; a word's token is its place.
+
+    Attributes:
+        words: The specials, then the words, as `Modality.words` keeps them.
+    """
+
+    words: tuple[str, ...]
+
+    @staticmethod
+    def of(captions: Iterable[Sequence[str]], often: int = OFTEN) -> Vocabulary:
+        """The words that occur more often in captions, in the order in which they first occur."""
+        counts = Counter(word for caption in captions for word in caption)
+        kept = (w for w, n in counts.items() if n > often and w not in SPECIALS)
+        return Vocabulary((*SPECIALS, *kept))
+
+    def tokens(self, captions: Sequence[Sequence[str]], length: int = LENGTH) -> Tensor:
+        """Captions as tokens.
+
+        Args:
+            captions: Their words; what leaves no room for the end is left out.
+            length: Tokens of a caption.
+
+        Returns:
+            (N, length) int16: the words, EOS, then PAD to the end; EXC for a word not known.
+        """
+        rows = torch.full((len(captions), length), PAD, dtype=torch.int16)
+        for row, caption in zip(rows.numpy(), captions, strict=True):
+            known = [self._places.get(word, EXC) for word in caption[: length - 1]]
+            row[: len(known) + 1] = [*known, EOS]
+        return rows
+
+    def caption(self, row: Iterable[int]) -> list[str]:
+        """The words of a row of tokens, up to its end; padding before it is left out."""
+        words = []
+        for token in row:
+            if token == EOS:
+                break
+            if token != PAD:
+                words.append(self.words[token])
+        return words
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {word: place for place, word in enumerate(self.words)}

@@ -1,0 +1,285 @@
+"""CUB: photographs of birds, each with ten captions.
+
+Photographs: Wah, Branson, Welinder, Perona & Belongie, "The Caltech-UCSD Birds-200-2011 dataset",
+2011, https://www.vision.caltech.edu/datasets/cub_200_2011. Captions: Reed, Akata, Schiele & Lee,
+"Learning deep representations of fine-grained visual descriptions", CVPR 2016,
+https://arxiv.org/abs/1605.05395. Protocol: Shi, Siddharth, Paige & Torr, "Variational
+mixture-of-experts autoencoders for multi-modal deep generative models", NeurIPS 2019,
+https://arxiv.org/abs/1911.03393.
+
+An example is a photograph with one of its captions. The two public layouts part training from
+test differently: that of Shi et al. by species (150 and 50), Caltech's within each species, so
+numbers measured on one do not compare with numbers measured on the other.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmbench.core import Dataset, Download, Modality, Source, Split
+from mmbench.datasets.cache import cached, fingerprint, place
+from mmbench.datasets.captions import LENGTH, Vocabulary, tokenise
+from mmbench.datasets.folders import Published
+from mmbench.datasets.photographs import resized
+from mmbench.progress import Progress
+
+NAME = "cub"
+READER = "cub 1"
+"""The number rises with every change of what is decoded from the same files."""
+PIXELS = 64
+EACH = 10
+"""Captions of a photograph."""
+PARTS = ("train", "test")
+
+PUBLISHED = Published(
+    name=NAME,
+    title="CUB",
+    files=(
+        Download("http://www.robots.ox.ac.uk/~yshi/mmdgm/datasets/cub.zip", "cub.zip", unpack="."),
+    ),
+    layout="train/, test/, text_trainvalclasses.txt and text_testclasses.txt (or Caltech's "
+    "CUB_200_2011/images.txt with text/001.Black_footed_Albatross/*.txt beside it)",
+    places=(".", NAME, "CUB"),
+)
+
+_TEXTS = {"train": "text_trainvalclasses.txt", "test": "text_testclasses.txt"}
+_CALTECH = "CUB_200_2011"
+_CAPTIONS = ("text", "text_c10")
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The photographs of a split and where their captions are.
+
+    Attributes:
+        photographs: Relative to the root, in the order of the captions.
+        texts: Files of captions, one a line, relative to the root, in the same order.
+    """
+
+    photographs: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
+def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
+    """Reads CUB in either of its public layouts.
+
+    Args:
+        folder: The folder that holds what is unpacked from cub.zip (train/ and test/ with a
+            folder for each species, text_trainvalclasses.txt, text_testclasses.txt), or
+            CUB_200_2011/ beside text/ or text_c10/ with a file of captions for each photograph;
+            or one that holds it as cub or CUB.
+        cache: Folder for the decoded tensors, 152 MB for the whole data set.
+        progress: Where to report.
+
+    Returns:
+        Modalities image (3, 64, 64) as uint8, squeezed without cropping, and sentence (32,) as
+        the tokens of `mmbench.datasets.captions`. Ten examples share each photograph.
+
+    Raises:
+        FileNotFoundError: The files are not there.
+        ValueError: A file is damaged, a photograph has not ten captions, or a caption is empty.
+    """
+    root = PUBLISHED.find(folder, lambda at: _is_theirs(at) or _is_caltechs(at))
+    parts = _theirs(root) if _is_theirs(root) else _caltechs(root)
+    names = [name for part in parts.values() for name in (*part.texts, *part.photographs)]
+    lists = [f"{_CALTECH}/{name}" for name in _LISTS] if not _is_theirs(root) else []
+    source = fingerprint(root, [*lists, *names], READER)
+    return cached(place(cache, NAME, root), source, lambda: _read(root, parts, progress), progress)
+
+
+def _read(root: Path, parts: Mapping[str, Part], progress: Progress) -> Dataset:
+    words = {name: [tokenise(c) for c in captions(root, part)] for name, part in parts.items()}
+    vocabulary = Vocabulary.of(words["train"])
+
+    def split(name: str) -> Split:
+        images = _pictures(root, parts[name], name, progress)
+        index = torch.arange(EACH * len(images)) // EACH
+        sentences = vocabulary.tokens(words[name])
+        return Split({"image": images, "sentence": sentences}, {"image": index})
+
+    return Dataset(NAME, modalities(vocabulary), split("train"), split("test"))
+
+
+def modalities(vocabulary: Vocabulary, pixels: int = PIXELS) -> tuple[Modality, Modality]:
+    """A picture of a bird, and a caption of it."""
+    return (
+        Modality("image", "image", (3, pixels, pixels)),
+        Modality("sentence", "text", (LENGTH,), vocabulary.words),
+    )
+
+
+def captions(root: Path, part: Part) -> list[str]:
+    """The captions of a split, ten for each photograph in turn.
+
+    Raises:
+        ValueError: They are not ten for each photograph, or one is empty.
+    """
+    found = []
+    each = len(part.photographs) // len(part.texts)  # photographs that a file speaks of
+    for name in part.texts:
+        # bytes that are no UTF-8 are the no-break spaces of another encoding
+        lines = (root / name).read_text(encoding="utf-8", errors="replace").split("\n")
+        if not lines[-1].strip():
+            lines.pop()
+        for number, line in enumerate(lines, 1):
+            if not tokenise(line):
+                raise ValueError(f"{root / name} has an empty caption in line {number}, expected "
+                                 "one caption a line")  # fmt: skip
+        if len(lines) != EACH * each:
+            of = "its photograph" if each == 1 else f"each of {each:,} photographs"
+            raise ValueError(
+                f"{root / name} has {len(lines):,} captions, expected {EACH * each:,}: "
+                f"{EACH} for {of}"
+            )
+        found += lines
+    return found
+
+
+def _pictures(root: Path, part: Part, title: str, progress: Progress) -> Tensor:
+    """(N, 3, 64, 64) uint8."""
+    images = np.empty((len(part.photographs), 3, PIXELS, PIXELS), np.uint8)
+
+    def decode(i: int) -> None:
+        path = root / part.photographs[i]
+        images[i] = resized(path, (PIXELS, PIXELS)).transpose(2, 0, 1)
+
+    threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    with (
+        progress.stage(f"decoding CUB's {title} split", len(images), unit="image") as bar,
+        threads,
+    ):
+        for _ in threads.map(decode, range(len(images))):
+            bar.update(bar.done + 1)
+    return torch.from_numpy(images)
+
+
+# The layout of Shi et al.: photographs sorted by species and name, as torchvision's ImageFolder
+# sorts them, and all captions of a split in one file in that order.
+
+
+def _is_theirs(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _TEXTS.values())
+
+
+def _theirs(root: Path) -> dict[str, Part]:
+    parts = {}
+    for name, text in _TEXTS.items():
+        for path, is_there in ((root / text, Path.is_file), (root / name, Path.is_dir)):
+            if not is_there(path):
+                raise FileNotFoundError(f"{path} does not exist: expected {PUBLISHED.layout}")
+        photographs = tuple(
+            f"{name}/{species}/{photograph}"
+            for species in _sorted(root / name, os.DirEntry.is_dir)
+            for photograph in _sorted(root / name / species, _is_photograph)
+        )
+        if not photographs:
+            raise FileNotFoundError(
+                f"{root / name} holds no photographs, expected a folder of "
+                "JPEG files for each species"
+            )
+        parts[name] = Part(photographs, (text,))
+    return parts
+
+
+def _is_photograph(entry: os.DirEntry[str]) -> bool:
+    return entry.name.lower().endswith(_SUFFIXES)
+
+
+def _sorted(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if not e.name.startswith(".") and wanted(e))
+
+
+# Caltech's layout: lists of photographs and of their split, and Reed et al.'s captions in a file
+# for each photograph.
+
+_IMAGES, _SPLIT = "images.txt", "train_test_split.txt"
+_LISTS = {
+    _IMAGES: (re.compile(r"(\d+) (\S+)"), "a number and a photograph below images/"),
+    _SPLIT: (re.compile(r"(\d+) ([01])"), "a number and 1 for train or 0 for test"),
+}
+
+
+def _is_caltechs(folder: Path) -> bool:
+    return (folder / _CALTECH / _IMAGES).is_file()
+
+
+def _caltechs(root: Path) -> dict[str, Part]:
+    base = root / _CALTECH
+    names, split = _rows(base / _IMAGES), _rows(base / _SPLIT)
+    if names.keys() != split.keys():
+        lone = min(names.keys() ^ split.keys(), key=lambda key: (len(key), key))
+        has, lacks = (_IMAGES, _SPLIT) if lone in names else (_SPLIT, _IMAGES)
+        raise ValueError(
+            f"{base / lacks} lacks image {lone} of {has}, expected the same numbers in both"
+        )
+    text = next((name for name in _CAPTIONS if (root / name).is_dir()), None)
+    if text is None:
+        raise FileNotFoundError(f"{root / _CAPTIONS[0]} does not exist: expected a file of ten "
+                                "captions for each photograph, e.g. "
+                                "text/001.Black_footed_Albatross/*.txt")  # fmt: skip
+    parts = {}
+    for part, flag in (("train", "1"), ("test", "0")):
+        chosen = [names[key] for key in names if split[key] == flag]
+        if not chosen:
+            raise ValueError(
+                f"{base / _SPLIT} puts no photograph in the {part} split, expected some "
+                f"with {flag}"
+            )
+        for name in chosen:
+            caption, photograph = root / text / _text(name), base / "images" / name
+            for path, other in ((caption, photograph), (photograph, caption)):
+                if not path.is_file():
+                    raise FileNotFoundError(f"{path} does not exist, expected it to pair with "
+                                            f"{other}")  # fmt: skip
+        parts[part] = Part(
+            tuple(f"{_CALTECH}/images/{name}" for name in chosen),
+            tuple(f"{text}/{_text(name)}" for name in chosen),
+        )
+    return parts
+
+
+def _text(photograph: str) -> str:
+    return f"{os.path.splitext(photograph)[0]}.txt"
+
+
+def _rows(path: Path) -> dict[str, str]:
+    """Number -> value of one of Caltech's lists, in its order."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: expected {PUBLISHED.layout}")
+    pattern, form = _LISTS[path.name]
+    rows: dict[str, str] = {}
+    lines = path.read_text(encoding="utf-8", errors="replace").rstrip().split("\n")
+    for number, line in enumerate(lines, 1):
+        match = pattern.fullmatch(line.strip())
+        if not match or match[1] in rows:
+            raise ValueError(
+                f"{path} says {line.strip()!r} in line {number}, expected {form}, and each number "
+                "once"
+            )
+        rows[match[1]] = match[2]
+    return rows
+
+
+cub = Source(
+    title="photographs of birds with ten captions each, 64 x 64 RGB (11,788 photographs)",
+    paper="Wah, Branson, Welinder, Perona, Belongie: The Caltech-UCSD Birds-200-2011 dataset, "
+    "2011, https://www.vision.caltech.edu/datasets/cub_200_2011; captions by Reed, Akata, "
+    "Schiele, Lee: Learning deep representations of fine-grained visual descriptions, 2016, "
+    "https://arxiv.org/abs/1605.05395",
+    load=load,
+    files=PUBLISHED.files,
+    licence="the photographs for non-commercial research and education only, as the "
+    "Caltech-UCSD Birds 200-2011 data set asks; their rights stay with the photographers",
+    layout=PUBLISHED.layout,
+)

@@ -1,0 +1,251 @@
+"""Builds a PolyMNIST of any number of modalities from MNIST and as many background pictures.
+
+The recipe is that of Sutter, Daunhawer & Vogt, "Generalized Multimodal ELBO", ICLR 2021,
+https://arxiv.org/abs/2105.02470: for each modality and digit the pictures of MNIST are permuted
+on their own, binarised, and laid over a random crop of that modality's background by inverting
+its colours under the digit.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from mmbench.datasets import idx
+from mmbench.progress import Progress
+from mmbench.seeds import derive
+
+PIXELS = idx.PIXELS
+THRESHOLD = 128
+"""MNIST's pixels above it are the digit."""
+DIGITS = range(10)
+ENDINGS = (".jpg", ".jpeg", ".png")
+
+Bytes = NDArray[np.uint8]
+Integers = NDArray[np.int64]
+
+
+def build(
+    mnist: Path,
+    backgrounds: Path,
+    out: Path,
+    modalities: int,
+    train: int | None = None,
+    test: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> None:
+    """Writes out/MMNIST/{train,test}/m{k}/{i}.{digit}.png, 8-bit RGB, as PolyMNIST is published.
+
+    Example i of a digit pairs the modalities, whose hands are independent. Equal arguments make
+    equal pictures, and the first modalities are the same however many there are.
+
+    Args:
+        mnist: The folder of MNIST, e.g. the one that holds MNIST/raw/.
+        backgrounds: A folder of *.jpg and *.png; the first K in natural order are taken (2.jpg
+            comes before 10.jpg).
+        out: The folder to make. It appears when all is written.
+        modalities: K, at least 2.
+        train: Training examples, shared out equally to the digits; by default all 60,000, whose
+            digits differ a little in number.
+        test: Test examples; by default all 10,000.
+        seed: Of the pairing and the crops.
+        progress: Where to report; silent by default.
+
+    Raises:
+        FileExistsError: There is something at `out`.
+        FileNotFoundError: MNIST or the backgrounds are not there.
+        ValueError: There are too few modalities, backgrounds or digits, or a file is damaged.
+    """
+    progress = progress or Progress(None)
+    if modalities < 2:
+        raise ValueError(f"{modalities} modalities make no pairs, expected at least 2")
+    if os.path.lexists(out):
+        raise FileExistsError(f"{out} exists already: name a folder that does not, or remove it")
+    pictures = [_picture(path) for path in _backgrounds(backgrounds, modalities)]
+    place = idx.place(mnist)
+    if place is None:
+        raise FileNotFoundError(
+            f"{mnist} does not hold MNIST: expected MNIST/raw/train-images-idx3-ubyte and three "
+            "more files, plain or .gz; 'mmbench data download mnist-svhn' gets them"
+        )
+    splits = {}
+    for part, count in (("train", train), ("test", test)):
+        images, labels = idx.digits(mnist / place, part)
+        shares = _shares(labels, part, count)
+        splits[part] = (images, [np.flatnonzero(labels == d) for d in DIGITS], shares)
+
+    jobs = [(part, k, d) for part in splits for k in range(modalities) for d in DIGITS]
+    with _folder(out) as beside:
+
+        def work(job: tuple[str, int, int]) -> int:
+            part, k, digit = job
+            images, members, shares = splits[part]
+            rng = np.random.default_rng(derive(seed, "polymnist", *job))
+            rows = rng.permutation(members[digit])[: shares[digit]]
+            folder = beside / "MMNIST" / part / f"m{k}"
+            for i, tile in enumerate(overlay(images[rows], pictures[k], rng)):
+                Image.fromarray(tile).save(folder / f"{i}.{digit}.png")
+            return len(rows)
+
+        for part in splits:
+            for k in range(modalities):
+                (beside / "MMNIST" / part / f"m{k}").mkdir(parents=True)
+        total = modalities * sum(sum(shares) for _, _, shares in splits.values())
+        threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        with progress.stage(f"writing {out}", total, unit="image") as bar, threads:
+            try:
+                for count in threads.map(work, jobs):
+                    bar.update(bar.done + count)
+            except BaseException:
+                threads.shutdown(cancel_futures=True)
+                raise
+
+
+def overlay(digits: Bytes, picture: Bytes, rng: np.random.Generator) -> Bytes:
+    """Digits over random crops of a picture, whose colours are inverted under the digit.
+
+    Args:
+        digits: (N, 28, 28), 0 is paper and 255 is ink.
+        picture: (H, W, 3), neither side shorter than 28.
+        rng: Where to crop.
+
+    Returns:
+        (N, 28, 28, 3).
+    """
+    height, width = (size - PIXELS + 1 for size in picture.shape[:2])
+    y, x = rng.integers(height, size=len(digits)), rng.integers(width, size=len(digits))
+    crops = np.lib.stride_tricks.sliding_window_view(picture, (PIXELS, PIXELS), axis=(0, 1))
+    tiles = crops[y, x].transpose(0, 2, 3, 1)
+    return np.where(digits[..., None] > THRESHOLD, 255 - tiles, tiles)
+
+
+def _shares(labels: Integers, part: str, count: int | None) -> list[int]:
+    """How many examples each digit gets."""
+    there: list[int] = np.bincount(labels, minlength=10).tolist()
+    if count is None:
+        return there
+    if count < 10:
+        raise ValueError(f"{part} is {count}, expected at least 10: one example of each digit")
+    shares = [len(range(d, count, 10)) for d in DIGITS]
+    for d, (wanted, held) in enumerate(zip(shares, there, strict=True)):
+        if wanted > held:
+            raise ValueError(
+                f"{part} is {count}, which takes {wanted} pictures of the digit {d}; MNIST has "
+                f"{held}: expected at most {10 * min(there)}"
+            )
+    return shares
+
+
+def _backgrounds(folder: Path, count: int) -> list[Path]:
+    """The first pictures of a folder in natural order."""
+    if not folder.is_dir():
+        wrong = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise FileNotFoundError(f"{folder} {wrong}: expected {count} background pictures in it")
+    natural = lambda path: [int(s) if s.isdecimal() else s for s in re.split(r"(\d+)", path.name)]
+    found = [p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and p.name[0] != "."]
+    found = sorted(sorted(found), key=natural)
+    if len(found) < count:
+        raise ValueError(
+            f"{folder} has {len(found)} pictures ({', '.join(ENDINGS)}), expected one for each "
+            f"of the {count} modalities: add {count - len(found)}, or ask for fewer modalities"
+        )
+    return found[:count]
+
+
+def _picture(path: Path) -> Bytes:
+    """(H, W, 3)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("JPEG", "PNG")) as image:
+                pixels = np.array(image.convert("RGB"))
+    except UnidentifiedImageError:
+        raise ValueError(f"{path} is no picture, expected a JPEG or PNG") from None
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, OSError, SyntaxError,
+            ValueError) as error:  # what Pillow raises on bad content  # fmt: skip
+        raise ValueError(f"{path} cannot be decoded ({error}), expected a whole JPEG or PNG of a "
+                         "sensible size") from None  # fmt: skip
+    if min(pixels.shape[:2]) < PIXELS:
+        raise ValueError(f"{path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, expected at "
+                         f"least {PIXELS} x {PIXELS}")  # fmt: skip
+    return pixels
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    """Yields a folder beside `path` to fill; renamed to `path` if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        yield part
+        part.rename(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@click.command("polymnist")
+@click.option(
+    "--mnist",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder that holds MNIST/raw/, as torchvision keeps it.",
+)
+@click.option(
+    "--backgrounds",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A folder of *.jpg and *.png, one picture for each modality.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder to make; name it by --data afterwards.",
+)
+@click.option(
+    "--modalities",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="How many views an example has.",
+)
+@click.option("--train", type=int, metavar="N", help="Training examples; by default all 60,000.")
+@click.option("--test", type=int, metavar="N", help="Test examples; by default all 10,000.")
+@click.option("--seed", default=0, show_default=True, help="Of the pairing and the crops.")
+def build_polymnist(
+    mnist: Path,
+    backgrounds: Path,
+    out: Path,
+    modalities: int,
+    train: int | None,
+    test: int | None,
+    seed: int,
+) -> None:
+    """Writes a PolyMNIST of K modalities by the published recipe.
+
+    \b
+    Example:
+      mmbench data build polymnist --mnist DIR --backgrounds DIR --modalities 10 --out DIR
+    """  # noqa: D301  (click's mark for "do not wrap" is the control character)
+    build(mnist, backgrounds, out, modalities, train, test, seed, Progress())
+    click.echo(f"{out}: use it by --dataset polymnist --data {out}")

@@ -1,0 +1,79 @@
+"""Every protocol in the package fits its data set, and every model that it sets."""
+
+from importlib.resources import files
+
+import pytest
+import torch
+
+from mmbench.core import Modality
+from mmbench.evaluate import Evaluation
+from mmbench.models.architecture import architectures
+from mmbench.protocol import construct, load, resolve
+from mmbench.registry import find, names
+
+WORDS = tuple(map(str, range(50)))
+
+
+def digits(*m):
+    return [Modality(k, "image", (3, 28, 28)) for k in m]
+
+
+def birds(side):
+    return [
+        Modality("image", "image", (3, side, side)),
+        Modality("sentence", "text", (32,), WORDS),
+    ]
+
+
+def faces(side):
+    return [Modality("image", "image", (3, side, side)), Modality("mask", "mask", (1, side, side)),
+            Modality("attributes", "attributes", (18,), WORDS[:18])]  # fmt: skip
+
+
+PAIRS = [Modality("mnist", "image", (1, 28, 28)), Modality("svhn", "image", (3, 32, 32))]
+MHD = [Modality("image", "image", (1, 28, 28)), Modality("trajectory", "trajectory", (200,)),
+       Modality("sound", "sound", (1, 32, 128))]  # fmt: skip
+SETS = {
+    "mnist-svhn": PAIRS, "mnist-svhn-mini": PAIRS, "mhd": MHD, "mhd-mini": MHD,
+    "polymnist": digits("m0", "m1", "m2", "m3", "m4"), "polymnist-mini": digits("m0", "m1", "m2"),
+    "cub": birds(64), "cub-mini": birds(64), "cub-mini-32": birds(32),
+    "celebamask-hq": faces(128), "celebamask-mini": faces(128), "celebamask-mini-32": faces(32),
+    "default": [*MHD, *faces(32)[1:], *birds(32)[1:]],
+}  # fmt: skip
+
+
+def test_every_protocol_and_data_set_is_here():
+    shipped = {p.name.removesuffix(".toml") for p in (files("mmbench") / "protocols").iterdir()}
+    assert shipped == set(SETS)
+    assert set(names("datasets")) == set(SETS) - {"default"}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_model_is_set(name):
+    assert set(load(name)["models"]) == {m for m in names("models") if ":" not in m}
+
+
+@pytest.mark.parametrize(("name", "model"), [(n, m) for n in SETS for m in load(n)["models"]])
+def test_a_protocol_builds_its_models(name, model):
+    settings = resolve(load(name), model)
+    evaluation = construct(Evaluation, settings["evaluation"], "evaluation")
+    kind = find("models", model)
+    table = dict(settings["model"])
+    if kind.has_sampler:
+        table["sampler"] = evaluation.sampler
+    with torch.device("meta"):  # nothing is drawn or held
+        parts = architectures(SETS[name], settings["modalities"])
+        built = construct(kind, table, f"models.{model}", SETS[name], parts)
+    assert sum(p.numel() for p in built.parameters()) > 1000
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_number_of_a_published_protocol_has_a_source(name):
+    """In the protocols of real data sets, for MLD."""
+    if name.endswith(("-mini", "-mini-32")) or name == "default":
+        return
+    text = (files("mmbench") / "protocols" / f"{name}.toml").read_text(encoding="utf-8")
+    mld = text[text.index("[models.mld]") : text.index("[models.mvae]")]
+    for line in mld.splitlines():
+        if "=" in line.split("#")[0] and not line.startswith(("[", "#")):
+            assert "#" in line, line
