@@ -12,7 +12,7 @@ import torch
 
 from mmbench.core import Context, Dataset, Modality, Split
 from mmbench.metrics import classifiers
-from mmbench.metrics.classifiers import build, classifier
+from mmbench.metrics.classifiers import build, classifier, view
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 
@@ -210,6 +210,17 @@ def test_two_processes_race_for_one_classifier(tmp_path):
     assert first == second and "test accuracy 100.0 %" in first
     (folder,) = (tmp_path / "classifiers").iterdir()
     assert len(list(folder.glob("*.safetensors"))) == 1
+
+
+def test_shared_pictures_count_once():
+    index = {"x": torch.tensor([2, -1, 0, 2, 0, 2])}
+    split = Split({"x": torch.arange(4.0)[:, None], "y": torch.zeros(6, 1)}, index,
+                  torch.tensor([7, 8, 9, 7, 9, 7]))  # fmt: skip
+    seen = view(split, "x")
+    assert len(seen) == 2
+    assert seen.batch(torch.arange(2))["x"].flatten().tolist() == [0, 2]
+    assert seen.labels.tolist() == [9, 7]
+    assert view(split, "y").labels is split.labels
 
 
 def test_fingerprint_is_of_one_modality():
