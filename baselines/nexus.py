@@ -116,10 +116,10 @@ class NEXUS(MultimodalVAE):
     def _dropped(self, present: Tensor, noise: torch.Generator) -> Tensor:
         """Which messages are aggregated, (M, B): some of those present, at least one."""
         M, B = present.shape
-        options = {"generator": noise, "device": present.device}
-        lose = torch.rand(B, **options) < self.drop
-        left = torch.randint(1, max(M, 2), (B,), **options)
-        order = torch.rand(M, B, **options) + (1 - present) * 2  # absent ones come last
+        device = present.device
+        lose = torch.rand(B, generator=noise, device=device) < self.drop
+        left = torch.randint(1, max(M, 2), (B,), generator=noise, device=device)
+        order = torch.rand(M, B, generator=noise, device=device) + (1 - present) * 2  # absent last
         rank = order.argsort(0).argsort(0)
         return present * torch.where(lose, (rank < left).float(), 1.0)
 

@@ -58,8 +58,8 @@ def _picture_decoder(modality: Modality, latent: int) -> nn.Module:
     layers: list[nn.Module] = [*_dense(latent, DENSE // 2), nn.Linear(DENSE // 2, flat)]
     layers.append(nn.Unflatten(1, (first, *sides[-1])))
     outs = [*widths[:-1][::-1], channels][: len(widths)]
-    for inputs, width, side in zip(widths[::-1], outs, sides[-2::-1], strict=True):
-        even = tuple((n + 1) % 2 for n in side)  # an odd side is one less than twice its half
+    for inputs, width, (h, w) in zip(widths[::-1], outs, sides[-2::-1], strict=True):
+        even = ((h + 1) % 2, (w + 1) % 2)  # an odd side is one less than twice its half
         layers += [nn.BatchNorm2d(inputs), nn.SiLU()]
         layers.append(nn.ConvTranspose2d(inputs, width, 3, 2, 1, even))
     return nn.Sequential(*layers)
