@@ -11,6 +11,7 @@ torch.set_num_threads(1)  # the networks of tests are small: threads cost more t
 
 def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", help="device of the tests: cpu, cuda, ...")
+    parser.addoption("--slow", action="store_true", help="also run what takes minutes")
 
 
 @pytest.fixture
@@ -30,12 +31,13 @@ def _own_cache(cache, monkeypatch):
     monkeypatch.setenv("MMBENCH_CACHE", str(cache))
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     data = Path(os.environ.get("MMBENCH_DATA", ""))
     missing = {
         "gpu": None if torch.cuda.is_available() else "needs a CUDA device",
         "realdata": None if os.environ.get("MMBENCH_DATA") and data.is_dir()
         else "needs MMBENCH_DATA, the folder of real samples",
+        "slow": None if config.getoption("--slow") else "takes minutes: give --slow",
     }  # fmt: skip
     for item in items:
         for marker, reason in missing.items():

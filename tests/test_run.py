@@ -64,7 +64,6 @@ def content(folder):
     return record, load_file(weights)
 
 
-@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_to_the_same_bits(command, tmp_path):
     finished(command("whole"))
     wanted, weights = content(tmp_path / "whole")
@@ -85,7 +84,6 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bits(command, tmp_path):
     assert not list((tmp_path / "cut").rglob("*.checkpoint"))
 
 
-@pytest.mark.slow
 def test_of_two_equal_runs_one_is_told_to_wait(command, tmp_path):
     a, b = command("both"), command("both")
     (_, first), (_, second) = a.communicate(timeout=300), b.communicate(timeout=300)
