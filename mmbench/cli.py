@@ -260,6 +260,26 @@ def table(results: Path, out: Path | None) -> None:
         click.echo(f"wrote {out}")
 
 
+@main.command()
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="results",
+    show_default=True,
+    metavar="DIR",
+    help="The results folder.",
+)
+def claims(results: Path) -> None:
+    """Says which of the papers' claims the results bear out."""
+    from mmbench.leaderboard.claims import verdicts
+    from mmbench.store import find
+
+    words = {True: "holds", False: "DOES NOT HOLD", None: "open"}
+    for dataset, claim, verdict in verdicts(find(results)):
+        click.echo(f"{dataset}: {claim.name}: {words[verdict.holds]}\n    {claim.statement}\n"
+                   f"    {verdict.evidence}\n    {claim.source}")  # fmt: skip
+
+
 main.add_command(data)
 
 
