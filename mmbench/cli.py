@@ -59,6 +59,16 @@ class Numbers(click.Command):
         return super().parse_args(ctx, spelt)
 
 
+_results = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="results",
+    show_default=True,
+    metavar="DIR",
+    help="The results folder.",
+)
+
+
 @click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mmbench")
 def main() -> None:
@@ -235,14 +245,7 @@ def list_(group: str) -> None:
 
 
 @main.command()
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path, file_okay=False),
-    default="results",
-    show_default=True,
-    metavar="DIR",
-    help="The results folder.",
-)
+@_results
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Also write to a file: .md, .csv or .tex.")  # fmt: skip
 def table(results: Path, out: Path | None) -> None:
@@ -261,14 +264,7 @@ def table(results: Path, out: Path | None) -> None:
 
 
 @main.command()
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path, file_okay=False),
-    default="results",
-    show_default=True,
-    metavar="DIR",
-    help="The results folder.",
-)
+@_results
 def claims(results: Path) -> None:
     """Says which of the papers' claims the results bear out."""
     from mmbench.leaderboard.claims import verdicts
