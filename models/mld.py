@@ -214,10 +214,11 @@ class MLD(LatentModel):
         z = torch.zeros(len(train), len(self.latents_mean), device=train.device)
         for m in self.names:
             here, encoder = self.place[m], self._autoencoder(m).encoder
-            examples = train.present(m).nonzero()[:, 0]
-            for rows in examples.split(ROWS):
-                z[rows, here] = encoder(train.batch(rows, [m])[m])
-            known = z[examples, here].double()
+            views = Split({m: train.tensors[m]})  # each once, however many examples share it
+            chunks = torch.arange(len(views), device=train.device).split(ROWS)
+            codes = torch.cat([encoder(views.batch(rows)[m]) for rows in chunks])
+            z[:, here] = codes[train.index[m]] if m in train.index else codes
+            known = z[train.present(m), here].double()
             self.latents_mean[here] = known.mean(0).float()
             self.latents_std[here] = known.std(0).clamp_min(1e-6).float()
         return z.sub_(self.latents_mean).div_(self.latents_std)
