@@ -206,10 +206,26 @@ def fid_inception() -> nn.Module:
     return network
 
 
+def check(samples: Tensor, modality: Modality) -> None:
+    """Refuses samples (N, *shape) that are not of a modality.
+
+    Raises:
+        ValueError: They have another shape, or are not finite.
+    """
+    if tuple(samples.shape[1:]) != modality.shape or not len(samples):
+        raise ValueError(f"samples of {modality.name} have shape {tuple(samples.shape)}, expected "
+                         f"(N, {', '.join(map(str, modality.shape))})")  # fmt: skip
+    for start in range(0, len(samples), 1024):
+        bad = (~samples[start : start + 1024].isfinite()).flatten(1).any(1).nonzero()
+        if len(bad):
+            raise ValueError(f"samples of {modality.name} are not finite, the first of them in "
+                             f"row {start + int(bad[0])}")  # fmt: skip
+
+
 def batches(
     samples: Tensor, modality: Modality, size: int, device: torch.device
 ) -> Iterator[Tensor]:
-    """Samples on their way into a network, `size` at a time.
+    """Samples on their way into a network, `size` at a time, once all are found good.
 
     Args:
         samples: (N, *shape).
@@ -220,14 +236,6 @@ def batches(
     Raises:
         ValueError: They have another shape, or are not finite.
     """
-    if tuple(samples.shape[1:]) != modality.shape or not len(samples):
-        raise ValueError(f"samples of {modality.name} have shape {tuple(samples.shape)}, expected "
-                         f"(N, {', '.join(map(str, modality.shape))})")  # fmt: skip
+    check(samples, modality)
     for start in range(0, len(samples), size):
-        batch = samples[start : start + size].to(device)
-        if not batch.isfinite().all():
-            raise ValueError(
-                f"samples of {modality.name} are not finite, the first of them in row "
-                f"{start + int((~batch.isfinite()).flatten(1).any(1).nonzero()[0])}"
-            )
-        yield batch
+        yield samples[start : start + size].to(device)
