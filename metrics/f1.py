@@ -1,0 +1,82 @@
+"""F1 of generated attributes and masks against those of the example conditioned on.
+
+Wesego and Rooshenas, "Score-based multimodal autoencoder", 2024, https://arxiv.org/abs/2305.15708,
+and "Multimodal ELBO with diffusion decoders", 2024, https://arxiv.org/abs/2408.16883, table 3:
+2·TP / (2·TP + FP + FN) of each sample over its attributes or pixels, averaged over samples
+(scikit-learn's `f1_score(average="samples")`). An attribute or a pixel is there where its value is
+above 0.5, in the sample and in the example alike. Where both are empty they agree, which counts as
+1 (scikit-learn's `zero_division=1`).
+
+Joint samples have no example that they should agree with, and no F1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from mmbench.core import Context, Dataset, Generated, Metric, Score
+from mmbench.metrics.extractors import check
+
+THRESHOLD = 0.5
+BLOCK = 1024  # samples at a time
+
+
+def f1_score(samples: Tensor, truth: Tensor) -> float:
+    """The F1 of each sample, averaged; from 0 to 1, and the same with the arguments exchanged.
+
+    Args:
+        samples: (N, ...), probabilities in [0, 1] or bool.
+        truth: (N, ...), of the same shape.
+
+    Raises:
+        ValueError: There are no samples, the shapes differ, or a value is outside [0, 1].
+    """
+    if samples.shape != truth.shape or samples.ndim < 2 or 0 in samples.shape:
+        raise ValueError(f"samples of shape {tuple(samples.shape)} cannot be compared with "
+                         f"{tuple(truth.shape)}, expected (N, ...) twice")  # fmt: skip
+    total = 0.0
+    for x, y in zip(samples.split(BLOCK), truth.split(BLOCK), strict=True):
+        there = []
+        for title, values in (("samples", x), ("truth", y)):
+            if not bool(((values >= 0) & (values <= 1)).all()):
+                reach = f"{float(values.min()):g} to {float(values.max()):g}"
+                raise ValueError(f"the {title} reach from {reach}, expected values in [0, 1]")
+            there.append((values > THRESHOLD).flatten(1).to(x.device))
+        a, b = there
+        both, either = 2 * (a & b).sum(1).double(), (a.sum(1) + b.sum(1)).double()
+        total += float(torch.where(either > 0, both / either, 1).sum())
+    return total / len(samples)
+
+
+def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
+    given, rows = generated.given, generated.rows
+    if not given:
+        return
+    for m, samples in generated.samples.items():
+        modality = dataset.modality(m)
+        if modality.kind not in ("attributes", "mask"):
+            continue
+        check(samples, modality)
+        if len(samples) != len(rows):
+            raise ValueError(f"{len(samples)} samples of {m} for {len(rows)} test examples; "
+                             "expected one for each")  # fmt: skip
+        total = 0.0
+        for x, block in zip(samples.split(BLOCK), rows.split(BLOCK), strict=True):
+            truth = dataset.test.batch(block, [m])[m]
+            # An unbounded likelihood may overshoot; above and below do not change by clamping.
+            total += f1_score(x.clamp(0, 1), truth) * len(x)
+        yield Score("f1", given, m, total / len(samples), len(samples))
+
+
+f1 = Metric(
+    name="f1",
+    title="F1",
+    better="higher",
+    unit="",
+    paper="Wesego and Rooshenas, Score-based multimodal autoencoder, 2024, "
+    "https://arxiv.org/abs/2305.15708",
+    compute=_compute,
+)

@@ -1,0 +1,118 @@
+"""Improved precision and recall: how many samples look real, and how much of the real is covered.
+
+Kynkäänniemi, Karras, Laine, Lehtinen and Aila, "Improved precision and recall metric for assessing
+generative models", 2019, https://arxiv.org/abs/1904.06991. A set of features spans the balls
+around each of them that reach to its third nearest neighbour in the set. Precision is the fraction
+of generated samples within the balls of the real ones, recall that of the real ones within the
+balls of the generated. Features that are equal span one ball. An outlier spans a large one, so
+noise lowers precision, but recall only falls with what the samples leave out.
+
+RGB images are seen through FID's Inception (the paper: VGG-16), other modalities through the
+classifier of their own; the network is part of every score. Values depend on the number of
+samples, so only those of equal n may be compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from mmbench.core import Context, Dataset, Generated, Metric, Score
+from mmbench.metrics.extractors import INCEPTION
+from mmbench.metrics.features import compare, paired
+
+NEIGHBOURS = 3
+BLOCK = 1024
+"""Samples whose distances to all others are in memory at once."""
+
+
+def precision_of(generated: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
+    """The fraction of the generated features that the real ones span, from 0 to 1.
+
+    Args:
+        generated: (N, d) features.
+        real: (N', d) features.
+        k: Up to which neighbour a ball reaches.
+
+    Raises:
+        ValueError: The features are not finite or differ in dimension, or a set has at most k
+            samples.
+    """
+    x, y = _centred(generated, real, k)
+    return _covered(x, y, k)
+
+
+def recall_of(generated: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
+    """The fraction of the real features that the generated ones span; as `precision_of`."""
+    x, y = _centred(generated, real, k)
+    return _covered(y, x, k)
+
+
+def _centred(generated: Tensor, real: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Distances do not change, and lose fewer digits."""
+    if k < 1:
+        raise ValueError(f"k is {k}, expected at least 1 neighbour")
+    x, y = paired(generated, real, least=k + 1)
+    mean = y.mean(0)
+    return x - mean, y - mean
+
+
+def _covered(points: Tensor, among: Tensor, k: int) -> float:
+    """How many points lie in the balls of a set, in memory that does not depend on theirs."""
+    centres = among.unique(dim=0)
+    # A set that collapsed to k points or fewer: the balls reach to the farthest, or nowhere.
+    reach = _radii(centres, min(k, len(centres) - 1))
+    inside = 0
+    for block in points.split(BLOCK):
+        within, rounding = torch.zeros(len(block), dtype=torch.bool, device=block.device), 1e-12
+        for i, part in enumerate(centres.split(BLOCK)):
+            squared, norms = _squared(block, part)
+            limit = reach[i * BLOCK : i * BLOCK + len(part)]
+            within |= (squared <= limit + rounding * norms).any(1)
+        inside += int(within.sum())
+    return inside / len(points)
+
+
+def _radii(centres: Tensor, k: int) -> Tensor:
+    """The squared distance of each to its k-th nearest neighbour among the others."""
+    if not k:
+        return centres.new_zeros(len(centres))
+    radii = []
+    for i, block in enumerate(centres.split(BLOCK)):
+        nearest = centres.new_full((len(block), 0), math.inf)
+        for j, part in enumerate(centres.split(BLOCK)):
+            squared, _ = _squared(block, part)
+            if i == j:
+                squared.fill_diagonal_(math.inf)
+            both = torch.cat([nearest, squared], 1)
+            nearest = both.topk(min(k, both.shape[1]), largest=False).values
+        radii.append(nearest.amax(1))
+    return torch.cat(radii)
+
+
+def _squared(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Squared distances (len(a), len(b)), and the sums of squared norms that they come from."""
+    norms = a.square().sum(1)[:, None] + b.square().sum(1)
+    return torch.addmm(norms, a, b.T, alpha=-2).clamp_(min=0), norms
+
+
+_PAPER = (
+    "Kynkäänniemi, Karras, Laine, Lehtinen and Aila, Improved precision and recall metric for "
+    "assessing generative models, 2019, https://arxiv.org/abs/1904.06991"
+)
+
+
+def _metric(name: str, title: str, value: Callable[[Tensor, Tensor], float]) -> Metric:
+    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
+        least = NEIGHBOURS + 1
+        return compare(name, value, generated, dataset, context, least=least, rgb_only=False)
+
+    return Metric(name, title, "higher", "", _PAPER, compute, INCEPTION.url)
+
+
+precision = _metric("precision", "Precision", partial(precision_of, k=NEIGHBOURS))
+recall = _metric("recall", "Recall", partial(recall_of, k=NEIGHBOURS))

@@ -1,0 +1,134 @@
+"""How well images are reconstructed: mean squared error and structural similarity.
+
+SSIM is that of Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error
+visibility to structural similarity", 2004, https://doi.org/10.1109/TIP.2003.819861, with the
+paper's Gaussian window (11 pixels, σ = 1.5) and constants (0.01, 0.03), the data range 1 and
+biased variances, averaged over the places where the window lies within the image and over
+channels; so computes scikit-image's `structural_similarity(gaussian_weights=True, sigma=1.5,
+use_sample_covariance=False, data_range=1)`.
+
+Images are in [0, 1]; samples are clamped to it. Both are averaged over images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mmbench.core import Context, Dataset, Generated, Metric, Score
+from mmbench.metrics.extractors import check
+from mmbench.metrics.features import precise
+
+WINDOW, SIGMA = 11, 1.5
+C1, C2 = 0.01**2, 0.03**2
+BLOCK = 16  # images at a time
+
+
+def mean_squared_error(images: Tensor, truth: Tensor) -> Tensor:
+    """Of each image, over its pixels and channels; (N, C, H, W) twice -> (N,), float64.
+
+    Raises:
+        ValueError: There are no images, the shapes differ, or a value is outside [0, 1].
+    """
+    x, y = _alike(images, truth)
+    return (x - y).square().flatten(1).mean(1)
+
+
+def structural_similarity(images: Tensor, truth: Tensor) -> Tensor:
+    """Of each image, at most 1, where they are equal; (N, C, H, W) twice -> (N,), float64.
+
+    Raises:
+        ValueError: There are no images, the shapes differ, a value is outside [0, 1], or an image
+            is smaller than the window.
+    """
+    x, y = _alike(images, truth)
+    h, w = x.shape[2:]
+    if min(h, w) < WINDOW:
+        raise ValueError(f"SSIM's window has {WINDOW} pixels a side, the images only {h} x {w}")
+    maps = torch.stack([x, y, x * x, y * y, x * y])
+    # The window is separable: a band matrix from the left and one from the right.
+    maps = (_band(h, x.device).T @ maps @ _band(w, x.device)).flatten(2)
+    mean_x, mean_y, xx, yy, xy = maps
+    var_x, var_y, covariance = xx - mean_x**2, yy - mean_y**2, xy - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
+    structure = (2 * covariance + C2) / (var_x + var_y + C2)
+    similarity: Tensor = (luminance * structure).mean(1)
+    return similarity
+
+
+def _band(size: int, device: torch.device) -> Tensor:
+    """The window at each place of a line of pixels: (size, size − 10)."""
+    window = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
+    window = (-(window**2) / (2 * SIGMA**2)).exp()
+    band = torch.zeros(size, size - WINDOW + 1, dtype=torch.float64)
+    for i in range(band.shape[1]):
+        band[i : i + WINDOW, i] = window / window.sum()
+    return band.to(device)
+
+
+def _alike(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    if images.shape != truth.shape or images.ndim != 4 or 0 in images.shape:
+        raise ValueError(f"images of shape {tuple(images.shape)} cannot be compared with "
+                         f"{tuple(truth.shape)}, expected (N, C, H, W) twice")  # fmt: skip
+    for title, x in (("images", images), ("true images", truth)):
+        if not bool(((x >= 0) & (x <= 1)).all()):
+            raise ValueError(f"the {title} reach from {float(x.min()):g} to {float(x.max()):g}, "
+                             "expected values in [0, 1]")  # fmt: skip
+    return images.double(), truth.to(images.device).double()
+
+
+def _metric(
+    name: str,
+    title: str,
+    better: Literal["higher", "lower"],
+    paper: str,
+    measure: Callable[[Tensor, Tensor], Tensor],
+    least: int,
+) -> Metric:
+    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
+        given, rows = generated.given, generated.rows
+        for m, samples in generated.samples.items():
+            modality = dataset.modality(m)
+            if modality.kind != "image" or m not in given:
+                continue
+            check(samples, modality)
+            if len(samples) != len(rows):
+                raise ValueError(f"{len(samples)} reconstructions of {m} for {len(rows)} test "
+                                 "examples; expected one for each")  # fmt: skip
+            if min(modality.shape[1:]) < least:
+                reason = f"{title} needs images of at least {least} x {least} pixels"
+                yield Score(name, given, m, None, len(samples), reason=reason)
+                continue
+            device = precise(samples.device)
+            values = [
+                measure(x.to(device).clamp(0, 1), dataset.test.batch(block, [m])[m].to(device))
+                for x, block in zip(samples.split(BLOCK), rows.split(BLOCK), strict=True)
+            ]
+            mean = math.fsum(torch.cat(values).tolist()) / len(samples)
+            yield Score(name, given, m, mean, len(samples))
+
+    return Metric(name, title, better, "", paper, compute)
+
+
+mse = _metric(
+    "mse",
+    "MSE",
+    "lower",
+    "Wesego and Rooshenas, Multimodal ELBO with diffusion decoders, 2024, "
+    "https://arxiv.org/abs/2408.16883",
+    mean_squared_error,
+    1,
+)
+ssim = _metric(
+    "ssim",
+    "SSIM",
+    "higher",
+    "Wang, Bovik, Sheikh and Simoncelli, Image quality assessment: from error visibility to "
+    "structural similarity, 2004, https://doi.org/10.1109/TIP.2003.819861",
+    structural_similarity,
+    WINDOW,
+)
