@@ -79,7 +79,8 @@ class MMVAE(MultimodalVAE):
 
     def laplaces(self, x: Batch) -> Laplace:
         """q(z | xᵐ) of each modality in x: (len(x), B, D)."""
-        return stack([Laplace.of(self.encoders[m](x[m])) for m in self.names if m in x])
+        y = self.encoded(x)
+        return stack([Laplace.of(y[m]) for m in self.names if m in y])
 
     def objective(self, x: Batch, present: Tensor, noise: torch.Generator) -> Tensor:
         """1/M Σ_m of the bound with K samples of expert m (equation 3's looser form, A.2)."""

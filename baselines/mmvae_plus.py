@@ -86,7 +86,16 @@ class MMVAEPlus(MultimodalVAE):
 
     def shared(self, x: Batch) -> Laplace:
         """q(z | xᵐ) of each modality in x: (len(x), B, D)."""
-        return stack([Laplace.of(self.encoders[m](x[m])) for m in self.names if m in x])
+        y = self.encoded(x)
+        return stack([Laplace.of(y[m][:, : 2 * self.latent]) for m in self.names if m in y])
+
+    def own(self, y: Tensor) -> Laplace:
+        """q(wᵐ | xᵐ), of what the encoders of a modality make of it."""
+        return Laplace.of(y[:, 2 * self.latent :])
+
+    def read(self, name: str, x: Tensor) -> Tensor:
+        """Of both encoders, (B, 2 D + 2 P)."""
+        return torch.cat([self.encoders[name](x), self.private_encoders[name](x)], 1)
 
     def objective(self, x: Batch, present: Tensor, noise: torch.Generator) -> Tensor:
         """1/M Σ_m log 1/K Σ_k p(x | z, w) [p(z, wᵐ) / (q(z | x) q(wᵐ | xᵐ))]^β (equation 6).
@@ -94,8 +103,9 @@ class MMVAEPlus(MultimodalVAE):
         Modality n is reconstructed from z and its own wⁿ where n = m, from r(wⁿ) otherwise.
         """
         K, detached = self.samples, self.estimator == "dreg"
-        own = stack([Laplace.of(self.private_encoders[m](x[m])) for m in self.names])
-        q = self.shared(x)
+        y = self.encoded(x)
+        own = stack([self.own(y[m]) for m in self.names])
+        q = self.shared(y)
         z = q.sample(noise, (K,)).transpose(0, 1)  # (M, K, B, D)
         w = own.sample(noise, (K,)).transpose(0, 1)  # (M, K, B, P)
         u = torch.cat([z, w], -1)
@@ -122,11 +132,12 @@ class MMVAEPlus(MultimodalVAE):
 
         A private latent is encoded where its modality is given, and its prior's otherwise.
         """
-        experts = self.shared(given)
+        y = self.encoded(given)
+        experts = self.shared(y)
         parts = [pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise))]
         for m in self.names:
             if m in given:
-                parts.append(Laplace.of(self.private_encoders[m](given[m])))
+                parts.append(self.own(y[m]))
             else:
                 parts.append(self._standard(len(parts[0].mean), self.private))
         return Laplace(
@@ -135,10 +146,11 @@ class MMVAEPlus(MultimodalVAE):
 
     def draw(self, x: Batch, samples: int, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         """Samples (z, w¹, ..., wᴹ) (K, B, D + M P) and their log-densities (K, B)."""
-        z, log_q = draw_from_mixture(self.shared(x), samples, noise)
+        y = self.encoded(x)
+        z, log_q = draw_from_mixture(self.shared(y), samples, noise)
         codes = [z]
         for m in self.names:
-            q = Laplace.of(self.private_encoders[m](x[m]))
+            q = self.own(y[m])
             codes.append(q.sample(noise, (samples,)))
             log_q = log_q + q.log_prob(codes[-1])
         return torch.cat(codes, -1), log_q

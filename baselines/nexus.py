@@ -131,10 +131,10 @@ class NEXUS(MultimodalVAE):
 
     def posterior(self, given: Batch, noise: torch.Generator) -> Gaussian:
         """q(z | mean of the messages given) of the top."""
-        c = []
+        c, y = [], self.encoded(given)
         for m in self.names:
-            if m in given:
-                z = Gaussian.of(self.encoders[m](given[m])).sample(noise)
+            if m in y:
+                z = Gaussian.of(y[m]).sample(noise)
                 c.append(self.messages[m](z))
         return Gaussian.of(self.top_encoder(torch.stack(c).mean(0)))
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmbench.baselines.mixture_prior import MixturePrior, PostHoc
 from mmbench.baselines.posteriors import Gaussian, Laplace, stack
-from mmbench.core import Batch, LatentModel, Modality, Split
+from mmbench.core import Batch, Embedded, LatentModel, Modality, Split
 from mmbench.models.architecture import Architecture
 from mmbench.registry import nearest
 from mmbench.seeds import stream
@@ -143,6 +143,22 @@ class MultimodalVAE(LatentModel):
             out[m] = torch.cat([show(self.output(m, c)) for c in z.split(ROWS)])
         return out
 
+    @torch.no_grad()
+    def embed(self, given: Batch) -> Embedded:
+        """What the encoders make of the modalities given, the same for all subsets."""
+        return self.encoded(given)
+
+    def encoded(self, x: Batch) -> Embedded:
+        """The same with gradient; what is embedded stays as it is."""
+        if isinstance(x, Embedded):
+            return x
+        return Embedded({m: self.read(m, x[m]) for m in self.names if m in x})
+
+    def read(self, name: str, x: Tensor) -> Tensor:
+        """What the encoders of a modality make of it, (B, outputs)."""
+        found: Tensor = self.encoders[name](x)
+        return found
+
     def output(self, name: str, z: Tensor) -> Tensor:
         """What the decoder of a modality makes of z (B, D), as its likelihood takes it."""
         found: Tensor = self.decoders[name](z)
@@ -155,8 +171,8 @@ class MultimodalVAE(LatentModel):
             x: modality -> (B, *shape).
             present: (len(x), B); an absent expert has an infinite variance.
         """
-        names = [m for m in self.names if m in x]
-        found = stack([Gaussian.of(self.encoders[m](x[m])) for m in names])
+        y = self.encoded(x)
+        found = stack([Gaussian.of(y[m]) for m in self.names if m in y])
         if present is None:
             return found
         missing = (present == 0)[..., None]
@@ -182,11 +198,11 @@ class MultimodalVAE(LatentModel):
 
     @torch.no_grad()
     def log_marginal(self, x: Batch, samples: int, noise: torch.Generator) -> Tensor:
-        """Log p(x) of complete examples by importance sampling: log 1/K Σ p(x, z) / q(z | x), (B,).
+        """Log p(x) of complete examples by importance sampling, (B,).
 
-        A lower bound in expectation, tight as K grows (Burda, Grosse and Salakhutdinov, Importance
-        weighted autoencoders, 2016, https://arxiv.org/abs/1509.00519). Weights of likelihoods do
-        not enter.
+        log 1/K Σ p(x, z) / q(z | x) is a lower bound in expectation, tight as K grows (Burda,
+        Grosse and Salakhutdinov, Importance weighted autoencoders, 2016,
+        https://arxiv.org/abs/1509.00519). Weights of likelihoods do not enter.
 
         Args:
             x: Every modality -> (B, *shape).

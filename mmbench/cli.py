@@ -233,7 +233,7 @@ def list_(group: str) -> None:
         try:
             found = entry.load()
         except ImportError as error:
-            click.echo(f"{name:<14} cannot be imported: {error}")
+            click.echo(f"{name:<19} cannot be imported: {error}")
             continue
         url = getattr(found, "download", None)
         needs = [f"needs {url}" if url else "nothing to download", *map(_extra, entry.extras)]
@@ -241,7 +241,7 @@ def list_(group: str) -> None:
         if group == "metrics":
             what += f": {found.better} is better" + (f", in {found.unit}" if found.unit else "")
         for title, line in zip((name, "", ""), (what, found.paper, "; ".join(needs)), strict=True):
-            click.echo(f"{title:<14} {line}")
+            click.echo(f"{title:<19} {line}")
 
 
 @main.command()

@@ -279,6 +279,10 @@ def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
     return [s for k in range(len(names) + 1) for s in combinations(names, k)]
 
 
+class Embedded(Batch):
+    """A batch that went through `Model.embed`."""
+
+
 class Model(nn.Module, ABC):
     """p(targets | given) for any subsets of the modalities.
 
@@ -314,6 +318,14 @@ class Model(nn.Module, ABC):
         Returns:
             target -> (n, *shape), in the range of the data.
         """
+
+    def embed(self, given: Batch) -> Batch:
+        """What `generate` needs of each modality given, whatever the others: it takes either.
+
+        Evaluation keeps an `Embedded`, so that each modality is encoded once for all subsets; by
+        default there is nothing to keep.
+        """
+        return given
 
     @property
     def evaluations(self) -> int:

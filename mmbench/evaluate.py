@@ -15,7 +15,18 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mmbench.atomic import replacing
-from mmbench.core import Batch, Context, Dataset, Generated, Metric, Model, Score, Split, subsets
+from mmbench.core import (
+    Batch,
+    Context,
+    Dataset,
+    Embedded,
+    Generated,
+    Metric,
+    Model,
+    Score,
+    Split,
+    subsets,
+)
 from mmbench.pictures import spread
 from mmbench.registry import find
 from mmbench.seeds import stream
@@ -23,6 +34,9 @@ from mmbench.seeds import stream
 BLOCK = 1000
 """Examples generated together. A constant: each block has a stream of its own, so that the
 memory of a machine never changes a number."""
+
+Kept = dict[tuple[int, str], Tensor]
+"""(block, modality) -> what the model made of it."""
 
 SHOWN = 8
 """Examples kept for the sample grid."""
@@ -157,12 +171,13 @@ def evaluate(
         context: For the metrics.
         folder: For the files.
     """
+    kept: Kept = {}
     for given in evaluation.subsets(dataset):
         path = folder / f"{'+'.join(given) or 'nothing'}.safetensors"
         if not path.exists():
             start = time.monotonic()
             generated = generate(
-                model, dataset, given, evaluation.rows(dataset.test), seed, context
+                model, dataset, given, evaluation.rows(dataset.test), seed, context, kept
             )
             drawn = time.monotonic()
             scores: list[Score] = []
@@ -189,6 +204,7 @@ def generate(
     rows: Tensor,
     seed: int,
     context: Context,
+    kept: Kept | None = None,
 ) -> Generated:
     """Draws every modality that is not given, and reconstructs those given.
 
@@ -202,17 +218,37 @@ def generate(
         rows: (N,) the test examples conditioned on; for joint generation, their number counts.
         seed: The run's.
         context: Device and progress.
+        kept: What the model made of modalities for subsets before this one; more is added.
     """
+    kept = {} if kept is None else kept
     names = [m.name for m in dataset.modalities]
     targets = names if len(given) in (1, len(names)) else [m for m in names if m not in given]
     out: dict[str, list[Tensor]] = {m: [] for m in targets}
     title = f"generate from {', '.join(given) or 'nothing'}"
     with context.progress.stage(title, len(rows), unit="example") as bar:
         for i, block in enumerate(rows.split(BLOCK)):
-            x: Batch = dataset.test.batch(block, given) if given else {}
-            x = {m: v.to(context.device) for m, v in x.items()}
+            x = _embedded(model, dataset.test, given, i, block, context.device, kept)
             noise = stream(seed, "generate", *given, "block", i, device=context.device)
             for m, v in model.generate(x, targets, len(block), noise).items():
                 out[m].append(v)
             bar.update(min((i + 1) * BLOCK, len(rows)))
     return Generated(given, {m: torch.cat(v) for m, v in out.items()}, rows)
+
+
+def _embedded(
+    model: Model,
+    test: Split,
+    given: tuple[str, ...],
+    i: int,
+    block: Tensor,
+    device: torch.device,
+    kept: Kept,
+) -> Batch:
+    """A block of given modalities as the model keeps them, each encoded once."""
+    new = [m for m in given if (i, m) not in kept]
+    x = {m: v.to(device) for m, v in test.batch(block, new).items()} if new else {}
+    y = model.embed(x)
+    if new and not isinstance(y, Embedded):
+        return y
+    kept.update({(i, m): v for m, v in y.items()})
+    return Embedded({m: kept[i, m] for m in given})

@@ -30,13 +30,14 @@ def find(group: Group, name: str) -> Any:
     Raises:
         LookupError: There is no such name, module or object.
     """
-    if ":" in name:
-        module, _, attribute = name.partition(":")
-        return locate(module, attribute)
     known = names(group)
-    if name not in known:
-        raise LookupError(f"no {group[:-1]} is called {name!r}{nearest(name, known)}")
-    return known[name].load()
+    if name in known:
+        return known[name].load()
+    module, colon, attribute = name.partition(":")
+    family = [k for k in known if k.startswith(f"{module}:")]  # "multivae:mopoe" is a name too
+    if colon and not family:
+        return locate(module, attribute)
+    raise LookupError(f"no {group[:-1]} is called {name!r}{nearest(name, family or known)}")
 
 
 def locate(module: str, attribute: str) -> Any:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from mmbench.core import Batch, LatentModel, Modality, Split
+from mmbench.core import Batch, Embedded, LatentModel, Modality, Split
 from mmbench.models.architecture import Architecture
 from mmbench.models.augment import trivial_augment_wide
 from mmbench.models.samplers import make_sampler
@@ -263,12 +263,20 @@ class MLD(LatentModel):
         return super().generate(given, targets, n, generator)
 
     @torch.no_grad()
-    def _given_latents(self, given: Batch, n: int) -> Tensor:
-        z = torch.zeros(n, len(self.latents_mean), device=self.latents_mean.device)
+    def embed(self, given: Batch) -> Embedded:
+        """Standardised latents of each modality given, the same for all subsets."""
+        out = {}
         for m, x in given.items():
             here, encoder = self.place[m], self._autoencoder(m).encoder
             code = torch.cat([encoder(c) for c in x.split(ROWS)])
-            z[:, here] = (code - self.latents_mean[here]) / self.latents_std[here]
+            out[m] = (code - self.latents_mean[here]) / self.latents_std[here]
+        return Embedded(out)
+
+    def _given_latents(self, given: Batch, n: int) -> Tensor:
+        z = torch.zeros(n, len(self.latents_mean), device=self.latents_mean.device)
+        codes = given if isinstance(given, Embedded) else self.embed(given)
+        for m, code in codes.items():
+            z[:, self.place[m]] = code
         return z
 
     def _autoencoder(self, name: str) -> Autoencoder:

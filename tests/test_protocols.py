@@ -50,13 +50,16 @@ def test_every_protocol_and_data_set_is_here():
 
 @pytest.mark.parametrize("name", SETS)
 def test_every_model_is_set(name):
-    assert set(load(name)["models"]) == {m for m in names("models") if ":" not in m}
+    ours = {m for m in names("models") if ":" not in m}  # the others are those of a library
+    assert ours == {m for m in load(name)["models"] if ":" not in m}
 
 
 @pytest.mark.parametrize(("name", "model"), [(n, m) for n in SETS for m in load(n)["models"]])
 def test_a_protocol_builds_its_models(name, model):
     settings = resolve(load(name), model)
     evaluation = construct(Evaluation, settings["evaluation"], "evaluation")
+    if ":" in model:
+        pytest.importorskip("multivae", reason="needs the extra [multivae]")
     kind = find("models", model)
     table = dict(settings["model"])
     if kind.has_sampler:

@@ -11,7 +11,7 @@ these too. The library itself draws once for its coherence and again, one modali
 its Fréchet distances (CoherenceEvaluator and FIDEvaluator): that is the last line. Neither side's
 metrics are computed.
 
-What is promised: training at least as fast, evaluation at least twice as fast.
+What is promised: training as fast at least, what its metrics draw at least twice as fast.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ nearly all of a large step: equal is what a clock makes of it."""
 
 @dataclass(frozen=True)
 class Setting:
-    """Sizes of data and model; `steps` are those of a turn."""
+    """Sizes of data and model.
+
+    `steps` are those of a turn; without `examples` only training is compared.
+    """
 
     modalities: tuple[Modality, ...]
     networks: Networks
@@ -67,7 +70,7 @@ SETTINGS = {
     "small": Setting(
         tuple(Modality(f"m{i}", "trajectory", (20,)) for i in range(3)),
         Networks(lambda m, outputs: dense(20, 64, outputs), lambda m, n: dense(n, 64, 20)),
-        batch=64, latent=16, steps=50, examples=1000,
+        batch=64, latent=16, steps=50, examples=0,  # too small to say anything of evaluation
     ),
 }  # fmt: skip
 
@@ -114,7 +117,7 @@ def compare(name: str, setting: Setting, device: torch.device, rounds: int) -> b
         pixels = lambda m: torch.randint(256, (n, *m.shape), dtype=torch.uint8)
         return Split({m.name: pixels(m) for m in setting.modalities}).to(device)
 
-    data = Dataset("random", setting.modalities, some(setting.batch), some(setting.examples))
+    data = Dataset("random", setting.modalities, some(setting.batch), some(setting.examples or 1))
 
     def seconds(work: Callable[[], None]) -> float:
         wait(device)
@@ -143,7 +146,11 @@ def compare(name: str, setting: Setting, device: torch.device, rounds: int) -> b
         3 * rounds, [lambda: seconds(lambda: train(0)), lambda: seconds(lambda: train(1))]
     )
     k, training = setting.steps, b / a
-    print(f"  training     {k / a:8.2f} steps/s, library {k / b:8.2f}: {training:5.2f} x")
+    print(
+        f"  training     {k / a:8.2f} steps/s, library {k / b:8.2f}: {training:5.2f} x", flush=True
+    )
+    if not setting.examples:
+        return training >= TRAINING
 
     ours.eval()
     library.eval()

@@ -25,7 +25,9 @@ QUICK = {
                                       "mmvae-plus")},
 }  # fmt: skip
 
-pytestmark = pytest.mark.parametrize("name", names("models"))
+OURS = [m for m in names("models") if ":" not in m]  # tests/baselines/test_multivae.py: the others
+
+pytestmark = pytest.mark.parametrize("name", OURS)
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +131,13 @@ def test_incomplete_examples_are_learnt_from_or_refused(toy, name, tmp_path):
     run.folder.mkdir(parents=True)
     sound = draw(run.trained(), toy, ("image",), ["sound"], torch.arange(4))["sound"]
     assert sound.isfinite().all()
+
+
+def test_what_is_embedded_generates_the_same(made, toy, name):
+    """So that each modality can be encoded once for all subsets."""
+    _, model = made(name)
+    rows = torch.arange(5)
+    x = toy.test.batch(rows, ["image", "sound"])
+    a = model.generate(x, ["trajectory", "image"], 5, stream(0, "test"))
+    b = model.generate(model.embed(x), ["trajectory", "image"], 5, stream(0, "test"))
+    assert all(torch.equal(a[m], b[m]) for m in a)
