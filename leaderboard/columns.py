@@ -7,8 +7,10 @@ subsets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import combinations
 
 from mmbench.core import JOINT
@@ -47,15 +49,24 @@ class Column:
 
 def modalities(records: Iterable[Record]) -> list[str]:
     """All modalities, in the order of the protocols, else of appearance."""
-    names: dict[str, None] = {}
-    records = list(records)
+    seen: dict[str, None] = {}
+    listed: dict[str, None] = {}
     for r in records:
-        listed = r.protocol.get("modalities")
-        names |= dict.fromkeys(listed if isinstance(listed, Mapping) else ())
-    for r in records:
+        table = r.protocol.get("modalities")
+        listed |= dict.fromkeys(table if isinstance(table, Mapping) else ())
         for s in r.scores:
-            names |= dict.fromkeys((*s.given, s.target))
-    return [m for m in names if m != JOINT]
+            seen |= dict.fromkeys((*s.given, s.target))
+    order: dict[str, None] = {}
+    for key in listed:  # a name, a pattern such as "m*", or a kind such as "<image>"
+        fits = [m for m in sorted(seen, key=_natural) if fnmatchcase(m, key)]
+        order |= dict.fromkeys(fits or ([] if set(key) & set("*?[<") else [key]))
+    return [m for m in order | seen if m != JOINT]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts m2 before m10."""
+    return [(int(part or -1), "") if part.isdigit() else (-1, part)
+            for part in re.split(r"(\d+)", name)]  # fmt: skip
 
 
 def columns(terms: Iterable[Term], names: Sequence[str]) -> tuple[Column, ...]:

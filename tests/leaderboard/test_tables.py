@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from mmbench.core import Metric, Score, subsets
+from mmbench.leaderboard.columns import modalities
 from mmbench.leaderboard.render import render, terminal
 from mmbench.leaderboard.tables import registered, tables
 from mmbench.protocol import digest
@@ -181,6 +182,18 @@ def test_seeds_are_averaged_over_the_same_subsets():
 def test_modalities_fall_back_to_the_order_of_appearance():
     one = record("a", 0, coherence(1.0, ["z"], "y"), coherence(1.0, ["y"], "z"), names=())
     assert titles(table(one)) == ["z ← y", "y ← z"]
+
+
+def test_a_pattern_stands_for_the_modalities_that_it_names():
+    twelve = tuple(f"m{i}" for i in range(12))
+    scores = [coherence(float(i), [m], n) for i, m in enumerate(twelve) for n in twelve if n != m]
+    random.Random(0).shuffle(scores)
+    found = table(record("a", 0, *scores, names=("m*",)))
+    (cell,) = found.rows[0].cells
+    assert cell.mean == 5.5 and found.footnotes == ()
+    assert modalities([record("a", 0, *scores, names=("m*",))]) == list(twelve)
+    kinds = record("a", 0, *scores, names=("<image>", "[m]?", "other"))
+    assert modalities([kinds])[:2] == ["m0", "m1"]
 
 
 # What is best
