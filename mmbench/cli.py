@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmbench import __version__
-from mmbench.cli_data import data
+from mmbench.cli_data import data, data_folder
 
 if TYPE_CHECKING:
     import torch
@@ -289,7 +289,7 @@ def cache_folder() -> Path:
 
 def downloads() -> Path | None:
     """Where downloaded data sets lie, if there are any."""
-    folder = cache_folder() / "data"
+    folder = data_folder()
     return folder if folder.is_dir() else None
 
 

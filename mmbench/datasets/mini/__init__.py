@@ -1,1 +1,19 @@
 """Procedural twins of the papers' data sets: nothing to download, seconds to make."""
+
+from collections.abc import Mapping
+
+
+def check_counts(counts: Mapping[str, int], least: int, why: str = "") -> None:
+    """Refuses a data set that would be too small.
+
+    Args:
+        counts: Argument -> its value, e.g. {"train": 12_000, "test": 1_000}.
+        least: The smallest that will do.
+        why: What follows the number in the sentence.
+
+    Raises:
+        ValueError: One of them is smaller.
+    """
+    for title, count in counts.items():
+        if count < least:
+            raise ValueError(f"{title} is {count}, expected at least {least}{why}")

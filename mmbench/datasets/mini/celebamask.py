@@ -19,7 +19,7 @@ import torch
 from mmbench.core import Batch, Dataset, Source, Split
 from mmbench.datasets.cache import loader
 from mmbench.datasets.celebamask_hq import ATTRIBUTES, modalities, shrunk
-from mmbench.datasets.mini import faces, people
+from mmbench.datasets.mini import check_counts, faces, people
 from mmbench.progress import Bar, Progress
 from mmbench.seeds import derive
 
@@ -63,9 +63,8 @@ def make(
     Raises:
         ValueError: There are fewer than 16 pixels, or no example in a split.
     """
-    for title, count, least in (("pixels", pixels, 16), ("train", train, 1), ("test", test, 1)):
-        if count < least:
-            raise ValueError(f"{title} is {count}, expected at least {least}")
+    check_counts({"pixels": pixels}, 16)
+    check_counts({"train": train, "test": test}, 1)
     name = NAME if pixels == 128 else f"{NAME}-{pixels}"
     progress = progress or Progress(None)
     with progress.stage(f"making {name}", train + test, unit="example") as bar:

@@ -21,6 +21,7 @@ from mmbench.core import Dataset, Source, Split
 from mmbench.datasets.cache import loader
 from mmbench.datasets.captions import Vocabulary, tokenise
 from mmbench.datasets.cub import EACH, PIXELS, modalities
+from mmbench.datasets.mini import check_counts
 from mmbench.datasets.mini.birds import ATTRIBUTES, COLOURS, Bird, draw
 from mmbench.datasets.mini.grammar import captions
 from mmbench.progress import Bar, Progress
@@ -90,11 +91,8 @@ def make(
     Raises:
         ValueError: `pixels` is below 16, or there is no bird in a split.
     """
-    if pixels < 16:
-        raise ValueError(f"pixels is {pixels}, expected at least 16: less shows no beak")
-    for title, count in (("train", train), ("test", test)):
-        if count < 1:
-            raise ValueError(f"{title} is {count}, expected at least 1 bird")
+    check_counts({"pixels": pixels}, 16, ": less shows no beak")
+    check_counts({"train": train, "test": test}, 1, " bird")
     name = NAME if pixels == PIXELS else f"{NAME}-{pixels}"
     words = {"train": _words("train", train, seed), "test": _words("test", test, seed)}
     vocabulary = Vocabulary.of(words["train"])

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mmbench.core import Batch, Dataset, Modality, Source, Split
 from mmbench.datasets.cache import loader
-from mmbench.datasets.mini import handwriting, mel, speech
+from mmbench.datasets.mini import check_counts, handwriting, mel, speech
 from mmbench.progress import Bar, Progress
 from mmbench.seeds import derive
 
@@ -88,11 +88,7 @@ def make(
     Raises:
         ValueError: There are fewer than 10 examples in a split.
     """
-    for title, count in (("train", train), ("test", test)):
-        if count < 10:
-            raise ValueError(
-                f"{title} is {count}, expected at least 10: one example of each digit"
-            )
+    check_counts({"train": train, "test": test}, 10, ": one example of each digit")
     progress = progress or Progress(None)
     with progress.stage(f"making {NAME}", train + test, unit="example") as bar:
         return _dataset(_split("train", train, seed, bar), _split("test", test, seed, bar))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mmbench.core import Dataset, Source, Split
 from mmbench.datasets import mnist_svhn
 from mmbench.datasets.cache import loader
+from mmbench.datasets.mini import check_counts
 from mmbench.datasets.mini.house_numbers import PIXELS, Numerals, photograph
 from mmbench.datasets.mini.typefaces import draw_face
 from mmbench.datasets.mini.written import written
@@ -61,11 +62,7 @@ def make(
     Raises:
         ValueError: There are fewer than 10 pictures in a split, or no pairings.
     """
-    for title, count in (("train", train), ("test", test)):
-        if count < 10:
-            raise ValueError(
-                f"{title} is {count}, expected at least 10: one picture of each digit"
-            )
+    check_counts({"train": train, "test": test}, 10, ": one picture of each digit")
     if pairings < 1:
         raise ValueError(f"pairings is {pairings}, expected at least 1")
     progress = progress or Progress(None)

@@ -16,6 +16,7 @@ import torch
 
 from mmbench.core import Batch, Dataset, Modality, Source, Split
 from mmbench.datasets.cache import loader
+from mmbench.datasets.mini import check_counts
 from mmbench.datasets.mini.textures import TEXTURES, Bytes
 from mmbench.datasets.mini.written import PIXELS, written
 from mmbench.datasets.polymnist_build import overlay
@@ -50,11 +51,7 @@ def make(
     Raises:
         ValueError: There are fewer than 10 examples in a split.
     """
-    for title, count in (("train", train), ("test", test)):
-        if count < 10:
-            raise ValueError(
-                f"{title} is {count}, expected at least 10: one example of each digit"
-            )
+    check_counts({"train": train, "test": test}, 10, ": one example of each digit")
     progress = progress or Progress(None)
     with progress.stage(f"making {NAME}", train + test, unit="digit") as bar:
         surfaces = [
