@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmbench.models.architecture import full_precision
+
 
 @dataclass(frozen=True)
 class Gaussian:
@@ -30,7 +32,7 @@ class Gaussian:
     @staticmethod
     def of(output: Tensor) -> Gaussian:
         """What an encoder's output (..., 2 D) means: the mean, then the log-variance."""
-        return Gaussian(*output.chunk(2, -1))
+        return Gaussian(*full_precision(output).chunk(2, -1))
 
     def sample(self, noise: torch.Generator, count: tuple[int, ...] = ()) -> Tensor:
         """Reparameterised samples, (*count, ..., D)."""
@@ -77,7 +79,7 @@ class Laplace:
         The scales of a latent are D softmax(logits), so that they are 1 on average: Shi et al.'s
         code for Variational mixture-of-experts autoencoders, 2019.
         """
-        mean, logits = output.chunk(2, -1)
+        mean, logits = full_precision(output).chunk(2, -1)
         return Laplace(mean, scales(logits))
 
     def sample(self, noise: torch.Generator, count: tuple[int, ...] = ()) -> Tensor:

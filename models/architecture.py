@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -50,7 +51,7 @@ class Likelihood:
         Returns:
             (B,) in nats.
         """
-        b = self.scale
+        b, output = self.scale, full_precision(output)
         if self.distribution == "laplace":
             log_p = -(x - output).abs() / b - math.log(2 * b)
         elif self.distribution == "normal":
@@ -66,6 +67,15 @@ class Likelihood:
         if self.distribution == "bernoulli":
             return output.sigmoid()
         return output.argmax(-1) if self.distribution == "categorical" else output
+
+
+def full_precision(output: Tensor) -> Tensor:
+    """What networks computed under autocast, in float32; all else as it is.
+
+    Densities are sums of many terms and ratios of variances: networks keep their quality at half
+    precision, those do not.
+    """
+    return output.to(torch.promote_types(output.dtype, torch.float32))
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,10 @@ def faces(side):
 PAIRS = [Modality("mnist", "image", (1, 28, 28)), Modality("svhn", "image", (3, 32, 32))]
 MHD = [Modality("image", "image", (1, 28, 28)), Modality("trajectory", "trajectory", (200,)),
        Modality("sound", "sound", (1, 32, 128))]  # fmt: skip
+VIEWS = digits("m0", "m1", "m2", "m3", "m4")
 SETS = {
     "mnist-svhn": PAIRS, "mnist-svhn-mini": PAIRS, "mhd": MHD, "mhd-mini": MHD,
-    "polymnist": digits("m0", "m1", "m2", "m3", "m4"), "polymnist-mini": digits("m0", "m1", "m2"),
+    "polymnist": VIEWS, "polymnist-mini": VIEWS,
     "cub": birds(64), "cub-mini": birds(64), "cub-mini-32": birds(32),
     "celebamask-hq": faces(128), "celebamask-mini": faces(128), "celebamask-mini-32": faces(32),
     "default": [*MHD, *faces(32)[1:], *birds(32)[1:]],

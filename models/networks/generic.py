@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mmbench.core import Modality
 from mmbench.models.architecture import Networks
 
-WIDTHS = (32, 64, 128, 256)  # channels of the convolutions; the last again where there are more
+CHANNELS = (8, 256)  # fewest and most of a convolution
 SMALLEST = 4  # a side that is not halved any more
 DENSE = 512
 WORD = 64  # size of a word's embedding
@@ -33,7 +33,10 @@ def _sides(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def _widths(stages: int) -> list[int]:
-    return [WIDTHS[min(i, len(WIDTHS) - 1)] for i in range(stages)]
+    """Channels of each stage: twice as many where a side is halved, so that all cost the same."""
+    fewest, most = CHANNELS
+    last = min(most, 32 * 2 ** max(stages - 1, 0))
+    return [max(fewest, last >> (stages - 1 - i)) for i in range(stages)]
 
 
 def _picture_encoder(modality: Modality, outputs: int) -> nn.Module:

@@ -164,3 +164,13 @@ def test_a_mixture_is_the_mean_density_of_who_is_there(kind):
     logs = torch.stack([kind(*(x[m] for x in vars(q).values())).log_prob(z) for m in range(3)])
     expected = (present[:, None] * logs.exp()).sum(0) / present.sum(0)
     torch.testing.assert_close(mixture_log_prob(q, z, present), expected.log())
+
+
+@pytest.mark.parametrize("kind", [Gaussian, Laplace])
+def test_what_autocast_halves_is_full_again(kind):
+    """Ratios of variances lose all meaning at eight bits."""
+    half = torch.randn(5, 8, dtype=torch.bfloat16)
+    q = kind.of(half)
+    assert q.mean.dtype == torch.float32 and torch.equal(q.mean, half[:, :4].float())
+    assert torch.equal(q.log_prob(q.mean), kind.of(half.float()).log_prob(q.mean))
+    assert kind.of(half.double()).mean.dtype == torch.float64
