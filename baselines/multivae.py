@@ -25,7 +25,7 @@ from mmbench.baselines.multivae_adapter import (
     halves,
 )
 from mmbench.core import Modality, Split
-from mmbench.models.architecture import Architecture
+from mmbench.models.architecture import Architecture, full_precision
 from mmbench.train import Optimisation, Trainer
 
 WIDTH = 512
@@ -57,7 +57,7 @@ class DenseDecoder(BaseDecoder):  # type: ignore[misc, unused-ignore]
 
     def forward(self, z: Tensor) -> ModelOutput:
         """The output under the name that the library reads."""
-        return ModelOutput(reconstruction=self.network(z))
+        return ModelOutput(reconstruction=full_precision(self.network(z)))
 
 
 class TwoStages(Adapted):

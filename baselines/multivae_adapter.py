@@ -20,7 +20,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, get_args, get_origin
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmbench.core import Batch, Modality, Model, Split
-from mmbench.models.architecture import Architecture
+from mmbench.models.architecture import Architecture, full_precision
 from mmbench.registry import nearest
 from mmbench.train import Loss, Optimisation, Trainer
 
@@ -93,7 +93,7 @@ class Decoder(BaseDecoder):  # type: ignore[misc, unused-ignore]
 
     def forward(self, z: Tensor) -> ModelOutput:
         """What the likelihood takes, for latents (B, D)."""
-        return ModelOutput(reconstruction=self.network(z))
+        return ModelOutput(reconstruction=full_precision(self.network(z)))
 
 
 def halves(x: Tensor, first: str, second: str) -> dict[str, Tensor]:
@@ -101,7 +101,7 @@ def halves(x: Tensor, first: str, second: str) -> dict[str, Tensor]:
 
     Slices, not chunks: the library writes into log-variances where a modality is absent.
     """
-    D = x.shape[1] // 2
+    x, D = full_precision(x), x.shape[1] // 2
     return {first: x[:, :D], second: x[:, D:]}
 
 
@@ -110,13 +110,16 @@ class Adapted(Model):
 
     A constructor takes, after modalities and architectures, `latent` (the library's latent_dim),
     `training`, and every field of the model's configuration, by its name there and with its
-    default. Tables of a value for each modality have an entry for every modality.
+    default. Tables of a value for each modality have an entry for every modality; a number stands
+    for itself in every modality's place.
     """
 
     takes_incomplete = True
     every_modality: ClassVar[bool] = False
     """Whether inference wants all modalities, zeros for those that are not given."""
     kind: ClassVar[Any]
+    tables: ClassVar[frozenset[str]]
+    """The settings that have a value for each modality."""
     step: Tensor
 
     def __init_subclass__(cls, of: str = "") -> None:
@@ -129,10 +132,12 @@ class Adapted(Model):
             ("latent", int, Parameter.empty),
             ("training", Optimisation, Parameter.empty),
         ]
-        for f in fields(config):
-            if f.name not in OURS:
-                needed = f.default is None and type(None) not in get_args(f.type)
-                own.append((f.name, f.type, Parameter.empty if needed else f.default))
+        theirs = [f for f in fields(config) if f.name not in OURS]
+        cls.tables = frozenset(f.name for f in theirs if _is_table(f.type))
+        for f in theirs:
+            needed = f.default is None and type(None) not in get_args(f.type)
+            kind = int | float | f.type if f.name in cls.tables else f.type
+            own.append((f.name, kind, Parameter.empty if needed else f.default))
         signature = inspect.Signature(
             [Parameter(n, Parameter.POSITIONAL_OR_KEYWORD, annotation=Any)
              for n in ("self", "modalities", "architectures")]
@@ -162,8 +167,11 @@ class Adapted(Model):
         self.names = [m.name for m in modalities]
         if latent < 1:
             raise ValueError(f"latent is {latent}, expected at least 1")
-        for key, table in settings.items():
-            if isinstance(table, dict):
+        for key in self.tables:
+            table = settings[key]
+            if isinstance(table, (int, float)):
+                settings[key] = dict.fromkeys(self.names, table)
+            elif table is not None:
                 for name in table:
                     if name not in self.names:
                         raise ValueError(
@@ -270,6 +278,10 @@ class Adapted(Model):
         if present is None:
             return MultimodalBaseDataset(data)
         return IncompleteDataset(data, dict(present))
+
+
+def _is_table(hint: Any) -> bool:
+    return dict in (hint, get_origin(hint)) or any(map(_is_table, get_args(hint)))
 
 
 @contextmanager

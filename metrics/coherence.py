@@ -13,8 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from torch import Tensor
+
 from mmbench.core import JOINT, Context, Dataset, Generated, Metric, Score
 from mmbench.metrics.classifiers import classifier
+from mmbench.metrics.intervals import bootstrap
 
 
 def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
@@ -36,8 +39,7 @@ def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterat
     if given:
         truth = labels.cpu()[generated.rows.cpu()]
         for m in targets:
-            percent = 100 * (predictions[m] == truth).double().mean().item()
-            yield Score("coherence", given, m, percent, n, judges[m].identity)
+            yield _score(given, m, predictions[m] == truth, judges[m].identity)
     else:
         first, *others = predictions.values()
         if any(len(p) != len(first) for p in others):
@@ -46,9 +48,14 @@ def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterat
         agree = first == first
         for p in others:
             agree &= p == first
-        percent = 100 * agree.double().mean().item()
-        identity = "; ".join(j.identity for j in judges.values())
-        yield Score("coherence", given, JOINT, percent, len(first), identity)
+        yield _score(given, JOINT, agree, "; ".join(j.identity for j in judges.values()))
+
+
+def _score(given: tuple[str, ...], target: str, right: Tensor, identity: str) -> Score:
+    """Of samples (N,) that are right or wrong."""
+    percent = 100 * right.double().mean().item()
+    low, high = bootstrap(100 * right.double())
+    return Score("coherence", given, target, percent, len(right), identity, low=low, high=high)
 
 
 coherence = Metric(
@@ -59,4 +66,5 @@ coherence = Metric(
     paper="Bounoua, Franzese and Michiardi, Multi-modal latent diffusion, 2024, "
     "https://doi.org/10.3390/e26040320",
     compute=_compute,
+    reference="test",
 )

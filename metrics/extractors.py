@@ -1,7 +1,9 @@
 """Pretrained networks that metrics look through: located, verified, never random.
 
-Nothing is downloaded unless `download` is called. Weights that are absent make a score without a
-value and with a reason, never a number.
+A network is declared by a card of its published weights, `Weights`, which an entry point of the
+group "mmbench.extractors" names; another package adds one by the same group. Nothing is downloaded
+unless it is asked for. Weights that are absent make a score without a value and with a reason,
+never a number.
 """
 
 from __future__ import annotations
@@ -9,19 +11,27 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
+from mmbench import registry
 from mmbench.core import Context, Modality
+from mmbench.datasets.transfer import Unfetched
+from mmbench.datasets.transfer import fetch as transfer
+from mmbench.progress import Progress
 
 FOLDER = "MMBENCH_WEIGHTS"
 """The environment variable that names a folder of weights."""
+
+Report = Callable[[int], None]
+"""Told the number of samples done."""
 
 
 @dataclass(frozen=True)
@@ -29,97 +39,172 @@ class Weights:
     """A card of published weights.
 
     Attributes:
-        name: As in `Context.weights` and the flag `--<name>-weights`.
-        title: What the network is.
+        name: As in `Context.weights` and in the flag `--weights <name>=FILE`.
+        title: What the network is, as in records.
         file: The name that the file is published under.
         url: Where.
-        sha256: Of the published file.
+        sha256: Of the published file; None where nobody publishes it, so that any file of that
+            name is taken (its own hash names it in every score).
         dims: Number of its features.
+        load: (a file, where to) -> the network in evaluation mode. Raises ImportError, which
+            names the extra to install, or ValueError, in a sentence.
+        paper: Authors, title, year, url.
+        size: Of the published file in bytes, where known.
     """
 
     name: str
     title: str
     file: str
     url: str
-    sha256: str
+    sha256: str | None
     dims: int
+    load: Callable[[Path, torch.device], nn.Module]
+    paper: str
+    size: int | None = None
+
+    @property
+    def download(self) -> str:
+        """Where the file is published, under the name that all registered things give it."""
+        return self.url
 
     @property
     def absent(self) -> str:
         """The reason of a score that lacks these weights."""
         return (
             f"the weights {self.file} are absent: get them from {self.url} and name the file with "
-            f"--{self.name}-weights FILE, or put it into the folder that ${FOLDER} names"
+            f"--weights {self.name}=FILE, or put it into the folder that ${FOLDER} names"
         )
 
 
-INCEPTION = Weights(
-    name="inception",
-    title="FID Inception",
-    file="pt_inception-2015-12-05-6726825d.pth",
-    url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
-    "pt_inception-2015-12-05-6726825d.pth",
-    sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-    dims=2048,
-)
-"""The Inception v3 of 2015-12-05, ported to PyTorch by Seitzer, "pytorch-fid", 2020,
-https://github.com/mseitzer/pytorch-fid."""
+def opened(weights: Weights, context: Context) -> tuple[nn.Module, str] | str:
+    """A network with its weights and its name in records, or the reason why it cannot be had.
+
+    Raises:
+        FileNotFoundError, ValueError: As `locate`; or the file holds something else.
+    """
+    path = locate(weights, context.weights)
+    if path is None:
+        return weights.absent
+    try:
+        network = _opened(weights, path, path.stat().st_mtime_ns, context.device)
+    except ImportError as error:
+        return str(error)
+    return network, f"{weights.title}, sha256:{sha256(path)}"
 
 
-def locate(weights: Weights, context: Context) -> Path | None:
+@lru_cache(maxsize=4)
+def _opened(weights: Weights, path: Path, modified: int, device: torch.device) -> nn.Module:
+    return weights.load(path, device)
+
+
+def locate(weights: Weights, named: Mapping[str, Path]) -> Path | None:
     """Finds a file of weights: the one the user named, $MMBENCH_WEIGHTS, torch's hub cache.
 
     A file that the user named may have any content (its own hash then names it in the scores);
     one that is found by its published name must be the published one.
 
+    Args:
+        weights: What to find.
+        named: Extractor name -> the file that the user named.
+
     Raises:
         FileNotFoundError: The file that the user named does not exist.
         ValueError: A file of the published name has another sha256.
     """
-    if weights.name in context.weights:
-        named = Path(context.weights[weights.name]).expanduser()
-        if not named.is_file():
-            raise FileNotFoundError(f"--{weights.name}-weights names {named}, which is not a file")
-        return named
+    if weights.name in named:
+        path = Path(named[weights.name]).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"--weights {weights.name}={path} names no file")
+        return path
     folders = [Path(os.environ[FOLDER]).expanduser()] if os.environ.get(FOLDER) else []
-    for folder in [*folders, Path(torch.hub.get_dir()) / "checkpoints"]:
+    for folder in [*folders, _hub()]:
         path = folder / weights.file
         if path.is_file():
-            if (found := sha256(path)) != weights.sha256:
+            if weights.sha256 not in (None, found := sha256(path)):
                 raise ValueError(
                     f"{path} has the sha256 {found[:16]}…, the published file "
-                    f"{weights.sha256[:16]}…: it is damaged or another one; delete it, or, to use "
-                    f"it all the same, name it with --{weights.name}-weights"
+                    f"{str(weights.sha256)[:16]}…: it is damaged or another one; delete it, or, "
+                    f"to use it all the same, name it with --weights {weights.name}={path}"
                 )
             return path
     return None
 
 
-def download(weights: Weights, folder: Path) -> Path:
-    """Fetches the published file, verifies it, and returns where it lies; only when asked to.
+def named(assignments: Iterable[str]) -> dict[str, Path]:
+    """What the flag `--weights` says, for `Context.weights`.
+
+    Args:
+        assignments: "NAME=FILE" each, of a registered name or "module:object"; of two for one
+            network the last holds.
 
     Raises:
-        OSError: The address cannot be reached, or the folder not be written to.
+        ValueError: One is not of that form, or the object is no card of weights.
+        LookupError: There is no such extractor.
+        FileNotFoundError: There is no such file.
+    """
+    found = {}
+    for text in assignments:
+        name, equals, file = text.partition("=")
+        if not (name and equals and file):
+            raise ValueError(f"--weights {text} is not of the form NAME=FILE")
+        weights = registry.find("extractors", name)
+        if not isinstance(weights, Weights):
+            raise ValueError(f"{name} is no extractor: expected an object of class Weights")
+        found[weights.name] = Path(file).expanduser()
+        if not found[weights.name].is_file():
+            raise FileNotFoundError(f"there is no file {file} of {weights.title}'s weights")
+    return found
+
+
+def fetch_needed(metrics: Iterable[str], named: Mapping[str, Path], progress: Progress) -> None:
+    """Downloads what metrics look through and `locate` does not find, into torch's hub cache.
+
+    Args:
+        metrics: Their names.
+        named: Extractor name -> the file that the user named.
+        progress: Where to report.
+
+    Raises:
+        LookupError: There is no such metric.
+        OSError, ValueError: As `download` and `locate`.
+    """
+    urls = {registry.find("metrics", name).download for name in metrics}
+    for name in registry.names("extractors"):
+        weights: Weights = registry.find("extractors", name)
+        if weights.url in urls and locate(weights, named) is None:
+            download(weights, _hub(), progress)
+
+
+def download(weights: Weights, folder: Path, progress: Progress | None = None) -> Path:
+    """Fetches the published file, verifies it, and returns where it lies; only when asked to.
+
+    A transfer that broke goes on where it stopped.
+
+    Raises:
+        FileNotFoundError: The file cannot be fetched.
         ValueError: What came is not the published file.
+        OSError: The folder cannot be written to, or the disk is full.
     """
     path = folder / weights.file
+    proven = weights.sha256 is not None
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        torch.hub.download_url_to_file(weights.url, str(path), weights.sha256)
-    except RuntimeError as error:  # torch's word for a wrong hash; it leaves no file behind
-        raise ValueError(f"{weights.url} did not send {weights.file}: {error}") from None
+    with FileLock(folder / f".{weights.file}.lock"):
+        try:
+            transfer(weights.url, path, weights.size, proven, progress or Progress(None))
+        except Unfetched as error:
+            raise FileNotFoundError(
+                f"{weights.url} cannot be fetched ({error}): get it by other means and put it "
+                f"into {folder}, or name it with --weights {weights.name}=FILE"
+            ) from None
+        if proven and (found := sha256(path)) != weights.sha256:
+            path.unlink()
+            raise ValueError(f"{weights.url} did not send {weights.file}: its sha256 is {found}, "
+                             f"the published one {weights.sha256}")  # fmt: skip
     return path
 
 
-def fetch(weights: Weights) -> Path:
-    """The published file in torch's hub cache, downloaded if it is not there.
-
-    Raises:
-        OSError, ValueError: As `download`.
-    """
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    present = folder / weights.file
-    return present if present.is_file() else download(weights, folder)
+def _hub() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def sha256(path: Path) -> str:
@@ -134,23 +219,23 @@ def _sha256(path: Path, modified: int, size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load_inception(path: Path, device: torch.device) -> nn.Module:
-    """The FID Inception with the weights of a file.
+def load_state(
+    network: nn.Module, path: Path, title: str, unused: Sequence[str] = ()
+) -> nn.Module:
+    """Fills a network with the state dict of a file, all of it and nothing else.
 
     Args:
-        path: A state dict under pytorch-fid's names; `fc.weight` and `fc.bias`, which FID does
-            not use, may lack.
-        device: Where to.
+        network: With random or without parameters.
+        path: A file that torch.save wrote.
+        title: What the network is, for messages.
+        unused: Parameters that the file may hold besides.
 
     Returns:
-        A network from (B, 3, 299, 299) in [−1, 1] to the (B, 2048) features "pool3", in
-        evaluation mode and channels-last memory.
+        The network, in evaluation mode, without gradients.
 
     Raises:
-        ImportError: pytorch-fid is not installed.
         ValueError: The file does not hold the weights of this network.
     """
-    network = fid_inception()
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
@@ -158,52 +243,24 @@ def load_inception(path: Path, device: torch.device) -> nn.Module:
                          f"({type(error).__name__})") from None  # fmt: skip
     if not isinstance(state, dict):
         raise ValueError(f"{path} holds a {type(state).__name__}, expected a state dict with the "
-                         f"parameters of {INCEPTION.title}")  # fmt: skip
-    state = {k: x for k, x in state.items() if k not in ("fc.weight", "fc.bias")}
+                         f"parameters of {title}")  # fmt: skip
+    state = {k: x for k, x in state.items() if k not in unused}
     expected = {k for k in network.state_dict() if not k.endswith("num_batches_tracked")}
     missing, surplus = expected - set(state), set(state) - set(network.state_dict())
     if missing or surplus:
         example = f"lacks {min(missing)}" if missing else f"has {min(map(str, surplus))} besides"
         raise ValueError(
-            f"{path} is not {INCEPTION.title}: of its {len(expected)} parameters it holds "
+            f"{path} is not {title}: of its {len(expected)} parameters it holds "
             f"{len(expected) - len(missing)}, and {len(surplus)} others (it {example})"
         )
     try:
         network.load_state_dict(state)  # a plain dict: counters of batches are filled in
     except RuntimeError as error:
-        raise ValueError(f"{path} is not {INCEPTION.title}: "
+        raise ValueError(f"{path} is not {title}: "
                          f"{str(error).splitlines()[-1].strip()}") from None  # fmt: skip
     if not all(x.isfinite().all() for x in state.values()):
         raise ValueError(f"{path} has parameters that are not finite")
-    network.eval().requires_grad_(False)
-    return network.to(device).to(memory_format=torch.channels_last)
-
-
-def fid_inception() -> nn.Module:
-    """pytorch-fid's network, untrained: its own `fid_inception_v3` would download the weights.
-
-    Raises:
-        ImportError: pytorch-fid is not installed.
-    """
-    try:
-        from pytorch_fid import inception as fid
-        from torchvision.models import Inception3
-    except ImportError as error:
-        raise ImportError(
-            f"FID needs pytorch-fid ({error}); install it with: pip install 'mmbench[fid]'"
-        ) from None
-    network: nn.Module = Inception3(num_classes=1008, aux_logits=False, init_weights=False)
-    network.Mixed_5b = fid.FIDInceptionA(192, pool_features=32)
-    network.Mixed_5c = fid.FIDInceptionA(256, pool_features=64)
-    network.Mixed_5d = fid.FIDInceptionA(288, pool_features=64)
-    network.Mixed_6b = fid.FIDInceptionC(768, channels_7x7=128)
-    network.Mixed_6c = fid.FIDInceptionC(768, channels_7x7=160)
-    network.Mixed_6d = fid.FIDInceptionC(768, channels_7x7=160)
-    network.Mixed_6e = fid.FIDInceptionC(768, channels_7x7=192)
-    network.Mixed_7b = fid.FIDInceptionE_1(1280)
-    network.Mixed_7c = fid.FIDInceptionE_2(2048)
-    network.fc = nn.Identity()
-    return network
+    return network.eval().requires_grad_(False)
 
 
 def check(samples: Tensor, modality: Modality) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
 from mmbench.metrics.extractors import check
+from mmbench.metrics.intervals import bootstrap
 
 THRESHOLD = 0.5
 BLOCK = 1024  # samples at a time
@@ -34,10 +35,15 @@ def f1_score(samples: Tensor, truth: Tensor) -> float:
     Raises:
         ValueError: There are no samples, the shapes differ, or a value is outside [0, 1].
     """
+    return float(each_f1(samples, truth).mean())
+
+
+def each_f1(samples: Tensor, truth: Tensor) -> Tensor:
+    """The F1 of each sample: (N,), float64, of arguments as `f1_score` takes them."""
     if samples.shape != truth.shape or samples.ndim < 2 or 0 in samples.shape:
         raise ValueError(f"samples of shape {tuple(samples.shape)} cannot be compared with "
                          f"{tuple(truth.shape)}, expected (N, ...) twice")  # fmt: skip
-    total = 0.0
+    parts = []
     for x, y in zip(samples.split(BLOCK), truth.split(BLOCK), strict=True):
         there = []
         for title, values in (("samples", x), ("truth", y)):
@@ -47,8 +53,8 @@ def f1_score(samples: Tensor, truth: Tensor) -> float:
             there.append((values > THRESHOLD).flatten(1).to(x.device))
         a, b = there
         both, either = 2 * (a & b).sum(1).double(), (a.sum(1) + b.sum(1)).double()
-        total += float(torch.where(either > 0, both / either, 1).sum())
-    return total / len(samples)
+        parts.append(torch.where(either > 0, both / either, 1).cpu())
+    return torch.cat(parts)
 
 
 def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
@@ -63,12 +69,13 @@ def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterat
         if len(samples) != len(rows):
             raise ValueError(f"{len(samples)} samples of {m} for {len(rows)} test examples; "
                              "expected one for each")  # fmt: skip
-        total = 0.0
-        for x, block in zip(samples.split(BLOCK), rows.split(BLOCK), strict=True):
-            truth = dataset.test.batch(block, [m])[m]
-            # An unbounded likelihood may overshoot; above and below do not change by clamping.
-            total += f1_score(x.clamp(0, 1), truth) * len(x)
-        yield Score("f1", given, m, total / len(samples), len(samples))
+        # An unbounded likelihood may overshoot; above and below do not change by clamping.
+        values = torch.cat([
+            each_f1(x.clamp(0, 1), dataset.test.batch(block, [m])[m])
+            for x, block in zip(samples.split(BLOCK), rows.split(BLOCK), strict=True)
+        ])  # fmt: skip
+        low, high = bootstrap(values)
+        yield Score("f1", given, m, float(values.mean()), len(values), low=low, high=high)
 
 
 f1 = Metric(

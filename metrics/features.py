@@ -1,10 +1,7 @@
 """Features of generated and of real samples, each computed once for all metrics that compare them.
 
-RGB images are seen through FID's Inception, other modalities through the classifier of their own.
-The conventions of Inception are those of Seitzer, "pytorch-fid", 2020,
-https://github.com/mseitzer/pytorch-fid: images in [0, 1] (samples are clamped to it), resized to
-299 pixels by PyTorch's bilinear interpolation without antialiasing, scaled to [−1, 1], "pool3"
-features.
+RGB images are seen through FID's Inception (see `mmbench.metrics.inception`), other modalities
+through the classifier of their own.
 """
 
 from __future__ import annotations
@@ -12,28 +9,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmbench.atomic import replacing
 from mmbench.core import Context, Dataset, Generated, Modality, Score, Split
 from mmbench.metrics.classifiers import classifier
-from mmbench.metrics.extractors import INCEPTION, batches, check, load_inception, locate, sha256
+from mmbench.metrics.extractors import Report, check, opened
 from mmbench.metrics.fmd import real_key
+from mmbench.metrics.inception import INCEPTION, Resize, inception_features
 
-BATCH = {"cpu": 8}  # small batches stay in a CPU's cache: 27 images/s where 64 at a time make 17
-LARGE_BATCH = 128
 KEEP = 2**30
 """Bytes of features kept in memory, the latest."""
-
-Report = Callable[[int], None]
-"""Told the number of samples done."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +40,38 @@ class Extractor:
     features: Callable[[Tensor, Report], Tensor]
 
 
+Through = Callable[[Modality, Dataset, Context], Extractor | str | None]
+"""What a modality is seen through; the reason why it cannot be, or None where nothing can."""
+
+
+def rgb(modality: Modality) -> bool:
+    """Whether it is images in colour, which Inception sees."""
+    return modality.kind == "image" and modality.shape[0] == 3
+
+
+def inception(
+    modality: Modality, dataset: Dataset, context: Context, resize: Resize = "torch"
+) -> Extractor | str | None:
+    """FID's Inception, of RGB images."""
+    found = opened(INCEPTION, context)
+    if isinstance(found, str):
+        return found
+    network, identity = found
+    if resize != "torch":
+        identity += f", {resize} resize"
+    return Extractor(identity, lambda x, report: inception_features(x, network, report, resize))
+
+
+def extractor(modality: Modality, dataset: Dataset, context: Context) -> Extractor | str | None:
+    """Inception for RGB images, for others the classifier of their own where there are labels."""
+    if rgb(modality):
+        return inception(modality, dataset, context)
+    if dataset.test.labels is None or dataset.train.labels is None:
+        return None
+    judge = classifier(dataset, modality.name, context)
+    return Extractor(judge.identity, lambda x, report: judge.features(x))
+
+
 def compare(
     metric: str,
     distance: Callable[[Tensor, Tensor], float],
@@ -56,8 +79,9 @@ def compare(
     dataset: Dataset,
     context: Context,
     *,
+    concerns: Callable[[Modality], bool] = rgb,
+    through: Through = inception,
     least: int = 2,
-    rgb_only: bool = True,
 ) -> Iterator[Score]:
     """The scores of a metric that compares features: one for each target that was not given.
 
@@ -68,15 +92,16 @@ def compare(
         generated: The samples; their rows are the real examples.
         dataset: Whose test split is real.
         context: Where to compute, and what to keep.
+        concerns: Which modalities it scores.
+        through: What their samples are seen through.
         least: Fewer samples have no value, and a reason.
-        rgb_only: Whether to leave out what Inception does not see.
 
     Raises:
         ValueError: Samples are not finite, or of another shape than their modality.
     """
     for m, samples in generated.samples.items():
         modality = dataset.modality(m)
-        if m in generated.given or (rgb_only and not _rgb(modality)):
+        if m in generated.given or not concerns(modality):
             continue
         check(samples, modality)  # before minutes of work
         n, origin = len(samples), ", ".join(generated.given) or "nothing"
@@ -84,81 +109,18 @@ def compare(
             reason = f"{metric} needs at least {least:,} samples, there are {n:,}"
             yield Score(metric, generated.given, m, None, n, reason=reason)
             continue
-        through = extractor(modality, dataset, context)
-        if through is None:
+        seen = through(modality, dataset, context)
+        if seen is None:
             continue
-        if isinstance(through, str):
-            yield Score(metric, generated.given, m, None, n, reason=through)
+        if isinstance(seen, str):
+            yield Score(metric, generated.given, m, None, n, reason=seen)
             continue
-        real = _real(through, modality, dataset, generated.rows, context)
-        drawn = _seen(through, samples, f"features of {m} given {origin}", context)
+        real = _real(seen, modality, dataset, generated.rows, context)
+        drawn = _seen(seen, samples, f"features of {m} given {origin}", context)
         device = precise(context.device)
         with context.progress.stage(f"{metric} of {m} given {origin}", 1, unit="value"):
             value = distance(drawn.to(device), real.to(device))
-        yield Score(metric, generated.given, m, value, n, through.identity)
-
-
-def extractor(modality: Modality, dataset: Dataset, context: Context) -> Extractor | str | None:
-    """What a modality is seen through; the reason why it cannot be, or None where nothing can."""
-    if _rgb(modality):
-        path = locate(INCEPTION, context)
-        if path is None:
-            return INCEPTION.absent
-        try:
-            network = _network(path, path.stat().st_mtime_ns, context.device)
-        except ImportError as error:
-            return str(error)
-        identity = f"{INCEPTION.title}, sha256:{sha256(path)}"
-        return Extractor(identity, lambda x, report: inception_features(x, network, report))
-    if dataset.test.labels is None or dataset.train.labels is None:
-        return None
-    judge = classifier(dataset, modality.name, context)
-    return Extractor(judge.identity, lambda x, report: judge.features(x))
-
-
-def inception_features(
-    images: Tensor, network: nn.Module, report: Report = lambda done: None
-) -> Tensor:
-    """What Inception makes of images.
-
-    Args:
-        images: (N, 3, H, W), float or uint8; floats are clamped to [0, 1].
-        network: From `load_inception`.
-        report: Told the number of images done.
-
-    Returns:
-        (N, 2048), float32 on the CPU.
-
-    Raises:
-        ValueError: The images are not finite or not RGB, or there are none.
-    """
-    device = next(network.parameters()).device
-    modality = Modality("images", "image", (3, *images.shape[2:]))
-    done, parts = 0, []
-    for x in batches(images, modality, BATCH.get(device.type, LARGE_BATCH), device):
-        parts.append(_inception(x, network).cpu())
-        done += len(x)
-        report(done)
-    return torch.cat(parts)
-
-
-@torch.inference_mode()
-def _inception(x: Tensor, network: nn.Module) -> Tensor:
-    x = x.float() / 255 if x.dtype == torch.uint8 else x.float().clamp(0, 1)
-    x = 2 * F.interpolate(x, size=(299, 299), mode="bilinear", align_corners=False) - 1
-    # TF32 would round the inputs of convolutions to 10 bits.
-    with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, allow_tf32=False):
-        features: Tensor = network(x.contiguous(memory_format=torch.channels_last))
-    return features
-
-
-@lru_cache(maxsize=1)
-def _network(path: Path, modified: int, device: torch.device) -> nn.Module:
-    return load_inception(path, device)
-
-
-def _rgb(modality: Modality) -> bool:
-    return modality.kind == "image" and modality.shape[0] == 3
+        yield Score(metric, generated.given, m, value, n, seen.identity)
 
 
 def _real(

@@ -2,60 +2,86 @@
 
 Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter, "GANs trained by a two time-scale update
 rule converge to a local Nash equilibrium", 2017, https://arxiv.org/abs/1706.08500. Features are
-pytorch-fid's (see `mmbench.metrics.features`), covariances unbiased and in float64.
+pytorch-fid's, or torch-fidelity's where asked for (see `mmbench.metrics.inception`), covariances
+unbiased and in float64.
 
 The value depends on the number of samples (at 2,048 or fewer the covariances are singular), so
 only values of equal n may be compared; n is part of every score.
+
+    from mmbench.metrics.fid import frechet_inception_distance
+    frechet_inception_distance(drawn, real)                      # tensors (N, 3, H, W) in [0, 1]
+    frechet_inception_distance(Path("drawn"), Path("photos"))    # folders of pictures
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.extractors import INCEPTION, load_inception
-from mmbench.metrics.features import compare, inception_features
+from mmbench.datasets.photographs import folder
+from mmbench.metrics.extractors import locate
+from mmbench.metrics.features import compare, inception
 from mmbench.metrics.frechet import Statistics, frechet_distance
+from mmbench.metrics.inception import INCEPTION, Resize, streamed
 
 
 def frechet_inception_distance(
-    generated: Tensor, real: Tensor, weights: Path, device: torch.device | str = "cpu"
+    generated: Tensor | Path,
+    real: Tensor | Path,
+    weights: Path | None = None,
+    device: torch.device | str = "cpu",
+    resize: Resize = "torch",
 ) -> float:
-    """The FID of two sets of images.
+    """The FID of two sets of images, in memory that does not grow with their features.
 
     Args:
-        generated: (N, 3, H, W); clamped to [0, 1].
-        real: (N', 3, H, W), in [0, 1].
-        weights: A file of FID Inception's weights.
+        generated: (N, 3, H, W), uint8, or floats that are clamped to [0, 1]; or a folder of
+            pictures, which may differ in size.
+        real: Likewise.
+        weights: A file of FID Inception's weights; by default the published one from the folder
+            that $MMBENCH_WEIGHTS names, or from torch's hub cache.
         device: Where to compute.
+        resize: "torch" equals pytorch-fid, "tensorflow" equals torch-fidelity.
 
     Raises:
         ImportError: pytorch-fid is not installed.
-        ValueError: The images are not finite or not RGB, or the file holds something else.
+        FileNotFoundError: There are no weights, or a folder holds no pictures.
+        ValueError: The images are not finite or not RGB or fewer than 2, or a file holds
+            something else than it should.
     """
-    network = load_inception(weights, torch.device(device))
-    return _distance(*(inception_features(x, network) for x in (generated, real)))
+    named = {} if weights is None else {INCEPTION.name: weights}
+    path = locate(INCEPTION, named)
+    if path is None:
+        raise FileNotFoundError(INCEPTION.absent)
+    network = INCEPTION.load(path, torch.device(device))
+    sides = (folder(x) if isinstance(x, Path) else [x] for x in (generated, real))
+    return frechet_distance(*(Statistics.gather(streamed(x, network, resize)) for x in sides))
 
 
 def _distance(drawn: Tensor, real: Tensor) -> float:
     return frechet_distance(Statistics.of(drawn), Statistics.of(real))
 
 
-def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-    return compare("fid", _distance, generated, dataset, context)
-
-
-fid = Metric(
-    name="fid",
-    title="FID",
-    better="lower",
-    unit="",
-    paper="Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter, GANs trained by a two "
-    "time-scale update rule converge to a local Nash equilibrium, 2017, https://arxiv.org/abs/1706.08500",
-    compute=_compute,
-    download=INCEPTION.url,
+_PAPER = (
+    "Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter, GANs trained by a two "
+    "time-scale update rule converge to a local Nash equilibrium, 2017, https://arxiv.org/abs/1706.08500"
 )
+
+
+def _metric(name: str, title: str, resize: Resize) -> Metric:
+    through = partial(inception, resize=resize)
+
+    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
+        return compare(name, _distance, generated, dataset, context, through=through)
+
+    return Metric(name, title, "lower", "", _PAPER, compute, INCEPTION.url)
+
+
+fid = _metric("fid", "FID", "torch")
+fid_tensorflow = _metric("fid-tensorflow", "FID (TensorFlow's resize)", "tensorflow")
+"""By torch-fidelity's conventions."""

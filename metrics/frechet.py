@@ -4,9 +4,14 @@ With means μ and covariances Σ of the two sets,
 
     d² = |μ₁ − μ₂|² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁^½ Σ₂ Σ₁^½)^½ .
 
-For any roots Σ = R Rᵀ the last trace is the sum of the singular values of R₁ᵀ R₂. That form needs
-no matrix square root, meets no complex numbers, and, unlike the square roots of eigenvalues, keeps
-full precision for singular covariances (fewer samples than dimensions).
+For any roots Σ = Rᵀ R the last trace is the sum of the singular values of M = R₁ R₂ᵀ, or of the
+square roots of the eigenvalues of M Mᵀ. That needs no matrix square root and meets no complex
+numbers. R is Cholesky's factor or, of fewer samples than dimensions, the samples themselves, so
+that the eigenvalues sought are those of a matrix as small as the smaller set.
+
+All eigenvalues are wrong by the rounding of the largest, and the roots of small ones by much more:
+where that could be seen in the value, the singular values are computed, which takes several times
+as long.
 
 Dowson and Landau, "The Fréchet distance between multivariate normal distributions", 1982,
 https://doi.org/10.1016/0047-259X(82)90077-X. Merging: Chan, Golub and LeVeque, "Updating formulae
@@ -16,7 +21,7 @@ http://i.stanford.edu/pub/cstr/reports/cs/tr/79/773/CS-TR-79-773.pdf.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +32,11 @@ from torch import Tensor
 
 from mmbench.atomic import replacing
 
+BLOCK = 1024
+"""Samples that are gathered before their statistics are."""
+PRECISION = 1e-8
+"""Of a distance, relative to the variance of both sets."""
+
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
@@ -35,12 +45,13 @@ class Statistics:
     Attributes:
         n: Number of samples.
         mean: (d,), float64.
-        scatter: (d, d), float64: the sum over samples of (x − mean)(x − mean)ᵀ.
+        spread: float64. Of n < d samples, the (n, d) samples less their mean; of more, the (d, d)
+            scatter: the sum over samples of (x − mean)(x − mean)ᵀ.
     """
 
     n: int
     mean: Tensor
-    scatter: Tensor
+    spread: Tensor
 
     @classmethod
     def of(cls, features: Tensor) -> Statistics:
@@ -58,8 +69,26 @@ class Statistics:
             raise ValueError(f"the features of {len(bad)} of {len(x)} samples are not finite, "
                              f"the first of them in row {int(bad[0])}")  # fmt: skip
         mean = x.mean(0)
-        x = x - mean
-        return cls(len(x), mean, x.T @ x)
+        return cls(len(x), mean, _smaller(x - mean))
+
+    @classmethod
+    def gather(cls, batches: Iterable[Tensor]) -> Statistics:
+        """The statistics of batches of features (B, d), in memory that does not grow with them.
+
+        Raises:
+            ValueError: There are no batches; or as `of`.
+        """
+        total: Statistics | None = None
+        waiting: list[Tensor] = []
+        for batch in batches:
+            waiting.append(batch)
+            if sum(map(len, waiting)) >= BLOCK:
+                total, waiting = _add(total, waiting), []
+        if waiting:
+            total = _add(total, waiting)
+        if total is None:
+            raise ValueError("there are no features, expected at least one sample")
+        return total
 
     def __add__(self, other: Statistics) -> Statistics:
         if len(self.mean) != len(other.mean):
@@ -67,9 +96,19 @@ class Statistics:
                              "cannot be put together")  # fmt: skip
         n = self.n + other.n
         delta = other.mean - self.mean
+        mean = self.mean + delta * (other.n / n)
+        if len(self.spread) + len(other.spread) < len(mean):
+            rows = [self.spread + (self.mean - mean), other.spread + (other.mean - mean)]
+            return Statistics(n, mean, torch.cat(rows))
         scatter = self.scatter + other.scatter
         scatter.addr_(delta, delta, alpha=self.n * other.n / n)
-        return Statistics(n, self.mean + delta * (other.n / n), scatter)
+        return Statistics(n, mean, scatter)
+
+    @property
+    def scatter(self) -> Tensor:
+        """(d, d), the sum over samples of (x − mean)(x − mean)ᵀ."""
+        few = len(self.spread) < len(self.mean)
+        return self.spread.T @ self.spread if few else self.spread
 
     @property
     def covariance(self) -> Tensor:
@@ -86,13 +125,13 @@ class Statistics:
         """Writes a safetensors file."""
         with replacing(path) as part:
             n = torch.tensor(self.n)
-            save_file({"n": n, "mean": self.mean, "scatter": self.scatter}, part)
+            save_file({"n": n, "mean": self.mean, "spread": self.spread.contiguous()}, part)
 
     @classmethod
     def load(cls, path: Path) -> Statistics:
         """Reads what `save` wrote."""
         file = load_file(path)
-        return cls(int(file["n"]), file["mean"], file["scatter"])
+        return cls(int(file["n"]), file["mean"], file["spread"])
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:
@@ -104,22 +143,60 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
     if len(a.mean) != len(b.mean):
         raise ValueError(f"features of {len(a.mean)} and of {len(b.mean)} dimensions cannot be "
                          "compared")  # fmt: skip
-    sigma_a, sigma_b = a.covariance, b.covariance
-    overlap = torch.linalg.svdvals(_root(sigma_a).T @ _root(sigma_b)).sum()
+    for one in (a, b):
+        if one.n < 2:
+            raise ValueError("the covariance of one sample is not defined, expected at least 2")
+    roots = _root(a), _root(b)
     shift = (a.mean - b.mean).square().sum()
-    return max(0.0, float(shift + sigma_a.trace() + sigma_b.trace() - 2 * overlap))
+    variance = roots[0].square().sum() + roots[1].square().sum()
+    return max(0.0, float(shift + variance - 2 * _overlap(*roots, PRECISION * variance)))
 
 
-def _root(sigma: Tensor) -> Tensor:
-    """R (d, r) with R Rᵀ = Σ: Cholesky's factor, or from the eigenvectors where Σ is singular."""
+def _overlap(a: Tensor, b: Tensor, tolerance: Tensor) -> Tensor:
+    """The sum of the singular values of a bᵀ, of roots (r, d) and (s, d)."""
+    product = a @ b.T if len(a) <= len(b) else b @ a.T
+    if not product.numel():
+        return product.sum()
+    squares = torch.linalg.eigvalsh(product @ product.T).clamp_(min=0)
+    values: Tensor = squares.sqrt()
+    rounding = torch.finfo(squares.dtype).eps * squares[-1]
+    # √(λ ± δ) − √λ is at most √δ, and at most δ / √λ.
+    error = torch.minimum(rounding.sqrt(), rounding / values).nan_to_num(0).sum()
+    if error > tolerance:
+        values = torch.linalg.svdvals(product)
+    return values.sum()
+
+
+def _root(s: Statistics) -> Tensor:
+    """R (r, d) with Rᵀ R = Σ."""
     root: Tensor
-    root, failed = torch.linalg.cholesky_ex(sigma)
+    if len(s.spread) < len(s.mean):
+        # A reflection that takes the vector of ones to the first axis: since the samples sum to
+        # zero, so does their first row then, and the others have full rank in general.
+        n = len(s.spread)
+        axis = torch.full((n,), n**-0.5, dtype=s.spread.dtype)
+        axis[0] += 1
+        axis /= axis.norm()
+        root = (s.spread - 2 * torch.outer(axis, axis @ s.spread))[1:] / (s.n - 1) ** 0.5
+        return root
+    root, failed = torch.linalg.cholesky_ex(s.covariance, upper=True)
     if not failed:
         return root
-    w, v = torch.linalg.eigh(sigma)
+    w, v = torch.linalg.eigh(s.covariance)
     noise = w[-1].clamp(min=0) * len(w) * torch.finfo(w.dtype).eps  # rounding, not variance
-    root = v[:, w > noise] * w[w > noise].sqrt()
+    root = (v[:, w > noise] * w[w > noise].sqrt()).T
     return root
+
+
+def _smaller(centred: Tensor) -> Tensor:
+    """What takes less room of samples less their mean: themselves, or their scatter."""
+    few = len(centred) < centred.shape[1]
+    return centred if few else centred.T @ centred
+
+
+def _add(total: Statistics | None, batches: list[Tensor]) -> Statistics:
+    more = Statistics.of(torch.cat(batches))
+    return more if total is None else total + more
 
 
 def recall(path: Path, compute: Callable[[], Statistics]) -> Statistics:

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.extractors import INCEPTION
-from mmbench.metrics.features import compare, paired
+from mmbench.metrics.features import compare, extractor, paired
+from mmbench.metrics.inception import INCEPTION
 
 NEIGHBOURS = 3
 BLOCK = 1024
@@ -108,8 +108,8 @@ _PAPER = (
 
 def _metric(name: str, title: str, value: Callable[[Tensor, Tensor], float]) -> Metric:
     def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-        least = NEIGHBOURS + 1
-        return compare(name, value, generated, dataset, context, least=least, rgb_only=False)
+        return compare(name, value, generated, dataset, context, concerns=lambda modality: True,
+                       through=extractor, least=NEIGHBOURS + 1)  # fmt: skip
 
     return Metric(name, title, "higher", "", _PAPER, compute, INCEPTION.url)
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from mmbench.core import Context, Dataset, Generated, Metric, Score
 from mmbench.metrics.extractors import check
 from mmbench.metrics.features import precise
+from mmbench.metrics.intervals import bootstrap
 
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2
@@ -104,12 +105,13 @@ def _metric(
                 yield Score(name, given, m, None, len(samples), reason=reason)
                 continue
             device = precise(samples.device)
-            values = [
+            values = torch.cat([
                 measure(x.to(device).clamp(0, 1), dataset.test.batch(block, [m])[m].to(device))
                 for x, block in zip(samples.split(BLOCK), rows.split(BLOCK), strict=True)
-            ]
-            mean = math.fsum(torch.cat(values).tolist()) / len(samples)
-            yield Score(name, given, m, mean, len(samples))
+            ])  # fmt: skip
+            mean = math.fsum(values.tolist()) / len(samples)
+            low, high = bootstrap(values)
+            yield Score(name, given, m, mean, len(samples), low=low, high=high)
 
     return Metric(name, title, better, "", paper, compute)
 

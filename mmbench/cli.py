@@ -12,6 +12,7 @@ import click
 
 from mmbench import __version__
 from mmbench.cli_data import data, data_folder
+from mmbench.cli_samples import evaluate, generate
 
 if TYPE_CHECKING:
     import torch
@@ -136,15 +137,18 @@ def main() -> None:
     help="cpu, cuda, cuda:1, ... or auto.",
 )
 @click.option(
-    "--inception-weights",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Weights of the FID Inception, if not in torch's cache.",
+    "--weights",
+    "assignments",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="Weights of a pretrained network (see 'mmbench list extractors') that are not in the "
+    "folder MMBENCH_WEIGHTS or torch's cache, or not the published ones.",
 )
 @click.option(
     "--download-weights",
     is_flag=True,
-    help="Fetch the weights of the FID Inception (91 MB) into torch's cache if they are absent.",
+    help="Fetch the weights that the evaluation's metrics need into torch's cache, if they are "
+    "not there.",
 )
 @click.option(
     "--out",
@@ -170,7 +174,7 @@ def run(
     settings: tuple[str, ...],
     sampler: str | None,
     device: str,
-    inception_weights: Path | None,
+    assignments: tuple[str, ...],
     download_weights: bool,
     out: Path,
     rescore: bool,
@@ -187,6 +191,7 @@ def run(
       mmbench run --set models.mld.score.epochs=10 --sampler ancestral
     """  # noqa: D301  (click's mark for "do not wrap" is the control character)
     from mmbench import protocol as protocols
+    from mmbench.metrics.extractors import fetch_needed, named
     from mmbench.progress import Progress
     from mmbench.registry import find
     from mmbench.run import Run, load_dataset, source
@@ -197,18 +202,12 @@ def run(
     if sampler is not None:
         whole["evaluation"]["sampler"] = {"name": sampler}
 
-    weights = {}
-    if inception_weights is not None:
-        if not inception_weights.is_file():
-            raise FileNotFoundError(f"there is no file {inception_weights} of Inception weights")
-        weights["inception"] = inception_weights
-    elif download_weights:
-        from mmbench.metrics.extractors import INCEPTION, fetch
-
-        fetch(INCEPTION)
+    weights = named(assignments)
     progress = Progress(sys.stderr)
+    if download_weights:
+        fetch_needed(whole["evaluation"]["metrics"], weights, progress)
     loaded = load_dataset(dataset, data or downloads(), cache_folder(), progress)
-    where = _device(device)
+    where = compute_device(device)
     records = []
     for seed in dict.fromkeys(seeds):
         one = Run(model, loaded, seed, whole, out, where, cache_folder(), progress, weights)
@@ -220,13 +219,13 @@ def run(
         else:
             records.append(one.execute(rescore))
     if records:
-        _show(records)
+        show(records)
 
 
 @main.command("list")
-@click.argument("group", type=click.Choice(["models", "datasets", "metrics"]))
+@click.argument("group", type=click.Choice(["models", "datasets", "metrics", "extractors"]))
 def list_(group: str) -> None:
-    """Lists what is registered: models, datasets or metrics."""
+    """Lists what is registered: models, datasets, metrics or extractors."""
     from mmbench.registry import names
 
     for name, entry in names(group).items():  # type: ignore[arg-type]
@@ -277,6 +276,8 @@ def claims(results: Path) -> None:
 
 
 main.add_command(data)
+main.add_command(generate)
+main.add_command(evaluate)
 
 
 def cache_folder() -> Path:
@@ -293,7 +294,8 @@ def downloads() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _device(name: str) -> torch.device:
+def compute_device(name: str) -> torch.device:
+    """The device of that name; "auto" is CUDA where there is one."""
     import torch
 
     if name == "auto":
@@ -312,7 +314,8 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _show(records: list[Record]) -> None:
+def show(records: list[Record]) -> None:
+    """Prints the tables of some records."""
     from mmbench.leaderboard.render import render
     from mmbench.leaderboard.tables import tables
 

@@ -32,6 +32,30 @@ JOINT = "joint"
 
 
 @dataclass(frozen=True)
+class Spectrogram:
+    """How a sound became its picture (1, frames, bands): decibels of power, scaled to [0, 1].
+
+    Attributes:
+        floor: The decibels that are 0.
+        ceiling: The decibels that are 1.
+        fft: Samples that a frame spans.
+        hop: Samples from the middle of a frame to that of the next.
+        lowest: Hertz where the first band begins; the last ends at half the sampling rate.
+        scale: The mel scale on which the bands' edges are evenly spaced.
+        norm: What a band's weights are scaled to: an area of 1 over hertz ("slaney"), or a sum of
+            1 ("mean").
+    """
+
+    floor: float
+    ceiling: float
+    fft: int = 2048
+    hop: int = 512
+    lowest: float = 0.0
+    scale: Literal["slaney", "htk"] = "slaney"
+    norm: Literal["slaney", "mean"] = "slaney"
+
+
+@dataclass(frozen=True)
 class Modality:
     """One view of an example.
 
@@ -41,12 +65,14 @@ class Modality:
         shape: Of one example as the networks see it, e.g. (3, 32, 32). A text is a row of
             tokens, numbers of its words: (32,).
         words: The word of each token, or the name of each attribute.
+        spectrogram: How a sound became what the networks see, where that is known.
     """
 
     name: str
     kind: Kind
     shape: tuple[int, ...]
     words: tuple[str, ...] = ()
+    spectrogram: Spectrogram | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -378,6 +404,8 @@ class Score:
         n: Number of samples it was computed from.
         extractor: The network that it was measured with and the sha256 of its weights.
         reason: Why there is no value, and how to get one.
+        low, high: The 95 % interval of the value over samples (see
+            `mmbench.metrics.intervals.bootstrap`); None where a metric gives none.
     """
 
     metric: str
@@ -387,6 +415,8 @@ class Score:
     n: int
     extractor: str | None = None
     reason: str | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -420,6 +450,9 @@ class Metric:
         paper: Authors, title, year, url.
         compute: The scores of one `Generated`; nothing for what the metric does not concern.
         download: Where the pretrained weights that it needs are published; None if it needs none.
+        reference: Which real examples its reference is the score of (see `mmbench.references`):
+            "train" where samples are compared with the test examples, "test" where they are
+            judged by themselves.
     """
 
     name: str
@@ -429,3 +462,4 @@ class Metric:
     paper: str
     compute: Callable[[Generated, Dataset, Context], Iterator[Score]]
     download: str | None = None
+    reference: Literal["train", "test"] = "train"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,12 +90,22 @@ class Evaluation:
         Raises:
             LookupError: A metric does not exist.
         """
-        for name, sizes in self.metrics.items():
+        for sizes, metric in zip(self.metrics.values(), self.scorers(), strict=True):
+            if isinstance(sizes, str) or len(given) in sizes:
+                yield metric
+
+    def scorers(self) -> Iterator[Metric]:
+        """All metrics, by the names in the protocol.
+
+        Raises:
+            LookupError: A metric does not exist.
+            ValueError: It is not a metric.
+        """
+        for name in self.metrics:
             metric = find("metrics", name)
             if not isinstance(metric, Metric):
                 raise ValueError(f"{name} is not a metric: expected a mmbench.core.Metric")
-            if isinstance(sizes, str) or len(given) in sizes:
-                yield metric
+            yield metric
 
     def rows(self, test: Split) -> Tensor:
         """The test examples conditioned on: the same for every model and seed."""
@@ -152,10 +162,10 @@ class Part:
 
 
 def evaluate(
-    model: Model,
+    draw: Callable[[tuple[str, ...]], Generated],
+    subsets: Iterable[tuple[str, ...]],
     dataset: Dataset,
     evaluation: Evaluation,
-    seed: int,
     context: Context,
     folder: Path,
 ) -> Iterator[Part]:
@@ -164,21 +174,18 @@ def evaluate(
     Each part is kept in a file, so that an interrupted evaluation goes on with the next subset.
 
     Args:
-        model: Trained, on the context's device.
+        draw: Modalities given -> samples drawn from them.
+        subsets: Of the modalities: what is given.
         dataset: Whose test split conditions and compares.
-        evaluation: What to generate and how to score it.
-        seed: The run's.
+        evaluation: How to score.
         context: For the metrics.
         folder: For the files.
     """
-    kept: Kept = {}
-    for given in evaluation.subsets(dataset):
+    for given in subsets:
         path = folder / f"{'+'.join(given) or 'nothing'}.safetensors"
         if not path.exists():
             start = time.monotonic()
-            generated = generate(
-                model, dataset, given, evaluation.rows(dataset.test), seed, context, kept
-            )
+            generated = draw(given)
             drawn = time.monotonic()
             scores: list[Score] = []
             for metric in evaluation.wanted(given):

@@ -139,7 +139,7 @@ def _panel(
         y += gap
         pen.text((left - 2 * gap, y + height // 2), _cut(label, _font(LABEL), left - 3 * gap),
                  FAINT if is_given else INK, _font(LABEL), anchor="rm")  # fmt: skip
-        samples = _draw(dataset.modality(name), values[:examples], (tile, height))
+        samples = draw(dataset.modality(name), values[:examples], (tile, height))
         for column, sample in enumerate(samples):
             x = left + column * (tile + gap)
             panel.paste(sample, (x, y))
@@ -148,8 +148,8 @@ def _panel(
     return panel
 
 
-def _draw(modality: Modality, values: Tensor, size: tuple[int, int]) -> list[Image.Image]:
-    """Examples (B, *modality.shape) as pictures of a certain size."""
+def draw(modality: Modality, values: Tensor, size: tuple[int, int]) -> list[Image.Image]:
+    """Examples (B, *modality.shape) as pictures of a certain size (width, height)."""
     values = values.detach().cpu()
     xs: NDArray[Any] = (values.float() if values.is_floating_point() else values).numpy()
     xs = np.nan_to_num(xs)
@@ -161,7 +161,7 @@ def _draw(modality: Modality, values: Tensor, size: tuple[int, int]) -> list[Ima
         case "trajectory":
             return [_trajectory(x, size) for x in xs]
         case "text":
-            lines = [_sentence(modality.words, x) for x in xs.astype(int).tolist()]
+            lines = [sentence(modality.words, x) for x in xs.astype(int).tolist()]
             return _texts(lines, size)
         case "attributes":
             present = [np.flatnonzero(x.reshape(-1) >= 0.5).tolist() for x in xs]
@@ -248,7 +248,7 @@ def _word(words: Sequence[str], i: int) -> str:
     return words[i] if 0 <= i < len(words) else str(i)
 
 
-def _sentence(words: Sequence[str], tokens: Sequence[int]) -> str:
+def sentence(words: Sequence[str], tokens: Sequence[int]) -> str:
     """The words up to the end of the text, without padding."""
     text = [_word(words, i) for i in tokens]
     end = text.index(END) if END in text else len(text)

@@ -1,4 +1,4 @@
-"""Finds models, data sets and metrics by name: an entry point, or "module:object"."""
+"""Finds models, data sets, metrics and extractors by name: an entry point, or "module:object"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
-Group = Literal["models", "datasets", "metrics"]
+Group = Literal["models", "datasets", "metrics", "extractors"]
 
 
 def names(group: Group) -> dict[str, EntryPoint]:

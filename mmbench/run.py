@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,12 +24,13 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from mmbench.core import Context, Dataset, Model, Score, Source
+from mmbench.core import Context, Dataset, Generated, Model, Score, Source
 from mmbench.datasets.own import described
-from mmbench.evaluate import SHOWN, Evaluation, evaluate
+from mmbench.evaluate import SHOWN, Evaluation, Kept, evaluate, generate
 from mmbench.pictures import sample_grid
 from mmbench.progress import Progress
 from mmbench.protocol import Table, construct, digest, resolve
+from mmbench.references import references
 from mmbench.registry import find
 from mmbench.seeds import derive
 from mmbench.store import Record, read, write
@@ -93,8 +94,12 @@ class Run:
     @cached_property
     def folder(self) -> Path:
         """Where weights and checkpoints lie."""
-        trained = {k: v for k, v in self.settings.items() if k != "evaluation"}
-        return self._home / f"{self.seed}-{digest([trained, self.dataset.fingerprint()])[:8]}"
+        return self._home / folder_name(self.seed, self.settings, self.dataset.fingerprint())
+
+    @property
+    def weights_path(self) -> Path:
+        """Where the trained weights lie."""
+        return self.folder / "weights.safetensors"
 
     def build(self) -> Model:
         """The untrained model, on the device.
@@ -144,14 +149,18 @@ class Run:
                     file.unlink()
             seconds = self._train(model)
             context = Context(self.device, self.cache, self.progress, self.weights, model)
-            parts = list(evaluate(model, self.dataset, self.evaluation, self.seed, context, kept))
+            draw = self._draw(model, context)
+            subsets = self.evaluation.subsets(self.dataset)
+            parts = list(evaluate(draw, subsets, self.dataset, self.evaluation, context, kept))
             for part in parts:
                 for what, took in part.seconds.items():
                     seconds[what] = seconds.get(what, 0.0) + took
             scores = [s for part in parts for s in part.scores]
             picture = self.record_path.with_suffix(".png")
             sample_grid(picture, self.dataset, [part.shown for part in parts], SHOWN)
-            record = self._record(model, seconds, scores)
+            rows = self.evaluation.rows(self.dataset.test)
+            real = references(self.evaluation.scorers(), scores, self.dataset, rows, context)
+            record = self._record(model, seconds, scores, real)
             write(record, self.record_path)
         for reason in dict.fromkeys(s.reason for s in scores if s.reason):
             self.progress.say(f"not computed: {reason}")
@@ -163,6 +172,17 @@ class Run:
         model = self.build()
         self._train(model)
         return model
+
+    def samples(self) -> Iterator[Generated]:
+        """What a finished run scored: samples from every subset, drawn again."""
+        model = self.trained()
+        draw = self._draw(model, Context(self.device, self.cache, self.progress))
+        yield from map(draw, self.evaluation.subsets(self.dataset))
+
+    def _draw(self, model: Model, context: Context) -> Callable[[tuple[str, ...]], Generated]:
+        """Modalities given -> samples drawn from them."""
+        rows, kept = self.evaluation.rows(self.dataset.test), Kept()
+        return lambda given: generate(model, self.dataset, given, rows, self.seed, context, kept)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -181,7 +201,7 @@ class Run:
             lock.release()
 
     def _train(self, model: Model) -> dict[str, float]:
-        path = self.folder / "weights.safetensors"
+        path = self.weights_path
         if path.exists():
             seconds: dict[str, float] = json.loads(load_weights(path, model)["seconds"])
         else:
@@ -195,7 +215,10 @@ class Run:
         model.eval()
         return seconds
 
-    def _record(self, model: Model, seconds: dict[str, float], scores: list[Score]) -> Record:
+    def _record(
+        self, model: Model, seconds: dict[str, float], scores: list[Score],
+        real: tuple[Score, ...],
+    ) -> Record:  # fmt: skip
         return Record(
             model=self.model,
             dataset=self.dataset.name,
@@ -203,24 +226,37 @@ class Run:
             protocol=self.settings,
             protocol_hash=digest(self.settings),
             data=self.dataset.fingerprint(),
-            versions={"python": platform.python_version(), "mmbench": version("mmbench"),
-                      "torch": torch.__version__},
-            commit=_commit(),
-            device=_device(self.device),
+            versions=versions(),
+            commit=commit(),
+            device=in_words(self.device),
             parameters=sum(p.numel() for p in model.parameters()),
             evaluations=model.evaluations,
             seconds=seconds,
             scores=tuple(scores),
+            references=real,
         )  # fmt: skip
 
 
-def _device(device: torch.device) -> str:
+def folder_name(seed: int, settings: Table, data: str) -> str:
+    """The folder of weights and checkpoints: of a seed, a protocol's part, a fingerprint."""
+    trained = {k: v for k, v in settings.items() if k != "evaluation"}
+    return f"{seed}-{digest([trained, data])[:8]}"
+
+
+def versions() -> dict[str, str]:
+    """Of what the numbers depend on."""
+    return {"python": platform.python_version(), "mmbench": version("mmbench"),
+            "torch": torch.__version__}  # fmt: skip
+
+
+def in_words(device: torch.device) -> str:
+    """A device as in records."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {platform.machine()}, {torch.get_num_threads()} threads"
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit of the mmbench that runs, where it runs from a checkout."""
     checkout = Path(__file__).parents[1]
     if not (checkout / ".git").exists():

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the layout of the files; a file of another version is refused."""
 
+ADDED = ("low", "high", "references", "samples")
+"""Fields that older files of this version lack."""
+
+SCORES = ("scores", "references")
+"""The fields of a record that hold scores."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
@@ -46,6 +52,10 @@ class Record:
         evaluations: Network evaluations that one sample costs.
         seconds: Stage -> duration; the only part that differs between two equal runs.
         scores: At most one for each (metric, given, target).
+        references: What real examples score in the place of samples, at most one for each
+            (metric, target), given nothing; see `mmbench.references`. No mean includes them.
+        samples: Where the samples came from another program, the sha256 of their content; the
+            protocol is then that of the evaluation alone.
 
     Raises:
         ValueError: A value has the wrong type or is impossible.
@@ -65,6 +75,8 @@ class Record:
     evaluations: int
     seconds: dict[str, float] = field(compare=False)
     scores: tuple[Score, ...]
+    references: tuple[Score, ...] = ()
+    samples: str | None = None
 
     def __post_init__(self) -> None:
         _expect("schema", self.schema, int)
@@ -87,15 +99,9 @@ class Record:
         if self.protocol_hash != digest(self.protocol):
             raise ValueError(f"protocol_hash is {self.protocol_hash!r}, but the protocol hashes "
                              f"to {digest(self.protocol)!r}")  # fmt: skip
-        _expect("scores", self.scores, tuple)
-        seen: set[tuple[str, tuple[str, ...], str]] = set()
-        for i, score in enumerate(self.scores):
-            _expect_score(f"scores[{i}]", score)
-            key = (score.metric, score.given, score.target)
-            if key in seen:
-                raise ValueError(f"scores[{i}] is a second {score.metric!r} of {score.target!r} "
-                                 f"given {list(score.given)}, expected one")  # fmt: skip
-            seen.add(key)
+        _expect("samples", self.samples, str, type(None))
+        for name in SCORES:
+            _expect_scores(name, getattr(self, name))
 
 
 def write(record: Record, path: Path) -> None:
@@ -165,12 +171,14 @@ def _record(text: bytes) -> Record:
     if isinstance(found, dict) and "schema" in found and found["schema"] != SCHEMA:
         raise ValueError(f"schema is {_short(found['schema'])}, expected {SCHEMA}")
     _expect_fields("the file", found, Record)
-    _expect("scores", found["scores"], list)
-    for i, score in enumerate(found["scores"]):
-        _expect_fields(f"scores[{i}]", score, Score)
-        _expect(f"scores[{i}].given", score["given"], list)
-    scores = tuple(Score(**s | {"given": tuple(s["given"])}) for s in found["scores"])
-    return Record(**found | {"scores": scores})
+    parts = {}
+    for name in [n for n in SCORES if n in found]:
+        _expect(name, found[name], list)
+        for i, score in enumerate(found[name]):
+            _expect_fields(f"{name}[{i}]", score, Score)
+            _expect(f"{name}[{i}].given", score["given"], list)
+        parts[name] = tuple(Score(**s | {"given": tuple(s["given"])}) for s in found[name])
+    return Record(**found | parts)
 
 
 def _expect(name: str, value: object, *types: type) -> None:
@@ -205,6 +213,18 @@ def _expect_finite(name: str, value: float) -> None:
         raise ValueError(f"{name} is {value}, expected a finite number")
 
 
+def _expect_scores(name: str, scores: object) -> None:
+    _expect(name, scores, tuple)
+    seen: set[tuple[str, tuple[str, ...], str]] = set()
+    for i, score in enumerate(scores):  # type: ignore[arg-type, var-annotated]
+        _expect_score(f"{name}[{i}]", score)
+        key = (score.metric, score.given, score.target)
+        if key in seen:
+            raise ValueError(f"{name}[{i}] is a second {score.metric!r} of {score.target!r} "
+                             f"given {list(score.given)}, expected one")  # fmt: skip
+        seen.add(key)
+
+
 def _expect_score(name: str, score: object) -> None:
     if not isinstance(score, Score):
         raise ValueError(f"{name} is {_short(score)}, expected a Score")
@@ -219,6 +239,14 @@ def _expect_score(name: str, score: object) -> None:
         raise ValueError(f"{name} has no value, expected a reason for that")
     if score.value is not None:
         _expect_finite(f"{name}.value", score.value)
+    ends = [score.low, score.high]
+    for value in ends:
+        _expect(f"an end of {name}", value, float, int, type(None))
+        if value is not None:
+            _expect_finite(f"an end of {name}", value)
+    if ends != [None, None] and (None in ends or score.low > score.high):  # type: ignore[operator]
+        raise ValueError(f"{name} has the interval {ends}, expected two ends in their order, or "
+                         "none")  # fmt: skip
 
 
 def _expect_fields(name: str, found: object, of: type[Record] | type[Score]) -> None:
@@ -227,7 +255,7 @@ def _expect_fields(name: str, found: object, of: type[Record] | type[Score]) -> 
     known = [f.name for f in fields(of)]
     for wrong in [k for k in found if k not in known]:
         raise ValueError(f"{name} has an unknown field {wrong!r}{nearest(wrong, known)}")
-    for missing in [k for k in known if k not in found]:
+    for missing in [k for k in known if k not in found and k not in ADDED]:
         raise ValueError(f"{name} has no field {missing!r}")
 
 

@@ -37,7 +37,7 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.rstrip().endswith("set()")
 
 
-@pytest.mark.parametrize("group", ["models", "datasets", "metrics"])
+@pytest.mark.parametrize("group", ["models", "datasets", "metrics", "extractors"])
 def test_list(group):
     done = mmbench("list", group)
     assert done.exit_code == 0
@@ -49,7 +49,7 @@ def test_list(group):
     (["run", "--dataset", "mhd-mni"], "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
     (["run", "--set", "models.mld.scor.epochs=1"], "no table 'scor'; did you mean 'score'?"),
     (["run", "--protocol", "/nowhere.toml"], "No such file or directory: /nowhere.toml"),
-    (["run", "--inception-weights", "/nowhere.pth"], "no file /nowhere.pth"),
+    (["run", "--weights", "inception=/nowhere.pth"], "no file /nowhere.pth"),
     (["run", "--protocol", MINI, "--dataset", "json:dumps"], "json:dumps is not a data set"),
     (["run", "--seed", "-1"], "-1 is not in the range"),
     (["table", "--results", "/nowhere"], "/nowhere"),

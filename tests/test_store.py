@@ -56,6 +56,17 @@ scores = st.lists(
         n=st.integers(0),
         extractor=st.none() | st.text(),
         reason=st.text(min_size=1),
+        low=st.none(),
+        high=st.none(),
+    )
+    | st.builds(
+        lambda ends, **rest: Score(low=min(ends), high=max(ends), **rest),
+        ends=st.tuples(number, number),
+        metric=st.text(),
+        given=st.just(()),
+        target=st.text(),
+        value=number,
+        n=st.integers(0),
     ),
     max_size=4,
     unique_by=lambda s: (s.metric, s.given, s.target),
@@ -69,6 +80,8 @@ records = st.builds(
     commit=st.none() | st.text(),
     seconds=st.dictionaries(st.text(), st.floats(0, 1e9), max_size=2),
     scores=scores,
+    references=scores,
+    samples=st.none() | st.text(),
 )
 
 
@@ -188,6 +201,34 @@ def test_an_impossible_record_cannot_be_made_nor_written(tmp_path):
         record(protocol={"betas": (1, 2)})  # would come back as a list
     with pytest.raises(ValueError, match="a key of protocol is 1, expected str"):
         record(protocol={1: 2})
+
+
+def test_records_older_than_a_field_load(tmp_path):
+    path = tmp_path / "0.json"
+    write(record(), path)
+    found = json.loads(path.read_text())
+    for name in ("references", "samples"):
+        found.pop(name)
+    for score in found["scores"]:
+        score.pop("low"), score.pop("high")
+    path.write_text(json.dumps(found))
+    assert read(path) == record()
+
+
+def test_references_are_held_to_what_scores_are(tmp_path):
+    real = Score("fid", (), "image", 3.5, 100, "net", low=3.0, high=4.0)
+    path = tmp_path / "0.json"
+    write(record(references=(real,), samples="ab" * 32), path)
+    assert read(path) == record(references=(real,), samples="ab" * 32)
+    assert read(path) != record()
+    assert len(frame([read(path)])) == 2  # no reference is a row of scores
+    for low, high in ((4.0, 3.0), (None, 3.0), (3.0, None), (math.nan, 3.0)):
+        with pytest.raises(ValueError, match=r"references\[0\]"):
+            record(references=(replace(real, low=low, high=high),))
+    with pytest.raises(ValueError, match=r"references\[1\] is a second 'fid' of 'image' given"):
+        record(references=(real, real))
+    with pytest.raises(ValueError, match="samples is 3, expected str or null"):
+        record(samples=3)
 
 
 def test_a_failed_write_leaves_the_old_record(tmp_path, monkeypatch):

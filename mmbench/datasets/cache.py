@@ -13,13 +13,14 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from mmbench.atomic import replacing
-from mmbench.core import Batch, Dataset, Modality, Split
+from mmbench.core import Batch, Dataset, Modality, Spectrogram, Split
 from mmbench.progress import Progress
 
 SUFFIX = ".safetensors"
@@ -131,15 +132,19 @@ def _load(path: Path, source: str) -> Dataset | None:
                 return None
             tensors = {key: file.get_tensor(key) for key in file.keys()}
         about = json.loads(metadata["about"])
-        modalities = tuple(
-            Modality(m["name"], m["kind"], tuple(m["shape"]), tuple(m["words"]))
-            for m in about.pop("modalities")
-        )
+        modalities = tuple(map(_modality, about.pop("modalities")))
         train, test = _split(tensors, "train"), _split(tensors, "test")
         data = Dataset(modalities=modalities, train=train, test=test, **about)
         return data if _seal(metadata["about"], data) == metadata["content"] else None
     except (OSError, SafetensorError, AttributeError, LookupError, TypeError, ValueError):
         return None
+
+
+def _modality(m: dict[str, Any]) -> Modality:
+    # A sound's file without the key is older than the key; of other kinds it may lack.
+    spectrogram = m["spectrogram"] if m["kind"] == "sound" else None
+    how = None if spectrogram is None else Spectrogram(**spectrogram)
+    return Modality(m["name"], m["kind"], tuple(m["shape"]), tuple(m["words"]), how)
 
 
 def _split(tensors: Batch, title: str) -> Split:

@@ -7,13 +7,16 @@ training and 10,000 test examples, in two files that torch.save wrote.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmbench.core import Dataset, Download, Modality, Source, Split
+from mmbench.core import Dataset, Download, Modality, Source, Spectrogram, Split
 from mmbench.datasets import tensors
 from mmbench.datasets.folders import Published
 from mmbench.progress import Progress
@@ -23,8 +26,9 @@ PARTS = ("train", "test")
 MODALITIES = (
     Modality("image", "image", (1, 28, 28)),
     Modality("trajectory", "trajectory", (200,)),
-    Modality("sound", "sound", (1, 32, 128)),
+    Modality("sound", "sound", (1, 32, 128), spectrogram=Spectrogram(-200.0, -47.563736)),
 )
+"""The published sounds' decibels, as the file of the training examples tells them too."""
 _ADDRESS = "https://drive.usercontent.google.com/download?id={}&export=download&confirm=t"
 
 PUBLISHED = Published(
@@ -61,22 +65,24 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
         ValueError: A file is damaged or holds something else.
     """
     root = PUBLISHED.find(folder, lambda place: any((place / _file(p)).is_file() for p in PARTS))
-    splits = {}
+    splits, ranges = {}, {}
     with progress.stage("reading MHD", len(PARTS), unit="file") as bar:
         for i, part in enumerate(PARTS):
             if not (root / _file(part)).is_file():
                 raise FileNotFoundError(f"{root / _file(part)} does not exist: expected "
                                         f"{PUBLISHED.layout}")  # fmt: skip
-            splits[part] = _split(root / _file(part))
+            splits[part], ranges[part] = _split(root / _file(part))
             bar.update(i + 1)
-    return Dataset(NAME, MODALITIES, splits["train"], splits["test"], 10, sampling_rate=16_000)
+    modalities = (*MODALITIES[:2], replace(MODALITIES[2], spectrogram=ranges["train"]))
+    return Dataset(NAME, modalities, splits["train"], splits["test"], 10, sampling_rate=16_000)
 
 
 def _file(part: str) -> str:
     return f"mhd_{part}.pt"
 
 
-def _split(path: Path) -> Split:
+def _split(path: Path) -> tuple[Split, Spectrogram | None]:
+    """The examples of a file, and how their sounds were scaled."""
     found: Any = tensors.read(path)
     if not isinstance(found, (tuple, list)) or len(found) < 4:
         raise ValueError(f"{path} holds a {type(found).__name__}, expected a tuple of labels, "
@@ -101,7 +107,21 @@ def _split(path: Path) -> Split:
         "trajectory": trajectory.clone(),
         "sound": sound.reshape(n, 128, 32).transpose(1, 2).unsqueeze(1).half().contiguous(),
     }
-    return Split(views, labels=digits.clone())
+    return Split(views, labels=digits.clone()), _scale(path, found[5:])
+
+
+def _scale(path: Path, found: Sequence[Any]) -> Spectrogram | None:
+    """How sounds were scaled, by what a file says of it, {"min": decibels, "max": decibels}."""
+    if not found:
+        return MODALITIES[2].spectrogram
+    try:
+        low, high = (float(found[0][end]) for end in ("min", "max"))
+    except (TypeError, KeyError, IndexError, ValueError):
+        low = high = nan
+    if not -inf < low < high < inf:
+        raise ValueError(f"{path} has, for the range of the sounds, {found[0]!r}, expected "
+                         "{'max': decibels, 'min': decibels}")  # fmt: skip
+    return Spectrogram(low, high)
 
 
 def _values(path: Path, name: str, x: object, shape: tuple[int, ...]) -> Tensor:

@@ -5,13 +5,14 @@
 
 Needs pip install 'mmbench[multivae]'. Both sides have the same networks, likelihoods, data, batch
 and optimiser (Adam, fused), and take turns, so that whatever else the machine does slows both; of
-several turns the fastest counts. A training step is loss, gradient and update. Evaluation draws
-what `mmbench run` draws: from every subset of modalities the rest, and from one or all of them
-these too. The library itself draws once for its coherence and again, one modality at a time, for
-its Fréchet distances (CoherenceEvaluator and FIDEvaluator): that is the last line. Neither side's
-metrics are computed.
+several turns the fastest counts; on a CPU what counts is the processor's time. A training step is
+loss, gradient and update. Evaluation draws what `mmbench run` draws: from every subset of
+modalities the rest, and from one or all of them these too; the library the same. (Its evaluators
+draw more than that: CoherenceEvaluator the rest, and FIDEvaluator all of it again, one modality at
+a time.) Neither side's metrics are computed.
 
-What is promised: training as fast at least, what its metrics draw at least twice as fast.
+What is promised, or the exit code is 1: training as fast at least, and equal samples of all
+subsets at least twice as fast.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,23 +31,27 @@ import torch
 from torch import nn
 
 from mmbench.core import Context, Dataset, Modality, Split, subsets
-from mmbench.evaluate import Evaluation, evaluate
+from mmbench.evaluate import Kept, generate
 from mmbench.models.architecture import Architecture, Likelihood, Networks
 from mmbench.models.networks.polymnist import image
 from mmbench.progress import Progress
 from mmbench.registry import find
 from mmbench.train import Optimisation
 
-TRAINING, EVALUATION = 0.97, 2.0
-"""What is promised: how many times as fast as the library. The networks are the same and take
-nearly all of a large step: equal is what a clock makes of it."""
+TRAINING, EVALUATION = 1.0, 2.0
+"""What is promised: how many times as fast as the library."""
+
+TOLERANCE = 0.03
+"""Of what training promises. The networks are the same and take nearly all of a large step, so
+that the ratio is 1 give or take the clock, which one model timed against itself shows."""
 
 
 @dataclass(frozen=True)
 class Setting:
     """Sizes of data and model.
 
-    `steps` are those of a turn; without `examples` only training is compared.
+    `steps` are those of a turn; `examples` are generated together, as many as in the library's
+    evaluators by default. Without them only training is compared.
     """
 
     modalities: tuple[Modality, ...]
@@ -65,7 +70,7 @@ def dense(*sizes: int) -> nn.Module:
 SETTINGS = {
     "polymnist": Setting(
         tuple(Modality(f"m{i}", "image", (3, 28, 28)) for i in range(5)),
-        image, batch=256, latent=512, steps=1, examples=200,
+        image, batch=256, latent=512, steps=1, examples=512,
     ),
     "small": Setting(
         tuple(Modality(f"m{i}", "trajectory", (20,)) for i in range(3)),
@@ -119,12 +124,14 @@ def compare(name: str, setting: Setting, device: torch.device, rounds: int) -> b
 
     data = Dataset("random", setting.modalities, some(setting.batch), some(setting.examples or 1))
 
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+
     def seconds(work: Callable[[], None]) -> float:
         wait(device)
-        start = time.perf_counter()
+        start = clock()
         work()
         wait(device)
-        return time.perf_counter() - start
+        return clock() - start
 
     x = data.train.batch(torch.arange(setting.batch))
     everyone = torch.ones(len(names), setting.batch, device=device)
@@ -142,26 +149,26 @@ def compare(name: str, setting: Setting, device: torch.device, rounds: int) -> b
             loss.backward()
             optimisers[side].step()
 
-    a, b = fastest(
-        3 * rounds, [lambda: seconds(lambda: train(0)), lambda: seconds(lambda: train(1))]
-    )
-    k, training = setting.steps, b / a
-    print(
-        f"  training     {k / a:8.2f} steps/s, library {k / b:8.2f}: {training:5.2f} x", flush=True
-    )
+    sides = [partial(seconds, partial(train, side)) for side in (0, 1, 0)]
+    a, b, again = fastest(3 * rounds, sides)
+    k, as_fast = setting.steps, b / a >= TRAINING - TOLERANCE
+    print(f"  training     {k / a:8.2f} steps/s, library {k / b:8.2f}: {b / a:5.2f} x "
+          f"(against itself {again / a:.2f} x)", flush=True)  # fmt: skip
     if not setting.examples:
-        return training >= TRAINING
+        return as_fast
 
     ours.eval()
     library.eval()
     test = data.test.batch(torch.arange(setting.examples))
     library.vae.device = device
 
-    def our_evaluation() -> float:
-        with tempfile.TemporaryDirectory() as folder:
-            context = Context(device, Path(folder), Progress(None))
-            kept = evaluate(ours, data, Evaluation({}), 0, context, Path(folder))
-            return sum(part.seconds["evaluation: generation"] for part in kept)
+    context = Context(device, Path(), Progress(None))
+
+    def our_samples() -> None:
+        rows = torch.arange(setting.examples)
+        kept: Kept = {}
+        for given in subsets(names):
+            generate(ours, data, given, rows, 0, context, kept)
 
     @torch.no_grad()
     def predict(given: tuple[str, ...], targets: list[str]) -> None:
@@ -171,23 +178,14 @@ def compare(name: str, setting: Setting, device: torch.device, rounds: int) -> b
         else:
             vae.decode(vae.generate_from_prior(setting.examples), targets)
 
-    def same_samples() -> None:
+    def their_samples() -> None:
         for given in subsets(names):
             rest = [m for m in names if m not in given]
             predict(given, names if len(given) in (1, len(names)) else rest)
 
-    def as_its_metrics_do() -> None:
-        for given in subsets(names)[:-1]:
-            rest = [m for m in names if m not in given]
-            predict(given, rest)  # for coherence
-            for m in rest:  # for Fréchet distances
-                predict(given, [m])
-
-    sides = [our_evaluation, lambda: seconds(same_samples), lambda: seconds(as_its_metrics_do)]
-    a, b, c = fastest(rounds, sides)
+    a, b = fastest(rounds, [partial(seconds, work) for work in (our_samples, their_samples)])
     print(f"  all subsets  {a:8.3f} s,       library {b:8.3f}: {b / a:5.2f} x")
-    print(f"  as its metrics draw them       library {c:8.3f}: {c / a:5.2f} x", flush=True)
-    return training >= TRAINING and c / a >= EVALUATION
+    return as_fast and b / a >= EVALUATION
 
 
 def wait(device: torch.device) -> None:
@@ -209,7 +207,9 @@ def main() -> None:
             print(f"{setting}, {model}", flush=True)
             promised &= compare(model, SETTINGS[setting], given.device, given.rounds)
     if not promised:
-        sys.exit(f"expected training at {TRAINING:g} x at least, evaluation at {EVALUATION:g} x")
+        sys.exit(
+            f"expected training at {TRAINING - TOLERANCE:g} x, all subsets at {EVALUATION:g} x"
+        )
 
 
 if __name__ == "__main__":

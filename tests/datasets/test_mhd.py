@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmbench.core import Spectrogram
 from mmbench.datasets.mhd import mhd
 from mmbench.progress import Progress
 from mmbench.seeds import stream
@@ -51,6 +52,17 @@ def test_reads_both_files(folder):
     expected = torch.cat(list(sound[7]), 0).T
     torch.testing.assert_close(found["sound"][1, 0], expected, atol=5e-4, rtol=0)
     assert data.test.labels.tolist() == [i % 10 for i in range(20)]
+
+
+def test_sounds_know_their_decibels(folder):
+    how = load(folder).modality("sound").spectrogram
+    assert how == Spectrogram(-200.0, -47.6)
+    torch.save(tuple(record(30)[:4]), folder / "mhd_train.pt")  # a file that does not tell
+    assert load(folder).modality("sound").spectrogram == Spectrogram(-200.0, -47.563736)
+    for wrong in ({"max": -200.0, "min": -47.6}, {"max": 1.0}, [1.0, 2.0], {"max": "a", "min": 0}):
+        torch.save((*record(30)[:5], wrong), folder / "mhd_train.pt")
+        with pytest.raises(ValueError, match=r"mhd_train.pt has, for the range of the sounds, "):
+            load(folder)
 
 
 def test_grey_levels_beyond_255_are_kept(folder):

@@ -31,11 +31,10 @@ class Stub(torch.nn.Module):
 @pytest.fixture
 def network(monkeypatch):
     stub = Stub()
-    monkeypatch.setattr(module, "load_inception", lambda path, device: stub)
-    module._network.cache_clear()
+    card = replace(module.INCEPTION, load=lambda path, device: stub)
+    monkeypatch.setattr(module, "INCEPTION", card)
     module._KEPT.clear()
     yield stub
-    module._network.cache_clear()
     module._KEPT.clear()
 
 

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmbench.metrics import frechet as module
 from mmbench.metrics.frechet import Statistics, frechet_distance, recall
 from mmbench.seeds import stream
 
@@ -100,6 +101,71 @@ def test_fewer_samples_than_dimensions():
     assert embedded == pytest.approx(inside, rel=1e-9)
 
 
+def by_singular_values(a, b):
+    """Without Cholesky, Gram matrices or roots of eigenvalues."""
+    roots = []
+    for s in (a, b):
+        w, v = torch.linalg.eigh(s.covariance)
+        roots.append(v * w.clamp(min=0).sqrt())
+    overlap = torch.linalg.svdvals(roots[0].T @ roots[1]).sum()
+    shift = (a.mean - b.mean).square().sum()
+    return (shift + a.covariance.trace() + b.covariance.trace() - 2 * overlap).item()
+
+
+@pytest.mark.parametrize("n", [4, 40, 63, 64, 65, 66, 300])
+@pytest.mark.parametrize("m", [5, 64, 200])
+def test_few_samples_agree_with_the_full_decomposition(n, m):
+    d = 64
+    mix = features("mix", d, d) * torch.logspace(0, -2, d, dtype=torch.float64)
+    a, b = features("a", n, d) @ mix, features("b", m, d, scale=1.5, shift=0.1) @ mix
+    s, t = Statistics.of(a), Statistics.of(b)
+    assert len(s.spread) == min(n, d) and len(t.spread) == min(m, d)
+    expected = by_singular_values(s, t)
+    assert frechet_distance(s, t) == pytest.approx(expected, rel=1e-7), (n, m)
+    assert frechet_distance(t, s) == pytest.approx(expected, rel=1e-7), (n, m)
+
+
+@pytest.mark.parametrize("span", [0, 3, 6, 9])
+@pytest.mark.parametrize("n", [30, 200])
+def test_ill_conditioned_covariances_keep_their_digits(span, n):
+    """Variances over so many orders of magnitude, as wide nets have."""
+    scale = torch.logspace(0, -span, 48, dtype=torch.float64)
+    turn = torch.linalg.qr(features("turn", 48, 48)).Q
+    a, b = (Statistics.of(features(m, n, 48) * scale @ turn) for m in "ab")
+    variance = (a.covariance.trace() + b.covariance.trace()).item()
+    expected = by_singular_values(a, b)
+    assert frechet_distance(a, b) == pytest.approx(expected, abs=2e-8 * variance)
+    assert frechet_distance(a, a) <= 2e-8 * variance
+
+
+def test_where_eigenvalues_lose_digits_singular_values_are_taken(monkeypatch):
+    x, y = features("x", 30, 40), features("y", 30, 40)
+    x[20:], y[20:] = x[:10], y[:10]  # duplicates: ten eigenvalues are rounding alone
+    a, b = Statistics.of(x), Statistics.of(y)
+    counted = []
+    svdvals = torch.linalg.svdvals
+    monkeypatch.setattr(torch.linalg, "svdvals", lambda m: counted.append(m) or svdvals(m))
+    monkeypatch.setattr(module, "PRECISION", 1e-12)
+    exact = frechet_distance(a, b)
+    assert counted and exact == pytest.approx(by_singular_values(a, b), rel=1e-10)
+    counted.clear()
+    monkeypatch.setattr(module, "PRECISION", 1e-6)
+    assert frechet_distance(a, b) == pytest.approx(exact, rel=1e-6) and not counted
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=8))
+def test_batches_are_gathered(sizes):
+    x = features("gather", sum(sizes), 20, shift=100.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK", 17)
+        total = Statistics.gather(iter(x.float().split(sizes)))
+    whole = Statistics.of(x.float())
+    assert total.n == whole.n and total.spread.shape == whole.spread.shape
+    assert close(total.mean, whole.mean, 1e-12)
+    assert (total.scatter - whole.scatter).abs().max() <= 1e-9 * max(1, whole.scatter.max())
+
+
 def test_agrees_with_pytorch_fid():
     score = pytest.importorskip("pytorch_fid.fid_score")
     a, b = (Statistics.of(features(m, 200, 16, scale=s)) for m, s in (("a", 1.0), ("b", 1.5)))
@@ -126,6 +192,8 @@ def test_refusals_are_sentences():
         frechet_distance(one, Statistics.of(x))
     with pytest.raises(ValueError, match=r"\(0, 3\).*at least one sample"):
         Statistics.of(x[:0])
+    with pytest.raises(ValueError, match="there are no features, expected at least one sample"):
+        Statistics.gather([])
     with pytest.raises(ValueError, match=r"\(10,\)"):
         Statistics.of(x[:, 0])
     with pytest.raises(ValueError, match="of 3 and of 2 dimensions"):

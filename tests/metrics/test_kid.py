@@ -44,6 +44,20 @@ def test_subsets_have_torch_fidelitys_expectation():
     assert ours > 20 * error
 
 
+def test_torch_fidelity_itself_has_this_expectation():
+    theirs = pytest.importorskip("torch_fidelity.metric_kid")
+    x, y = features("x", 700), features("y", 500, shift=0.3)
+    settings = {"kid_subsets": 400, "kid_subset_size": 50, "rng_seed": 0, "verbose": False}
+    found = theirs.kid_features_to_metric(x, y, **settings)
+    error = found["kernel_inception_distance_std"] * math.sqrt(1 / 400 + 1 / 400)
+    ours = kernel_distance(x, y, subsets=400, size=50)
+    assert ours == pytest.approx(found["kernel_inception_distance_mean"], abs=4 * error)
+    settings |= {"kid_subsets": 1, "kid_subset_size": 500}  # a subset that is the whole set
+    whole = theirs.kid_features_to_metric(x[:500], y, **settings)
+    value = whole["kernel_inception_distance_mean"]
+    assert kernel_distance(x[:500], y) == pytest.approx(value, rel=1e-4)  # theirs in float32
+
+
 def test_the_closed_form_of_two_points():
     x, y = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[2.0, 0.0], [2.0, 0.0]])
     # k(x1, x2) = 1, k(y1, y2) = 27, k(x1, y) = 8, k(x2, y) = 1

@@ -117,7 +117,7 @@ def test_other_modalities_are_seen_through_their_classifier(tmp_path, monkeypatc
         found = {s.target: s for s in metric.compute(generated, dataset, context)}
         assert found["x"].value == 1 and "toy/x classifier" in found["x"].extractor
         assert (found["x"].metric, found["x"].n) == (metric.name, 100)
-        assert found["rgb"].value is None and "--inception-weights" in found["rgb"].reason
+        assert found["rgb"].value is None and "--weights inception=" in found["rgb"].reason
     far = replace(generated, samples={"x": generated.samples["x"] * 30})
     assert next(precision.compute(far, dataset, context)).value < 0.2
     given = replace(generated, given=("x",), samples={"x": generated.samples["x"]})

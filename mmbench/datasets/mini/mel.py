@@ -15,6 +15,8 @@ from scipy.fft import rfft
 from scipy.signal.windows import hann
 from scipy.sparse import csr_array
 
+from mmbench.core import Spectrogram
+
 Floats = NDArray[np.float32]
 
 RATE = 16_000  # samples a second
@@ -30,6 +32,7 @@ FLOOR_DB = -75.0
 """Stored as 0; decibels of the mean power in a band, where a full-scale sine has 0 dB."""
 CEILING_DB = -5.0
 """Stored as 1."""
+SPECTROGRAM = Spectrogram(FLOOR_DB, CEILING_DB, FFT, HOP, LOWEST_HZ, scale="htk", norm="mean")
 
 
 def _ends() -> NDArray[np.float64]:

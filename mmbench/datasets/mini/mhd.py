@@ -38,7 +38,7 @@ SPEAKERS = {"train": range(60), "test": range(60, 80)}
 MODALITIES = (
     Modality("image", "image", (1, handwriting.PIXELS, handwriting.PIXELS)),
     Modality("trajectory", "trajectory", (2 * handwriting.POINTS,)),
-    Modality("sound", "sound", (1, mel.FRAMES, mel.BANDS)),
+    Modality("sound", "sound", (1, mel.FRAMES, mel.BANDS), spectrogram=mel.SPECTROGRAM),
 )
 _CHUNK = 1000  # examples made at a time; the content depends on it
 

@@ -1,0 +1,185 @@
+"""CLIP-S: how well a picture and a caption agree, by the cosine of their CLIP embeddings.
+
+Three definitions, and a stand-in for data sets that CLIP was not made for:
+
+- `clip-s`: 2.5 max(cos, 0) of each pair, averaged, of captions that begin "A photo depicts ", by
+  Hessel, Holtzman, Forbes, Le Bras and Choi, "CLIPScore: a reference-free evaluation metric for
+  image captioning", 2021, https://arxiv.org/abs/2104.08718.
+- `clip-s[mld]`: 2.5 cos, averaged, without the prefix, of pictures resized bilinearly: the tables
+  of Bounoua, Franzese and Michiardi, "Multi-modal latent diffusion", 2024,
+  https://doi.org/10.3390/e26040320, by the authors' code. CUB's default.
+- `clip-s[percent]`: 100 cos, averaged, without the prefix: the scale of Wesego and Rooshenas,
+  "Multimodal ELBO with diffusion decoders", 2024, https://arxiv.org/abs/2408.16883, who do not
+  name the network; CLIP's own preprocessing.
+- `clip-s[in-domain]`: 2.5 cos, averaged, through a dual encoder that was trained on the data set
+  itself (`mmbench.metrics.in_domain`) and has nothing to do with CLIP. The default of CUB's twins.
+
+The first two are on CLIP ViT-B/32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmbench.core import Context, Dataset, Generated, Metric, Modality, Score
+from mmbench.metrics.clip import CLIP, Resize, clip, embed_images, embed_texts, load_clip
+from mmbench.metrics.dual_encoder import Find, Pairs, pairs
+from mmbench.metrics.extractors import batches, locate
+from mmbench.metrics.in_domain import in_domain
+from mmbench.metrics.intervals import bootstrap
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a CLIP-S is.
+
+    Attributes:
+        name: As in records.
+        title: As in tables.
+        paper: Authors, title, year, url.
+        weight: Times the cosine.
+        clipped: Whether a negative cosine counts as zero.
+        resize: How pictures are resized.
+        prefix: Begins every caption.
+    """
+
+    name: str
+    title: str
+    paper: str
+    weight: float = 2.5
+    clipped: bool = False
+    resize: Resize = "bicubic"
+    prefix: str = ""
+
+    def values(self, image: Tensor, text: Tensor) -> Tensor:
+        """The score of each pair of embeddings, (N, d) and (N, d): (N,), float64.
+
+        Raises:
+            ValueError: The shapes differ, there are none, or embeddings are not finite or zero.
+        """
+        if image.shape != text.shape or image.ndim != 2 or 0 in image.shape:
+            raise ValueError(f"embeddings of shape {tuple(image.shape)} cannot be paired with "
+                             f"{tuple(text.shape)}, expected (N, d) twice")  # fmt: skip
+        for title, x in (("pictures", image), ("captions", text)):
+            bad = ~(x.isfinite().all(1) & x.any(1))
+            if bad.any():
+                raise ValueError(f"the embeddings of {int(bad.sum())} of {len(x)} {title} are "
+                                 "not finite or zero, the first of them in row "
+                                 f"{int(bad.nonzero()[0])}")  # fmt: skip
+        cosine = F.cosine_similarity(image.double(), text.double(), dim=1)
+        return self.weight * (cosine.clamp(min=0) if self.clipped else cosine)
+
+
+HESSEL = Definition(
+    name="clip-s",
+    title="CLIP-S",
+    paper="Hessel, Holtzman, Forbes, Le Bras and Choi, CLIPScore: a reference-free evaluation "
+    "metric for image captioning, 2021, https://arxiv.org/abs/2104.08718",
+    clipped=True,
+    prefix="A photo depicts ",
+)
+MLD = Definition(
+    name="clip-s[mld]",
+    title="CLIP-S (MLD)",
+    paper="Bounoua, Franzese and Michiardi, Multi-modal latent diffusion, 2024, "
+    "https://doi.org/10.3390/e26040320",
+    resize="bilinear",
+)
+PERCENT = Definition(
+    name="clip-s[percent]",
+    title="CLIP-S (100 cos)",
+    paper="Wesego and Rooshenas, Multimodal ELBO with diffusion decoders, 2024, "
+    "https://arxiv.org/abs/2408.16883",
+    weight=100.0,
+)
+IN_DOMAIN = Definition(
+    name="clip-s[in-domain]",
+    title="In-domain CLIP-S",
+    paper="after " + MLD.paper,
+)
+
+
+def clip_score(
+    images: Tensor,
+    captions: Sequence[str],
+    weights: Path | None = None,
+    definition: Definition = HESSEL,
+    device: torch.device | str = "cpu",
+) -> float:
+    """The CLIP-S of pictures with their captions.
+
+    Args:
+        images: (N, 3, H, W), uint8, or float in [0, 1].
+        captions: One for each picture.
+        weights: A file of CLIP's weights; by default the published one from the folder that
+            $MMBENCH_WEIGHTS names, or from torch's hub cache.
+        definition: HESSEL, MLD or PERCENT.
+        device: Where to compute.
+
+    Raises:
+        ImportError: open_clip is not installed.
+        FileNotFoundError: There are no weights.
+        ValueError: The images are not RGB, not finite or not in [0, 1], there are none, or not as
+            many as captions; or the file holds something else.
+    """
+    if len(images) != len(captions):
+        raise ValueError(f"{len(images)} images cannot be paired with {len(captions)} captions")
+    modality = Modality("images", "image", (3, *images.shape[2:]))
+    named = {} if weights is None else {CLIP.name: weights}
+    path = locate(CLIP, named)
+    if path is None:
+        raise FileNotFoundError(CLIP.absent)
+    network = load_clip(path, torch.device(device))
+    values, done = [], 0
+    with torch.inference_mode():
+        for x in batches(images, modality, BATCH, torch.device(device)):
+            x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
+            if not 0 <= float(x.min()) <= float(x.max()) <= 1:
+                raise ValueError(f"the images reach from {float(x.min()):g} to "
+                                 f"{float(x.max()):g}, expected values in [0, 1]")  # fmt: skip
+            said = captions[done : (done := done + len(x))]
+            values.append(
+                definition.values(
+                    embed_images(x, network, definition.resize).cpu(),
+                    embed_texts(said, network, definition.prefix).cpu(),
+                )
+            )
+    return float(torch.cat(values).mean())
+
+
+def metric(definition: Definition, find: Find, download: str | None) -> Metric:
+    """A definition of CLIP-S through a dual encoder.
+
+    Args:
+        definition: Of the score.
+        find: The dual encoder.
+        download: Where its weights are published.
+    """
+    name = definition.name
+
+    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
+        for found in pairs(name, generated, dataset, context, find):
+            if isinstance(found, Pairs):
+                values = definition.values(found.image, found.text)
+                low, high = bootstrap(values)
+                yield Score(name, generated.given, found.target, float(values.mean()),
+                            len(values), found.identity, low=low, high=high)  # fmt: skip
+            else:
+                yield found
+
+    title, paper = definition.title, definition.paper
+    return Metric(name, title, "higher", "", paper, compute, download, "test")
+
+
+clip_s = metric(HESSEL, clip(HESSEL.resize, HESSEL.prefix), CLIP.url)
+clip_s_mld = metric(MLD, clip(MLD.resize), CLIP.url)
+clip_s_percent = metric(PERCENT, clip(PERCENT.resize), CLIP.url)
+clip_s_in_domain = metric(IN_DOMAIN, in_domain, None)

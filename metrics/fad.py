@@ -1,0 +1,153 @@
+"""FAD, the Fréchet audio distance of sounds.
+
+Kilgour, Zuluaga, Roblek and Sharifi, "Fréchet audio distance: a reference-free metric for
+evaluating music enhancement algorithms", 2019, https://arxiv.org/abs/1812.08466. As its authors'
+https://github.com/google-research/google-research/tree/master/frechet_audio_distance: sounds are
+divided by their highest sample, then windows of a second, half a second apart, are embedded by
+VGGish (see `mmbench.metrics.vggish`), and the covariances are unbiased and in float64. Shorter
+sounds get silence on both sides.
+
+What a data set keeps as spectrograms is made audible first, the real sounds as well as the
+generated (see `mmbench.sound`); so do Bounoua, Franzese and Michiardi, "Multi-modal latent
+diffusion", 2024, https://doi.org/10.3390/e26040320, for MHD.
+
+The value depends on the number of samples, so only values of equal n may be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmbench.core import Context, Dataset, Generated, Metric, Modality, Score
+from mmbench.metrics.extractors import Report, Weights, batches, check, locate, opened
+from mmbench.metrics.features import Extractor, compare
+from mmbench.metrics.frechet import Statistics, frechet_distance
+from mmbench.metrics.vggish import RATE, VGGISH
+from mmbench.sound import library, waveforms
+
+WINDOW, STEP = RATE, RATE // 2
+QUIETEST = 0.1 / 32767
+"""Sounds with a lower highest sample are not made louder than by this; the original's 0.1 is of
+WAV files, whose samples reach 32,767."""
+BATCH = 64
+"""Sounds at a time."""
+
+
+def frechet_audio_distance(
+    generated: Tensor,
+    real: Tensor,
+    weights: Path | None = None,
+    device: torch.device | str = "cpu",
+) -> float:
+    """The FAD of two sets of sounds.
+
+    Args:
+        generated: (N, T) at 16 kHz, of any scale.
+        real: (N', T').
+        weights: A file of VGGish's weights; by default the published one from the folder that
+            $MMBENCH_WEIGHTS names, or from torch's hub cache.
+        device: Where to compute.
+
+    Raises:
+        FileNotFoundError: There are no weights.
+        ValueError: The sounds are not finite, or too few, or the file holds something else.
+    """
+    path = locate(VGGISH, {} if weights is None else {VGGISH.name: weights})
+    if path is None:
+        raise FileNotFoundError(VGGISH.absent)
+    network = VGGISH.load(path, torch.device(device))
+    for x in (generated, real):
+        if x.ndim != 2:
+            raise ValueError(f"sounds have shape {tuple(x.shape)}, expected (N, samples)")
+        check(x, Modality("sounds", "sound", tuple(x.shape[1:])))
+    sides = (torch.cat([_embedded(w, network) for w in x.split(BATCH)]) for x in (generated, real))
+    return _distance(VGGISH.dims, *sides)
+
+
+def windows(waves: Tensor) -> Tensor:
+    """What is embedded of sounds: (N, T) -> (N, windows, 16,000), in [−1, 1] at the top."""
+    short = max(0, WINDOW - waves.shape[1])
+    waves = F.pad(waves, (short // 2, short - short // 2))
+    highest = waves.amax(1, keepdim=True).clamp(min=QUIETEST)
+    return (waves / highest).unfold(1, WINDOW, STEP)
+
+
+@torch.inference_mode()
+def _embedded(waves: Tensor, network: nn.Module) -> Tensor:
+    """(N, T) -> (N, windows · d), float32 on the CPU."""
+    heard = windows(waves)
+    embeddings: Tensor = network(heard.flatten(0, 1))
+    return embeddings.float().cpu().reshape(len(waves), -1)
+
+
+def _distance(dims: int, drawn: Tensor, real: Tensor) -> float:
+    """Of features (N, windows · dims)."""
+    return frechet_distance(*(Statistics.of(x.reshape(-1, dims)) for x in (drawn, real)))
+
+
+def _heard(
+    weights: Weights, modality: Modality, dataset: Dataset, context: Context
+) -> Extractor | str:
+    how = modality.spectrogram
+    if how is None:
+        return f"the waveforms of {modality.name} are not known: its Modality has no spectrogram"
+    if dataset.sampling_rate != RATE:
+        return (f"{weights.title} hears {RATE:,} samples a second, {dataset.name} has "
+                f"{dataset.sampling_rate or 'an unknown number'}")  # fmt: skip
+    found = opened(weights, context)
+    if isinstance(found, str):
+        return found
+    network, identity = found
+    try:
+        version = library().__version__
+    except ImportError as error:
+        return str(error)
+
+    def features(samples: Tensor, report: Report) -> Tensor:
+        done, parts = 0, []
+        for x in batches(samples, modality, BATCH, torch.device("cpu")):
+            parts.append(_embedded(waveforms(x, how, RATE), network))
+            done += len(x)
+            report(done)
+        return torch.cat(parts)
+
+    return Extractor(f"{identity}, librosa {version} Griffin-Lim", features)
+
+
+def audio_distance(name: str, title: str, weights: Weights, paper: str) -> Metric:
+    """A Fréchet distance of sounds as a network hears them.
+
+    Args:
+        name: The metric's.
+        title: As in tables.
+        weights: A network from sounds (B, 16,000) at 16 kHz, on the CPU, to features (B, dims).
+        paper: Authors, title, year, url.
+    """
+
+    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
+        return compare(
+            name,
+            partial(_distance, weights.dims),
+            generated,
+            dataset,
+            context,
+            concerns=lambda modality: modality.kind == "sound",
+            through=partial(_heard, weights),
+        )
+
+    return Metric(name, title, "lower", "", paper, compute, weights.url)
+
+
+fad = audio_distance(
+    "fad",
+    "FAD",
+    VGGISH,
+    "Kilgour, Zuluaga, Roblek and Sharifi, Fréchet audio distance: a reference-free metric for "
+    "evaluating music enhancement algorithms, 2019, https://arxiv.org/abs/1812.08466",
+)

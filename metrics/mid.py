@@ -1,0 +1,128 @@
+"""MID, the mutual information divergence of pairs of a picture and a caption.
+
+Kim, Kim, Lee, Yoo and Lee, "Mutual information divergence: a unified metric for multimodal
+generative models", 2022, https://arxiv.org/abs/2205.13445. With Gaussians fitted to the embeddings
+of real pairs z = (x, y), it is the pointwise mutual information that they give to generated pairs,
+on average:
+
+    I(X; Y) + 1/2 E[D²(x̂) + D²(ŷ) − D²(ẑ)],    I(X; Y) = 1/2 log(det Σx det Σy / det Σz),
+
+where D is the Mahalanobis distance from the real mean. Of the real pairs themselves it is I(X; Y).
+Where a picture or a caption was given, its term is that of the real ones, as in the authors' code
+(https://github.com/naver-ai/mid.metric); for joint samples both are generated. All in float64,
+moments with the authors' divisor N − 1, nothing added to the covariances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from mmbench.core import Context, Dataset, Generated, Metric, Score
+from mmbench.metrics.clip import CLIP, clip
+from mmbench.metrics.dual_encoder import Find, Pairs, pairs
+from mmbench.metrics.features import paired
+from mmbench.metrics.in_domain import in_domain
+from mmbench.metrics.intervals import bootstrap
+
+PAPER = (
+    "Kim, Kim, Lee, Yoo and Lee, Mutual information divergence: a unified metric for multimodal "
+    "generative models, 2022, https://arxiv.org/abs/2205.13445"
+)
+
+
+class SingularError(ValueError):
+    """Real pairs are too few, or too alike, for a Gaussian of their embeddings."""
+
+
+def mutual_information_divergence(
+    image: Tensor, text: Tensor, real_image: Tensor, real_text: Tensor
+) -> float:
+    """The MID of generated pairs, in nats; higher is better.
+
+    Args:
+        image: (M, d) embeddings of pictures, of any float type.
+        text: (M, e) embeddings of their captions.
+        real_image: (N, d).
+        real_text: (N, e).
+
+    Raises:
+        SingularError: The covariance of the real pairs is singular in single precision, as it is
+            where N <= d + e.
+        ValueError: Embeddings are not finite or fewer than 2, or the shapes do not fit.
+    """
+    return float(pointwise(image, text, real_image, real_text).mean())
+
+
+def pointwise(image: Tensor, text: Tensor, real_image: Tensor, real_text: Tensor) -> Tensor:
+    """What each pair adds to the mean that is MID: (M,), float64; called as that is."""
+    sides = [paired(image, real_image), paired(text, real_text)]
+    (x, real_x), (y, real_y) = sides
+    for title, a, b in (("generated", x, y), ("real", real_x, real_y)):
+        if len(a) != len(b):
+            raise ValueError(f"{len(a)} {title} pictures cannot be paired with {len(b)} captions")
+    z, real_z = torch.cat([x, y], 1), torch.cat([real_x, real_y], 1)
+    unbiased = len(x) / (len(x) - 1)
+    values = x.new_zeros(len(x))
+    for sign, samples, real in ((1, x, real_x), (1, y, real_y), (-1, z, real_z)):
+        mean = real.mean(0)
+        root = _root(real - mean)
+        determinant = 2 * root.diagonal().log().sum()
+        whitened = torch.linalg.solve_triangular(root, (samples - mean).T, upper=False)
+        values += sign * (determinant + unbiased * whitened.square().sum(0)) / 2
+    return values
+
+
+def _root(centred: Tensor) -> Tensor:
+    """The Cholesky factor of the covariance of (N, d)."""
+    n, d = centred.shape
+    if n <= d:
+        raise SingularError(f"MID needs more real pairs than dimensions of both embeddings: there "
+                            f"are {n:,} of {d:,}")  # fmt: skip
+    covariance = centred.T @ centred / (n - 1)
+    variances = torch.linalg.eigvalsh(covariance)
+    # Embeddings are computed in single precision: what is below is rounding.
+    if variances[0] <= d * torch.finfo(torch.float32).eps ** 2 * variances[-1]:
+        raise SingularError("MID needs real pairs that vary in every direction: the covariance of "
+                            f"{n:,} of them in {d:,} dimensions is singular")  # fmt: skip
+    root: Tensor = torch.linalg.cholesky(covariance)
+    return root
+
+
+def metric(name: str, title: str, find: Find, download: str | None) -> Metric:
+    """MID through a dual encoder.
+
+    Args:
+        name: As in records.
+        title: As in tables.
+        find: The dual encoder.
+        download: Where its weights are published.
+    """
+
+    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
+        for found in pairs(name, generated, dataset, context, find):
+            if isinstance(found, Pairs):
+                given, n = generated.given, len(found.image)
+                if n < 2:
+                    reason = f"{name} needs at least 2 samples, there are {n}"
+                    yield Score(name, given, found.target, None, n, reason=reason)
+                    continue
+                try:
+                    values = pointwise(found.image, found.text, *found.real())
+                except SingularError as error:
+                    yield Score(name, given, found.target, None, n, reason=str(error))
+                    continue
+                value, (low, high) = float(values.mean()), bootstrap(values)
+                identity = found.identity
+                yield Score(name, given, found.target, value, n, identity, low=low, high=high)
+            else:
+                yield found
+
+    return Metric(name, title, "higher", "nats", PAPER, compute, download, "test")
+
+
+# The authors' preprocessing, which is also that of `clip-s[mld]`: the embeddings are shared.
+mid = metric("mid", "MID", clip("bilinear"), CLIP.url)
+mid_in_domain = metric("mid[in-domain]", "In-domain MID", in_domain, None)

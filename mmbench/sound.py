@@ -1,0 +1,72 @@
+"""From the picture of a sound back to its waveform."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmbench.core import Spectrogram
+from mmbench.seeds import derive
+
+ITERATIONS = 60
+"""Of Griffin and Lim's algorithm, as many as the authors of MLD take."""
+
+
+def waveforms(samples: Tensor, how: Spectrogram, rate: int) -> Tensor:
+    """Sounds that have these spectrograms, as nearly as there are any.
+
+    Power at every frequency that fits the bands, by non-negative least squares, then phases that
+    fit frames to their neighbours (Griffin and Lim, "Signal estimation from modified short-time
+    Fourier transform", 1984, https://doi.org/10.1109/TASSP.1984.1164317), both by librosa: of the
+    defaults of `Spectrogram` what its `feature.inverse.mel_to_audio` returns. Phases begin at
+    random, for all samples alike, so that a waveform depends on its own spectrogram alone.
+
+    Args:
+        samples: (N, 1, frames, bands), clamped to [0, 1].
+        how: How they were made.
+        rate: Samples a second.
+
+    Returns:
+        (N, (frames − 1) · hop), float32, in the scale that the spectrograms tell: unless their
+        decibels are those of a full scale, not in [−1, 1].
+
+    Raises:
+        ImportError: librosa is not installed.
+    """
+    librosa = library()
+    decibels = how.floor + (how.ceiling - how.floor) * samples.detach().cpu().double().clamp(0, 1)
+    power: NDArray[Any] = (10 ** (decibels[:, 0] / 10)).transpose(1, 2).numpy()
+    first = derive(0, "Griffin-Lim") % 2**32
+
+    def invert(one: NDArray[Any]) -> NDArray[np.float32]:
+        magnitude = librosa.feature.inverse.mel_to_stft(
+            one.astype(np.float32), sr=rate, n_fft=how.fft, power=2.0, fmin=how.lowest,
+            htk=how.scale == "htk", norm=1 if how.norm == "mean" else "slaney",
+        )  # fmt: skip
+        wave: NDArray[np.float32] = librosa.griffinlim(
+            magnitude, n_iter=ITERATIONS, hop_length=how.hop, random_state=first
+        )
+        return wave
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        return torch.from_numpy(np.stack(list(threads.map(invert, power))).astype(np.float32))
+
+
+def library() -> Any:
+    """The module librosa.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    try:
+        import librosa
+    except ImportError as error:
+        raise ImportError(
+            f"waveforms need librosa ({error}); install it with: pip install 'mmbench[fad]'"
+        ) from None
+    return librosa

@@ -1,0 +1,80 @@
+"""The run behind a record: its model, trained, to draw from again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from mmbench.core import Dataset
+from mmbench.progress import Progress
+from mmbench.registry import nearest
+from mmbench.run import Run, folder_name
+from mmbench.store import Record, read
+
+
+def find(path: Path) -> tuple[Path, Record]:
+    """The record that a path means.
+
+    Args:
+        path: A record, the folder of its weights `results/<dataset>/<model>/<seed>-<key>`, or a
+            folder with one record.
+
+    Returns:
+        Its file and the record.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder, or no record of it.
+        ValueError: The record is damaged, or several records fit.
+    """
+    if path.is_file():
+        return path, read(path)
+    if not path.is_dir():
+        beside = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
+        raise FileNotFoundError(f"there is no run {path}{nearest(path.name, beside)}")
+    known = [(p, read(p)) for p in sorted(path.glob("*.json"))]
+    if not known:  # the records of the weights in a folder lie beside it
+        name = path.resolve().name
+        beside_it = ((p, read(p)) for p in sorted(path.resolve().parent.glob("*.json")))
+        known = [(p, r) for p, r in beside_it if folder_name(r.seed, r.protocol, r.data) == name]
+    if not known:
+        raise FileNotFoundError(f"{path} is not the folder of a finished run: expected "
+                                "results/<dataset>/<model>/<seed>-<key>.json")  # fmt: skip
+    if len(known) > 1:
+        raise ValueError(f"{path} has {len(known)} records, expected one: name its file, e.g. "
+                         f"{known[0][0]}")  # fmt: skip
+    return known[0]
+
+
+def reload(
+    path: Path, record: Record, dataset: Dataset, device: torch.device, cache: Path,
+    progress: Progress,
+) -> Run:  # fmt: skip
+    """The run that made a record, its weights at hand.
+
+    Args:
+        path: The record's file, where the run wrote it.
+        record: What it holds.
+        dataset: What it was trained on.
+        device: Where to compute.
+        cache: For classifiers and features of real data.
+        progress: Where to report.
+
+    Raises:
+        FileNotFoundError: The weights are gone.
+        ValueError: The record is of samples, or of other data.
+    """
+    if record.data != dataset.fingerprint():
+        raise ValueError(f"{path} was trained on other examples of {record.dataset}: sha256 "
+                         f"{record.data[:8]}, here {dataset.fingerprint()[:8]}")  # fmt: skip
+    settings = record.protocol
+    if not all(isinstance(settings.get(k), dict) for k in ("modalities", "model", "evaluation")):
+        raise ValueError(f"{path} is of no model that was trained here, expected one that "
+                         "'mmbench run' wrote")  # fmt: skip
+    whole = {**settings, "models": {record.model: settings["model"]}}
+    out = path.resolve().parents[2]
+    run = Run(record.model, dataset, record.seed, whole, out, device, cache, progress, {})
+    if not run.weights_path.is_file():
+        raise FileNotFoundError(f"the weights of {path} are gone, expected {run.weights_path}: "
+                                "the same 'mmbench run' trains it again")  # fmt: skip
+    return run
