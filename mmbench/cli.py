@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmbench import __version__
+from mmbench.cli_analysis import robustness
 from mmbench.cli_data import data, data_folder
 from mmbench.cli_samples import evaluate, generate
 
@@ -278,6 +279,7 @@ def claims(results: Path) -> None:
 main.add_command(data)
 main.add_command(generate)
 main.add_command(evaluate)
+main.add_command(robustness)
 
 
 def cache_folder() -> Path:

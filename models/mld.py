@@ -242,14 +242,14 @@ class MLD(LatentModel):
     @torch.no_grad()
     def decode(self, z: Tensor, targets: Sequence[str]) -> Batch:
         """Decodes standardised latents (n, D)."""
-        z = z * self.latents_std + self.latents_mean
-        out = {}
-        for m in targets:
-            ae = self._autoencoder(m)
-            parts = [ae.architecture.show(ae.decoder(c[:, self.place[m]]))
-                     for c in z.split(ROWS)]  # fmt: skip
-            out[m] = torch.cat(parts)
-        return out
+        return {m: self.show(m, z[:, self.place[m]]) for m in targets}
+
+    @torch.no_grad()
+    def show(self, name: str, z: Tensor) -> Tensor:
+        """Decodes one modality's standardised latents (n, its size): (n, *shape)."""
+        here, ae = self.place[name], self._autoencoder(name)
+        z = z * self.latents_std[here] + self.latents_mean[here]
+        return torch.cat([ae.architecture.show(ae.decoder(c)) for c in z.split(ROWS)])
 
     def generate(
         self, given: Batch, targets: Sequence[str], n: int, generator: torch.Generator

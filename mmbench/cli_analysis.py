@@ -1,0 +1,77 @@
+"""Commands that look into a trained model. Heavy packages are imported when they are called."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--run",
+    "run_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="RUN",
+    help="A record results/<dataset>/<model>/<seed>-<key>.json of an MLD, or the folder of its "
+    "weights.",
+)
+@click.option("--steps", type=click.IntRange(min=1), default=20, show_default=True,
+              help="Into how many equal steps the diffusion time is cut.")  # fmt: skip
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    envvar="MMBENCH_DATA",
+    metavar="DIR",
+    help="Where the data set's files lie.  [env: MMBENCH_DATA; default: where 'mmbench data "
+    "download' puts them]",
+)
+@click.option("--device", default="auto", show_default=True, metavar="DEVICE",
+              help="cpu, cuda, cuda:1, ... or auto.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The plot, .png or .svg; its numbers lie beside it as .csv.",
+)
+def robustness(run_path: Path, steps: int, data: Path | None, device: str, out: Path) -> None:
+    """Plots how much of each modality's latent survives the diffusion.
+
+    Latents of test examples are diffused to a time, decoded, and judged by the classifiers: figure
+    5 of the MLD paper.
+    """
+    from mmbench import cli
+    from mmbench.atomic import write_text
+    from mmbench.core import Context
+    from mmbench.models.mld import MLD
+    from mmbench.models.robustness import plot, table
+    from mmbench.models.robustness import robustness as measure
+    from mmbench.progress import Progress
+    from mmbench.run import load_dataset
+    from mmbench.trained import find, reload
+
+    if out.suffix not in (".png", ".svg"):
+        raise ValueError(f"--out {out} ends in {out.suffix!r}, expected .png or .svg")
+    progress = Progress(sys.stderr)
+    path, record = find(run_path)
+    cache = cli.cache_folder()
+    dataset = load_dataset(record.dataset, data or cli.downloads(), cache, progress)
+    where = cli.compute_device(device)
+    run = reload(path, record, dataset, where, cache, progress)
+    model = run.trained()
+    if not isinstance(model, MLD):
+        raise ValueError(f"{path} is of {record.model}, expected an MLD: only its latents are "
+                         "diffused")  # fmt: skip
+    rows = run.evaluation.rows(dataset.test)
+    times = [model.sde.T * i / steps for i in range(steps + 1)]
+    context = Context(where, cache, progress)
+    curves = measure(model, dataset, rows, context, times, record.seed)
+    plot(curves, out, f"{record.model} on {record.dataset}, seed {record.seed}, N = {len(rows):,}")
+    numbers = table(curves)
+    write_text(out.with_suffix(".csv"), numbers.to_csv(index=False))
+    wide = numbers.pivot(index="t", columns="modality", values="coherence")[model.names]
+    click.echo(wide.round(1).to_string())
+    click.echo(f"wrote {out} and {out.with_suffix('.csv').name}")

@@ -1,0 +1,104 @@
+"""The robustness curve, of an MLD whose latents are the data themselves."""
+
+import csv
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from mmbench.core import Context, Dataset, Modality, Split
+from mmbench.metrics import classifiers
+from mmbench.metrics.classifiers import classifier
+from mmbench.models.architecture import Architecture, Likelihood, Networks
+from mmbench.models.mld import MLD
+from mmbench.models.robustness import TIMES, plot, robustness, table
+from mmbench.progress import Progress
+from mmbench.seeds import stream
+from mmbench.train import Optimisation
+
+CLASSES = 5
+SCALES = {"weak": 1.0, "strong": 4.0}
+"""How far the classes of a view are from each other, against noise of deviation 1."""
+
+
+def split(part, n):
+    labels = torch.arange(n) % CLASSES
+    views = {
+        m: scale * torch.eye(CLASSES)[labels]
+        + 0.05 * torch.randn(n, CLASSES, generator=stream(0, part, m))
+        for m, scale in SCALES.items()
+    }
+    return Split(views, labels=labels)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    modalities = tuple(Modality(m, "attributes", (CLASSES,)) for m in SCALES)
+    dataset = Dataset("toy", modalities, split("train", 500), split("test", 300), CLASSES)
+    context = Context(torch.device("cpu"), tmp_path_factory.mktemp("cache"), Progress(None))
+    patch = pytest.MonkeyPatch()
+    patch.setattr(classifiers, "LEAST_EXAMPLES", 8000)
+    same = Networks(lambda m, n: nn.Identity(), lambda m, n: nn.Identity())
+    parts = {m.name: Architecture(m, same, Likelihood("normal")) for m in modalities}
+    never = Optimisation(epochs=0, batch_size=1, learning_rate=1e-3)
+    model = MLD(modalities, parts, latent=CLASSES, autoencoder=never, score=never, width=8,
+                groups=4, sampler={"name": "ancestral", "steps": 2})  # fmt: skip
+    yield model, dataset, context
+    patch.undo()
+
+
+ROWS = torch.arange(300)
+
+
+def test_nothing_is_lost_at_first_and_all_at_last(world):
+    model, dataset, context = world
+    for curve in robustness(model, dataset, ROWS, context):
+        judge = classifier(dataset, curve.modality, context)
+        right = judge.predictions(dataset.test.tensors[curve.modality]) == dataset.test.labels
+        assert curve.values[0] == 100 * right.double().mean()
+        assert abs(curve.values[-1] - 100 / CLASSES) < 10
+        assert (curve.n, curve.times, curve.extractor) == (300, TIMES, judge.identity)
+        for low, value, high in zip(curve.low, curve.values, curve.high, strict=True):
+            assert low <= value <= high
+
+
+def test_what_stands_out_of_the_noise_lasts_longer(world):
+    weak, strong = robustness(*world[:2], ROWS, world[2])
+    assert (weak.modality, strong.modality) == ("weak", "strong")
+    gap = [b - a for a, b in zip(weak.values, strong.values, strict=True)]
+    assert min(gap) > -8 and max(gap) > 40
+
+
+def test_a_time_does_not_depend_on_the_others_asked_for(world):
+    model, dataset, context = world
+    [few, _] = robustness(model, dataset, ROWS, context, [0.3])
+    [many, _] = robustness(model, dataset, ROWS, context)
+    assert few.values == (many.values[TIMES.index(0.3)],)
+    [other, _] = robustness(model, dataset, ROWS, context, [0.3], seed=1)
+    assert other.values != few.values
+
+
+def test_what_cannot_be_measured_is_told(world):
+    model, dataset, context = world
+    with pytest.raises(ValueError, match=r"time 1\.5 is not between 0 and 1"):
+        robustness(model, dataset, ROWS, context, [0.5, 1.5])
+    with pytest.raises(ValueError, match="at least one test example"):
+        robustness(model, dataset, ROWS[:0], context)
+    with pytest.raises(ValueError, match="toy has no classes"):
+        bare = replace(dataset, test=Split(dataset.test.tensors), classes=None)
+        robustness(model, bare, ROWS, context)
+
+
+@pytest.mark.parametrize("ending", [".png", ".svg"])
+def test_table_and_plot(world, tmp_path, ending):
+    curves = robustness(*world[:2], ROWS, world[2], [0.0, 0.5])
+    rows = list(csv.DictReader(table(curves).to_csv(index=False).splitlines()))
+    assert [(r["modality"], float(r["t"])) for r in rows] == [
+        ("weak", 0), ("weak", 0.5), ("strong", 0), ("strong", 0.5)
+    ]  # fmt: skip
+    assert [float(r["coherence"]) for r in rows] == [v for c in curves for v in c.values]
+    path = tmp_path / f"curves{ending}"
+    plot(curves, path, "title")
+    assert path.read_bytes()[1:4] == (b"PNG" if ending == ".png" else b"?xm")
+    assert list(tmp_path.iterdir()) == [path]
