@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -126,6 +127,12 @@ class MultimodalVAE(LatentModel):
         zero = torch.zeros(n, self.latent, device=self.step.device)
         return Gaussian(zero, zero)
 
+    def train(self, mode: bool = True) -> Self:
+        """As ever; in evaluation a CPU finds convolutions' weights in the order that it uses."""
+        if self.step.device.type == "cpu":
+            self.to(memory_format=torch.contiguous_format if mode else torch.channels_last)
+        return super().train(mode)
+
     def together(self, name: str) -> int:
         """How many examples of a modality the networks see at a time outside training."""
         if self.step.device.type != "cpu":
@@ -151,8 +158,8 @@ class MultimodalVAE(LatentModel):
         for m in targets:
             if m not in self.names:
                 raise ValueError(f"there is no modality {m!r}{nearest(m, self.names)}")
-            show = self.architectures[m].show
-            out[m] = torch.cat([show(self.output(m, c)) for c in z.split(self.together(m))])
+            show, parts = self.architectures[m].show, z.split(self.together(m))
+            out[m] = torch.cat([show(self.output(m, c)).contiguous() for c in parts])
         return out
 
     @torch.no_grad()

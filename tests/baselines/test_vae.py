@@ -1,4 +1,4 @@
-"""What holds for every multi-modal VAE, against closed forms."""
+"""The multi-modal VAEs against closed forms."""
 
 import math
 from dataclasses import replace
@@ -140,90 +140,6 @@ def test_mopoe_has_every_subset_and_the_prior_in_the_whole_one():
     q, held = model.products(x, lacking)
     assert held[:, 0].tolist() == [1, 0, 0]
     assert q.mean.isfinite().all()
-
-
-EVERY = {
-    "mvae": (MVAE, {"subsampled": 2}),
-    "mmvae-elbo": (MMVAEElbo, {}),
-    "mopoe": (MoPoE, {}),
-    "mvtcae": (MVTCAE, {}),
-    "mmvae, iwae": (MMVAE, {"samples": 3, "estimator": "iwae"}),
-    "mmvae, dreg": (MMVAE, {"samples": 3, "estimator": "dreg"}),
-    "mmvae-plus, iwae": (MMVAEPlus, {"private": 2}),
-    "mmvae-plus, dreg": (MMVAEPlus, {"private": 2, "samples": 2, "estimator": "dreg"}),
-    "nexus": (NEXUS, {"bottom": 4, "message": 6, "hidden": 8}),
-}
-every = pytest.mark.parametrize(("kind", "settings"), EVERY.values(), ids=EVERY)
-
-
-@every
-def test_absent_modalities_have_no_part(four, kind, settings):
-    """In loss and gradient, whatever is in their place; networks that nobody needs rest."""
-    present = four.some_present(20)
-    present[1] = 0  # nobody has a curve
-    present[0, present.sum(0) == 0] = 1
-    x = four.examples(20)
-    losses, gradients = [], []
-    for other in (x, four.examples(20, seed=1)):
-        for i, m in enumerate(four.names):
-            here = present[i].view(-1, *[1] * (x[m].ndim - 1)) > 0
-            other[m] = torch.where(here, x[m], other[m])
-        model = four.make(kind, **settings)
-        loss = -model.objective(other, present, stream(0, "z"))
-        loss.backward()
-        losses.append(loss.detach())
-        gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
-    assert not torch.equal(x["curve"], other["curve"])
-    torch.testing.assert_close(*losses)
-    torch.testing.assert_close(*gradients)
-    for name, g in gradients[0].items():
-        assert g.isfinite().all()
-        if "curve" in name:
-            assert not g.any(), name
-
-
-@every
-def test_training_on_incomplete_examples(four, kind, settings, tmp_path):
-    """Nothing is read where an example lacks a modality: there may be no number at all."""
-    rows = torch.arange(40)
-    lacking = {"image": rows % 3 == 0, "curve": rows % 4 == 1, "marks": rows % 5 == 2}
-    index = {m: torch.where(gone, -1, rows) for m, gone in lacking.items()}
-    fitted = []
-    for i, garbage in enumerate((torch.nan, 1.0)):
-        x = four.examples(40)
-        for m, gone in lacking.items():
-            x[m][gone] = garbage
-            x[m] = torch.cat([x[m], torch.full_like(x[m][:1], garbage)])  # row -1, the last
-        model = four.make(kind, **settings)
-        before = [p.detach().clone() for p in model.parameters()]
-        model.fit(Split(x, index), Trainer(tmp_path / str(i), 0, torch.device("cpu"),
-                                           Progress(None)))  # fmt: skip
-        fitted.append(list(model.parameters()))
-    assert all(torch.equal(a, b) for a, b in zip(*fitted, strict=True))
-    assert all(p.isfinite().all() for p in fitted[0])
-    moved = sum(not torch.equal(a, b) for a, b in zip(before, fitted[0], strict=True))
-    assert moved == len(before)
-
-
-@every
-def test_nothing_depends_on_how_many_examples_are_computed_together(
-    four, monkeypatch, kind, settings
-):
-    model, x = four.make(kind, **settings).eval(), four.examples(20)
-    given = {m: x[m] for m in ("image", "text")}
-
-    def results():
-        embedded = model.embed(given)
-        drawn = [model.generate(y, four.names, 20, stream(0, "z")) for y in (given, embedded)]
-        return *drawn, {"log p": model.log_marginal(x, 10, stream(0, "z"))}
-
-    assert model.together("image") >= 1000
-    whole = results()
-    monkeypatch.setattr("mmbench.baselines.vae.CACHED", 50)
-    assert [model.together(m) for m in four.names] == [3, 8, 10, 16]
-    pieces = results()
-    torch.testing.assert_close(whole[0], whole[1], rtol=0, atol=0)
-    torch.testing.assert_close(pieces, whole)
 
 
 @torch.no_grad()

@@ -161,7 +161,6 @@ def compare(name: str, setting: Setting, device: torch.device, rounds: int) -> b
     library.eval()
     test = data.test.batch(torch.arange(setting.examples))
     library.vae.device = device
-
     context = Context(device, Path(), Progress(None))
 
     def our_samples() -> None:
