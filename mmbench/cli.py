@@ -267,13 +267,20 @@ def table(results: Path, out: Path | None) -> None:
 @_results
 def claims(results: Path) -> None:
     """Says which of the papers' claims the results bear out."""
+    from itertools import groupby
+
     from mmbench.leaderboard.claims import verdicts
     from mmbench.store import find
 
     words = {True: "holds", False: "DOES NOT HOLD", None: "open"}
-    for dataset, claim, verdict in verdicts(find(results)):
-        click.echo(f"{dataset}: {claim.name}: {words[verdict.holds]}\n    {claim.statement}\n"
-                   f"    {verdict.evidence}\n    {claim.source}")  # fmt: skip
+    for dataset, group in groupby(verdicts(find(results)), key=lambda found: found[0]):
+        found = [(claim, verdict) for _, claim, verdict in group]
+        if all(verdict.holds is None for _, verdict in found):
+            click.echo(f"{dataset}: all {len(found)} claims open: no results that they compare")
+            continue
+        for claim, verdict in found:
+            click.echo(f"{dataset}: {claim.name}: {words[verdict.holds]}\n    {claim.statement}\n"
+                       f"    {verdict.evidence}\n    {claim.source}")  # fmt: skip
 
 
 main.add_command(data)

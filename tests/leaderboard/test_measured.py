@@ -4,12 +4,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mmbench.cli import main
 from mmbench.leaderboard.claims import CLAIMS, verdicts
 from mmbench.protocol import digest, load, resolve
 from mmbench.store import find
 
-MEASURED = find(Path(__file__).parents[2] / "records")
+RECORDS = Path(__file__).parents[2] / "records"
+MEASURED = find(RECORDS)
 TWINS = ("mhd-mini", "polymnist-mini")
 MODELS = ("mld", "mvae", "mvtcae", "mmvae-elbo", "mopoe")
 FAILING = ("polymnist-mini", "mixtures cohere from one")
@@ -46,3 +49,15 @@ def test_three_seeds_of_one_protocol_are_measured(dataset, model):
 def test_the_character_of_each_family_shows(dataset, claim):
     [verdict] = [v for name, c, v in verdicts(MEASURED) if (name, c.name) == (dataset, claim)]
     assert verdict.holds, verdict.evidence
+
+
+def test_the_command_tells_them():
+    said = CliRunner().invoke(main, ["claims", "--results", str(RECORDS)])
+    assert said.exit_code == 0
+    lines = said.output.splitlines()
+    assert "mhd-mini: MLD is coherent jointly: holds" in lines
+    assert "polymnist-mini: mixtures cohere from one: DOES NOT HOLD" in lines
+    # One line where no claim compares anything.
+    assert [line for line in lines if line.startswith("cub-mini:")] == [
+        "cub-mini: all 4 claims open: no results that they compare"
+    ]
