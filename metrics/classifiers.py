@@ -13,19 +13,17 @@ import hashlib
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import cast
 from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
-from filelock import FileLock
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from mmbench.atomic import write_text
+from mmbench.atomic import keep_text
 from mmbench.core import Context, Dataset, Modality, Split
 from mmbench.metrics.extractors import batches
+from mmbench.metrics.judges import trained, weights_hash
 from mmbench.registry import nearest
 from mmbench.seeds import derive
 from mmbench.train import Optimisation, Trainer
@@ -117,38 +115,25 @@ def _classifier(
     key = hashlib.sha256(repr(recipe).encode()).hexdigest()[:32]
     seed = int(content[:15], 16)
 
-    def trained(folder: Path) -> Network:
+    def fit(folder: Path) -> Network:
         x = train.to(context.device)
         labels = cast(Tensor, x.labels).long()
-        devices = [context.device] if context.device.type == "cuda" else []
-        with torch.random.fork_rng(devices), FileLock(folder / "lock"):
-            torch.manual_seed(derive(seed, "classifier", name))
-            network = build(modality, classes).to(context.device)
-            loss = lambda rows, _: F.cross_entropy(network(x.batch(rows)[name]), labels[rows])
-            trainer = Trainer(folder, seed, context.device, context.progress)
-            trainer.minimise(f"classifier of {name}", network, loss, len(x), settings)
+        network = build(modality, classes).to(context.device)
+        loss = lambda rows, _: F.cross_entropy(network(x.batch(rows)[name]), labels[rows])
+        trainer = Trainer(folder, seed, context.device, context.progress)
+        trainer.minimise(f"classifier of {name}", network, loss, len(x), settings)
         return network
 
     folder = context.cache / "classifiers" / key
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        network = trained(folder)
-    except (OSError, SafetensorError) as error:
-        context.progress.say(f"the classifier of {name} cannot be kept in {folder} ({error})")
-        with TemporaryDirectory() as temporary:
-            network = trained(Path(temporary))
-
-    digest = hashlib.sha256()
-    for parameter, value in sorted(network.state_dict().items()):
-        digest.update(f"{parameter} {tuple(value.shape)};".encode())
-        digest.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    own = derive(seed, "classifier", name)
+    network = trained(f"the classifier of {name}", folder, own, fit, context)
     judge = Classifier(modality, network, math.nan, "")
     accuracy = _accuracy(judge, test, folder / f"accuracy-{test_content[:32]}.txt")
     return replace(
         judge,
         accuracy=accuracy,
         identity=f"{dataset.name}/{name} classifier, test accuracy {100 * accuracy:.1f} %, "
-        f"sha256:{digest.hexdigest()[:16]}",
+        f"sha256:{weights_hash(network)}",
     )
 
 
@@ -174,10 +159,7 @@ def _accuracy(judge: Classifier, test: Split, path: Path) -> float:
         rows = torch.arange(start, min(start + BATCH, len(test)))
         x = test.batch(rows)[judge.modality.name]
         right += int((judge.predictions(x) == labels[rows]).sum())
-    try:
-        write_text(path, repr(right / len(test)))
-    except OSError:
-        pass  # a cache that cannot be written only costs time
+    keep_text(path, repr(right / len(test)))
     return right / len(test)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from mmbench.core import JOINT, Context, Dataset, Generated, Modality, Score
 from mmbench.datasets.captions import EOS, SPECIALS
 from mmbench.metrics.extractors import check
-from mmbench.metrics.features import Extractor, _real, _seen, rgb
+from mmbench.metrics.features import Extractor, drawn_features, real_features, rgb
 
 BATCH = 64
 
@@ -124,13 +124,13 @@ def pairs(
     }
 
     def real(name: str) -> Tensor:
-        return _real(eyes[name], dataset.modality(name), dataset, generated.rows, context)
+        return real_features(eyes[name], dataset.modality(name), dataset, generated.rows, context)
 
     def side(name: str) -> Tensor:
         if name not in new:
             return real(name)
         title = f"embeddings of {name} given {', '.join(given) or 'nothing'}"
-        return _seen(eyes[name], samples[name], title, context)
+        return drawn_features(eyes[name], samples[name], title, context)
 
     sides = (image.name, text.name)
     first, second = (side(m) for m in sides)

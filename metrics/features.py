@@ -115,15 +115,15 @@ def compare(
         if isinstance(seen, str):
             yield Score(metric, generated.given, m, None, n, reason=seen)
             continue
-        real = _real(seen, modality, dataset, generated.rows, context)
-        drawn = _seen(seen, samples, f"features of {m} given {origin}", context)
+        real = real_features(seen, modality, dataset, generated.rows, context)
+        drawn = drawn_features(seen, samples, f"features of {m} given {origin}", context)
         device = precise(context.device)
         with context.progress.stage(f"{metric} of {m} given {origin}", 1, unit="value"):
             value = distance(drawn.to(device), real.to(device))
         yield Score(metric, generated.given, m, value, n, seen.identity)
 
 
-def _real(
+def real_features(
     through: Extractor, modality: Modality, dataset: Dataset, rows: Tensor, context: Context
 ) -> Tensor:
     """Of test examples; those that share a picture (CUB's ten captions do) are seen once."""
@@ -136,13 +136,15 @@ def _real(
     key = real_key(dataset, m, distinct, through.identity)
 
     def compute() -> Tensor:
-        return _seen(through, pictures.batch(distinct)[m], f"features of real {m}", context)
+        return drawn_features(
+            through, pictures.batch(distinct)[m], f"features of real {m}", context
+        )
 
     seen = recall(context.cache / "features" / f"{key}.safetensors", len(distinct), compute)
     return seen[place.to(seen.device)]
 
 
-def _seen(through: Extractor, samples: Tensor, title: str, context: Context) -> Tensor:
+def drawn_features(through: Extractor, samples: Tensor, title: str, context: Context) -> Tensor:
     """Features of samples; of the same ones, computed once while there is room to keep them."""
     digest = hashlib.sha256(f"{through.identity} {samples.dtype} {samples.shape}".encode())
     for part in samples.split(1024):

@@ -15,20 +15,18 @@ import hashlib
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
-from filelock import FileLock
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from mmbench.atomic import write_text
+from mmbench.atomic import keep_text
 from mmbench.core import Context, Dataset, Modality, Split
 from mmbench.datasets.captions import EOS, PAD, SPECIALS
 from mmbench.metrics.dual_encoder import DualEncoder, absent, embeddings
+from mmbench.metrics.judges import trained, weights_hash
 from mmbench.seeds import derive
 from mmbench.train import Optimisation, Trainer
 
@@ -142,36 +140,27 @@ def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context
     seed = int(content[:15], 16)
     title = f"{TITLE} of {image.name} and {text.name}"
 
-    def fitted(folder: Path) -> nn.Module:
+    def fit(folder: Path) -> nn.Module:
         from open_clip import ClipLoss
 
         where = context.device
         contrast = cast(Any, ClipLoss())
-        with torch.random.fork_rng([where] if where.type == "cuda" else []), \
-             FileLock(folder / "lock"):  # fmt: skip
-            torch.manual_seed(derive(seed, "dual encoder", *names))
-            network = cast(Any, build(*shape).to(where))
+        network = cast(Any, build(*shape).to(where))
 
-            def loss(pictures: Tensor, noise: torch.Generator) -> Tensor:
-                x = examples.batch(album.draw(pictures, noise))
-                return cast(Tensor, contrast(
-                    network.encode_image(look(x[image.name]), normalize=True),
-                    network.encode_text(spell(x[text.name], text.words), normalize=True),
-                    network.logit_scale.clamp(max=math.log(100)).exp(),
-                ))  # fmt: skip
+        def loss(pictures: Tensor, noise: torch.Generator) -> Tensor:
+            x = examples.batch(album.draw(pictures, noise))
+            return cast(Tensor, contrast(
+                network.encode_image(look(x[image.name]), normalize=True),
+                network.encode_text(spell(x[text.name], text.words), normalize=True),
+                network.logit_scale.clamp(max=math.log(100)).exp(),
+            ))  # fmt: skip
 
-            trainer = Trainer(folder, seed, where, context.progress)
-            trainer.minimise(title, network, loss, len(album), settings)
+        trainer = Trainer(folder, seed, where, context.progress)
+        trainer.minimise(title, network, loss, len(album), settings)
         return cast(nn.Module, network)
 
     folder = context.cache / "dual-encoders" / key
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        network = fitted(folder)
-    except (OSError, SafetensorError) as error:
-        context.progress.say(f"{title} cannot be kept in {folder} ({error})")
-        with TemporaryDirectory() as temporary:
-            network = fitted(Path(temporary))
+    network = trained(title, folder, derive(seed, "dual encoder", *names), fit, context)
     network.requires_grad_(False)
     encoder = DualEncoder(
         identity="",
@@ -184,7 +173,7 @@ def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context
     return replace(
         encoder,
         identity=f"{dataset.name}/{image.name}+{text.name} dual encoder, test retrieval "
-        f"{100 * found:.1f} % of {pictures}, sha256:{_digest(network)[:16]}",
+        f"{100 * found:.1f} % of {pictures}, sha256:{weights_hash(network)}",
     )
 
 
@@ -259,16 +248,5 @@ def _kept_retrieval(
     except (OSError, ValueError):
         pass
     value = retrieval(encoder, test, image, text)
-    try:
-        write_text(path, f"{value[0]!r} {value[1]}")
-    except OSError:
-        pass  # a cache that cannot be written only costs time
+    keep_text(path, f"{value[0]!r} {value[1]}")
     return value
-
-
-def _digest(network: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, x in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tuple(x.shape)};".encode())
-        digest.update(x.cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()

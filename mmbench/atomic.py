@@ -34,3 +34,11 @@ def write_text(path: Path, text: str) -> None:
     """Writes a text file, whole or not at all."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def keep_text(path: Path, text: str) -> None:
+    """Writes what can be computed again: a folder that cannot be written to only costs time."""
+    try:
+        write_text(path, text)
+    except OSError:
+        pass

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mmbench import __version__
+from mmbench import __version__, options
 from mmbench.cli_analysis import robustness
 from mmbench.cli_data import data, data_folder
 from mmbench.cli_samples import evaluate, generate
@@ -103,14 +103,7 @@ def main() -> None:
     metavar="N ...",
     help="Seed of the run; several make several runs.  [default: 0]",
 )
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="MMBENCH_DATA",
-    metavar="DIR",
-    help="Where the data set's files lie.  [env: MMBENCH_DATA; default: where 'mmbench data "
-    "download' puts them]",
-)
+@options.data
 @click.option(
     "--protocol",
     "protocol_file",
@@ -130,13 +123,7 @@ def main() -> None:
     metavar="NAME",
     help="Replaces the protocol's sampler, with that sampler's own defaults.",
 )
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="DEVICE",
-    help="cpu, cuda, cuda:1, ... or auto.",
-)
+@options.device
 @click.option(
     "--weights",
     "assignments",

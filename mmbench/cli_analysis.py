@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from mmbench import options
+
 
 @click.command()
 @click.option(
@@ -20,16 +22,8 @@ import click
 )
 @click.option("--steps", type=click.IntRange(min=1), default=20, show_default=True,
               help="Into how many equal steps the diffusion time is cut.")  # fmt: skip
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="MMBENCH_DATA",
-    metavar="DIR",
-    help="Where the data set's files lie.  [env: MMBENCH_DATA; default: where 'mmbench data "
-    "download' puts them]",
-)
-@click.option("--device", default="auto", show_default=True, metavar="DEVICE",
-              help="cpu, cuda, cuda:1, ... or auto.")  # fmt: skip
+@options.data
+@options.device
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mmbench import options
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -31,23 +33,6 @@ class Several(click.Command):
                 spelt.append(option)
             spelt.append(arg)
         return super().parse_args(ctx, spelt)
-
-
-_data = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="MMBENCH_DATA",
-    metavar="DIR",
-    help="Where the data set's files lie.  [env: MMBENCH_DATA; default: where 'mmbench data "
-    "download' puts them]",
-)
-_device = click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="DEVICE",
-    help="cpu, cuda, cuda:1, ... or auto.",
-)
 
 
 @click.command(cls=Several)
@@ -89,8 +74,8 @@ _device = click.option(
     help="The data set, where the record's name for it is not a registered one: module:object or "
     "a TOML file.",
 )
-@_data
-@_device
+@options.data
+@options.device
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -167,12 +152,12 @@ def generate(
 @click.option("--name", required=True, metavar="NAME", help="What the model is called in tables.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="The seed of the model that drew them.")  # fmt: skip
-@_data
+@options.data
 @click.option("--protocol", "protocol_file", type=click.Path(path_type=Path), metavar="FILE",
               help="Replaces the data set's protocol, whose evaluation counts.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
               help="Overrides a protocol's value, e.g. evaluation.examples=1000.")  # fmt: skip
-@_device
+@options.device
 @click.option("--weights", "assignments", multiple=True, metavar="NAME=FILE",
               help="Weights of a pretrained network, as for 'mmbench run'.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="results",

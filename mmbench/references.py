@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmbench.atomic import write_text
+from mmbench.atomic import keep_text
 from mmbench.core import Context, Dataset, Generated, Metric, Score
 from mmbench.protocol import digest
 from mmbench.seeds import stream
@@ -63,10 +63,7 @@ def references(
         known = _read(path)
         if known is None:
             known = list(_compute(metric, dataset, rows, context))
-            try:
-                write_text(path, json.dumps([asdict(s) for s in known]))
-            except OSError:
-                pass  # a cache that cannot be written only costs the time to compute
+            keep_text(path, json.dumps([asdict(s) for s in known]))
         found += known
     return tuple(found)
 
