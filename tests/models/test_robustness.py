@@ -97,7 +97,8 @@ def test_table_and_plot(world, tmp_path, ending):
     assert [(r["modality"], float(r["t"])) for r in rows] == [
         ("weak", 0), ("weak", 0.5), ("strong", 0), ("strong", 0.5)
     ]  # fmt: skip
-    assert [float(r["coherence"]) for r in rows] == [v for c in curves for v in c.values]
+    for column, of in (("coherence", "values"), ("low", "low"), ("high", "high")):
+        assert [float(r[column]) for r in rows] == [v for c in curves for v in getattr(c, of)]
     path = tmp_path / f"curves{ending}"
     plot(curves, path, "title")
     assert path.read_bytes()[1:4] == (b"PNG" if ending == ".png" else b"?xm")
