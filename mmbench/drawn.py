@@ -14,6 +14,7 @@ from torch import Tensor
 from mmbench import examples
 from mmbench.core import JOINT, Batch, Dataset, Modality, Model
 from mmbench.evaluate import BLOCK
+from mmbench.onednn import OneDNN
 from mmbench.seeds import stream
 from mmbench.sound import waveforms
 
@@ -42,7 +43,9 @@ def draw(
         size = min(BLOCK, n - start)
         x = {m: v.to(device).expand(size, *v.shape[1:]) for m, v in given.items()}
         noise = stream(seed, "draw", *sorted(given), "block", i, device=device)
-        for m, v in model.generate(x, targets, size, noise).items():
+        with OneDNN():
+            samples = model.generate(x, targets, size, noise)
+        for m, v in samples.items():
             drawn[m].append(v.cpu())
     return {m: torch.cat(v) for m, v in drawn.items()}
 

@@ -158,7 +158,7 @@ class LatentDiffusion(LatentModel):
         diffused = self._not(given)
 
         def score(r: Tensor, t: float) -> Tensor:
-            tau = (t * diffused).expand(len(r), -1)
+            tau = (t * diffused)[None]  # of all rows at once
             noise: Tensor = self.score_network(r, tau)
             return noise.div_(-self.sde.sigma(t))
 

@@ -83,7 +83,7 @@ class ScoreNetwork(nn.Module):
 
         Args:
             r: (B, D) latents, diffused where τ > 0.
-            tau: (B, M) time of each modality, 0 for those conditioned on.
+            tau: (B, M), or (1, M) for all, time of each modality, 0 for those conditioned on.
 
         Returns:
             (B, D); meaningless on the coordinates conditioned on.

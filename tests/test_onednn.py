@@ -1,0 +1,75 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mmbench import onednn
+from mmbench.onednn import WORTH, OneDNN
+
+needs = pytest.mark.skipif(onednn.LINEAR is None, reason="this build of PyTorch has no oneDNN")
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    seen = []
+
+    def linear(*args):
+        seen.append(args)
+        return torch.ops.mkldnn._linear_pointwise(*args)
+
+    monkeypatch.setattr(onednn, "LINEAR", linear)
+    return seen
+
+
+def layer(rows=128, inputs=96, outputs=128, dtype=torch.float32):
+    g = torch.Generator().manual_seed(0)
+    draw = lambda *shape: torch.randn(*shape, generator=g).to(dtype)
+    return draw(rows, inputs), draw(outputs, inputs), draw(outputs)
+
+
+@needs
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(128, 96), (4, 32, 96)])
+def test_it_computes_the_layer(calls, bias, shape):
+    x, weight, b = layer()
+    x = x.reshape(*shape)
+    args = (x, weight, b) if bias else (x, weight)
+    with torch.no_grad(), OneDNN():
+        y = F.linear(*args)
+    assert len(calls) == 1
+    torch.testing.assert_close(y, F.linear(*args), rtol=1e-5, atol=1e-4)
+
+
+@needs
+def test_modules_go_through_it(calls):
+    net = torch.nn.Sequential(torch.nn.Linear(96, 128), torch.nn.ReLU())
+    with torch.no_grad(), OneDNN():
+        net(layer()[0])
+    assert len(calls) == 1
+
+
+@needs
+def test_all_else_is_as_without_it(calls):
+    x, weight, bias = layer()
+    with OneDNN():
+        y = F.linear(x, weight.requires_grad_(), bias)
+        y.sum().backward()
+        with torch.no_grad():
+            F.linear(x[0], weight, bias)
+            F.linear(*layer(rows=1))
+            F.linear(*layer(dtype=torch.float64))
+            with torch.autocast("cpu", torch.bfloat16):
+                half = F.linear(x, weight, bias)
+    assert not calls
+    assert weight.grad is not None
+    assert half.dtype == torch.bfloat16
+
+
+def test_the_limit_is_by_products():
+    assert 128 * 96 * 128 >= WORTH > 1 * 96 * 128
+
+
+def test_without_the_operator_it_does_nothing(monkeypatch):
+    monkeypatch.setattr(onednn, "LINEAR", None)
+    args = layer()
+    with torch.no_grad(), OneDNN():
+        assert torch.equal(F.linear(*args), F.linear(*args))
