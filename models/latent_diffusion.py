@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from mmbench.core import Batch, Embedded, LatentModel, Modality, Split
 from mmbench.models.architecture import Architecture
 from mmbench.models.augment import trivial_augment_wide
+from mmbench.models.autoencoder import Autoencoder
 from mmbench.models.sampler import Score
 from mmbench.models.samplers import make_sampler
 from mmbench.models.score import ScoreNetwork
@@ -33,20 +34,6 @@ ROWS = 1024  # examples encoded or decoded at a time
 
 Statistics = Literal["all", "batch"]
 """Which examples' latents give the mean and deviation that standardise them."""
-
-
-class Autoencoder(nn.Module):
-    """A deterministic autoencoder of one modality."""
-
-    def __init__(self, architecture: Architecture, latent: int) -> None:
-        super().__init__()
-        self.architecture = architecture
-        self.encoder = architecture.encoder(latent)
-        self.decoder = architecture.decoder(latent)
-
-    def loss(self, x: Tensor) -> Tensor:
-        """Equation 2 with l = -log p(x | decoder(encoder(x))), mean over the batch."""
-        return -self.architecture.likelihood.log_prob(self.decoder(self.encoder(x)), x).mean()
 
 
 class LatentDiffusion(LatentModel):
@@ -158,11 +145,24 @@ class LatentDiffusion(LatentModel):
         diffused = self._not(given)
 
         def score(r: Tensor, t: float) -> Tensor:
-            tau = (t * diffused)[None]  # of all rows at once
-            noise: Tensor = self.score_network(r, tau)
-            return noise.div_(-self.sde.sigma(t))
+            return self.predicted_noise(r, (t * diffused)[None]).div_(-self.sde.sigma(t))
 
         return score
+
+    def predicted_noise(self, r: Tensor, tau: Tensor) -> Tensor:
+        """What the score network makes of r (B, D), in the precision in which it was trained.
+
+        Args:
+            r: (B, D) latents, diffused where τ > 0.
+            tau: (1, times), the same for all.
+
+        Returns:
+            (B, D) of r's type.
+        """
+        half = self.score.precision == "bfloat16"
+        with torch.autocast(r.device.type, torch.bfloat16, enabled=half):
+            noise: Tensor = self.score_network(r, tau)
+        return noise.to(r.dtype)
 
     def free(self, given: Batch) -> Tensor:
         """Which coordinates of the latents are not given: (D,), bool."""

@@ -57,7 +57,6 @@ class MLDInpaint(LatentDiffusion):
             if given:
                 ε = torch.empty_like(z).normal_(generator=generator)
                 r = torch.where(known, self.sde.perturb(z, t, ε), r)
-            noise: Tensor = self.score_network(r, r.new_full((1, 1), t))
-            return noise.div_(-self.sde.sigma(t))
+            return self.predicted_noise(r, r.new_full((1, 1), t)).div_(-self.sde.sigma(t))
 
         return score

@@ -14,7 +14,8 @@ import torch
 
 from mmbench.core import Modality
 from mmbench.models.architecture import Architecture, Likelihood, architecture
-from mmbench.models.latent_diffusion import Autoencoder, Statistics
+from mmbench.models.autoencoder import Autoencoder
+from mmbench.models.latent_diffusion import Statistics
 from mmbench.models.mld import MLD
 from mmbench.seeds import derive
 from mmbench.train import Optimisation

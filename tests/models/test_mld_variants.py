@@ -5,6 +5,8 @@ coordinate each, where the score is known at every vector of times. Monte-Carlo 
 counted in standard errors; seeds are fixed, so a test that passes passes always.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -390,3 +392,19 @@ def test_in_painting_a_mixture_is_biased_as_predicted():
     error = (predicted * (1 - predicted) / B) ** 0.5
     assert (share - predicted).abs() < SIGMAS * error
     assert (share - w[0]).abs() > 3 * SIGMAS * error
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", [MLD, MLDInpaint, MLDUni])
+def test_scores_are_computed_in_the_precision_of_training(kind, precision):
+    parts = architectures(PAIR, load("toy")["modalities"])
+    how = replace(HOW, precision=precision)
+    variant = kind(PAIR, parts, latent=4, autoencoder=HOW, score=how, width=8, groups=2,
+                   time_embedding=4, sampler={"name": "euler", "steps": 2})  # fmt: skip
+    seen = []
+    linear = variant.score_network.inward
+    linear.register_forward_hook(lambda *args: seen.append(args[2].dtype))
+    z = torch.randn(3, 8)
+    score = variant.conditional_score({"y": z[:, 4:]}, z, stream(0, "score"))(z, 0.5)
+    assert seen == [getattr(torch, precision)]
+    assert score.dtype == z.dtype
