@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmbench.protocol import Table
+from mmbench.protocol import Table, has_sampler
 from mmbench.registry import nearest
 
 
@@ -37,8 +37,12 @@ class Ablation:
 
         Raises:
             LookupError: The protocol has no table for the model.
-            ValueError: The protocol has no such table on the way to the setting.
+            ValueError: The protocol has no such table on the way to the setting, or the model
+                does not use it.
         """
+        if self.key.startswith("evaluation.sampler") and not has_sampler(model):
+            raise ValueError(f"{model} has no sampler, so {self.key} changes nothing: expected a "
+                             "model that has one")  # fmt: skip
         made = []
         for value in self.values:
             changed: Table = json.loads(json.dumps(protocol))

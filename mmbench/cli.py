@@ -87,7 +87,8 @@ def main() -> None:
 @click.option(
     "--sampler",
     metavar="NAME",
-    help="Replaces the protocol's sampler, with that sampler's own defaults.",
+    help="Replaces the protocol's sampler, with that sampler's own defaults; for models that have "
+    "one.",
 )
 @options.device
 @click.option(
@@ -154,6 +155,9 @@ def run(
     source(dataset)
     whole = protocols.override(protocols.load(dataset, protocol_file), settings)
     if sampler is not None:
+        if not protocols.has_sampler(model):
+            raise ValueError(f"{model} has no sampler that --sampler {sampler} could replace: "
+                             "leave it out")  # fmt: skip
         whole["evaluation"]["sampler"] = {"name": sampler}
 
     weights = named(assignments)

@@ -22,7 +22,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from mmbench.registry import names, nearest
+from mmbench.registry import find, nearest
 
 Table = dict[str, Any]
 
@@ -112,18 +112,28 @@ def override(protocol: Table, settings: Sequence[str]) -> Table:
 def resolve(protocol: Table, model: str) -> Table:
     """The part of a protocol that one model uses, with the model's table under "model".
 
+    The sampler is part of it only where the model has one. The model's name is not: models with
+    equal settings have equal hashes, and a record names its model beside the hash.
+
     Raises:
-        LookupError: The protocol has no table for the model.
+        LookupError: There is no such model, or the protocol has no table for it.
     """
+    sampled = has_sampler(model)
     known = protocol["models"]
     if model not in known:
-        unknown = "" if model in names("models") else nearest(model, names("models"))
-        raise LookupError(
-            f"no model is called {model!r}{unknown}" if unknown else
-            f"this protocol has no table models.{model}{nearest(model, known)}"
-        )  # fmt: skip
+        raise LookupError(f"this protocol has no table models.{model}{nearest(model, known)}")
+    evaluation = {k: v for k, v in protocol["evaluation"].items() if sampled or k != "sampler"}
     return {"modalities": protocol["modalities"], "model": known[model],
-            "evaluation": protocol["evaluation"]}  # fmt: skip
+            "evaluation": evaluation}  # fmt: skip
+
+
+def has_sampler(model: str) -> bool:
+    """Whether a model, by its name or "module:class", uses the protocol's `evaluation.sampler`.
+
+    Raises:
+        LookupError: There is no such model.
+    """
+    return bool(getattr(find("models", model), "has_sampler", False))
 
 
 def digest(value: object) -> str:

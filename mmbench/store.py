@@ -47,7 +47,8 @@ class Record:
         dataset: The data set's name.
         seed: The run's seed, from which all its randomness is derived.
         protocol: The resolved protocol: plain JSON, finite numbers.
-        protocol_hash: `mmbench.protocol.digest` of the protocol.
+        protocol_hash: `mmbench.protocol.digest` of the protocol, which does not name the model:
+            runs are alike where model, hash and data are.
         data: `Dataset.fingerprint` of the examples.
         versions: Package -> version.
         commit: Of the source tree; None outside a repository.

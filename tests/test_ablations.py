@@ -58,6 +58,9 @@ def test_what_the_protocol_lacks_is_told():
         find("d").protocols(load("mhd-mini"), "mdl")
     with pytest.raises(ValueError, match=r"model.scor.epochs has no table 'scor'; did you mean"):
         find("model.scor.epochs", [1]).protocols(load("mhd-mini"), "mld")
+    for own in (find("sampler"), find("evaluation.sampler.steps", [1, 2])):
+        with pytest.raises(ValueError, match=f"mvae has no sampler, so {own.key} changes nothing"):
+            own.protocols(load("mhd-mini"), "mvae")
 
 
 QUICK = ["models.mld.width=32", "models.mld.groups=4", "models.mld.autoencoder.epochs=1",

@@ -51,6 +51,7 @@ def test_list(group):
     (["run", "--protocol", "/nowhere.toml"], "No such file or directory: /nowhere.toml"),
     (["run", "--weights", "inception=/nowhere.pth"], "no file /nowhere.pth"),
     (["run", "--protocol", MINI, "--dataset", "json:dumps"], "json:dumps is not a data set"),
+    (["run", "--model", "mvae", "--sampler", "euler"], "mvae has no sampler that --sampler euler"),
     (["run", "--seed", "-1"], "-1 is not in the range"),
     (["table", "--results", "/nowhere"], "/nowhere"),
     (["table", "--paper", "mld-1", "--results", "/nowhere"], "/nowhere"),

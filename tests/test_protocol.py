@@ -1,4 +1,5 @@
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import get_args
 
 import pytest
@@ -20,6 +21,8 @@ PROTOCOL = {
 def test_every_shipped_protocol_is_well_formed(name):
     protocol = load(name)
     for model in protocol["models"]:
+        if ":" in model and not find_spec("multivae"):
+            continue  # needs the extra [multivae]
         assert set(resolve(protocol, model)) == {"modalities", "model", "evaluation"}
 
 
@@ -49,6 +52,19 @@ def test_resolve_names_what_there_is():
         resolve(PROTOCOL, "mdl")
     with pytest.raises(LookupError, match=r"this protocol has no table models.mld"):
         resolve({**PROTOCOL, "models": {}}, "mld")
+
+
+@pytest.mark.parametrize(("model", "has_one"), [
+    ("mld", True), ("mvae", False),
+    ("mmbench.models.mld:MLD", True), ("mmbench.baselines.mvae:MVAE", False),
+])  # fmt: skip
+def test_a_sampler_counts_only_for_models_that_have_one(model, has_one):
+    protocol = {**PROTOCOL, "models": {model: {}},
+                "evaluation": {"metrics": {}, "sampler": {"name": "euler"}}}  # fmt: skip
+    other = override(protocol, ["evaluation.sampler.steps=3"])
+    a, b = resolve(protocol, model), resolve(other, model)
+    assert ("sampler" in a["evaluation"]) == (digest(a) != digest(b)) == has_one
+    assert "metrics" in a["evaluation"] and "sampler" in protocol["evaluation"]
 
 
 def test_digest_ignores_order_only():

@@ -60,10 +60,10 @@ def test_every_model_is_set(name):
 
 @pytest.mark.parametrize(("name", "model"), [(n, m) for n in SETS for m in load(n)["models"]])
 def test_a_protocol_builds_its_models(name, model):
-    settings = resolve(load(name), model)
-    evaluation = construct(Evaluation, settings["evaluation"], "evaluation")
     if ":" in model:
         pytest.importorskip("multivae", reason="needs the extra [multivae]")
+    settings = resolve(load(name), model)
+    evaluation = construct(Evaluation, settings["evaluation"], "evaluation")
     kind = find("models", model)
     table = dict(settings["model"])
     if kind.has_sampler:
