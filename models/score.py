@@ -8,6 +8,21 @@ each) and the time embedding (the raw vector τ through an MLP) agree with the a
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class GroupNorm(nn.GroupNorm):
+    """The same of (B, channels), through layer norms of the groups.
+
+    On a CPU PyTorch's own takes twice as long where there are no pixels, a third of a training
+    step.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels) -> (B, channels)."""
+        size = self.num_channels // self.num_groups
+        y = F.layer_norm(x.unflatten(1, (self.num_groups, size)), (size,), eps=self.eps)
+        return torch.addcmul(self.bias, y.flatten(1), self.weight)
 
 
 class ResMLP(nn.Module):
@@ -22,13 +37,9 @@ class ResMLP(nn.Module):
 
     def __init__(self, inputs: int, width: int, time: int, groups: int) -> None:
         super().__init__()
-        self.first = nn.Sequential(
-            nn.GroupNorm(groups, inputs), nn.SiLU(), nn.Linear(inputs, width)
-        )
+        self.first = nn.Sequential(GroupNorm(groups, inputs), nn.SiLU(), nn.Linear(inputs, width))
         self.time = nn.Sequential(nn.SiLU(), nn.Linear(time, width))
-        self.second = nn.Sequential(
-            nn.GroupNorm(groups, width), nn.SiLU(), nn.Linear(width, width)
-        )
+        self.second = nn.Sequential(GroupNorm(groups, width), nn.SiLU(), nn.Linear(width, width))
         self.skip = nn.Identity() if inputs == width else nn.Linear(inputs, width)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
@@ -73,7 +84,7 @@ class ScoreNetwork(nn.Module):
         self.up = nn.ModuleList(ResMLP(2 * w, w, T, groups) for _ in range(blocks))
         self.up_linear = nn.ModuleList(nn.Linear(w, w) for _ in range(blocks))
         self.last = ResMLP(2 * w, w, T, groups)
-        self.outward = nn.Sequential(nn.GroupNorm(groups, w), nn.SiLU(), nn.Linear(w, size))
+        self.outward = nn.Sequential(GroupNorm(groups, w), nn.SiLU(), nn.Linear(w, size))
         head = self.outward[-1]
         nn.init.zeros_(head.weight)  # type: ignore[arg-type]
         nn.init.zeros_(head.bias)  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
 import pytest
 import torch
+from torch import nn
 
-from mmbench.models.score import ScoreNetwork
+from mmbench.models.score import GroupNorm, ScoreNetwork
 
 
 @pytest.mark.parametrize(("arguments", "millions"), [
@@ -26,3 +27,21 @@ def test_it_starts_at_zero_and_sees_every_input():
 def test_groups_must_divide_the_width():
     with pytest.raises(ValueError, match="width is 30, expected a multiple of groups, 32"):
         ScoreNetwork(6, 2, 30)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_group_norm_is_pytorchs(half):
+    torch.manual_seed(0)
+    ours, theirs = GroupNorm(4, 24), nn.GroupNorm(4, 24)
+    nn.init.normal_(ours.weight)
+    nn.init.normal_(ours.bias)
+    theirs.load_state_dict(ours.state_dict())
+    gradients = []
+    for norm in (ours, theirs):
+        x = torch.linspace(-2, 5, 10 * 24).reshape(10, 24).sin().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            y = norm(x)
+        (y**3).sum().backward()
+        gradients.append((y, x.grad, norm.weight.grad, norm.bias.grad))
+    for a, b in zip(*gradients, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
