@@ -6,18 +6,11 @@ from pathlib import Path
 
 import click
 
+from mmbench import options
+
 
 @click.command()
-@click.option(
-    "--results",
-    "folders",
-    type=click.Path(path_type=Path, file_okay=False),
-    multiple=True,
-    default=["results"],
-    show_default="results",
-    metavar="DIR",
-    help="A results folder; several are read as one.",
-)
+@options.folders
 @click.option("--reference", "file", type=click.Path(path_type=Path, dir_okay=False),
               required=True, metavar="FILE", help="What is expected, as JSON.")  # fmt: skip
 @click.option(

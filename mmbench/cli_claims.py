@@ -20,12 +20,12 @@ Found = tuple[str, "Claim", "Verdict"]
 
 
 @click.command()
-@options.results
+@options.folders
 @click.option("--claim", "name", metavar="NAME",
               help="Only this claim, e.g. 'MLD is coherent jointly'.  [default: all]")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text",
               show_default=True, help="How to print them.")  # fmt: skip
-def claims(results: Path, name: str | None, form: str) -> None:
+def claims(folders: tuple[Path, ...], name: str | None, form: str) -> None:
     """Says which of the papers' claims the results bear out, given how much seeds differ.
 
     A claim holds or fails where the 95 % interval of a difference of means over seeds says so, is
@@ -34,14 +34,14 @@ def claims(results: Path, name: str | None, form: str) -> None:
 
     \b
     Examples:
-      mmbench claims --results records
+      mmbench claims --results records --results results
       mmbench claims --claim "MLD is coherent jointly" --format markdown
     """  # noqa: D301  (click's mark for "do not wrap" is the control character)
     from mmbench.leaderboard.claims import find, verdicts
-    from mmbench.store import find as records
+    from mmbench.leaderboard.collection import merged
 
     wanted = None if name is None else find(name)
-    found = [(dataset, claim, verdict) for dataset, claim, verdict in verdicts(records(results))
+    found = [(dataset, claim, verdict) for dataset, claim, verdict in verdicts(merged(folders))
              if wanted in (None, claim)]  # fmt: skip
     if form == "json":
         click.echo(json.dumps([_data(*one) for one in found], indent=1))

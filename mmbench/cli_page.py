@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
+from mmbench import options
+
 
 @click.command()
-@click.option("--results", "folders", type=click.Path(path_type=Path, file_okay=False),
-              multiple=True, default=["results"], show_default=True, metavar="DIR",
-              help="A results folder; several are merged.")  # fmt: skip
+@options.folders
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="site",
               show_default=True, metavar="DIR",
               help="The folder of the page: index.html, and pictures of samples in grids/."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@options.results
+@options.folders
 @click.option("--paper", "papers", multiple=True, metavar="NAME",
               help="Prints a table of a paper in its own shape, e.g. mld-1; may be repeated.  "
               "[see --list-papers]")  # fmt: skip
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def table(
     context: click.Context,
-    results: Path,
+    folders: tuple[Path, ...],
     papers: tuple[str, ...],
     show: Literal["published", "measured", "both"] | None,
     list_papers: bool,
@@ -41,6 +42,7 @@ def table(
     \b
     Examples:
       mmbench table
+      mmbench table --results records --results results --out results.md
       mmbench table --paper mld-1 --paper mld-11 --out papers.html
       mmbench table --paper diff-mvae-3 --show published
     """  # noqa: D301  (click's mark for "do not wrap" is the control character)
@@ -56,13 +58,13 @@ def table(
     if papers:
         wanted = [shapes.find(name) for name in papers]
         show = show or "both"
-        records = [] if show == "published" else _records(context, results)
+        records = [] if show == "published" else _records(context, folders)
         filled = [fill(shape, records, show) for shape in wanted]
         write = partial(paper_render.render, filled)
     else:
         if show is not None:
             raise click.UsageError("--show says which numbers of a paper's table: give --paper")
-        made = tables.tables(_records(context, results, needed=True))
+        made = tables.tables(_records(context, folders, needed=True))
         write = partial(render.render, made)
     if out is not None:
         write_text(out, write(out.suffix))
@@ -71,11 +73,13 @@ def table(
         click.echo(f"wrote {out}")
 
 
-def _records(context: click.Context, results: Path, needed: bool = False) -> list[Record]:
-    """Those in a results folder; none where the default one is missing and that does no harm."""
-    from mmbench.store import find
+def _records(
+    context: click.Context, folders: Sequence[Path], needed: bool = False
+) -> list[Record]:
+    """Those in results folders; none where the default one is missing and that does no harm."""
+    from mmbench.leaderboard.collection import merged
 
-    named = context.get_parameter_source("results") is not ParameterSource.DEFAULT
-    if not (needed or named or results.is_dir()):
+    named = context.get_parameter_source("folders") is not ParameterSource.DEFAULT
+    if not (needed or named or any(folder.is_dir() for folder in folders)):
         return []
-    return find(results)
+    return merged(folders)

@@ -45,6 +45,16 @@ results = click.option(
     metavar="DIR",
     help="The results folder.",
 )
+folders = click.option(
+    "--results",
+    "folders",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    default=["results"],
+    show_default=True,
+    metavar="DIR",
+    help="A results folder; may be repeated: a record that lies in several counts once.",
+)
 seeds = click.option(
     "--seed",
     "seeds",

@@ -154,6 +154,23 @@ def test_folders_are_merged_and_a_record_in_two_of_them_counts_once(tmp_path):
         merged([a, b])
 
 
+@pytest.mark.parametrize("command", ["table", "claims"])
+def test_a_command_reads_several_folders(command, tmp_path):
+    def of(*folders):
+        options = [x for folder in folders for x in ("--results", str(folder))]
+        return CliRunner().invoke(main, [command, *options])
+
+    a, b = tmp_path / "a", tmp_path / "b"
+    add([RECORD], a)
+    add([RECORD, replace(RECORD, seed=7)], b)
+    assert of(a, b).output == of(b).output != of(a).output
+    assert of(a, b).exit_code == 0
+    write(replace(RECORD, device="another"), a / place(RECORD))
+    refused = of(a, b)
+    assert refused.exit_code == 1 and "different records of one run" in refused.output
+    assert of(a, tmp_path / "none").exit_code == 1
+
+
 def test_valid_tells_of_every_file(tmp_path):
     for name in ("0-00000000.json", "1-00000000.json"):
         (tmp_path / name).write_text("{}")
