@@ -11,7 +11,13 @@ import textwrap
 from collections.abc import Callable, Sequence
 
 from mmbench.leaderboard.filled import DASH, MINUS, Entry, Filled
-from mmbench.leaderboard.paper_html import page
+from mmbench.leaderboard.html_table import (
+    html_cells,
+    html_head,
+    html_name,
+    html_page,
+    html_section,
+)
 from mmbench.leaderboard.published import published
 from mmbench.leaderboard.render import WIDTH
 from mmbench.leaderboard.text import (
@@ -47,7 +53,7 @@ def render(tables: Sequence[Filled], suffix: str) -> str:
         ".md": lambda ts: "\n".join(map(markdown, ts)),
         ".csv": comma_separated,
         ".tex": lambda ts: "\n".join(map(latex, ts)),
-        ".html": page,
+        ".html": html,
         "terminal": lambda ts: "\n".join(map(terminal, ts)),
     }
     if suffix not in renders:
@@ -119,6 +125,27 @@ def latex(filled: Filled) -> str:
     shape = "l" * len(left) + "r" * len(filled.table.headings)
     return latex_table(filled.title, shape, head, body, filled.footnotes,
                        filled.below("bold", "underlined"))  # fmt: skip
+
+
+def html(tables: Sequence[Filled]) -> str:
+    """A self-contained page."""
+    sections = []
+    for filled in tables:
+        groups = filled.groups
+        head = html_head(filled.left, groups, [h.title for h in filled.table.headings])
+        labels = [label for label, *_ in filled.names]
+        rows = []
+        for i, (line, (label, *runs)) in enumerate(zip(filled.lines, filled.names, strict=True)):
+            below = next((k for k, x in enumerate(labels[i + 1 :], 1) if x), len(labels) - i)
+            names = [html_name(label, below)] if label else []
+            names += map(html_name, runs)
+            cells = [(e.rank, e.text, e.spread, e.marks) for e in line.entries]
+            kind = line.kind + (" first" if label else "")
+            rows.append(f'<tr class="{kind}">{"".join(names)}{html_cells(cells, groups)}</tr>')
+        sections.append(html_section(filled.table.name, filled.title, filled.show, head, rows,
+                                     filled.footnotes, filled.below("bold", "underlined"))
+                        )  # fmt: skip
+    return html_page(", ".join(t.table.name for t in tables), sections)
 
 
 def terminal(filled: Filled, width: int = WIDTH) -> str:

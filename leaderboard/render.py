@@ -1,4 +1,4 @@
-"""Renders of tables: Markdown, CSV, LaTeX, and text for a terminal.
+"""Renders of tables: Markdown, CSV, LaTeX, HTML, and text for a terminal.
 
 Names come from records, which may come from strangers: each render escapes them.
 """
@@ -12,6 +12,13 @@ from collections.abc import Callable, Sequence
 
 from mmbench.core import JOINT
 from mmbench.leaderboard.cells import Cell
+from mmbench.leaderboard.html_table import (
+    html_cells,
+    html_head,
+    html_name,
+    html_page,
+    html_section,
+)
 from mmbench.leaderboard.tables import Row, Table
 from mmbench.leaderboard.text import (
     SUPERSCRIPT,
@@ -43,7 +50,7 @@ def render(tables: Sequence[Table], suffix: str) -> str:
 
     Args:
         tables: What to show.
-        suffix: ".md", ".csv", ".tex" (needs the package booktabs), or "terminal".
+        suffix: ".md", ".csv", ".tex" (needs the package booktabs), ".html" or "terminal".
 
     Raises:
         ValueError: There is no such render.
@@ -52,6 +59,7 @@ def render(tables: Sequence[Table], suffix: str) -> str:
         ".md": lambda ts: "\n".join(map(markdown, ts)),
         ".csv": comma_separated,
         ".tex": lambda ts: "\n".join(map(latex, ts)),
+        ".html": html,
         "terminal": lambda ts: "\n".join(map(terminal, ts)),
     }
     if suffix not in renders:
@@ -67,7 +75,7 @@ def markdown(table: Table) -> str:
 
     def cell(c: Cell) -> str:
         mean = {0: "{}", 1: "**{}**", 2: "<u>{}</u>"}[c.rank].format(_mean(c))
-        marks = ",".join(map(str, c.footnotes))
+        marks = _marks(c)
         return mean + _spread(c) + (f"<sup>{marks}</sup>" if marks else "")
 
     lines = [["Model", "Runs", *(esc(c.title) for c in table.columns)],
@@ -103,27 +111,39 @@ def latex(table: Table) -> str:
 
     def cell(c: Cell) -> str:
         mean = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[c.rank].format(_mean(c))
-        marks = ",".join(map(str, c.footnotes))
         mean = mean.replace("–", "--")
         spread = _spread(c).replace("±", r"$\pm$").replace("[", "{[}")
+        marks = _marks(c)
         return mean + spread + (rf"\textsuperscript{{{marks}}}" if marks else "")
 
-    groups: list[list[str]] = []  # [target, given, given, ...]
-    for c in table.columns:
-        if not groups or not c.target or groups[-1][0] != c.target:
-            groups.append([c.target])
-        groups[-1].append(c.given)
     above, rules, at = ["", ""], [], 3
-    for target, *given in groups:
-        above.append(rf"\multicolumn{{{len(given)}}}{{c}}{{{esc(target)}}}")
-        rules += [rf"\cmidrule(lr){{{at}-{at + len(given) - 1}}}"] if target else []
-        at += len(given)
+    for target, count in table.groups:
+        above.append(rf"\multicolumn{{{count}}}{{c}}{{{esc(target)}}}")
+        rules += [rf"\cmidrule(lr){{{at}-{at + count - 1}}}"] if target else []
+        at += count
     head = [" & ".join(above) + r" \\", " ".join(rules)] if rules else []
     rows = [["Model", "Runs", *(esc(c.given) for c in table.columns)]]
     rows += [[esc(r.label), _runs(r), *map(cell, r.cells)] for r in table.rows]
     body = [" & ".join(x) + r" \\" for x in rows]
     return latex_table(table.title, "ll" + "r" * len(table.columns), [*head, body[0]], body[1:],
                        table.footnotes, _notes(table, "bold", "underlined"))  # fmt: skip
+
+
+def html(tables: Sequence[Table]) -> str:
+    """A self-contained page; a table has its targets above the modalities given."""
+    sections = []
+    for i, table in enumerate(tables, 1):
+        groups = table.groups
+        head = html_head(["Model", "Runs"], groups, [c.given for c in table.columns])
+        rows = []
+        for r in table.rows:
+            cells = [(c.rank, _mean(c), _spread(c), _marks(c)) for c in r.cells]
+            names = html_name(r.label) + html_name(_runs(r))
+            rows.append(f"<tr>{names}{html_cells(cells, groups)}</tr>")
+        sections.append(html_section(f"{i}", table.title, "measured", head, rows,
+                                     table.footnotes, _notes(table, "bold", "underlined"))
+                        )  # fmt: skip
+    return html_page(", ".join(dict.fromkeys(t.dataset for t in tables)), sections)
 
 
 def terminal(table: Table, width: int = WIDTH) -> str:
@@ -174,6 +194,11 @@ def _spread(c: Cell) -> str:
     return f" [{', '.join(_number(x, c.decimals) for x in ends)}]" if ends else ""
 
 
+def _marks(c: Cell) -> str:
+    """The numbers of its footnotes."""
+    return ",".join(map(str, c.footnotes))
+
+
 def _number(x: float, decimals: int) -> str:
     return f"{x:.{decimals}f}" if abs(x) < 1e6 else f"{x:.2e}"
 
@@ -181,6 +206,6 @@ def _number(x: float, decimals: int) -> str:
 def _aligned(cells: Sequence[Cell]) -> list[str]:
     """Cells of a column, with their decimal points below one another."""
     means = pad([" ★☆"[c.rank] + _mean(c) for c in cells], str.rjust)
-    marks = [",".join(map(str, c.footnotes)).translate(SUPERSCRIPT) for c in cells]
+    marks = [_marks(c).translate(SUPERSCRIPT) for c in cells]
     tails = pad([_spread(c) + mark for c, mark in zip(cells, marks, strict=True)], str.ljust)
     return [mean + tail for mean, tail in zip(means, tails, strict=True)]

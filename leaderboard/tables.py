@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from statistics import fmean
 
 from mmbench import registry
@@ -63,6 +64,11 @@ class Table:
     rows: tuple[Row, ...]
     footnotes: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """The targets above its columns, and above how many; some are empty."""
+        return [(target, len(list(of))) for target, of in groupby(c.target for c in self.columns)]
 
 
 def registered(name: str) -> Metric | None:

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
               "[default: both]")  # fmt: skip
 @click.option("--list-papers", is_flag=True, help="Lists the papers' tables, then stops.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Also write to a file: .md, .csv or .tex; a paper's table also as .html."
-              )  # fmt: skip
+              help="Also write to a file: .md, .csv, .tex or .html.")  # fmt: skip
 @click.pass_context
 def table(
     context: click.Context,
@@ -42,7 +41,7 @@ def table(
     \b
     Examples:
       mmbench table
-      mmbench table --results records --results results --out results.md
+      mmbench table --results records --results results --out results.html
       mmbench table --paper mld-1 --paper mld-11 --out papers.html
       mmbench table --paper diff-mvae-3 --show published
     """  # noqa: D301  (click's mark for "do not wrap" is the control character)

@@ -132,11 +132,11 @@ def test_run_then_table(quick, tmp_path):
     assert "already done" in mmbench(*quick).output
     assert records[0].read_bytes() == before
 
-    out = tmp_path / "results.md"
-    done = mmbench("table", "--results", tmp_path / "results", "--out", out)
-    assert done.exit_code == 0, done.output
-    assert "mld" in out.read_text()
-    assert "±" in out.read_text()
+    for out in (tmp_path / "results.md", tmp_path / "results.html"):
+        done = mmbench("table", "--results", tmp_path / "results", "--out", out)
+        assert done.exit_code == 0, done.output
+        assert "mld" in out.read_text()
+        assert "±" in out.read_text()
     assert mmbench("table", "--results", tmp_path / "results", "--out", "x.doc").exit_code != 0
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from html.parser import HTMLParser
 
 import pytest
 from click.testing import CliRunner
@@ -57,6 +58,26 @@ def record(name, place):
     )  # fmt: skip
 
 
+class Elements(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, [name for name, _ in attrs]))
+
+    def handle_endtag(self, tag):
+        self.found.append(f"/{tag}")
+
+
+def elements(page):
+    """The elements of a page and the names of their attributes."""
+    parser = Elements()
+    parser.feed(page)
+    parser.close()
+    return parser.found
+
+
 def cases(*whats):
     return [pytest.param(n, what, id=f"{n} as {what}") for n in NAMES for what in whats]
 
@@ -69,12 +90,14 @@ def test_no_name_leaves_its_place_in_a_table(tmp_path, name, place):
     write(record(NAMES[name], place), path)
     made = tables([read(path)], {}.get)
     plain = tables([record("plain", place)], {}.get)
-    for suffix in (".md", ".csv", ".tex", "terminal"):
+    for suffix in (".md", ".csv", ".tex", ".html", "terminal"):
         text = render(made, suffix)
         text.encode()
         assert not set(text) & set("\x1b\x07\u202e\t\r"), suffix
         if 0 < len(NAMES[name]) < 100 and suffix != "terminal":
             assert len(text.splitlines()) == len(render(plain, suffix).splitlines()), suffix
+    if NAMES[name]:  # an empty one stands above no column
+        assert elements(render(made, ".html")) == elements(render(plain, ".html"))
     markdown = render(made, ".md")
     assert not re.search(r"<(?!/?(u|sup|br)>)", markdown)
     assert not re.search(r"(?<!\\)\]\(", markdown)

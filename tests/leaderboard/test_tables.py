@@ -145,7 +145,7 @@ def test_real_examples_have_a_row_that_is_never_the_best():
     assert [c.mean for c in real.cells] == [3.0, 3.0, 5.0]
     assert [c.rank for c in real.cells] == [0, 0, 0]
     assert "Real examples: what they score in the place of samples" in one.notes
-    for suffix in (".md", ".tex", "terminal", ".csv"):
+    for suffix in (".md", ".tex", ".html", "terminal", ".csv"):
         assert "real examples" in render([one], suffix)
 
 
@@ -306,6 +306,7 @@ def test_a_missing_value_is_a_dash_with_its_reason():
     for suffix, dash in (
         ("terminal", "–¹"),
         (".md", "–<sup>1</sup>"),
+        (".html", "–<sup>1</sup>"),
         (".tex", r"--\textsuperscript{1}"),
     ):
         assert dash in render([found], suffix)
@@ -441,6 +442,20 @@ Measured with: lenet
     assert render([table(*SMALL)], ".tex") == expected
 
 
+def test_html():
+    page = render([table(*SMALL), table(*SMALL)], ".html")
+    for text in ("<strong>98.2</strong><small> ± 0.3</small>", "<u>40.0</u>", "–<sup>1</sup>",
+                 "<h2>toy: Coherence (%) ↑</h2>", "<sup>1</sup> no classifier<br>",
+                 "Best bold, second underlined.", 'colspan="1">sound</th>'):  # fmt: skip
+        assert page.count(text) == 2, text
+    assert re.findall(r'<section id="(.*?)">', page) == ["1", "2"]
+    # Every row reaches over all columns: model, runs, and two of numbers.
+    for row in re.findall(r"<tr>(.*?)</tr>", page):
+        cells = re.findall(r"<t[hd]([^>]*)>", row)
+        spans = [re.search(r'colspan="(\d+)"', c) for c in cells]
+        assert sum(int(found[1]) if found else 1 for found in spans) == 4
+
+
 def test_csv_has_numbers_in_full():
     rows = list(csv.DictReader(io.StringIO(render([table(*SMALL)], ".csv"))))
     assert len(rows) == 4
@@ -471,6 +486,8 @@ def test_a_wide_table_is_continued_below():
 def test_an_unknown_suffix_is_named():
     with pytest.raises(ValueError, match=r"'\.mdd'; did you mean '\.md'"):
         render([], ".mdd")
+    with pytest.raises(ValueError, match=r"'\.htm'; did you mean '\.html'"):
+        render([], ".htm")
 
 
 HOSTILE = "<script>|a\\b*_`[x](javascript:y)\n\x1b[31m{}$%&#^~‮中́"
@@ -492,7 +509,7 @@ def test_hostile_names_stay_in_their_cell(hostile):
     rows = list(csv.DictReader(io.StringIO(render(hostile, ".csv"))))
     assert len(rows) == 4
     assert rows[-1]["model"] == "'=cmd|x"
-    for suffix in (".md", ".csv", ".tex", "terminal"):
+    for suffix in (".md", ".csv", ".tex", ".html", "terminal"):
         assert not set(render(hostile, suffix)) & set("\x1b‮\r")
     body = render(hostile, ".tex")
     assert r"\{\}\$\%\&\#\textasciicircum{}\textasciitilde{}" in body

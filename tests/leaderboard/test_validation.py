@@ -332,7 +332,7 @@ def test_whatever_stands_anywhere_is_refused_in_words_or_can_be_shown(
     for name in (record.model, record.dataset, *(m for s in record.scores for m in s.given)):
         assert NAME.fullmatch(name)
     assert os.path.normpath(place(record)) == str(place(record))
-    for suffix in (".md", ".csv", ".tex", "terminal"):
+    for suffix in (".md", ".csv", ".tex", ".html", "terminal"):
         assert render(tables([record], {}.get), suffix)
     assert all(0 <= s.value <= 100 for s in record.scores if s.metric == "coherence")
 
