@@ -68,7 +68,7 @@ def toy():
             record("mvae", 1, level=30), record("own model", 0, level=60)]  # fmt: skip
 
 
-def picture(path, panels=None, size=(40, 30)):
+def picture(path, panels=None, size=(40, 30), mode="RGB"):
     """A picture of samples with a panel for nothing given and one for the image."""
     if panels is None:
         panels = [
@@ -78,5 +78,5 @@ def picture(path, panels=None, size=(40, 30)):
     info = PngImagePlugin.PngInfo()
     info.add_text(PANELS, json.dumps(panels))
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, "#336699").save(path, pnginfo=info)
+    Image.new("RGB", size, "#336699").convert(mode).save(path, pnginfo=info)
     return path

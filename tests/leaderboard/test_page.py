@@ -283,9 +283,10 @@ def test_a_text_that_looks_like_a_place_of_the_template_is_not_filled():
     assert "{{policy}}" in html(page_data([record("{{policy}} {{style}}")], {}, {}))
 
 
-def test_pictures_lie_beside_the_page(results, tmp_path):
+@pytest.mark.parametrize("mode", ["RGB", "P"])  # in full colour, or with a palette: smaller
+def test_pictures_lie_beside_the_page(results, tmp_path, mode):
     first, second = (results / place(r) for r in toy()[:2])
-    picture(first.with_suffix(".png"))
+    picture(first.with_suffix(".png"), mode=mode)
     second.with_suffix(".png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     page, faults = write_site([results], tmp_path / "site")
     assert [str(second.with_suffix(".png")) in fault for fault in faults] == [True]
