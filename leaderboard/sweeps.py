@@ -44,6 +44,7 @@ SAMPLERS = {
     "euler": "#D55E00",
     "ancestral": "#009E73",
     "exponential": "#CC79A7",
+    "predictor-corrector": "#E69F00",
 }
 """Sampler -> colour."""
 

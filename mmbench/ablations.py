@@ -60,9 +60,9 @@ class Ablation:
         return made
 
 
-def _repaint(*numbers: float) -> Table:
-    names = ("steps", "resamplings", "jump", "below")
-    return {"name": "repaint", **dict(zip(names, numbers, strict=True)), "step": "ancestral"}
+def _repaint(steps: int, resamplings: int, below: float = 1.0, **other: str) -> Table:
+    return {"name": "repaint", "steps": steps, "resamplings": resamplings, "jump": 1,
+            "below": below} | other  # fmt: skip
 
 
 PAPERS_REPAINT = {"name": "repaint", "steps": 250, "resamplings": 10, "jump": 10}
@@ -75,11 +75,15 @@ ABLATIONS = {
         Ablation("d", "model.d", tuple(i / 10 for i in range(1, 10)),
                  f"how often all modalities are diffused; {_LONG}, figure 11"),
         Ablation("sampler", "evaluation.sampler",
-                 (PAPERS_REPAINT, _repaint(25, 10, 1, 0.2), _repaint(25, 5, 1, 0.3),
-                  _repaint(25, 20, 1, 0.15), {"name": "euler", "steps": 250},
-                  {"name": "ancestral", "steps": 25}, {"name": "ancestral", "steps": 50},
-                  {"name": "ancestral", "steps": 100}, {"name": "exponential", "steps": 25},
-                  {"name": "exponential", "steps": 50, "noise": False}),
+                 (PAPERS_REPAINT, _repaint(20, 10, 0.2, grid="quadratic"),
+                  _repaint(18, 6, grid="quadratic"), _repaint(12, 8, grid="quadratic"),
+                  _repaint(8, 8, grid="quadratic"), _repaint(25, 18, 0.2),
+                  _repaint(25, 10, 0.2, step="ancestral"), {"name": "euler", "steps": 250},
+                  {"name": "ancestral", "steps": 50}, {"name": "ancestral", "steps": 100},
+                  {"name": "exponential", "steps": 25},
+                  {"name": "exponential", "steps": 50, "noise": False},
+                  {"name": "predictor-corrector", "steps": 25, "corrections": 4, "snr": 0.5,
+                   "below": 0.5, "step": "ancestral", "grid": "quadratic"}),
                  "what a sampler's evaluations buy; the first is the papers' (long A.5)"),
         Ablation("steps", "evaluation.sampler",
                  tuple({"name": "ancestral", "steps": n} for n in (5, 10, 25, 50, 100, 250)),
