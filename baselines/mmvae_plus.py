@@ -25,7 +25,7 @@ from mmbench.baselines.posteriors import (
 )
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core import Batch, Modality
-from mmbench.models.architecture import Architecture
+from mmbench.models.architecture import Architecture, Output
 from mmbench.train import Optimisation
 
 
@@ -163,9 +163,9 @@ class MMVAEPlus(MultimodalVAE):
         one = torch.ones(n, size, device=self.step.device)
         return Laplace(0 * one, one)
 
-    def output(self, name: str, z: Tensor) -> Tensor:
+    def output(self, name: str, z: Tensor) -> Output:
         """What the decoder of a modality makes of (z, w¹, ..., wᴹ)."""
         shared, *private = z.split([self.latent, *[self.private] * len(self.names)], 1)
         code = torch.cat([shared, private[self.names.index(name)]], 1)
-        found: Tensor = self.decoders[name](code)
+        found: Output = self.decoders[name](code)
         return found

@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmbench.core import Batch, Modality, Model, Split
-from mmbench.models.architecture import Architecture, full_precision
+from mmbench.models.architecture import Architecture, InTurn, full_precision
 from mmbench.registry import expect_modalities, nearest
 from mmbench.train import Loss, Optimisation, Trainer
 
@@ -93,7 +93,11 @@ class Decoder(BaseDecoder):  # type: ignore[misc, unused-ignore]
 
     def forward(self, z: Tensor) -> ModelOutput:
         """What the likelihood takes, for latents (B, D)."""
-        return ModelOutput(reconstruction=full_precision(self.network(z)))
+        output = self.network(z)
+        if isinstance(output, InTurn):
+            raise ValueError("the models called multivae:... take the logits of all tokens at "
+                             "once, and this network of a text draws them in turn")  # fmt: skip
+        return ModelOutput(reconstruction=full_precision(output))
 
 
 def halves(x: Tensor, first: str, second: str) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.posteriors import Gaussian
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core import Batch, Modality
-from mmbench.models.architecture import Architecture
+from mmbench.models.architecture import Architecture, Output
 from mmbench.registry import nearest
 from mmbench.train import Optimisation
 
@@ -138,9 +138,9 @@ class NEXUS(MultimodalVAE):
                 c.append(self.messages[m](z))
         return Gaussian.of(self.top_encoder(torch.stack(c).mean(0)))
 
-    def output(self, name: str, z: Tensor) -> Tensor:
+    def output(self, name: str, z: Tensor) -> Output:
         """From the top z down to zᵐ and xᵐ."""
-        found: Tensor = self.decoders[name](self.top_decoders[name](z))
+        found: Output = self.decoders[name](self.top_decoders[name](z))
         return found
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mmbench.baselines.mixture_prior import MixturePrior, PostHoc
 from mmbench.baselines.posteriors import Gaussian, Laplace, stack
 from mmbench.core import Batch, Embedded, LatentModel, Modality, Split
-from mmbench.models.architecture import Architecture
+from mmbench.models.architecture import Architecture, Output
 from mmbench.registry import expect_modalities, nearest
 from mmbench.seeds import stream
 from mmbench.train import Optimisation, Trainer
@@ -182,9 +182,9 @@ class MultimodalVAE(LatentModel):
         found: Tensor = self.encoders[name](x)
         return found
 
-    def output(self, name: str, z: Tensor) -> Tensor:
+    def output(self, name: str, z: Tensor) -> Output:
         """What the decoder of a modality makes of z (B, D), as its likelihood takes it."""
-        found: Tensor = self.decoders[name](z)
+        found: Output = self.decoders[name](z)
         return found
 
     def experts(self, x: Batch, present: Tensor | None = None) -> Gaussian:

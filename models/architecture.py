@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -21,6 +22,26 @@ from mmbench.protocol import construct
 from mmbench.registry import locate
 
 Distribution = Literal["normal", "laplace", "bernoulli", "categorical"]
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """What a decoder makes of latents (B, latent) that draws a text token by token.
+
+    It stands where other decoders return logits: here those of a token depend on the tokens
+    before it.
+
+    Attributes:
+        logits: Tokens (B, L) -> (B, L, words), each from the latent and the tokens before it.
+        draw: () -> tokens (B, L), the most probable one in turn.
+    """
+
+    logits: Callable[[Tensor], Tensor]
+    draw: Callable[[], Tensor]
+
+
+Output = Tensor | InTurn
+"""What a decoder returns, and a `Likelihood` takes."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +62,25 @@ class Likelihood:
         if not self.scale > 0:
             raise ValueError(f"the scale of a likelihood is {self.scale}, expected more than 0")
 
-    def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
+    def log_prob(self, output: Output, x: Tensor) -> Tensor:
         """Log-likelihood of each example, summed over its elements.
 
         Args:
-            output: (B, *shape) from the decoder; (B, *shape, words) for tokens.
+            output: (B, *shape) from the decoder; (B, *shape, words) or `InTurn` for tokens.
             x: (B, *shape).
 
         Returns:
             (B,) in nats.
+
+        Raises:
+            ValueError: Tokens that are drawn in turn are to have another likelihood than
+                "categorical".
         """
+        if isinstance(output, InTurn):
+            if self.distribution != "categorical":
+                raise ValueError(f"the likelihood of tokens that are drawn in turn is "
+                                 f"{self.distribution!r}, expected 'categorical'")  # fmt: skip
+            output = output.logits(x)
         b, output = self.scale, full_precision(output)
         if self.distribution == "laplace":
             log_p = -(x - output).abs() / b - math.log(2 * b)
@@ -62,8 +92,10 @@ class Likelihood:
             log_p = -F.cross_entropy(output.movedim(-1, 1), x, reduction="none")
         return log_p.flatten(1).sum(1)
 
-    def point(self, output: Tensor) -> Tensor:
+    def point(self, output: Output) -> Tensor:
         """What a sample shows, (B, *shape): the mean, or the most probable tokens."""
+        if isinstance(output, InTurn):
+            return output.draw()
         if self.distribution == "bernoulli":
             return output.sigmoid()
         return output.argmax(-1) if self.distribution == "categorical" else output
@@ -85,11 +117,22 @@ class Networks:
     Attributes:
         encoder: (modality, outputs) -> a network (B, *shape) -> (B, outputs).
         decoder: (modality, latent size) -> a network (B, latent size) -> what the likelihood
-            takes: (B, *shape), or (B, *shape, words) for a text.
+            takes: (B, *shape), or (B, *shape, words) or `InTurn` for a text.
     """
 
     encoder: Callable[[Modality, int], nn.Module]
     decoder: Callable[[Modality, int], nn.Module]
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Networks that begin with published weights, which the user has.
+
+    Attributes:
+        load: The folder of the weights -> the networks. Raises FileNotFoundError if it lacks one.
+    """
+
+    load: Callable[[Path], Networks]
 
 
 @dataclass(frozen=True)
@@ -108,12 +151,12 @@ class Architecture:
         """A new decoder, (B, latent) -> what the likelihood takes."""
         return self.networks.decoder(self.modality, latent)
 
-    def log_prob(self, decoder: Callable[[Tensor], Tensor], z: Tensor, x: Tensor) -> Tensor:
+    def log_prob(self, decoder: Callable[[Tensor], Output], z: Tensor, x: Tensor) -> Tensor:
         """Log p(x | z), (..., B) for z (..., B, D) and x (B, *shape)."""
         repeated = x.expand(*z.shape[:-2], *x.shape).flatten(0, z.ndim - 2)
         return self.likelihood.log_prob(decoder(z.flatten(0, -2)), repeated).view(z.shape[:-1])
 
-    def show(self, output: Tensor) -> Tensor:
+    def show(self, output: Output) -> Tensor:
         """What a decoder's output looks like as data; pictures and sounds are in [0, 1]."""
         x = self.likelihood.point(output)
         return x.clamp(0, 1) if self.modality.kind in ("image", "mask", "sound") else x
@@ -141,15 +184,31 @@ def architectures(
     return found
 
 
-def architecture(modality: Modality, network: str, likelihood: Likelihood) -> Architecture:
+def architecture(
+    modality: Modality, network: str, likelihood: Likelihood, weights: str | None = None
+) -> Architecture:
     """One modality's, its networks named "module:object".
 
+    Args:
+        modality: The modality.
+        network: A `Networks`, or a `Pretrained`.
+        likelihood: Of the decoder.
+        weights: The folder of the weights that a `Pretrained` begins with.
+
     Raises:
-        LookupError: They do not exist.
-        ValueError: They are not `Networks`.
+        LookupError: There are no such networks.
+        ValueError: They are of neither class, or weights are missing or too much.
+        FileNotFoundError: The folder lacks a file of the weights.
     """
     module, _, name = network.partition(":")
     networks = locate(module, name)
+    if isinstance(networks, Pretrained):
+        if weights is None:
+            raise ValueError(f"{network} begins with published weights, expected the folder that "
+                             "holds them as weights")  # fmt: skip
+        networks = networks.load(Path(weights).expanduser())
+    elif weights is not None:
+        raise ValueError(f"weights is {weights!r}, but {network} begins without any")
     if not isinstance(networks, Networks):
         raise ValueError(f"{network} is not a Networks (an encoder and a decoder)")
     return Architecture(modality, networks, likelihood)

@@ -1,0 +1,210 @@
+"""A text VAE of language models: BERT encodes, GPT-2 decodes.
+
+Li, Gao, Li, Peng, Li, Zhang and Gao: Optimus: Organizing sentences via pre-trained modeling of a
+latent space, EMNLP 2020, https://arxiv.org/abs/2004.04092, which Wesego and Rooshenas,
+https://arxiv.org/abs/2408.16883, section 4.1, take for the captions of CUB. Both networks are
+those of the library transformers, without its tokenisers: their tokens are the words of the
+modality, one position each, so that a log-likelihood means the same as any other network's.
+`mmbench.models.networks.optimus_weights` finds the words in the vocabularies of the published
+weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmbench.core import Modality
+from mmbench.models.architecture import InTurn, Networks, Pretrained
+from mmbench.models.networks import optimus_weights
+
+ROWS = 256
+"""Texts at a time, in training too: a layer of GPT-2 holds megabytes of each."""
+SPREAD = 0.02
+"""Standard deviation of the weights before training, as of BERT's and GPT-2's own."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of both networks.
+
+    Attributes:
+        width: Values of a token.
+        layers: Of attention.
+        heads: Of each.
+    """
+
+    width: int
+    layers: int
+    heads: int
+
+
+FULL = Size(768, 12, 12)
+"""BERT-base and GPT-2, as in the paper."""
+SMALL = Size(128, 2, 4)
+"""For two cores."""
+
+
+def _transformers() -> ModuleType:
+    try:
+        import transformers
+        from transformers import BertModel, GPT2Model  # noqa: F401 - found on first use only
+    except ImportError as error:
+        raise ImportError(f"BERT and GPT-2 as networks of a text need transformers ({error}); "
+                          "install it with: pip install 'mmbench[text]'") from None  # fmt: skip
+    return transformers
+
+
+class Encoder(nn.Module):
+    """Tokens (B, L) -> (B, outputs): a linear layer on BERT's pooled output.
+
+    Args:
+        modality: A text. Its word "<pad>", if it has one, is not attended to.
+        outputs: How many.
+        size: Of BERT.
+    """
+
+    def __init__(self, modality: Modality, outputs: int, size: Size) -> None:
+        super().__init__()
+        words, (length,) = modality.words, _shape(modality)
+        self.start = len(words)  # the token that precedes a text, [CLS]
+        self.pad = words.index("<pad>") if "<pad>" in words else -1
+        library = _transformers()
+        self.bert = library.BertModel(library.BertConfig(
+            vocab_size=len(words) + 1, hidden_size=size.width, num_hidden_layers=size.layers,
+            num_attention_heads=size.heads, intermediate_size=4 * size.width,
+            max_position_embeddings=length + 1, pad_token_id=None,
+        ))  # fmt: skip
+        self.linear = _linear(size.width, outputs)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, L) int64 -> (B, outputs)."""
+        return torch.cat([self._read(c) for c in tokens.split(ROWS)])
+
+    def _read(self, tokens: Tensor) -> Tensor:
+        whole = F.pad(tokens, (1, 0), value=self.start)
+        read = self.bert(whole, attention_mask=(whole != self.pad).long())
+        out: Tensor = self.linear(read.pooler_output)
+        return out
+
+
+class Decoder(nn.Module):
+    """A latent (B, latent) -> a text that GPT-2 draws token by token.
+
+    The latent is a memory, a key and value before the first token in every layer, and is added to
+    the embedding of every token (section 3.2: both work better than either).
+
+    Args:
+        modality: A text.
+        latent: Size of the latent.
+        size: Of GPT-2.
+    """
+
+    def __init__(self, modality: Modality, latent: int, size: Size) -> None:
+        super().__init__()
+        (self.length,) = _shape(modality)
+        self.start = len(modality.words)  # the token that precedes a text, <BOS>
+        self.size = size
+        library = _transformers()
+        self.gpt2 = library.GPT2Model(library.GPT2Config(
+            vocab_size=self.start + 1, n_embd=size.width, n_layer=size.layers, n_head=size.heads,
+            n_positions=self.length + 1, bos_token_id=None, eos_token_id=None,
+        ))  # fmt: skip
+        self.memory = _linear(latent, size.layers * size.width)
+        self.embedding = _linear(latent, size.width)
+
+    def forward(self, z: Tensor) -> InTurn:
+        """(B, latent) -> the distribution of the text."""
+        return InTurn(partial(self.logits, z), partial(self.draw, z))
+
+    def logits(self, z: Tensor, tokens: Tensor) -> Tensor:
+        """Of each token given the latent and the tokens before it.
+
+        Args:
+            z: (B, latent).
+            tokens: (B, L) int64; the last one is not looked at.
+
+        Returns:
+            (B, L, words).
+        """
+        before = F.pad(tokens[:, :-1], (1, 0), value=self.start)
+        parts = zip(z.split(ROWS), before.split(ROWS), strict=True)
+        return torch.cat([self._next(b, self.embedding(c), self._recall(c)) for c, b in parts])
+
+    @torch.no_grad()
+    def draw(self, z: Tensor) -> Tensor:
+        """The most probable token after those drawn before: (B, L) int64 for z (B, latent)."""
+        return torch.cat([self._greedy(c) for c in z.split(ROWS)])
+
+    def _greedy(self, z: Tensor) -> Tensor:
+        memory, added = self._recall(z), self.embedding(z)
+        drawn = [torch.full((len(z), 1), self.start, device=z.device)]
+        for _ in range(self.length):
+            drawn.append(self._next(drawn[-1], added, memory).argmax(-1))
+        return torch.cat(drawn[1:], 1)
+
+    def _recall(self, z: Tensor) -> Any:
+        """The latents (B, latent) as what GPT-2 has seen before the first token."""
+        memory = _transformers().DynamicCache()
+        heads = (self.size.layers, self.size.heads, 1, -1)
+        for i, past in enumerate(self.memory(z).unflatten(1, heads).unbind(1)):
+            memory.update(past, past, i)  # the key is the value
+        return memory
+
+    def _next(self, tokens: Tensor, added: Tensor, memory: Any) -> Tensor:
+        """Logits (B, T, words) after each of some tokens (B, T), which join the memory."""
+        seen = self.gpt2.wte(tokens) + added[:, None]
+        out = self.gpt2(inputs_embeds=seen, past_key_values=memory, use_cache=True)
+        return F.linear(out.last_hidden_state, self.gpt2.wte.weight[: self.start])
+
+
+def _shape(modality: Modality) -> Sequence[int]:
+    if modality.kind != "text" or len(modality.shape) != 1:
+        raise ValueError(f"{modality.name!r} has kind {modality.kind} and shape {modality.shape}: "
+                         "BERT and GPT-2 take a text, (tokens,)")  # fmt: skip
+    return modality.shape
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs, bias=False)
+    nn.init.normal_(layer.weight, std=SPREAD)
+    return layer
+
+
+def networks(size: Size) -> Networks:
+    """Both networks of some size, untrained."""
+    return Networks(partial(Encoder, size=size), partial(Decoder, size=size))
+
+
+def load(folder: Path, size: Size = FULL) -> Networks:
+    """Both networks with the weights in a folder: see `mmbench.models.networks.optimus_weights`.
+
+    Raises:
+        FileNotFoundError: The folder lacks a file.
+    """
+    optimus_weights.check(folder)
+
+    def encoder(modality: Modality, outputs: int) -> nn.Module:
+        network = Encoder(modality, outputs, size)
+        optimus_weights.fill_encoder(network, modality.words, folder)
+        return network
+
+    def decoder(modality: Modality, latent: int) -> nn.Module:
+        network = Decoder(modality, latent, size)
+        optimus_weights.fill_decoder(network, modality.words, folder)
+        return network
+
+    return Networks(encoder, decoder)
+
+
+full = networks(FULL)
+small = networks(SMALL)
+pretrained = Pretrained(load)
