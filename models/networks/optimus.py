@@ -60,7 +60,8 @@ def _transformers() -> ModuleType:
     except ImportError as error:
         raise ImportError(f"BERT and GPT-2 as networks of a text need transformers ({error}); "
                           "install it with: pip install 'mmbench[text]'") from None  # fmt: skip
-    return transformers
+    library: ModuleType = transformers
+    return library
 
 
 class Encoder(nn.Module):
