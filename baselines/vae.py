@@ -91,9 +91,17 @@ class MultimodalVAE(LatentModel):
             self.step += 1
             return value
 
-        trainer.minimise("vae", self, loss, len(train), self.training_settings)
+        trainer.minimise("vae", self, loss, len(train), self.training_settings,
+                         content=self.content(train))  # fmt: skip
         if self.joint is not None:
             self.joint.fit(self._means(train, trainer.seed), trainer.seed)
+
+    def content(self, train: Split) -> str | None:
+        """What training depends on, for runs that share it (see `Trainer.minimise`).
+
+        None, unless a method has settings that only count afterwards.
+        """
+        return None
 
     @torch.no_grad()
     def _means(self, train: Split, seed: int) -> Tensor:

@@ -24,6 +24,7 @@ from mmbench.models.architecture import Architecture
 from mmbench.models.auxiliary import AuxiliaryScore
 from mmbench.models.diffusion_decoder import ConditionalUNet, DiffusionDecoder, UNet
 from mmbench.models.sde import VPSDE
+from mmbench.protocol import digest
 from mmbench.registry import nearest
 from mmbench.seeds import stream
 from mmbench.train import Optimisation, Trainer
@@ -132,6 +133,12 @@ class DiffMVAE(MoPoE):
         bits.update(q.log_variance.cpu().numpy().data)
         trainer.minimise("auxiliary score", self.score_model, loss, len(train), self.score,
                          content=bits.hexdigest())  # fmt: skip
+
+    def content(self, train: Split) -> str:
+        """The data and the objective: another sampler, or no auxiliary model, trains nothing."""
+        likelihoods = [repr(self.architectures[m].likelihood) for m in self.names]
+        return digest([train.fingerprint(self.names), likelihoods, self.diffused, self.likelihood,
+                       self.beta, self.weights])  # fmt: skip
 
     @torch.no_grad()
     def _posteriors(self, train: Split) -> Gaussian:

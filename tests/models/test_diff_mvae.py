@@ -233,6 +233,24 @@ def test_an_interrupted_training_ends_in_the_same_bits(tmp_path):
         assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize(("settings", "shares"), [
+    ({"auxiliary": False}, True),
+    ({"sampler": {"name": "ddim", "steps": 2}}, True),
+    ({"beta": 0.5}, False),
+    ({"weights": {"mask": 2.0}}, False),
+    ({"kind": DiffMVAEStar}, False),
+])  # fmt: skip
+def test_what_counts_only_in_generation_trains_nothing(tmp_path, settings, shares):
+    shared, split = tmp_path / "shared", Split(examples(32))
+    models = make(), make(**settings)
+    for name, model in zip("ab", models, strict=True):
+        with_ = Trainer(tmp_path / name, 0, torch.device("cpu"), Progress(None), shared=shared)
+        model.fit(split, with_)
+    assert len(list(shared.glob("vae-*"))) == (1 if shares else 2)
+    first, second = (model.decoders["mask"].state_dict() for model in models)
+    assert all(torch.equal(v, second[k]) for k, v in first.items()) == shares
+
+
 # The auxiliary score model
 
 
