@@ -51,6 +51,15 @@ def test_the_character_of_each_family_shows(claim):
     assert all(v.further for v in found.values() if v.state == "undecided")
 
 
+@pytest.mark.parametrize(("dataset", "claim"), [
+    ("mhd-mini", "in-paint fails from fragile modalities"),
+    ("polymnist-mini", "MLD-Uni gains less from more inputs"),
+])  # fmt: skip
+def test_mlds_variants_do_what_the_paper_says(dataset, claim):
+    (found,) = [v for name, c, v in verdicts(MEASURED) if (name, c.name) == (dataset, claim)]
+    assert found.state == "holds", found
+
+
 def test_the_command_tells_them():
     said = CliRunner().invoke(main, ["claims", "--results", str(RECORDS)])
     assert said.exit_code == 0
