@@ -125,7 +125,7 @@ class Run:
                 f"{self.dataset.name} lack {', '.join(lacking)}"
             )
         table = dict(self.settings["model"])
-        if self.evaluation.sampler is not None and kind.has_sampler:
+        if self.evaluation.sampler is not None:  # it is resolved for models that have one
             table["sampler"] = self.evaluation.sampler
         parts = architectures(self.dataset.modalities, self.settings["modalities"])
         with torch.random.fork_rng(devices=[]):

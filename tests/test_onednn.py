@@ -3,7 +3,11 @@ import torch
 from torch.nn import functional as F
 
 from mmbench import onednn
+from mmbench.core import Context, Dataset, Modality, Split
+from mmbench.drawn import draw
+from mmbench.evaluate import generate
 from mmbench.onednn import WORTH, OneDNN
+from mmbench.progress import Progress
 
 needs = pytest.mark.skipif(onednn.LINEAR is None, reason="this build of PyTorch has no oneDNN")
 
@@ -73,3 +77,26 @@ def test_without_the_operator_it_does_nothing(monkeypatch):
     args = layer()
     with torch.no_grad(), OneDNN():
         assert torch.equal(F.linear(*args), F.linear(*args))
+
+
+@needs
+def test_generation_is_within_it(calls, tmp_path):
+    class Linear:
+        def possible(self, given, targets):
+            return targets
+
+        def embed(self, given):
+            return given
+
+        @torch.no_grad()
+        def generate(self, given, targets, n, generator):
+            F.linear(*layer())
+            return {m: torch.zeros(n, 4) for m in targets}
+
+    cpu, split = torch.device("cpu"), Split({"x": torch.zeros(2, 4)})
+    dataset = Dataset("toy", (Modality("x", "trajectory", (4,)),), split, split)
+    context = Context(cpu, tmp_path, Progress(None))
+    generate(Linear(), dataset, (), torch.arange(2), 0, context)
+    assert len(calls) == 1
+    draw(Linear(), {}, ["x"], 2, 0, cpu)
+    assert len(calls) == 2
