@@ -261,7 +261,8 @@ def in_words(device: torch.device) -> str:
     """A device as in records."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type}, {platform.machine()}, {torch.get_num_threads()} threads"
+    capability = torch.backends.cpu.get_cpu_capability()  # half precision depends on it
+    return f"{device.type}, {platform.machine()} {capability}, {torch.get_num_threads()} threads"
 
 
 def commit() -> str | None:

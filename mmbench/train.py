@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mmbench.atomic import replacing
+from mmbench.precision import Precision, autocast
 from mmbench.progress import Bar, Progress
 from mmbench.protocol import digest
 from mmbench.seeds import derive, stream
@@ -43,7 +44,7 @@ class Optimisation:
         warmup: Steps over which the learning rate rises linearly from zero.
         clip: Largest norm of the gradient; longer ones are scaled down to it.
         ema: Decay of the moving average of the parameters that the stage ends with; 0 is off.
-        precision: "bfloat16" computes the loss under autocast.
+        precision: What networks compute the loss in (see `mmbench.precision`).
     """
 
     epochs: int
@@ -54,7 +55,7 @@ class Optimisation:
     warmup: int = 0
     clip: float = math.inf
     ema: float = 0.0
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 0), ("batch_size", 1), ("warmup", 0), ("weight_decay", 0)):
@@ -165,7 +166,6 @@ class Trainer:
         if checkpoint.exists():
             step, before = _resume(checkpoint, module, optimiser, average, identity)
         noise = torch.Generator(self.device)
-        half = with_.precision == "bfloat16"
         finite = torch.ones((), dtype=torch.bool, device=self.device)
         module.train()
         start = saved = time.monotonic()
@@ -180,7 +180,7 @@ class Trainer:
                 noise.manual_seed(derive(self.seed, stage, "noise", step))
                 for group in optimiser.param_groups:
                     group["lr"] = with_.rate(step, steps)
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                with autocast(with_.precision, self.device):
                     value = loss(order[here : here + size], noise)
                 optimiser.zero_grad()
                 value.backward()

@@ -24,6 +24,7 @@ from mmbench.models.architecture import Architecture
 from mmbench.models.auxiliary import AuxiliaryScore
 from mmbench.models.diffusion_decoder import ConditionalUNet, DiffusionDecoder, UNet
 from mmbench.models.sde import VPSDE
+from mmbench.precision import autocast
 from mmbench.protocol import digest
 from mmbench.registry import nearest
 from mmbench.seeds import stream
@@ -182,10 +183,9 @@ class DiffMVAE(MoPoE):
         """
         out = super().decode(z, [m for m in targets if m not in self.diffused])
         noise = stream(0, "decode", device=z.device) if generator is None else generator
-        half = self.training_settings.precision == "bfloat16"
         for m in self.diffused:  # in the data set's order, whatever that of the targets
             if m in targets:
-                with torch.autocast(z.device.type, torch.bfloat16, enabled=half):
+                with autocast(self.training_settings.precision, z.device):
                     out[m] = self._decoder(m).sample(z, noise, self.diffused_together(m))
         return {m: out[m] for m in targets}
 

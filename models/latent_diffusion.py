@@ -26,6 +26,7 @@ from mmbench.models.sampler import Score
 from mmbench.models.samplers import make_sampler
 from mmbench.models.score import ScoreNetwork
 from mmbench.models.sde import VPSDE
+from mmbench.precision import autocast
 from mmbench.protocol import digest
 from mmbench.registry import expect_modalities, nearest
 from mmbench.train import Optimisation, Trainer
@@ -159,8 +160,7 @@ class LatentDiffusion(LatentModel):
         Returns:
             (B, D) of r's type.
         """
-        half = self.score.precision == "bfloat16"
-        with torch.autocast(r.device.type, torch.bfloat16, enabled=half):
+        with autocast(self.score.precision, r.device):
             noise: Tensor = self.score_network(r, tau)
         return noise.to(r.dtype)
 

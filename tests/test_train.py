@@ -57,7 +57,8 @@ def test_it_learns(tmp_path):
     HOW, replace(HOW, ema=0.9), replace(HOW, schedule="cosine", warmup=7), replace(HOW, clip=0.1),
     replace(HOW, precision="bfloat16"),
 ])  # fmt: skip
-def test_same_seed_same_bits_and_other_seed_other_bits(tmp_path, how):
+def test_same_seed_same_bits_and_other_seed_other_bits(tmp_path, how, monkeypatch):
+    monkeypatch.setattr("mmbench.precision.has_half", lambda device: True)
     a, b, c = network(), network(), network()
     train(tmp_path / "a", a, how)
     train(tmp_path / "b", b, how)

@@ -388,7 +388,8 @@ def test_ddim_follows_the_flow_of_a_gaussian():
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_generation_has_the_precision_of_training(precision):
+def test_generation_has_the_precision_of_training(precision, monkeypatch):
+    monkeypatch.setattr("mmbench.precision.has_half", lambda device: True)
     model = make(training=Optimisation(1, 16, 1e-3, precision=precision)).eval()
     seen = []
     last = model.decoders["image"].network.unet.conv_out
