@@ -46,10 +46,13 @@ class UNet:
     Attributes:
         channels: Of each level, the full picture's first; a level has half the side of the last.
         layers: Residual blocks of a level on the way down; one more on the way up.
-        attention: The sides, in pixels, of the maps that attend to themselves; those in the
-            middle do if any does.
+        attention: The sides of the maps that attend to themselves, in pixels or patches; those in
+            the middle do if any does.
         groups: Of the group normalisations.
         dropout: In the residual blocks.
+        patch: The side, in pixels, of the squares whose pixels are the network's channels. 2 is
+            about four times as fast: Luhman and Luhman, Improving diffusion model efficiency
+            through patching, 2022, https://arxiv.org/abs/2207.04316.
     """
 
     channels: Sequence[int]
@@ -57,6 +60,7 @@ class UNet:
     attention: Sequence[int] = ()
     groups: int = 32
     dropout: float = 0.0
+    patch: int = 1
 
     def __post_init__(self) -> None:
         if not self.channels:
@@ -66,8 +70,9 @@ class UNet:
                 raise ValueError(
                     f"channels has {width}, expected a multiple of groups, {self.groups}"
                 )
-        if self.layers < 1:
-            raise ValueError(f"layers is {self.layers}, expected at least 1")
+        for name in ("layers", "patch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}, expected from 0 to below 1")
 
@@ -101,14 +106,15 @@ class ConditionalUNet(nn.Module):
             raise ImportError(MISSING) from None
         channels, *sides = shape
         levels = len(size.channels)
-        self.even = 2 ** (levels - 1)
-        side = min(-(-n // self.even) * self.even for n in sides)
+        self.patch = size.patch
+        self.even = 2 ** (levels - 1) * size.patch
+        side = min(-(-n // self.even) * self.even for n in sides) // size.patch
         attends = [side >> level in size.attention for level in range(levels)]
         embedding = max(4 * size.channels[0], latent)  # z is not squeezed
         self.project = nn.Linear(latent, embedding)
         self.unet = UNet2DModel(
-            in_channels=channels,
-            out_channels=channels,
+            in_channels=channels * size.patch**2,
+            out_channels=channels * size.patch**2,
             block_out_channels=tuple(size.channels),
             layers_per_block=size.layers,
             down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attends),
@@ -126,8 +132,9 @@ class ConditionalUNet(nn.Module):
         """(B, C, H, W), times (B,) from 0 to 1 and (B, latent) -> noise (B, C, H, W)."""
         H, W = y.shape[-2:]
         x = F.pad(y, (0, -W % self.even, 0, -H % self.even))
-        x = x.contiguous(memory_format=torch.channels_last)
-        v = full_precision(self.unet(x, TICKS * t, self.project(z)).sample[..., :H, :W])
+        x = F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last)
+        v = F.pixel_shuffle(self.unet(x, TICKS * t, self.project(z)).sample, self.patch)
+        v = full_precision(v[..., :H, :W])
         α, σ = (c.view(-1, 1, 1, 1) for c in (self.sde.alpha(t), self.sde.sigma(t)))
         return α * v + σ * y
 

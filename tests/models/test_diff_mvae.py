@@ -3,6 +3,7 @@
 import math
 import sys
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -402,9 +403,10 @@ def test_generation_has_the_precision_of_training(precision, monkeypatch):
 # Networks and settings
 
 
-def test_the_network_takes_any_side_and_sees_picture_time_and_z():
+@pytest.mark.parametrize("patch", [1, 2, 3])
+def test_the_network_takes_any_side_and_sees_picture_time_and_z(patch):
     torch.manual_seed(0)
-    size = UNet([8, 8, 16], 1, attention=[2], groups=4)
+    size = UNet([8, 8, 16], 1, attention=[2, 1], groups=4, patch=patch)
     network = ConditionalUNet(VPSDE(), (2, 7, 10), 5, size).eval()
     assert any("attentions" in name for name, _ in network.named_parameters())
     y, t, z = torch.randn(3, 2, 7, 10), torch.rand(3), torch.randn(3, 5)
@@ -412,6 +414,25 @@ def test_the_network_takes_any_side_and_sees_picture_time_and_z():
     assert out.shape == y.shape
     for other in ((y + 1, t, z), (y, t / 2, z), (y, t, z + 1)):
         assert not torch.allclose(network(*other), out, atol=1e-4)
+
+
+def test_patches_are_put_back_where_they_were(monkeypatch):
+    network = ConditionalUNet(VPSDE(), (2, 7, 10), 5, UNet([8, 8], 1, groups=4, patch=2)).eval()
+    seen = []
+
+    def same(x, *_):
+        seen.append(x)
+        return SimpleNamespace(sample=x)
+
+    monkeypatch.setattr(network.unet, "forward", same)
+    y, t = torch.randn(3, 2, 7, 10), torch.full((3,), 0.5)
+    α, σ = network.sde.alpha(0.5), network.sde.sigma(0.5)
+    torch.testing.assert_close(network(y, t, torch.zeros(3, 5)), (α + σ) * y)
+    (x,) = seen
+    assert x.shape == (3, 8, 4, 6)  # 8 x 12 pixels, so that one level halves the patches
+    torch.testing.assert_close(x[:, 0, 0, 0], y[:, 0, 0, 0])
+    torch.testing.assert_close(x[:, 1, 0, 0], y[:, 0, 0, 1])
+    torch.testing.assert_close(x[:, 6, 1, 2], y[:, 1, 3, 4])
 
 
 def test_u_nets_keep_their_order_of_weights():
@@ -444,6 +465,7 @@ def test_wrong_settings_are_told(settings, told):
         ({"channels": []}, "channels is empty"),
         ({"channels": [8, 12]}, "channels has 12, expected a multiple of groups, 8"),
         ({"channels": [8], "layers": 0}, "layers is 0, expected at least 1"),
+        ({"channels": [8], "patch": 0}, "patch is 0, expected at least 1"),
         ({"channels": [8], "dropout": 1.0}, "dropout is 1.0, expected from 0 to below 1"),
     ],
 )
