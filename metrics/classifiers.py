@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -55,7 +56,15 @@ class Classifier:
             ValueError: The samples are not of the modality (see `check`), or what the network
                 makes of them is not finite.
         """
-        return self._apply(self.network, samples).argmax(1)
+        return self.outputs(samples).argmax(1)
+
+    def outputs(self, samples: Tensor) -> Tensor:
+        """What the network says of each sample: (B, *shape) -> (B, K), on the CPU.
+
+        Raises:
+            ValueError: As `predictions`.
+        """
+        return self._apply(self.network, samples)
 
     def features(self, samples: Tensor) -> Tensor:
         """What the network's trunk makes of each sample: (B, *shape) -> (B, F), on the CPU.
@@ -78,6 +87,31 @@ class Classifier:
         return seen
 
 
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What a network learns to tell of the examples of a modality.
+
+    Attributes:
+        title: What it is then.
+        train: What it learns from.
+        test: What it is judged on.
+        names: What of both it depends on.
+        outputs: How many values it gives.
+        truth: (split, rows (B,)) -> what is so of these examples.
+        loss: (outputs (B, K), truth) -> the scalar to minimise.
+        right: (outputs, truth) -> (B,), how much of each is right, from 0 to 1.
+    """
+
+    title: str
+    train: Split
+    test: Split
+    names: tuple[str, ...]
+    outputs: int
+    truth: Callable[[Split, Tensor], Tensor]
+    loss: Callable[[Tensor, Tensor], Tensor]
+    right: Callable[[Tensor, Tensor], Tensor]
+
+
 def classifier(dataset: Dataset, name: str, context: Context) -> Classifier:
     """The classifier of a modality, trained on the train split the first time it is wanted.
 
@@ -97,7 +131,14 @@ def classifier(dataset: Dataset, name: str, context: Context) -> Classifier:
     ready = _READY.setdefault(dataset, {})
     key = (name, context.device, context.cache)
     if key not in ready:
-        ready[key] = _classifier(dataset, dataset.modality(name), classes, context)
+        train, test = (view(split, name) for split in (dataset.train, dataset.test))
+        lesson = Lesson(
+            "classifier", train, test, (name,), classes,
+            truth=lambda split, rows: cast(Tensor, split.labels)[rows].long(),
+            loss=F.cross_entropy,
+            right=lambda logits, labels: (logits.argmax(1) == labels).float(),
+        )  # fmt: skip
+        ready[key] = taught(lesson, dataset.name, dataset.modality(name), context)
     return ready[key]
 
 
@@ -105,40 +146,47 @@ _READY: WeakKeyDictionary[Dataset, dict[tuple[str, torch.device, Path], Classifi
 _READY = WeakKeyDictionary()
 
 
-def _classifier(
-    dataset: Dataset, modality: Modality, classes: int, context: Context
-) -> Classifier:
-    name = modality.name
-    train, test = (view(split, name) for split in (dataset.train, dataset.test))
-    content, test_content = (s.fingerprint([name]) for s in (train, test))
+def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -> Classifier:
+    """A network that has learnt a lesson; by content read again or trained.
+
+    Args:
+        lesson: What it learns.
+        dataset: The data set's name, for the identity.
+        modality: What it looks at.
+        context: Its cache keeps the weights under `classifiers/`.
+    """
+    name, title, outputs = modality.name, lesson.title, lesson.outputs
+    content, test_content = (s.fingerprint(lesson.names) for s in (lesson.train, lesson.test))
     settings = Optimisation(
-        epochs=max(_epochs(modality), math.ceil(LEAST_EXAMPLES / len(train))),
+        epochs=max(_epochs(modality), math.ceil(LEAST_EXAMPLES / len(lesson.train))),
         batch_size=64, learning_rate=1e-3, schedule="cosine",
     )  # fmt: skip
     with torch.device("meta"):  # only its description: nothing is drawn
-        described = str(build(modality, classes))
-    recipe = (content, modality, classes, settings, described)
+        described = str(build(modality, outputs))
+    recipe = (content, modality, outputs, settings, described)
     key = hashlib.sha256(repr(recipe).encode()).hexdigest()[:32]
     seed = int(content[:15], 16)
 
     def fit(folder: Path) -> Network:
-        x = train.to(context.device)
-        labels = cast(Tensor, x.labels).long()
-        network = build(modality, classes).to(context.device)
-        loss = lambda rows, _: F.cross_entropy(network(x.batch(rows)[name]), labels[rows])
+        x = lesson.train.to(context.device)
+        network = build(modality, outputs).to(context.device)
+
+        def loss(rows: Tensor, _: torch.Generator) -> Tensor:
+            return lesson.loss(network(x.batch(rows, [name])[name]), lesson.truth(x, rows))
+
         trainer = Trainer(folder, seed, context.device, context.progress)
-        trainer.minimise(f"classifier of {name}", network, loss, len(x), settings)
+        trainer.minimise(f"{title} of {name}", network, loss, len(x), settings)
         return network
 
     folder = context.cache / "classifiers" / key
-    own = derive(seed, "classifier", name)
-    network = trained(f"the classifier of {name}", folder, own, fit, context)
+    own = derive(seed, title, name)
+    network = trained(f"the {title} of {name}", folder, own, fit, context)
     judge, own_hash = Classifier(modality, network, math.nan, ""), weights_hash(network)
-    accuracy = _accuracy(judge, test, folder / f"accuracy-{test_content[:32]}-{own_hash}.txt")
+    accuracy = _accuracy(judge, lesson, folder / f"accuracy-{test_content[:32]}-{own_hash}.txt")
     return replace(
         judge,
         accuracy=accuracy,
-        identity=f"{dataset.name}/{name} classifier, test accuracy {100 * accuracy:.1f} %, "
+        identity=f"{dataset}/{name} {title}, test accuracy {100 * accuracy:.1f} %, "
         f"sha256:{own_hash}",
     )
 
@@ -153,18 +201,16 @@ def _epochs(modality: Modality) -> int:
             return 10
 
 
-def _accuracy(judge: Classifier, test: Split, path: Path) -> float:
-    """The fraction of the test examples that are named right; kept in a file."""
+def _accuracy(judge: Classifier, lesson: Lesson, path: Path) -> float:
+    """The fraction of the test examples that it tells right; kept in a file."""
     try:
         return float(path.read_text())
     except (OSError, ValueError):
         pass
-    labels = cast(Tensor, test.labels).cpu()
-    right = 0
-    for start in range(0, len(test), BATCH):
-        rows = torch.arange(start, min(start + BATCH, len(test)))
-        x = test.batch(rows)[judge.modality.name]
-        right += int((judge.predictions(x) == labels[rows]).sum())
+    test, name, right = lesson.test, judge.modality.name, 0.0
+    for rows in torch.arange(len(test)).split(BATCH):
+        found = judge.outputs(test.batch(rows, [name])[name])
+        right += float(lesson.right(found, lesson.truth(test, rows).cpu()).double().sum())
     keep_text(path, repr(right / len(test)))
     return right / len(test)
 

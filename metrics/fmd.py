@@ -1,9 +1,10 @@
-"""FMD, the Fréchet modality distance: as FID, on the features of a modality's own classifier.
+"""FMD, the Fréchet modality distance: as FID, on the features of the data set's own networks.
 
 Bounoua, Franzese and Michiardi, "Multi-modal latent diffusion", 2024,
 https://doi.org/10.3390/e26040320, appendix C.2.2, report it for MNIST and for MHD's images and
-trajectories. Here every modality with a classifier has one; for RGB images and for sound that is
-an addition to the paper, which reports FID and FAD there.
+trajectories, through their classifiers. Here every modality has one for which the data set
+teaches a network (see `mmbench.metrics.own_network`); for RGB images and for sound that is an
+addition to the paper, which reports FID and FAD there.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.features import classified, compare
+from mmbench.metrics.features import compare
 from mmbench.metrics.frechet import feature_distance
+from mmbench.metrics.own_network import own_network
 
 
 def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
     return compare("fmd", feature_distance, generated, dataset, context,
-                   concerns=lambda modality: True, through=classified)  # fmt: skip
+                   concerns=lambda modality: True, through=own_network)  # fmt: skip
 
 
 fmd = Metric(
