@@ -229,6 +229,23 @@ def test_diffusion_decoders_are_asked_about_pictures():
     assert name not in states(flat(as_told()))
 
 
+def faces(model, f1):
+    return [made(model, s, [Score("f1", ("image",), "attributes", f1 + s / 100, 9),
+                            Score("f1", ("image",), "mask", 0.9, 9),
+                            Score("f1", ("attributes",), "attributes", 0.99 - f1, 9)], "faces")
+            for s in range(3)]  # fmt: skip
+
+
+def test_diffusion_decoders_are_asked_about_attributes():
+    name = "diffusion decoders tell attributes better"
+    ours = faces("diff-mvae-star", 0.8)
+    assert states(ours + faces("mopoe-star", 0.6))[name] == "holds"
+    assert states(ours + faces("mopoe-star", 0.95))[name] == "fails"
+    assert states(ours + faces("mopoe-star", 0.795))[name] == "undecided"
+    assert states(ours + faces("mld", 0.6))[name] == "not run"
+    assert name not in states(pictures("mvtcae", 9.0))
+
+
 def test_published_numbers_stand_beside():
     records = [r for m in ("mld", "mld-inpaint") for r in fragile(m, 50, "svhn")]
     records = [made(r.model, r.seed, r.scores, "mnist-svhn-mini") for r in records]
