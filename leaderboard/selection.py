@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmbench.leaderboard.collection import merged
 from mmbench.leaderboard.columns import WIDEST
 from mmbench.leaderboard.comparison import comparable
 from mmbench.leaderboard.differences import only
 from mmbench.leaderboard.estimates import MEAN, Estimates
 from mmbench.leaderboard.papers import TABLES
 from mmbench.registry import nearest
-from mmbench.store import Record, find
+from mmbench.store import Record
 
 
 def records(
-    results: Path | None,
+    folders: Sequence[Path],
     dataset: str | None,
     models: Sequence[str] = (),
     settings: Sequence[str] = (),
@@ -24,26 +25,27 @@ def records(
     """A data set's name and the records of it that are asked for.
 
     Args:
-        results: The results folder; None for no records.
+        folders: The results folders; none for no records.
         dataset: The data set's name; None for the only one with records.
         models: The models wanted; all by default.
         settings: What their protocols have, such as "model.d=0.3"; see `differences.only`.
         needed: Whether there must be records of the data set and of each model.
 
     Raises:
-        FileNotFoundError: The folder is missing, or holds no record.
+        FileNotFoundError: A folder is missing, or holds no record.
         LookupError: There is no such record.
-        ValueError: It is not clear which data set is meant, or a record is damaged.
+        ValueError: It is not clear which data set is meant, a record is damaged, or two folders
+            have different ones of the same run.
     """
-    every = [] if results is None else find(results)
+    every, where = merged(folders), " and ".join(map(str, folders))
     known = list(dict.fromkeys(r.dataset for r in every))
     if dataset is None and len(known) == 1:
         dataset = known[0]
     if dataset is None:
-        raise ValueError(f"{results} has records of {', '.join(known) or 'no data set'}: name one "
+        raise ValueError(f"in {where} are records of {', '.join(known) or 'no data set'}: name one "
                          "by --dataset")  # fmt: skip
     if needed and dataset not in known:
-        raise LookupError(f"{results} has no record of {dataset!r}{nearest(dataset, known)}")
+        raise LookupError(f"there is no record of {dataset!r} in {where}{nearest(dataset, known)}")
     found = [r for r in every if r.dataset == dataset]
     ran = list(dict.fromkeys(r.model for r in found))
     for model in models if needed else ():
@@ -55,7 +57,7 @@ def records(
 
 
 def estimates(
-    results: Path | None,
+    folders: Sequence[Path],
     dataset: str | None,
     models: Sequence[str],
     settings: Sequence[str],
@@ -64,7 +66,7 @@ def estimates(
     """The numbers of a data set, and sentences about records that are left out.
 
     Args:
-        results: As for `records`.
+        folders: As for `records`.
         dataset: As for `records`.
         models: As for `records`; also of what the papers print.
         settings: As for `records`.
@@ -75,7 +77,7 @@ def estimates(
         FileNotFoundError, LookupError: As for `records`.
         ValueError: As for `records`, or no paper prints results of the data set.
     """
-    name, chosen = records(results, dataset, models, settings, needed=not published)
+    name, chosen = records(folders, dataset, models, settings, needed=not published)
     if not published:
         return Estimates(name, chosen), []
     tables = [t for t in TABLES if t.dataset == name]

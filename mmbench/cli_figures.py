@@ -62,11 +62,11 @@ def _with(*several: Callable[[Command], Command]) -> Callable[[Command], Command
 
 
 @figure.command()
-@_with(options.results, dataset_, models_, where_, metrics_, each_, log_, published_, out_)
+@_with(options.folders, dataset_, models_, where_, metrics_, each_, log_, published_, out_)
 @click.pass_context
 def inputs(
     context: click.Context,
-    results: Path,
+    folders: tuple[Path, ...],
     dataset: str | None,
     models: tuple[str, ...],
     settings: tuple[str, ...],
@@ -93,7 +93,7 @@ def inputs(
 
     check_format(out)
     found, left_out = selection.estimates(
-        _folder(context, results, published), dataset, models, settings, published
+        _folders(context, folders, published), dataset, models, settings, published
     )
     usual = [found.usual(COHERENCE), found.usual(QUALITY)]
     wanted = selection.metrics(found, metrics) or [m for m in usual if m] or found.metrics()[:2]
@@ -102,7 +102,7 @@ def inputs(
 
 
 @figure.command()
-@_with(options.results, dataset_, models_, where_)
+@_with(options.folders, dataset_, models_, where_)
 @click.option("--coherence", metavar="NAME", help="The metric upwards.  [default: coherence, "
               "CLIP-S or F1]")  # fmt: skip
 @click.option("--quality", metavar="NAME", help="The metric to the right.  [default: FID, FMD or "
@@ -111,7 +111,7 @@ def inputs(
 @click.pass_context
 def plane(
     context: click.Context,
-    results: Path,
+    folders: tuple[Path, ...],
     dataset: str | None,
     models: tuple[str, ...],
     settings: tuple[str, ...],
@@ -135,7 +135,7 @@ def plane(
 
     check_format(out)
     found, left_out = selection.estimates(
-        _folder(context, results, published), dataset, models, settings, published
+        _folders(context, folders, published), dataset, models, settings, published
     )
     selection.metrics(found, [m for m in (coherence, quality) if m])
     up, across = coherence or found.usual(COHERENCE), quality or found.usual(QUALITY)
@@ -149,13 +149,13 @@ def plane(
 
 
 @figure.command()
-@_with(options.results, dataset_, models_, where_)
+@_with(options.folders, dataset_, models_, where_)
 @click.option("--parameter", required=True, metavar="KEY",
               help="A value of the resolved protocol that differs between records, e.g. model.d, "
               "evaluation.sampler.steps.")  # fmt: skip
 @_with(metrics_, each_, out_)
 def ablation(
-    results: Path,
+    folders: tuple[Path, ...],
     dataset: str | None,
     models: tuple[str, ...],
     settings: tuple[str, ...],
@@ -179,7 +179,7 @@ def ablation(
     from mmbench.leaderboard.sweeps import ablation as draw
 
     check_format(out)
-    name, records = selection.records(results, dataset, models, settings)
+    name, records = selection.records(folders, dataset, models, settings)
     found = Estimates(name, records)
     wanted = selection.metrics(found, metrics) or found.metrics()
     drawn, remarks = draw(name, records, parameter, wanted, selection.targets(found, wanted, each))
@@ -187,9 +187,9 @@ def ablation(
 
 
 @figure.command()
-@_with(options.results, dataset_, models_, where_, metrics_, each_, out_)
+@_with(options.folders, dataset_, models_, where_, metrics_, each_, out_)
 def cost(
-    results: Path,
+    folders: tuple[Path, ...],
     dataset: str | None,
     models: tuple[str, ...],
     settings: tuple[str, ...],
@@ -209,7 +209,7 @@ def cost(
     from mmbench.leaderboard.sweeps import cost as draw
 
     check_format(out)
-    name, records = selection.records(results, dataset, models, settings)
+    name, records = selection.records(folders, dataset, models, settings)
     found = Estimates(name, records)
     wanted = selection.metrics(found, metrics) or found.metrics()
     drawn, remarks = draw(name, records, wanted, selection.targets(found, wanted, each))
@@ -217,7 +217,7 @@ def cost(
 
 
 @figure.command()
-@_with(options.results, dataset_, models_, where_)
+@_with(options.folders, dataset_, models_, where_)
 @click.option("--given", metavar="MODALITY+...", default="",
               help="What was given, e.g. sound or image+sound.  [default: nothing]")  # fmt: skip
 @click.option("--target", "targets", multiple=True, metavar="MODALITY",
@@ -228,7 +228,7 @@ def cost(
               help="Columns.")  # fmt: skip
 @_with(options.data, out_)
 def grid(
-    results: Path,
+    folders: tuple[Path, ...],
     dataset: str | None,
     models: tuple[str, ...],
     settings: tuple[str, ...],
@@ -241,7 +241,7 @@ def grid(
 ) -> None:
     """What several models drew from the same examples, as their runs kept it.
 
-    The results folder must hold what 'mmbench run' wrote beside its records. Figures 1, 3, 8, 13
+    A results folder must hold what 'mmbench run' wrote beside its records. Figures 1, 3, 8, 13
     to 17 and 20 to 22 of the MLD paper are of this kind.
 
     \b
@@ -259,10 +259,11 @@ def grid(
     from mmbench.store import read
 
     check_format(out)
-    name, records = selection.records(results, dataset, models, settings)
+    name, records = selection.records(folders, dataset, models, settings)
     loaded = load_dataset(name, data or cli.downloads(), cli.cache_folder(), Progress(sys.stderr))
     condition = gallery.subset(loaded, [m for m in given.split("+") if m])
-    known = [(path, read(path)) for path in sorted(results.glob("*/*/*.json"))]
+    found_in = [path for folder in folders for path in sorted(folder.glob("*/*/*.json"))]
+    known = [(path, read(path)) for path in found_in]
     paths = {id(r): path for r in records for path, one in known if one == r}
     found, remarks = [], []
     for group in groups(records):
@@ -282,10 +283,13 @@ def grid(
     click.echo(f"wrote {out}")
 
 
-def _folder(context: click.Context, results: Path, published: bool) -> Path | None:
-    """The results folder; None where the default one is missing and that does no harm."""
-    named = context.get_parameter_source("results") is not ParameterSource.DEFAULT
-    return None if published and not named and not results.is_dir() else results
+def _folders(
+    context: click.Context, folders: tuple[Path, ...], published: bool
+) -> tuple[Path, ...]:
+    """The results folders; none where the default one is missing and that does no harm."""
+    named = context.get_parameter_source("folders") is not ParameterSource.DEFAULT
+    missing = not any(folder.is_dir() for folder in folders)
+    return () if published and not named and missing else folders
 
 
 def _show(drawn: Drawn, out: Path, remarks: Sequence[str]) -> None:

@@ -37,14 +37,6 @@ device = click.option(
     metavar="DEVICE",
     help="cpu, cuda, cuda:1, ... or auto.",
 )
-results = click.option(
-    "--results",
-    type=click.Path(path_type=Path, file_okay=False),
-    default="results",
-    show_default=True,
-    metavar="DIR",
-    help="The results folder.",
-)
 folders = click.option(
     "--results",
     "folders",

@@ -512,7 +512,21 @@ def test_bad_input_is_told_in_a_sentence(tmp_path, monkeypatch, arguments, sente
     assert not list(tmp_path.glob("f.*"))
 
 
+def test_several_folders_are_one(tmp_path):
+    folders = [save(several("mld", "mvtcae"), tmp_path / "a"),
+               save(several("mvtcae", "mopoe"), tmp_path / "b")]  # fmt: skip
+    both = [x for folder in folders for x in ("--results", folder)]
+    done = mmbench("inputs", *both, "--out", tmp_path / "f.svg")
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "f.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {r["model"] for r in rows} == {"mld", "mvtcae", "mopoe"}
+    assert {r["seeds"] for r in rows} == {"3"}  # none counts twice
+    refused = mmbench("inputs", *both, "--dataset", "toys", "--out", tmp_path / "f.svg")
+    assert f"no record of 'toys' in {folders[0]} and {folders[1]}; did you mean 'toy'?" in refused.output
+
+
 def test_several_data_sets_need_a_name(tmp_path):
     folder = save([record(), record(dataset="other")], tmp_path / "results")
     refused = mmbench("inputs", "--results", folder, "--out", tmp_path / "f.png")
-    assert "has records of other, toy: name one by --dataset" in refused.output
+    assert "are records of other, toy: name one by --dataset" in refused.output
