@@ -42,8 +42,8 @@ def records(
     if dataset is None and len(known) == 1:
         dataset = known[0]
     if dataset is None:
-        raise ValueError(f"in {where} are records of {', '.join(known) or 'no data set'}: name one "
-                         "by --dataset")  # fmt: skip
+        several = ", ".join(known) or "no data set"
+        raise ValueError(f"in {where} are records of {several}: name one by --dataset")
     if needed and dataset not in known:
         raise LookupError(f"there is no record of {dataset!r} in {where}{nearest(dataset, known)}")
     found = [r for r in every if r.dataset == dataset]

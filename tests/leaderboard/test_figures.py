@@ -523,7 +523,10 @@ def test_several_folders_are_one(tmp_path):
     assert {r["model"] for r in rows} == {"mld", "mvtcae", "mopoe"}
     assert {r["seeds"] for r in rows} == {"3"}  # none counts twice
     refused = mmbench("inputs", *both, "--dataset", "toys", "--out", tmp_path / "f.svg")
-    assert f"no record of 'toys' in {folders[0]} and {folders[1]}; did you mean 'toy'?" in refused.output
+    assert (
+        f"no record of 'toys' in {folders[0]} and {folders[1]}; did you mean 'toy'?"
+        in refused.output
+    )
 
 
 def test_several_data_sets_need_a_name(tmp_path):
