@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mmbench.baselines.posteriors import choose
+from mmbench.extras import lacking
 from mmbench.seeds import derive
 
 
@@ -53,11 +54,9 @@ class MixturePrior(nn.Module):
         """
         try:
             from sklearn.mixture import GaussianMixture
-        except ImportError:
-            raise ImportError(
-                "a mixture fitted to the posterior needs scikit-learn: "
-                "pip install 'mmbench[mixture]'"
-            ) from None
+        except ImportError as error:
+            what = "a mixture fitted to the posterior"
+            raise ImportError(lacking(what, "scikit-learn", "mixture", error)) from None
         state = derive(seed, "mixture prior") % 2**32
         found = GaussianMixture(len(self.weights), random_state=state).fit(
             z.cpu().double().numpy()

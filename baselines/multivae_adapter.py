@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmbench.core import Batch, Modality, Model, Split
+from mmbench.extras import lacking
 from mmbench.models.architecture import Architecture, InTurn, full_precision
 from mmbench.registry import expect_modalities, nearest
 from mmbench.train import Loss, Optimisation, Trainer
@@ -40,7 +41,7 @@ try:
     from pythae.models.nn import BaseEncoder as BaseEncoder
 except ImportError as error:
     raise ImportError(
-        f"the models called multivae:... need pip install 'mmbench[multivae]' ({error})"
+        lacking("a model called multivae:...", "MultiVae", "multivae", error)
     ) from error
 
 for _name in list(logging.root.manager.loggerDict):

@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.core import Context, Dataset, Modality
-from mmbench.metrics.dual_encoder import DualEncoder, Find, absent, sentences
+from mmbench.extras import lacking
+from mmbench.metrics.dual_encoder import DualEncoder, Find, sentences
 from mmbench.metrics.extractors import Weights, load_state, opened
 from mmbench.metrics.features import precise
 
@@ -122,7 +123,7 @@ def untrained() -> nn.Module:
     try:
         import open_clip
     except ImportError as error:
-        raise ImportError(absent("CLIP", error)) from None
+        raise ImportError(lacking("CLIP", "open_clip", "clip", error)) from None
     config = cast(dict[str, Any], open_clip.get_model_config(ARCHITECTURE))
     with torch.random.fork_rng([]):
         return cast(nn.Module, open_clip.CLIP(**config))

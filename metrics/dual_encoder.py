@@ -170,8 +170,3 @@ def sentences(tokens: Tensor, words: tuple[str, ...]) -> list[str]:
         said = said[: said.index(end)] if end in said else said
         found.append(" ".join(word for word in said if word not in SPECIALS))
     return found
-
-
-def absent(title: str, error: ImportError) -> str:
-    """The reason of a score where open_clip cannot be imported."""
-    return f"{title} needs open_clip ({error}); install it with: pip install 'mmbench[clip]'"

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from mmbench.atomic import keep_text
 from mmbench.core import Context, Dataset, Modality, Split
 from mmbench.datasets.captions import EOS, PAD, SPECIALS
-from mmbench.metrics.dual_encoder import DualEncoder, absent, embeddings
+from mmbench.extras import lacking
+from mmbench.metrics.dual_encoder import DualEncoder, embeddings
 from mmbench.metrics.judges import trained, weights_hash
 from mmbench.seeds import derive
 from mmbench.train import Optimisation, Trainer
@@ -56,7 +57,7 @@ def in_domain(
     try:
         import open_clip  # noqa: F401
     except ImportError as error:
-        return absent(TITLE, error)
+        return lacking(TITLE, "open_clip", "clip", error)
     ready = _READY.setdefault(dataset, {})
     key = (image.name, text.name, context.device, context.cache)
     if key not in ready:

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.core import Modality
+from mmbench.extras import lacking
 from mmbench.metrics.extractors import Report, Weights, batches, load_state
 
 Resize = Literal["torch", "tensorflow"]
@@ -140,9 +141,7 @@ def fid_inception() -> nn.Module:
         from pytorch_fid import inception as fid
         from torchvision.models import Inception3
     except ImportError as error:
-        raise ImportError(
-            f"FID needs pytorch-fid ({error}); install it with: pip install 'mmbench[fid]'"
-        ) from None
+        raise ImportError(lacking("FID", "pytorch-fid", "fid", error)) from None
     network: nn.Module = Inception3(num_classes=1008, aux_logits=False, init_weights=False)
     network.Mixed_5b = fid.FIDInceptionA(192, pool_features=32)
     network.Mixed_5c = fid.FIDInceptionA(256, pool_features=64)

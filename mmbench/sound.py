@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmbench.core import Spectrogram
+from mmbench.extras import lacking
 from mmbench.seeds import derive
 
 ITERATIONS = 60
@@ -66,7 +67,5 @@ def library() -> Any:
     try:
         import librosa
     except ImportError as error:
-        raise ImportError(
-            f"waveforms need librosa ({error}); install it with: pip install 'mmbench[fad]'"
-        ) from None
+        raise ImportError(lacking("a waveform", "librosa", "fad", error)) from None
     return librosa

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from mmbench.extras import lacking
+
 
 def trivial_augment_wide() -> Callable[[Tensor], Tensor]:
     """One random operation of random strength an image: (B, 1 or 3, H, W) in [0, 1] -> the same.
@@ -20,10 +22,8 @@ def trivial_augment_wide() -> Callable[[Tensor], Tensor]:
     """
     try:
         from torchvision.transforms.v2 import TrivialAugmentWide
-    except ImportError:
-        raise ImportError(
-            "augmented images need torchvision: pip install 'mmbench[vision]'"
-        ) from None
+    except ImportError as error:
+        raise ImportError(lacking("augmentation", "torchvision", "vision", error)) from None
     augment = TrivialAugmentWide()
 
     def apply(x: Tensor) -> Tensor:

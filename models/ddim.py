@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mmbench.extras import lacking
 from mmbench.models.sampler import POWERS, Grid, Score
 from mmbench.models.sde import VPSDE
 from mmbench.registry import nearest
@@ -17,8 +18,6 @@ EARLIEST = 1e-3
 """The time below which networks of noise are not trained: where the sampling of Song et al.'s code
 for Score-based generative modeling through stochastic differential equations, 2021,
 https://arxiv.org/abs/2011.13456, ends. About the noise of the first of DDPM's 1,000 levels."""
-
-MISSING = "a diffusion decoder or DDIM needs diffusers: pip install 'mmbench[diffusion]'"
 
 
 class DDIM:
@@ -60,8 +59,8 @@ class DDIM:
         """
         try:
             from diffusers import DDIMScheduler
-        except ImportError:
-            raise ImportError(MISSING) from None
+        except ImportError as error:
+            raise ImportError(lacking("DDIM", "diffusers", "diffusion", error)) from None
         first, last = EARLIEST ** (1 / self.power), sde.T ** (1 / self.power)
         times = torch.linspace(first, last, self.steps, dtype=torch.float64) ** self.power
         kept = sde.alpha(times) ** 2

@@ -27,8 +27,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmbench.extras import lacking
 from mmbench.models.architecture import full_precision
-from mmbench.models.ddim import DDIM, EARLIEST, MISSING
+from mmbench.models.ddim import DDIM, EARLIEST
 from mmbench.models.sampler import Sampler
 from mmbench.models.samplers import SAMPLERS
 from mmbench.models.sde import VPSDE
@@ -102,8 +103,9 @@ class ConditionalUNet(nn.Module):
         self.sde = sde
         try:
             from diffusers import UNet2DModel
-        except ImportError:
-            raise ImportError(MISSING) from None
+        except ImportError as error:
+            what = "a diffusion decoder"
+            raise ImportError(lacking(what, "diffusers", "diffusion", error)) from None
         channels, *sides = shape
         levels = len(size.channels)
         self.patch = size.patch

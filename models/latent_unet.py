@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MISSING = "SBM-VAE's score network needs diffusers: pip install 'mmbench[diffusion]'"
+from mmbench.extras import lacking
+
 CLOCK = 1000  # times from 0 to 1 become the 1,000 steps that the library's embedding is made for
 
 
@@ -49,8 +50,9 @@ class LatentUNet(nn.Module):
         super().__init__()
         try:
             from diffusers import UNet2DModel
-        except ImportError:
-            raise ImportError(MISSING) from None
+        except ImportError as error:
+            what = "SBM-VAE's score network"
+            raise ImportError(lacking(what, "diffusers", "diffusion", error)) from None
         if layers < 1:
             raise ValueError(f"layers is {layers}, expected at least 1")
         for width in channels:

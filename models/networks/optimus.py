@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.core import Modality
+from mmbench.extras import lacking
 from mmbench.models.architecture import InTurn, Networks, Pretrained
 from mmbench.models.networks import optimus_weights
 
@@ -58,8 +59,8 @@ def _transformers() -> ModuleType:
         import transformers
         from transformers import BertModel, GPT2Model  # noqa: F401 - found on first use only
     except ImportError as error:
-        raise ImportError(f"BERT and GPT-2 as networks of a text need transformers ({error}); "
-                          "install it with: pip install 'mmbench[text]'") from None  # fmt: skip
+        what = "a text's network of BERT or GPT-2"
+        raise ImportError(lacking(what, "transformers", "text", error)) from None
     library: ModuleType = transformers
     return library
 

@@ -13,6 +13,7 @@ from types import ModuleType
 from torch import Tensor, nn
 
 from mmbench.core import Modality
+from mmbench.extras import lacking
 from mmbench.models.architecture import Networks
 
 
@@ -20,8 +21,8 @@ def _blocks() -> ModuleType:
     try:
         from diffusers.models.autoencoders import vae
     except ImportError as error:
-        raise ImportError(f"the image autoencoder of MLD* needs diffusers ({error}); install it "
-                          "with: pip install 'mmbench[diffusion]'") from None  # fmt: skip
+        what = "the image autoencoder of MLD*"
+        raise ImportError(lacking(what, "diffusers", "diffusion", error)) from None
     blocks: ModuleType = vae
     return blocks
 
