@@ -1,7 +1,8 @@
 """Linear layers by oneDNN on a CPU.
 
-For float32 PyTorch calls MKL, whose kernels reach half of oneDNN's rate on AMD's processors:
-`python tests/benchmarks/linear_speed.py` prints both.
+For float32 PyTorch calls MKL, whose kernels reach half of oneDNN's rate on AMD's processors with
+AVX-512; on those without they are as fast or faster. `python tests/benchmarks/linear_speed.py`
+prints both.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from mmbench.processor import has_avx512
+
 WORTH = 2**20
 """Products of a layer from which on it is faster, the weights being put in order each time."""
 
 
 class OneDNN(TorchFunctionMode):
-    """Within it float32 linear layers on a CPU are oneDNN's, where no gradient is asked for.
+    """Within it float32 linear layers on a CPU with AVX-512 are oneDNN's, without gradients.
 
     Anything else is as without it. Results differ by rounding.
     """
@@ -47,11 +50,13 @@ def _linear() -> Callable[..., Tensor] | None:
 
 
 LINEAR = _linear()
+FASTER = has_avx512()
 
 
 def _suited(args: tuple[Any, ...]) -> bool:
     return (
-        all(a is None or (a.device.type == "cpu" and a.dtype == torch.float32) for a in args)
+        FASTER
+        and all(a is None or (a.device.type == "cpu" and a.dtype == torch.float32) for a in args)
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and args[0].ndim > 1

@@ -6,6 +6,8 @@ from typing import Literal
 
 import torch
 
+from mmbench.processor import has_avx512
+
 Precision = Literal["float32", "bfloat16"]
 """What networks compute in; "bfloat16" is float32 where `has_half` says no."""
 
@@ -17,7 +19,7 @@ def has_half(device: torch.device) -> bool:
     as long as float32's.
     """
     if device.type == "cpu":
-        return torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+        return has_avx512()
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return True

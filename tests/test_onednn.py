@@ -21,6 +21,7 @@ def calls(monkeypatch):
         return torch.ops.mkldnn._linear_pointwise(*args)
 
     monkeypatch.setattr(onednn, "LINEAR", linear)
+    monkeypatch.setattr(onednn, "FASTER", True)
     return seen
 
 
@@ -41,6 +42,13 @@ def test_it_computes_the_layer(calls, bias, shape):
         y = F.linear(*args)
     assert len(calls) == 1
     torch.testing.assert_close(y, F.linear(*args), rtol=1e-5, atol=1e-4)
+
+
+def test_where_it_is_no_faster_it_does_nothing(calls, monkeypatch):
+    monkeypatch.setattr(onednn, "FASTER", False)
+    with torch.no_grad(), OneDNN():
+        F.linear(*layer())
+    assert not calls
 
 
 @needs
@@ -74,6 +82,7 @@ def test_the_limit_is_by_products():
 
 def test_without_the_operator_it_does_nothing(monkeypatch):
     monkeypatch.setattr(onednn, "LINEAR", None)
+    monkeypatch.setattr(onednn, "FASTER", True)
     args = layer()
     with torch.no_grad(), OneDNN():
         assert torch.equal(F.linear(*args), F.linear(*args))
