@@ -71,8 +71,11 @@ class Run:
 
     @cached_property
     def settings(self) -> Table:
-        """The part of the protocol that this run uses."""
-        return resolve(self.protocol, self.model)
+        """The part of the protocol that this run uses, and which weights it begins with."""
+        from mmbench.models.architecture import identified
+
+        settings = resolve(self.protocol, self.model)
+        return settings | {"modalities": identified(settings["modalities"])}
 
     @cached_property
     def evaluation(self) -> Evaluation:

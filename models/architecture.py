@@ -6,6 +6,7 @@ latent sizes differ between methods.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.core import Modality
-from mmbench.protocol import construct
+from mmbench.protocol import Table, construct
 from mmbench.registry import locate
 
 Distribution = Literal["normal", "laplace", "bernoulli", "categorical"]
@@ -184,8 +185,44 @@ def architectures(
     return found
 
 
+def identified(tables: Table) -> Table:
+    """The protocol's table `modalities` with the sha256 of the weights that it names.
+
+    One that is there already, as in a record, stays as it is.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+    """
+    return {
+        m: {"sha256": contents(Path(table["weights"])), **table} if "weights" in table else table
+        for m, table in tables.items()
+    }
+
+
+def contents(folder: Path) -> str:
+    """The sha256 of the names and the bytes of a folder's files.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+    """
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}, expected one with weights")
+    whole = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+        with path.open("rb") as file:
+            whole.update(
+                f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()};".encode()
+            )
+    return whole.hexdigest()
+
+
 def architecture(
-    modality: Modality, network: str, likelihood: Likelihood, weights: str | None = None
+    modality: Modality,
+    network: str,
+    likelihood: Likelihood,
+    weights: str | None = None,
+    sha256: str | None = None,
 ) -> Architecture:
     """One modality's, its networks named "module:object".
 
@@ -194,10 +231,11 @@ def architecture(
         network: A `Networks`, or a `Pretrained`.
         likelihood: Of the decoder.
         weights: The folder of the weights that a `Pretrained` begins with.
+        sha256: That of its `contents`, where they must be those of a record.
 
     Raises:
         LookupError: There are no such networks.
-        ValueError: They are of neither class, or weights are missing or too much.
+        ValueError: They are of neither class, or weights are missing, too much or others.
         FileNotFoundError: The folder lacks a file of the weights.
     """
     module, _, name = network.partition(":")
@@ -206,7 +244,11 @@ def architecture(
         if weights is None:
             raise ValueError(f"{network} begins with published weights, expected the folder that "
                              "holds them as weights")  # fmt: skip
-        networks = networks.load(Path(weights).expanduser())
+        folder = Path(weights).expanduser()
+        if sha256 is not None and (found := contents(folder)) != sha256:
+            raise ValueError(f"the weights in {folder} have the sha256 {found[:16]}, expected "
+                             f"{sha256[:16]}")  # fmt: skip
+        networks = networks.load(folder)
     elif weights is not None:
         raise ValueError(f"weights is {weights!r}, but {network} begins without any")
     if not isinstance(networks, Networks):

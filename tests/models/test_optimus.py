@@ -10,7 +10,13 @@ import torch
 from mmbench.core import Modality, subsets
 from mmbench.datasets.captions import EOS, PAD, SPECIALS
 from mmbench.datasets.mini import cub
-from mmbench.models.architecture import Architecture, Likelihood, architectures
+from mmbench.models.architecture import (
+    Architecture,
+    Likelihood,
+    Pretrained,
+    architectures,
+    identified,
+)
 from mmbench.models.networks import generic, optimus
 from mmbench.models.networks.optimus import Size
 from mmbench.progress import Progress
@@ -341,6 +347,29 @@ def test_pretrained_networks_without_weights_are_refused(tmp_path):
         architectures([TEXT], table("optimus:pretrained", weights=str(tmp_path)))
     with pytest.raises(ValueError, match=r"weights is 'x', but .*optimus:small begins without"):
         architectures([TEXT], table("optimus:small", weights="x"))
+
+
+def test_published_weights_are_known_by_their_content(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, published()[2])
+    monkeypatch.setattr(optimus, "pretrained", Pretrained(lambda f: optimus.load(f, TINY)))
+    a, b = (identified(table("optimus:pretrained", weights=str(tmp_path / name)))
+            for name in ("a", "b"))  # fmt: skip
+    assert a["sentence"]["sha256"] == b["sentence"]["sha256"]
+    assert identified(a) == a
+    architectures([TEXT], a)
+    (tmp_path / "a" / "vocab.txt").write_text("\n".join(BERT_PIECES[::-1]))
+    changed = identified(table("optimus:pretrained", weights=str(tmp_path / "a")))
+    assert changed["sentence"]["sha256"] != b["sentence"]["sha256"]
+    assert identified(a) == a  # of a record
+    with pytest.raises(ValueError, match=r"modalities\.sentence: the weights in .* have the "
+                       f"sha256 {changed['sentence']['sha256'][:16]}, expected"):  # fmt: skip
+        architectures([TEXT], a)
+    with pytest.raises(FileNotFoundError, match="there is no folder nowhere"):
+        identified(table("optimus:pretrained", weights="nowhere"))
+    plain = table("optimus:small")
+    assert identified(plain) == plain
 
 
 def test_the_full_size_is_that_of_the_paper():
