@@ -21,7 +21,7 @@ def has_half(device: torch.device) -> bool:
     if device.type == "cpu":
         return has_avx512()
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return True
 
 
