@@ -9,7 +9,7 @@ import torch
 from mmbench.processor import has_avx512
 
 Precision = Literal["float32", "bfloat16"]
-"""What networks compute in; "bfloat16" is float32 where `has_half` says no."""
+"""What networks compute in; see `computed`."""
 
 
 def has_half(device: torch.device) -> bool:
@@ -25,7 +25,12 @@ def has_half(device: torch.device) -> bool:
     return True
 
 
+def computed(precision: Precision, device: torch.device) -> Precision:
+    """The precision in which a device computes where another is asked for."""
+    return precision if has_half(device) else "float32"
+
+
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """A context in which networks compute in a precision, where the device has it."""
-    half = precision == "bfloat16" and has_half(device)
+    half = computed(precision, device) == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16, enabled=half)

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mmbench.atomic import replacing
-from mmbench.precision import Precision, autocast
+from mmbench.precision import Precision, autocast, computed
 from mmbench.progress import Bar, Progress
 from mmbench.protocol import digest
 from mmbench.seeds import derive, stream
@@ -130,7 +130,8 @@ class Trainer:
         path = self.folder / f"{_slug(stage)}.safetensors"
         identity = self._identity(stage, module, examples, with_)
         if self.shared is not None and content is not None and not path.exists():
-            key = digest([identity, content, repr(module), _bits(module), self.device.type])
+            how = computed(with_.precision, self.device)
+            key = digest([identity, content, repr(module), _bits(module), self.device.type, how])
             path = self.shared / f"{_slug(stage)}-{key}.safetensors"
         if path.exists():
             self.seconds[stage] = _load(path, module, identity)

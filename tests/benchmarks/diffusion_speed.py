@@ -22,7 +22,7 @@ from torch import Tensor
 from mmbench.core import Modality
 from mmbench.models.architecture import architectures
 from mmbench.models.diff_mvae import DiffMVAEStar
-from mmbench.precision import Precision, autocast, has_half
+from mmbench.precision import Precision, autocast, computed, has_half
 from mmbench.protocol import construct, load, resolve
 from mmbench.seeds import stream
 
@@ -102,7 +102,7 @@ def main() -> None:
         step(precision)
         return min(seconds(lambda: step(precision), device) for _ in range(chosen.steps))
 
-    used: Precision = "bfloat16" if how.precision == "bfloat16" and has_half(device) else "float32"
+    used = computed(how.precision, device)
     decoder = model.decoders["image"]
     weights = sum(p.numel() for p in decoder.parameters()) / 1e6
     print(f"{chosen.dataset}, images {modalities[0].shape}, U-Net of {weights:.1f} M weights, "

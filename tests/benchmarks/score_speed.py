@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from mmbench.core import Modality, Split
 from mmbench.models.architecture import architectures
 from mmbench.models.mld import MLD
-from mmbench.precision import has_half
+from mmbench.precision import computed
 from mmbench.progress import Progress
 from mmbench.protocol import construct, load, resolve
 from mmbench.seeds import stream
@@ -104,7 +104,7 @@ def main() -> None:
             settings["score"] = settings["score"] | {key: value}
     parts = architectures(modalities, table["modalities"])
     model: MLD = construct(MLD, settings, "mld", modalities, parts).to(device)
-    B, half = model.score.batch_size, model.score.precision == "bfloat16" and has_half(device)
+    B, half = model.score.batch_size, computed(model.score.precision, device) == "bfloat16"
     N = chosen.steps * B
     noise = stream(0, "benchmark")
     split = Split({m.name: torch.randint(256, (N, *m.shape), generator=noise, dtype=torch.uint8)
