@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.core import Modality
+from mmbench.metrics.extractors import sha256 as file_hash
 from mmbench.protocol import Table, construct
 from mmbench.registry import locate
 
@@ -210,10 +211,7 @@ def contents(folder: Path) -> str:
         raise FileNotFoundError(f"there is no folder {folder}, expected one with weights")
     whole = hashlib.sha256()
     for path in sorted(p for p in folder.iterdir() if p.is_file()):
-        with path.open("rb") as file:
-            whole.update(
-                f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()};".encode()
-            )
+        whole.update(f"{path.name} {file_hash(path)};".encode())
     return whole.hexdigest()
 
 
