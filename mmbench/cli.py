@@ -153,7 +153,7 @@ def run(
 
     find("models", model)  # a misspelt name is told before anything is loaded
     source(dataset)
-    whole = protocols.override(protocols.load(dataset, protocol_file), settings)
+    whole = protocols.load(dataset, protocol_file, settings)
     if sampler is not None:
         if not protocols.has_sampler(model):
             raise ValueError(f"{model} has no sampler that --sampler {sampler} could replace: "

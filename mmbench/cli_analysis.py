@@ -127,7 +127,7 @@ def ablate(
         raise ValueError(f"--values {values} is not a list, expected e.g. '[0.2, 0.5]'")
     ablation = ablations.find(name, own)
     source(dataset)
-    whole = protocol.override(protocol.load(dataset), settings)
+    whole = protocol.load(dataset, settings=settings)
     protocols = ablation.protocols(whole, model)
     progress, cache = Progress(sys.stderr), cli.cache_folder()
     loaded = load_dataset(dataset, data or cli.downloads(), cache, progress)

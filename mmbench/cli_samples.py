@@ -193,7 +193,7 @@ def evaluate(
     from mmbench.submission import Submission
 
     source(dataset)  # a misspelt name is told before anything is loaded
-    whole = protocols.override(protocols.load(dataset, protocol_file), settings)
+    whole = protocols.load(dataset, protocol_file, settings)
     weights = named(assignments)
     progress = Progress(sys.stderr)
     loaded = load_dataset(dataset, data or cli.downloads(), cli.cache_folder(), progress)

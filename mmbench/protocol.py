@@ -6,7 +6,8 @@ own part, with overrides applied; that part is stored in the record and hashed, 
 different hashes never share a mean.
 
 A model's table may begin with another's: `like = "mld"` takes all that mld sets, `without = ["d"]`
-leaves some of it out, and what the table sets itself counts before it.
+leaves some of it out, and what the table sets itself counts before it. A setting given for mld's
+table reaches those that are like it.
 """
 
 from __future__ import annotations
@@ -30,15 +31,22 @@ TABLES = ("modalities", "models", "evaluation")
 DEFAULT = "default.toml"
 
 
-def load(dataset: str, file: Path | None = None) -> Table:
-    """The protocol of a data set, or the one in a file.
+def load(dataset: str, file: Path | None = None, settings: Sequence[str] = ()) -> Table:
+    """The protocol of a data set, or the one in a file, with overrides applied.
 
     A data set without a protocol of its own gets the default one, which chooses networks by kind
     and shape.
 
+    Args:
+        dataset: Its name.
+        file: A protocol to read instead of the one shipped.
+        settings: As `override` takes them. One for a model's table reaches the tables that are
+            like it, unless they set that key themselves or leave it out.
+
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is not TOML, or has other tables than a protocol has.
+        ValueError: It is not TOML, or has other tables than a protocol has, or a setting does not
+            fit it.
     """
     if file is None:
         shipped = files("mmbench") / "protocols" / f"{dataset}.toml"
@@ -58,7 +66,11 @@ def load(dataset: str, file: Path | None = None) -> Table:
         if not isinstance(protocol.get(key), dict):
             raise ValueError(f"{name} has no table {key!r}")
     models = protocol["models"]
-    return protocol | {"models": {m: _whole(models, m, name) for m in models}}
+    begun = {f"models.{m}." for m, t in models.items() if isinstance(t, dict) and "like" in t}
+    passed_on = [s for s in settings if not s.strip().startswith(tuple(begun))]
+    models = override(protocol, passed_on)["models"]
+    whole = protocol | {"models": {m: _whole(models, m, name) for m in models}}
+    return override(whole, settings)
 
 
 def _whole(models: Table, model: str, file: str) -> Any:

@@ -141,9 +141,23 @@ def test_a_model_s_table_may_begin_with_another_s(tmp_path):
     models = load("x", file)["models"]
     assert models["mld-uni"] == {"width": 16, "score": {"epochs": 3}}
     assert models["mld"] == {"d": 0.5, "width": 8, "score": {"epochs": 3}}
-    changed = override(load("x", file), ["models.mld-uni.score.epochs=1"])["models"]
-    assert changed["mld-uni"]["score"] == {"epochs": 1}
-    assert changed["mld"]["score"] == {"epochs": 3}
+
+
+@pytest.mark.parametrize("settings", [
+    ["models.mld.score.epochs=1", "models.mld-uni.score.epochs=2"],
+    ["models.mld-uni.score.epochs=2", "models.mld.score.epochs=1"],
+])  # fmt: skip
+def test_settings_reach_the_tables_that_are_like_theirs(tmp_path, settings):
+    file = tmp_path / "own.toml"
+    file.write_text(LIKE)
+    models = load("x", file, [*settings[:1], "models.mld.d=0.1", "models.mld.width=9"])["models"]
+    first = 1 if settings[0].startswith("models.mld.") else 2
+    assert models["mld"] == {"d": 0.1, "width": 9, "score": {"epochs": 1 if first == 1 else 3}}
+    assert models["mld-uni"] == {"width": 16, "score": {"epochs": first}}
+    both = load("x", file, settings)["models"]  # in either order
+    assert both["mld-uni"]["score"] == {"epochs": 2} and both["mld"]["score"] == {"epochs": 1}
+    with pytest.raises(ValueError, match="'mdl'; did you mean 'mld'"):
+        load("x", file, ["models.mdl.d=0.1"])
 
 
 @pytest.mark.parametrize(("old", "new", "words"), [
