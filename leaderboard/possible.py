@@ -49,7 +49,9 @@ POSSIBLE = {
     "mid[in-domain]": Possible(),
     "mse": Possible(0, judged=False),
     "precision": Possible(0, 1),
+    "precision[in-domain]": Possible(0, 1),
     "recall": Possible(0, 1),
+    "recall[in-domain]": Possible(0, 1),
     "ssim": Possible(-1, 1, judged=False),
 }
 """Of our own metrics; of another's, nothing but a finite value is known."""

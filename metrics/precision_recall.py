@@ -8,22 +8,23 @@ balls of the generated. Features that are equal span one ball. An outlier spans 
 noise lowers precision, but recall only falls with what the samples leave out.
 
 RGB images are seen through FID's Inception (the paper: VGG-16), other modalities through the
-classifier of their own; the network is part of every score. Values depend on the number of
-samples, so only those of equal n may be compared.
+classifier of their own; `precision[in-domain]` and `recall[in-domain]` see every modality through
+the data set's own network, as FMD does. The network is part of every score. Values depend on the
+number of samples, so only those of equal n may be compared.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import torch
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.features import compare, extractor, paired
+from mmbench.metrics.features import Through, compare, extractor, paired
 from mmbench.metrics.inception import INCEPTION
+from mmbench.metrics.own_network import own_network
 
 NEIGHBOURS = 3
 BLOCK = 1024
@@ -106,13 +107,23 @@ _PAPER = (
 )
 
 
-def _metric(name: str, title: str, value: Callable[[Tensor, Tensor], float]) -> Metric:
+def _metric(
+    name: str,
+    title: str,
+    value: Callable[[Tensor, Tensor], float],
+    through: Through,
+    download: str | None = None,
+) -> Metric:
     def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
         return compare(name, value, generated, dataset, context, concerns=lambda modality: True,
-                       through=extractor, least=NEIGHBOURS + 1)  # fmt: skip
+                       through=through, least=NEIGHBOURS + 1)  # fmt: skip
 
-    return Metric(name, title, "higher", "", _PAPER, compute, INCEPTION.url)
+    return Metric(name, title, "higher", "", _PAPER, compute, download)
 
 
-precision = _metric("precision", "Precision", partial(precision_of, k=NEIGHBOURS))
-recall = _metric("recall", "Recall", partial(recall_of, k=NEIGHBOURS))
+precision = _metric("precision", "Precision", precision_of, extractor, INCEPTION.url)
+recall = _metric("recall", "Recall", recall_of, extractor, INCEPTION.url)
+precision_in_domain = _metric(
+    "precision[in-domain]", "In-domain precision", precision_of, own_network
+)
+recall_in_domain = _metric("recall[in-domain]", "In-domain recall", recall_of, own_network)

@@ -154,7 +154,11 @@ EXAMPLES = {
     "mid[in-domain]": Example(TEXT, ("rgb",), "rgb", None, -5.675647, False, least=2),
     "mse": Example(("rgb",), ("rgb",), "rgb", 0, 0.01325934),
     "precision": Example(TEXT, ("rgb",), "rgb", 1, 0.5, False, least=4),
+    "precision[in-domain]": Example((), ("rgb",), "rgb", 1, 0.9375, False, least=4),
     "recall": Example((), ("path",), "path", 1, 0.9583333, False, least=4, corrupt=leave_out),
+    "recall[in-domain]": Example(
+        (), ("path",), "path", 1, 0.9583333, False, least=4, corrupt=leave_out
+    ),
     "ssim": Example(("rgb",), ("rgb",), "rgb", 1, 0.7325673),
 }
 
@@ -457,11 +461,12 @@ def test_arguments_are_generated_then_real(case):
         assert exchanged(case, drawn) == like(value, 1e-4)
     elif case.example.exchange is False:
         assert exchanged(case, drawn) != like(value, 1e-2)
-    if case.name in ("precision", "recall"):
-        other = {"precision": "recall", "recall": "precision"}[case.name]
+    name = case.name.partition("[")[0]
+    if name in ("precision", "recall"):
+        other = case.name.replace(name, {"precision": "recall", "recall": "precision"}[name])
         assert exchanged(case, drawn, other) == value
-    if case.name == "recall":  # what samples leave out is not asked for by precision
-        precision = METRICS["precision"].load()
+    if name == "recall":  # what samples leave out is not asked for by precision
+        precision = METRICS[case.name.replace("recall", "precision")].load()
         drawn = case.drawn(0.6)
         (score,) = precision.compute(drawn, case.dataset, case.context)
         assert score.value > 0.9 > case.value(drawn)
