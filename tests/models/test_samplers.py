@@ -173,7 +173,7 @@ ALL = pytest.mark.parametrize("sampler", [
     RePaint(12, 4, 3, below=0.4, step="ancestral"), RePaint(5, 2, 4), RePaint(5, 2, 1, below=0.0),
     Exponential(4), Exponential(5, noise=False), Exponential(3, 1, noise=False, grid="uniform"),
     RePaint(9, 3, 1, below=0.2, step="ancestral", grid="quadratic"),
-    RePaint(9, 3, 1, below=0.4, step="ancestral", variance=0.7),
+    RePaint(9, 3, 1, below=0.4, step="ancestral", variance=0.7), RePaint(8, 2, 3, noise=1.1),
 ], ids=lambda s: f"{type(s).__name__}-{s.evaluations}")  # fmt: skip
 
 
@@ -413,6 +413,20 @@ def test_the_least_variance_is_right_for_a_point_and_the_largest_for_a_unit_gaus
     assert spread[0.0][1] < spread[0.5][1] < spread[1.0][1] == pytest.approx(1)
 
 
+def test_more_noise_gives_back_the_spread_that_resampling_loses():
+    """Where the law is narrow, at the cost of too much where it is wide; means stay."""
+    law, kept, means = gaussian(), {}, []
+    for noise in (1.0, 1.02, 1.04):
+        sampler = RePaint(18, 6, 1, grid="quadratic", noise=noise)
+        mean, C = moments(sampler, law)
+        kept[noise] = torch.linalg.eigvalsh(C) / torch.linalg.eigvalsh(law.C[0])
+        means.append(mean)
+    assert torch.allclose(means[0], means[2])
+    assert (kept[1.0] < kept[1.02]).all() and (kept[1.02] < kept[1.04]).all()
+    assert (kept[1.0][:2] < 0.95).all() and (kept[1.04][:2] > 0.98).all()
+    assert kept[1.04][-1] > kept[1.0][-1] > 1
+
+
 def test_repaint_without_resampling_is_its_step():
     law = gaussian()
     for plain, repaint in (
@@ -455,6 +469,7 @@ def test_it_leaves_the_score_alone():
     (lambda: Ancestral(5, "quadratik"), "grid is 'quadratik'; did you mean 'quadratic'"),
     (lambda: RePaint(variance=0.5), "variance is 0.5 with the step 'euler'"),
     (lambda: RePaint(step="ancestral", variance=2), "variance is 2 with the step 'ancestral'"),
+    (lambda: RePaint(noise=0.9), "noise is 0.9, expected a factor from 1 to below 2"),
     (lambda: RePaint(steps=0), "steps is 0"),
     (lambda: RePaint(resamplings=0), "resamplings is 0, expected at least 1"),
     (lambda: RePaint(10, 2, 10), "jump is 10, expected at least 1 and less than steps, 10"),
