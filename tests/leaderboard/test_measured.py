@@ -66,6 +66,13 @@ def test_mlds_variants_do_what_the_paper_says(dataset, claim):
     assert found.state == "holds", found
 
 
+def test_the_auxiliary_score_model_helps_on_faces():
+    records = [r for r in MEASURED if r.dataset == "celebamask-mini-32"]
+    claim = "the auxiliary score model helps"
+    (found,) = [v for _, c, v in verdicts(records) if c.name == claim]
+    assert found.state == "holds", found
+
+
 def test_the_command_tells_them():
     said = CliRunner().invoke(main, ["claims", "--results", str(RECORDS)])
     assert said.exit_code == 0
