@@ -65,12 +65,11 @@ def load(dataset: str, file: Path | None = None, settings: Sequence[str] = ()) -
     for key in TABLES:
         if not isinstance(protocol.get(key), dict):
             raise ValueError(f"{name} has no table {key!r}")
+    like = [m for m, t in protocol["models"].items() if isinstance(t, dict) and "like" in t]
+    last = [s for s in settings if s.strip().startswith(tuple(f"models.{m}." for m in like))]
+    protocol = override(protocol, [s for s in settings if s not in last])
     models = protocol["models"]
-    begun = {f"models.{m}." for m, t in models.items() if isinstance(t, dict) and "like" in t}
-    passed_on = [s for s in settings if not s.strip().startswith(tuple(begun))]
-    models = override(protocol, passed_on)["models"]
-    whole = protocol | {"models": {m: _whole(models, m, name) for m in models}}
-    return override(whole, settings)
+    return override(protocol | {"models": {m: _whole(models, m, name) for m in models}}, last)
 
 
 def _whole(models: Table, model: str, file: str) -> Any:

@@ -453,6 +453,17 @@ def exchanged(case, drawn, name=None):
     return other.value(replace(drawn, samples={m: real[m] for m in drawn.samples}))
 
 
+@pytest.mark.parametrize("name", ["precision[in-domain]", "recall[in-domain]"])
+def test_in_domain_coverage_sees_pictures_as_fmd_does(name, tmp_path):
+    seen = set()
+    for metric in ("fmd", name):
+        one = Case(metric, tmp_path)
+        one.example = EXAMPLES["precision[in-domain]"]
+        seen.add(one.score(one.drawn(PINNED)).extractor)
+    (through,) = seen
+    assert through.startswith("toy/rgb classifier, ")
+
+
 def test_arguments_are_generated_then_real(case):
     """Symmetric or not, as documented."""
     drawn = case.drawn(PINNED)
