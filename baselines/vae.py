@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from mmbench.baselines.mixture_prior import MixturePrior, PostHoc
 from mmbench.baselines.posteriors import Gaussian, Laplace, stack
 from mmbench.core import Batch, Embedded, LatentModel, Modality, Split
+from mmbench.layout import LaidOut
 from mmbench.models.architecture import Architecture, Output
 from mmbench.registry import expect_modalities, nearest
 from mmbench.seeds import stream
@@ -27,7 +27,7 @@ ROWS = 1024  # examples at a time on any other device
 Expert = Gaussian | Laplace
 
 
-class MultimodalVAE(LatentModel):
+class MultimodalVAE(LaidOut, LatentModel):
     """p(z) Π p(xᵐ | z), with an approximate posterior for any subset of modalities.
 
     Args:
@@ -134,12 +134,6 @@ class MultimodalVAE(LatentModel):
         """p(z), n times: (n, D)."""
         zero = torch.zeros(n, self.latent, device=self.step.device)
         return Gaussian(zero, zero)
-
-    def train(self, mode: bool = True) -> Self:
-        """As ever; in evaluation a CPU finds convolutions' weights in the order that it uses."""
-        if self.step.device.type == "cpu":
-            self.to(memory_format=torch.contiguous_format if mode else torch.channels_last)
-        return super().train(mode)
 
     def together(self, name: str) -> int:
         """How many examples of a modality the networks see at a time outside training."""

@@ -157,6 +157,7 @@ class Trainer:
         size = min(with_.batch_size, examples)
         per_epoch = examples // size
         steps = per_epoch * with_.epochs
+        module.train()  # first: it may change the order of weights, which the average shares
         parameters: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(parameters, lr=with_.learning_rate,
                                      weight_decay=with_.weight_decay,
@@ -168,7 +169,6 @@ class Trainer:
             step, before = _resume(checkpoint, module, optimiser, average, identity)
         noise = torch.Generator(self.device)
         finite = torch.ones((), dtype=torch.bool, device=self.device)
-        module.train()
         start = saved = time.monotonic()
         with self.progress.stage(stage, steps, step) as bar:
             epoch, order = -1, torch.empty(0)

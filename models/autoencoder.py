@@ -6,12 +6,13 @@ https://arxiv.org/abs/2306.04445, section 4.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmbench.layout import LaidOut
 from mmbench.models.architecture import Architecture
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(LaidOut):
     """A deterministic autoencoder of one modality."""
 
     def __init__(self, architecture: Architecture, latent: int) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from mmbench.baselines.posteriors import Gaussian
 from mmbench.core import Batch, Embedded, LatentModel, Modality, Split
+from mmbench.layout import LaidOut
 from mmbench.models.architecture import Architecture
 from mmbench.models.latent_unet import LatentUNet
 from mmbench.models.matching import Guidance, Matching
@@ -33,7 +34,7 @@ from mmbench.train import Optimisation, Trainer
 ROWS = 1024  # examples encoded or decoded at a time
 
 
-class UnimodalVAE(nn.Module):
+class UnimodalVAE(LaidOut):
     """A VAE of one modality: a Gaussian posterior, the prior N(0, I)."""
 
     def __init__(self, architecture: Architecture, latent: int, beta: float) -> None:

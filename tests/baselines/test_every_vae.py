@@ -102,8 +102,9 @@ def test_nothing_depends_on_how_many_examples_are_computed_together(
 
 
 @torch.no_grad()
-def test_the_order_of_weights_is_nobodys_business():
-    """Evaluation has another one for convolutions; samples and training have the usual."""
+def test_the_order_of_weights_is_nobodys_business(monkeypatch):
+    """Evaluation has another one for convolutions; samples and training with AVX-512 do not."""
+    monkeypatch.setattr("mmbench.layout.has_avx512", lambda: True)
     pair = [Modality(m, "image", (3, 28, 28)) for m in "ab"]
     parts = {m.name: Architecture(m, polymnist.image, Likelihood("laplace")) for m in pair}
     model = MoPoE(pair, parts, latent=8, training=Optimisation(1, 5, 1e-3))

@@ -1,0 +1,62 @@
+"""The order of convolutions' weights: what it is, and that it changes nothing else."""
+
+import pytest
+import torch
+
+from mmbench import layout
+from mmbench.core import Modality
+from mmbench.models.architecture import architectures
+from mmbench.models.autoencoder import Autoencoder
+
+IMAGE = Modality("image", "image", (3, 28, 28))
+
+
+def autoencoder() -> Autoencoder:
+    torch.manual_seed(0)
+    table = {"network": "mmbench.models.networks.polymnist:image",
+             "likelihood": {"distribution": "laplace", "scale": 0.75}}  # fmt: skip
+    parts = architectures([IMAGE], {"image": table})
+    return Autoencoder(parts["image"], 8)
+
+
+def channels_last(module: torch.nn.Module) -> set[bool]:
+    # those of one channel, or of one pixel, lie in both orders at once
+    weights = [p for p in module.parameters() if p.ndim == 4 and min(p.shape[1:]) > 1]
+    return {p.is_contiguous(memory_format=torch.channels_last) for p in weights}
+
+
+@pytest.mark.parametrize("avx512", [False, True])
+def test_only_training_with_avx512_has_channels_first(avx512, monkeypatch):
+    monkeypatch.setattr(layout, "has_avx512", lambda: avx512)
+    ae = autoencoder()
+    assert channels_last(ae.train()) == {not avx512}
+    assert channels_last(ae.eval()) == {True}
+
+
+def test_the_order_moves_losses_and_gradients_by_rounding_only(monkeypatch):
+    x = torch.rand(4, *IMAGE.shape, generator=torch.Generator().manual_seed(1))
+    found = []
+    for avx512 in (False, True):
+        monkeypatch.setattr(layout, "has_avx512", lambda here=avx512: here)
+        ae = autoencoder().train()
+        loss = ae.loss(x)
+        loss.backward()
+        found.append([loss.detach(), *(p.grad for p in ae.parameters())])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.abs().max()))
+
+
+def test_an_optimiser_sees_weights_and_moments_in_one_order(monkeypatch):
+    monkeypatch.setattr(layout, "has_avx512", lambda: False)
+    ends = []
+    for fused in (False, True):
+        ae = autoencoder().train()
+        adam = torch.optim.Adam(ae.parameters(), lr=1e-2, fused=fused)
+        x = torch.rand(4, *IMAGE.shape, generator=torch.Generator().manual_seed(1))
+        for _ in range(3):
+            adam.zero_grad()
+            ae.loss(x).backward()
+            adam.step()
+        ends.append([p.detach().clone() for p in ae.parameters()])
+    for a, b in zip(*ends, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
