@@ -7,6 +7,8 @@ from mmbench import layout
 from mmbench.core import Modality
 from mmbench.models.architecture import architectures
 from mmbench.models.autoencoder import Autoencoder
+from mmbench.progress import Progress
+from mmbench.train import Optimisation, Trainer
 
 IMAGE = Modality("image", "image", (3, 28, 28))
 
@@ -46,17 +48,34 @@ def test_the_order_moves_losses_and_gradients_by_rounding_only(monkeypatch):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.abs().max()))
 
 
-def test_an_optimiser_sees_weights_and_moments_in_one_order(monkeypatch):
+@pytest.mark.parametrize("stop", [None, 2])
+def test_training_sees_weights_and_moments_in_one_order(stop, tmp_path, monkeypatch):
+    """Also after an interruption: the fused Adam trusts that they have one."""
     monkeypatch.setattr(layout, "has_avx512", lambda: False)
-    ends = []
-    for fused in (False, True):
-        ae = autoencoder().train()
-        adam = torch.optim.Adam(ae.parameters(), lr=1e-2, fused=fused)
-        x = torch.rand(4, *IMAGE.shape, generator=torch.Generator().manual_seed(1))
-        for _ in range(3):
-            adam.zero_grad()
-            ae.loss(x).backward()
-            adam.step()
-        ends.append([p.detach().clone() for p in ae.parameters()])
-    for a, b in zip(*ends, strict=True):
+    x = torch.rand(4, *IMAGE.shape, generator=torch.Generator().manual_seed(1))
+    plain = autoencoder().train()
+    adam = torch.optim.Adam(plain.parameters(), lr=1e-2, fused=False)
+    for _ in range(3):
+        adam.zero_grad()
+        plain.loss(x).backward()
+        adam.step()
+
+    trainer = Trainer(tmp_path, 0, torch.device("cpu"), Progress(None), checkpoint_seconds=-1)
+    steps = 0
+
+    def loss(rows: torch.Tensor, noise: torch.Generator) -> torch.Tensor:
+        nonlocal steps
+        if steps == stop:
+            raise KeyboardInterrupt
+        steps += 1
+        return ae.loss(x)
+
+    ae, how = autoencoder(), Optimisation(epochs=3, batch_size=4, learning_rate=1e-2)
+    if stop is not None:
+        with pytest.raises(KeyboardInterrupt):
+            trainer.minimise("ae", ae, loss, 4, how)
+        ae, stop = autoencoder(), None
+    trainer.minimise("ae", ae, loss, 4, how)
+    assert steps == 3
+    for a, b in zip(plain.parameters(), ae.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
