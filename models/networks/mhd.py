@@ -11,44 +11,52 @@ from mmbench.core import Modality
 from mmbench.models.architecture import Networks
 
 
-def _image_encoder(modality: Modality, outputs: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 32, 4, 2, 1, bias=False), nn.SiLU(),
-        nn.Conv2d(32, 64, 4, 2, 1, bias=False), nn.SiLU(),
-        nn.Flatten(),  # (B, 64, 7, 7) -> (B, 3136)
-        nn.Linear(3136, 128), nn.SiLU(),
-        nn.Linear(128, 128), nn.SiLU(),
-        nn.Linear(128, outputs),
-    )  # fmt: skip
+def images(channels: int) -> Networks:
+    """Networks for images (1, 28, 28), of so many channels in the first convolution."""
+    first, second = channels, 2 * channels
+    flat = second * 7 * 7
 
+    def encoder(modality: Modality, outputs: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(1, first, 4, 2, 1, bias=False), nn.SiLU(),
+            nn.Conv2d(first, second, 4, 2, 1, bias=False), nn.SiLU(),
+            nn.Flatten(),  # (B, second, 7, 7) -> (B, flat)
+            nn.Linear(flat, 128), nn.SiLU(),
+            nn.Linear(128, 128), nn.SiLU(),
+            nn.Linear(128, outputs),
+        )  # fmt: skip
 
-def _image_decoder(modality: Modality, latent: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(latent, 128), nn.SiLU(),
-        nn.Linear(128, 128), nn.SiLU(),
-        nn.Linear(128, 3136), nn.SiLU(),
-        nn.Unflatten(1, (64, 7, 7)),
-        nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), nn.SiLU(),
-        nn.ConvTranspose2d(32, 1, 4, 2, 1, bias=False),
-        nn.Sigmoid(),
-    )  # fmt: skip
+    def decoder(modality: Modality, latent: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Linear(latent, 128), nn.SiLU(),
+            nn.Linear(128, 128), nn.SiLU(),
+            nn.Linear(128, flat), nn.SiLU(),
+            nn.Unflatten(1, (second, 7, 7)),
+            nn.ConvTranspose2d(second, first, 4, 2, 1, bias=False), nn.SiLU(),
+            nn.ConvTranspose2d(first, 1, 4, 2, 1, bias=False),
+            nn.Sigmoid(),
+        )  # fmt: skip
+
+    return Networks(encoder, decoder)
 
 
 def _dense(inputs: int, outputs: int) -> list[nn.Module]:
     return [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.LeakyReLU()]
 
 
-def _trajectory_encoder(modality: Modality, outputs: int) -> nn.Module:
-    return nn.Sequential(
-        *_dense(200, 512), *_dense(512, 512), *_dense(512, 512), nn.Linear(512, outputs)
-    )
+def trajectories(width: int) -> Networks:
+    """Networks for trajectories (200,), of three hidden layers of some width."""
 
+    def hidden(inputs: int) -> list[nn.Module]:
+        return [*_dense(inputs, width), *_dense(width, width), *_dense(width, width)]
 
-def _trajectory_decoder(modality: Modality, latent: int) -> nn.Module:
-    return nn.Sequential(
-        *_dense(latent, 512), *_dense(512, 512), *_dense(512, 512), nn.Linear(512, 200),
-        nn.Sigmoid(),
-    )  # fmt: skip
+    def encoder(modality: Modality, outputs: int) -> nn.Module:
+        return nn.Sequential(*hidden(200), nn.Linear(width, outputs))
+
+    def decoder(modality: Modality, latent: int) -> nn.Module:
+        return nn.Sequential(*hidden(latent), nn.Linear(width, 200), nn.Sigmoid())
+
+    return Networks(encoder, decoder)
 
 
 def _sound_encoder(modality: Modality, outputs: int) -> nn.Module:
@@ -74,30 +82,6 @@ def _sound_decoder(modality: Modality, latent: int) -> nn.Module:
     )  # fmt: skip
 
 
-def _strided_sound_encoder(modality: Modality, outputs: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 16, 4, 2, 1, bias=False), nn.BatchNorm2d(16), nn.SiLU(),
-        nn.Conv2d(16, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.SiLU(),
-        nn.Conv2d(32, 64, 4, 2, 1, bias=False), nn.BatchNorm2d(64), nn.SiLU(),
-        nn.Flatten(),  # (B, 64, 4, 16) -> (B, 4096)
-        nn.Linear(4096, 256), nn.SiLU(),
-        nn.Linear(256, outputs),
-    )  # fmt: skip
-
-
-def _strided_sound_decoder(modality: Modality, latent: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(latent, 256), nn.SiLU(),
-        nn.Linear(256, 4096), nn.SiLU(), nn.Unflatten(1, (64, 4, 16)),
-        nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.SiLU(),
-        nn.ConvTranspose2d(32, 16, 4, 2, 1, bias=False), nn.BatchNorm2d(16), nn.SiLU(),
-        nn.ConvTranspose2d(16, 1, 4, 2, 1),
-        nn.Sigmoid(),
-    )  # fmt: skip
-
-
-image = Networks(_image_encoder, _image_decoder)
-trajectory = Networks(_trajectory_encoder, _trajectory_decoder)
+image = images(32)
+trajectory = trajectories(512)
 sound = Networks(_sound_encoder, _sound_decoder)
-strided_sound = Networks(_strided_sound_encoder, _strided_sound_decoder)
-"""For the twin: MHD's own layers mix all bands at once and want more examples and epochs."""

@@ -6,7 +6,15 @@ from torch.distributions import Bernoulli, Laplace, Normal
 
 from mmbench.core import Modality
 from mmbench.models.architecture import Architecture, Likelihood, Networks, architectures
-from mmbench.models.networks import celebamask_hq, cub, generic, mhd, mnist_svhn, polymnist
+from mmbench.models.networks import (
+    celebamask_hq,
+    cub,
+    generic,
+    mhd,
+    mhd_mini,
+    mnist_svhn,
+    polymnist,
+)
 
 X = torch.rand(5, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 OUTPUT = torch.randn(5, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -41,7 +49,9 @@ FITS = [
     (mhd.image, Modality("x", "image", (1, 28, 28))),
     (mhd.trajectory, Modality("x", "trajectory", (200,))),
     (mhd.sound, Modality("x", "sound", (1, 32, 128))),
-    (mhd.strided_sound, Modality("x", "sound", (1, 32, 128))),
+    (mhd_mini.image, Modality("x", "image", (1, 28, 28))),
+    (mhd_mini.trajectory, Modality("x", "trajectory", (200,))),
+    (mhd_mini.sound, Modality("x", "sound", (1, 32, 128))),
     (polymnist.image, Modality("x", "image", (3, 28, 28))),
     (mnist_svhn.mnist, Modality("x", "image", (1, 28, 28))),
     (mnist_svhn.svhn, Modality("x", "image", (3, 32, 32))),
