@@ -44,7 +44,8 @@ STATES = {
     # On polymnist-mini MoPoE draws better than MVAE.
     "mixtures lose quality": ("holds", "fails"),
     "products use more modalities": ("holds", "holds"),
-    "MLD is coherent jointly": ("holds", "holds"),
+    # Seeds of polymnist-mini differ too much for three to tell.
+    "MLD is coherent jointly": ("holds", "undecided"),
     "MLD draws best or second best": ("holds", "holds"),
     "more inputs do not hurt MLD": ("holds", "holds"),
 }
