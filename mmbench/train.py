@@ -73,6 +73,14 @@ class Optimisation:
         fall = 0.5 * (1 + math.cos(math.pi * step / steps)) if self.schedule == "cosine" else 1.0
         return self.learning_rate * rise * fall
 
+    def newest(self, step: int) -> float:
+        """The weight of the parameters after a step, from 0, in the moving average.
+
+        The average is of the parameters after all steps so far, each `ema` times as much as the
+        next. Those before the first are not in it: in short training they would be much of it.
+        """
+        return (1 - self.ema) / (1 - self.ema ** (step + 1))
+
 
 class Trainer:
     """Minimises losses, one named stage after the other.
@@ -190,7 +198,7 @@ class Trainer:
                 optimiser.step()
                 if average:
                     with torch.no_grad():
-                        torch._foreach_lerp_(average, parameters, 1 - with_.ema)
+                        torch._foreach_lerp_(average, parameters, with_.newest(step))
                 finite &= torch.isfinite(value.detach())
                 step += 1
                 now = time.monotonic()

@@ -167,20 +167,25 @@ def test_clipping_clips(tmp_path):
     assert seen["norm 1000000.0"] <= 1 + 1e-5
 
 
-def test_ema_is_the_moving_average(tmp_path):
-    """Weights that grow by Adam's constant step: the average has a closed form."""
+@pytest.mark.parametrize("steps", [1, 3, 10])
+@pytest.mark.parametrize("decay", [0.5, 0.999])
+def test_ema_is_the_moving_average(tmp_path, decay, steps):
+    """Weights that grow by Adam's constant step: the average has a closed form.
+
+    What they were before the first step is not in it, however few steps there are.
+    """
     module = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(module.weight)
+    nn.init.constant_(module.weight, 7.0)
 
     def loss(rows, _):
         return -module.weight.sum()
 
-    how = Optimisation(epochs=10, batch_size=N, learning_rate=0.1, ema=0.5)
+    how = Optimisation(epochs=steps, batch_size=N, learning_rate=0.1, ema=decay)
     Trainer(tmp_path, 0, torch.device("cpu"), Progress(None)).minimise("fit", module, loss, N, how)
-    average = 0.0
-    for step in range(1, 11):
-        average = 0.5 * average + 0.5 * 0.1 * step
-    assert module.weight.item() == pytest.approx(average, rel=1e-4)
+    shares = [decay ** (steps - n) for n in range(1, steps + 1)]
+    values = [7 + 0.1 * n for n in range(1, steps + 1)]
+    average = sum(s * v for s, v in zip(shares, values, strict=True)) / sum(shares)
+    assert module.weight.item() == pytest.approx(average, rel=1e-5)
 
 
 def test_ema_keeps_no_history(tmp_path, monkeypatch):
