@@ -41,7 +41,7 @@ def test_three_seeds_of_one_protocol_are_measured(dataset, model):
 STATES = {
     "mixtures cohere from one": ("holds", "holds"),
     "products draw better": ("holds", "holds"),
-    # On mhd-mini MVAE's seeds differ too much for three to tell; on polymnist-mini MoPoE draws better.
+    # On mhd-mini seeds of MVAE differ too much to tell; on polymnist-mini MoPoE draws better.
     "mixtures lose quality": ("undecided", "fails"),
     "products use more modalities": ("holds", "holds"),
     # Seeds of polymnist-mini differ too much for three to tell.
