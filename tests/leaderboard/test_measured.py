@@ -9,12 +9,21 @@ from click.testing import CliRunner
 from mmbench.cli import main
 from mmbench.leaderboard.claims import verdicts
 from mmbench.protocol import digest, load, override, resolve
+from mmbench.registry import names
 from mmbench.store import find
 
 RECORDS = Path(__file__).parents[2] / "records"
 MEASURED = find(RECORDS)
 TWINS = ("mhd-mini", "polymnist-mini")
-MODELS = ("mld", "mvae", "mvtcae", "mmvae-elbo", "mopoe")
+MODELS = {
+    # All but the library's, and what needs attributes.
+    "mhd-mini": [
+        name
+        for name, entry in names("models").items()
+        if entry.value.startswith("mmbench.") and ":" not in name and name != "supervised"
+    ],
+    "polymnist-mini": ["mld", "mvae", "mvtcae", "mmvae-elbo", "mopoe"],
+}
 ABLATED = {
     "diff-mvae-star": ["models.diff-mvae-star.auxiliary=false", "evaluation.given=[0]"],
 }
@@ -29,8 +38,7 @@ def test_a_record_is_of_the_protocol_as_it_is_now(record):
     assert record.commit and not record.commit.endswith("dirty")
 
 
-@pytest.mark.parametrize("dataset", TWINS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("dataset", "model"), [(d, m) for d in TWINS for m in MODELS[d]])
 def test_three_seeds_of_one_protocol_are_measured(dataset, model):
     found = [r for r in MEASURED if (r.dataset, r.model) == (dataset, model)]
     counts = Counter(r.seed for r in found)
@@ -39,7 +47,8 @@ def test_three_seeds_of_one_protocol_are_measured(dataset, model):
 
 
 STATES = {
-    "mixtures cohere from one": ("holds", "holds"),
+    # On mhd-mini seeds of MMVAE differ too much to tell; MMVAE by the ELBO alone does cohere.
+    "mixtures cohere from one": ("undecided", "holds"),
     "products draw better": ("holds", "holds"),
     # On mhd-mini seeds of MVAE differ too much to tell; on polymnist-mini MoPoE draws better.
     "mixtures lose quality": ("undecided", "fails"),
@@ -59,8 +68,9 @@ def test_the_character_of_each_family_shows(claim):
 
 
 @pytest.mark.parametrize(("dataset", "claim", "state"), [
-    ("mhd-mini", "in-paint fails from fragile modalities", "undecided"),  # in so short a training
+    ("mhd-mini", "in-paint fails from fragile modalities", "undecided"),
     ("polymnist-mini", "MLD-Uni gains less from more inputs", "holds"),
+    ("mhd-mini", "guidance makes SBM-VAE coherent", "holds"),
 ])  # fmt: skip
 def test_mlds_variants_are_told_apart(dataset, claim, state):
     (found,) = [v for name, c, v in verdicts(MEASURED) if (name, c.name) == (dataset, claim)]
