@@ -11,10 +11,11 @@ function shortly(x) {
 }
 const spread = ({ mean, std }) => shortly(mean) + (std == null ? "" : ` ± ${shortly(std)}`);
 
-// How an axis is scaled for some points, and where their bars end.
-function scaled(points, key) {
+// How an axis is scaled for some points, and where their bars end. One of percentages begins at 0.
+function scaled(points, key, axis) {
   const values = points.map((p) => p[key].mean);
-  const log = d3.min(values) > 0 && d3.max(values) > 30 * d3.min(values);
+  const zero = axis.unit === "%";
+  const log = !zero && d3.min(values) > 0 && d3.max(values) > 30 * d3.min(values);
   // One value alone has no extent that an axis could show.
   const [first, last] = d3.extent(values);
   const domain = first === last && !log ? [first - (Math.abs(first) / 2 || 1),
@@ -22,9 +23,9 @@ function scaled(points, key) {
   const low = ({ [key]: { mean, std } }) => log ? Math.max(mean - std, mean / 10) : mean - std;
   return {
     mean: (p) => p[key].mean, low, high: (p) => p[key].mean + p[key].std,
-    domain, type: log ? "log" : "linear", tickFormat: log ? "~s" : undefined,
+    zero, domain, type: log ? "log" : "linear", tickFormat: log ? "~s" : undefined,
     bars: points.filter((p) => p[key].std != null),
-    label: (axis) => titled(axis) + (log ? ", logarithmic" : ""),
+    label: titled(axis) + (log ? ", logarithmic" : ""),
   };
 }
 
@@ -55,7 +56,7 @@ function drawPlane(dataset, shown, state, redraw) {
   const givens = [...new Set(found.points.map(({ given }) => given))];
   const given = givens.includes(state.given) ? state.given : givens[0];
   const points = found.points.filter((p) => p.given === given && shown(p.row));
-  const [x, y] = [scaled(points, "x"), scaled(points, "y")];
+  const [x, y] = [scaled(points, "x", across), scaled(points, "y", up)];
   const say = (p) => `${dataset.rows[p.row].label}, ${counted(given)}\n`
     + `${up.title} ${spread(p.y)}\n${across.title} ${spread(p.x)}`;
   return figure(`${up.title} and ${across.title}`, [
@@ -65,10 +66,10 @@ function drawPlane(dataset, shown, state, redraw) {
     choice("From", givens.map((one) => [one, counted(one)]), given, set("given")),
   ], points.length && ((width) => Plot.plot({
     ...frame(width, dataset),
-    x: { label: `${x.label(across)} →`, grid: true, nice: true, type: x.type, domain: x.domain,
-      ticks: Math.max(2, width / 100), tickFormat: x.tickFormat },
-    y: { label: `↑ ${y.label(up)}`, grid: true, nice: true, type: y.type, domain: y.domain, ticks: 5,
-      tickFormat: y.tickFormat, zero: up.unit === "%" },
+    x: { label: `${x.label} →`, grid: true, nice: true, type: x.type, domain: x.domain,
+      ticks: Math.max(2, width / 100), tickFormat: x.tickFormat, zero: x.zero },
+    y: { label: `↑ ${y.label}`, grid: true, nice: true, type: y.type, domain: y.domain, ticks: 5,
+      tickFormat: y.tickFormat, zero: y.zero },
     marks: [
       Plot.ruleY(x.bars, { x1: x.low, x2: x.high, y: y.mean, stroke: (p) => p.row }),
       Plot.ruleX(y.bars, { y1: y.low, y2: y.high, x: x.mean, stroke: (p) => p.row }),
@@ -82,7 +83,7 @@ function drawCurves(dataset, shown, state, redraw) {
   const { y: up, series } = state.of;
   const found = series.find(({ target }) => target === state.target) ?? series[0];
   const points = found.points.filter((p) => shown(p.row));
-  const y = scaled(points, "y");
+  const y = scaled(points, "y", up);
   const given = (p) => p.given;
   const numbers = [...new Set(points.map(given))].sort((a, b) => a - b);
   const say = (p) => `${dataset.rows[p.row].label}, ${counted(p.given)}\n`
@@ -95,8 +96,8 @@ function drawCurves(dataset, shown, state, redraw) {
     ...frame(width, dataset),
     x: { label: "Given modalities →", ticks: numbers, tickFormat: (k) => k || "joint",
       domain: [numbers[0] - 0.15, numbers.at(-1) + 0.15] },
-    y: { label: `↑ ${y.label(up)}`, grid: true, nice: true, type: y.type, domain: y.domain, ticks: 5,
-      tickFormat: y.tickFormat, zero: up.unit === "%" },
+    y: { label: `↑ ${y.label}`, grid: true, nice: true, type: y.type, domain: y.domain, ticks: 5,
+      tickFormat: y.tickFormat, zero: y.zero },
     marks: [
       // Joint generation stands apart: scored as a whole, it is not the same quantity.
       Plot.line(points.filter(given), { x: given, y: y.mean, z: (p) => p.row,

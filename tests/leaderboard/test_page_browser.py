@@ -34,9 +34,11 @@ PHONE = {"viewport": {"width": 320, "height": 640}, "has_touch": True}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Two data sets and a hostile one; one run of the first has a picture."""
+    """Three data sets and a hostile one; one run of the first has a picture."""
     folder = tmp_path_factory.mktemp("page")
-    fill(folder / "results", [*toy(), record("mvae", dataset="second set", references=())])
+    wide = [record("mld", dataset="wide", level=90), record("mvae", dataset="wide", level=1)]
+    second = record("mvae", dataset="second set", references=())
+    fill(folder / "results", [*toy(), second, *wide])
     picture((folder / "results" / place(toy()[1])).with_suffix(".png"))
     (folder / "results" / "x" / "y").mkdir(parents=True)
     write(hostile(), folder / "results" / "x" / "y" / "0.json")
@@ -98,8 +100,8 @@ def test_every_data_set_is_shown_without_an_error(opened):
     page = opened("")
     links = page.locator("#datasets a")
     assert page.locator("main h2").text_content() == "toy"  # the one with the most runs
-    assert links.count() == 3
-    for i in range(3):
+    assert links.count() == 4
+    for i in range(4):
         links.nth(i).click()
         name = links.nth(i).text_content()
         page.wait_for_function("name => document.querySelector('h2').textContent === name",
@@ -194,6 +196,19 @@ def test_charts_speak_and_are_walked_by_arrow_keys(opened):
     assert page.locator("#charts figure").nth(0).get_by_text("FMD").count()
     assert points(page, 0) != before
     assert all(", given 1," in p for p in points(page, 0))
+
+
+def test_points_far_apart_lie_within_the_charts(opened):
+    page = opened("#/wide")
+    for figure in (0, 1):
+        assert points(page, figure)
+        chart = page.locator("#charts figure").nth(figure)
+        frame = chart.locator("svg").first.bounding_box()
+        for point in chart.locator("[role=img]").all():
+            box = point.bounding_box()
+            assert box, point.get_attribute("aria-label")
+            for start, length in (("x", "width"), ("y", "height")):
+                assert 0 < box[start] + box[length] / 2 - frame[start] < frame[length]
 
 
 def test_a_picture_shows_the_subset_that_is_picked(opened):
