@@ -23,9 +23,10 @@ function scaled(points, key, axis) {
   const low = ({ [key]: { mean, std } }) => log ? Math.max(mean - std, mean / 10) : mean - std;
   return {
     mean: (p) => p[key].mean, low, high: (p) => p[key].mean + p[key].std,
-    zero, domain, type: log ? "log" : "linear", tickFormat: log ? "~s" : undefined,
     bars: points.filter((p) => p[key].std != null),
     label: titled(axis) + (log ? ", logarithmic" : ""),
+    options: { grid: true, nice: true, zero, domain, type: log ? "log" : "linear",
+      tickFormat: log ? "~s" : undefined },
   };
 }
 
@@ -66,10 +67,8 @@ function drawPlane(dataset, shown, state, redraw) {
     choice("From", givens.map((one) => [one, counted(one)]), given, set("given")),
   ], points.length && ((width) => Plot.plot({
     ...frame(width, dataset),
-    x: { label: `${x.label} →`, grid: true, nice: true, type: x.type, domain: x.domain,
-      ticks: Math.max(2, width / 100), tickFormat: x.tickFormat, zero: x.zero },
-    y: { label: `↑ ${y.label}`, grid: true, nice: true, type: y.type, domain: y.domain, ticks: 5,
-      tickFormat: y.tickFormat, zero: y.zero },
+    x: { ...x.options, label: `${x.label} →`, ticks: Math.max(2, width / 100) },
+    y: { ...y.options, label: `↑ ${y.label}`, ticks: 5 },
     marks: [
       Plot.ruleY(x.bars, { x1: x.low, x2: x.high, y: y.mean, stroke: (p) => p.row }),
       Plot.ruleX(y.bars, { y1: y.low, y2: y.high, x: x.mean, stroke: (p) => p.row }),
@@ -96,8 +95,7 @@ function drawCurves(dataset, shown, state, redraw) {
     ...frame(width, dataset),
     x: { label: "Given modalities →", ticks: numbers, tickFormat: (k) => k || "joint",
       domain: [numbers[0] - 0.15, numbers.at(-1) + 0.15] },
-    y: { label: `↑ ${y.label}`, grid: true, nice: true, type: y.type, domain: y.domain, ticks: 5,
-      tickFormat: y.tickFormat, zero: y.zero },
+    y: { ...y.options, label: `↑ ${y.label}`, ticks: 5 },
     marks: [
       // Joint generation stands apart: scored as a whole, it is not the same quantity.
       Plot.line(points.filter(given), { x: given, y: y.mean, z: (p) => p.row,

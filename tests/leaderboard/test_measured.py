@@ -72,7 +72,7 @@ def test_the_character_of_each_family_shows(claim):
     ("polymnist-mini", "MLD-Uni gains less from more inputs", "holds"),
     ("mhd-mini", "guidance makes SBM-VAE coherent", "holds"),
 ])  # fmt: skip
-def test_mlds_variants_are_told_apart(dataset, claim, state):
+def test_variants_of_a_method_are_told_apart(dataset, claim, state):
     (found,) = [v for name, c, v in verdicts(MEASURED) if (name, c.name) == (dataset, claim)]
     assert found.state == state, found
 
