@@ -180,8 +180,15 @@ class LatentDiffusion(LatentModel):
     def fit(self, train: Split, trainer: Trainer) -> None:
         """Trains the autoencoders, then the score network on their latents.
 
-        An example that lacks modalities counts with those that it has.
+        An example that lacks modalities counts with those that it has. A score network narrower
+        than the latents is told of: the noise of all of them does not pass through it.
         """
+        D, width = len(self.latents_mean), self.score_network.inward.out_features
+        if width < D:
+            trainer.progress.say(
+                f"width is {width}, less than the {D} latents, whose noise the score network "
+                "cannot tell in full: expect poor samples"
+            )
         for m in self.names:
             self._fit_autoencoder(m, train, trainer)
         examples = None

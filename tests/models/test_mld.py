@@ -1,3 +1,5 @@
+import io
+
 import pytest
 import torch
 from torch import nn
@@ -110,6 +112,14 @@ def test_incomplete_examples_teach_what_they_have(toy, tmp_path):
     torch.testing.assert_close(z.std(0), torch.ones(1), atol=1e-3, rtol=0)
     x = toy.test.batch(torch.arange(5), ["image"])
     assert model.generate(x, ["sound"], 5, stream(0, "g"))["sound"].isfinite().all()
+
+
+@pytest.mark.parametrize(("width", "told"), [(8, True), (12, False)])
+def test_a_network_narrower_than_the_latents_is_told_of(toy, tmp_path, width, told):
+    says = io.StringIO()
+    trainer = Trainer(tmp_path, 0, torch.device("cpu"), Progress(says))
+    mld(toy, width=width).fit(toy.train, trainer)
+    assert ("width is 8, less than the 10 latents" in says.getvalue()) == told
 
 
 def test_an_autoencoder_can_be_trained_otherwise(toy):
