@@ -21,6 +21,9 @@ axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright",
     reason="needs axe-playwright-python: pip install 'mmbench[page-tests]'",
 )
+# Not page.wait_for_function: it asks again by eval, which the page forbids.
+expect = playwright.expect
+expect.set_options(timeout=60_000)
 CHROMIUM = os.environ.get("MMBENCH_CHROMIUM") or shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
     not CHROMIUM, reason="needs Chromium: apt-get install chromium, or MMBENCH_CHROMIUM=FILE"
@@ -104,8 +107,7 @@ def test_every_data_set_is_shown_without_an_error(opened):
     for i in range(4):
         links.nth(i).click()
         name = links.nth(i).text_content()
-        page.wait_for_function("name => document.querySelector('h2').textContent === name",
-                               arg=name)  # fmt: skip
+        expect(page.locator("main h2")).to_have_text(name)
         assert " ".join(name.split()) in page.title()
         assert links.nth(i).get_attribute("aria-current") == "page"
         assert page.locator("#datasets a[aria-current]").count() == 1
@@ -117,14 +119,14 @@ def test_a_data_set_is_switched_from_the_keyboard_and_has_an_address(opened):
     link = page.get_by_role("link", name="second set")
     link.focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('h2').textContent === 'second set'")
+    expect(page.locator("main h2")).to_have_text("second set")
     assert link.evaluate("a => a === document.activeElement")
     assert page.get_by_role("status").filter(has_text="second set is shown").count() == 1
     assert set(labels(page, "scores")) == {"mvae"}
     page.go_back()
-    page.wait_for_function("document.querySelector('h2').textContent === 'toy'")
+    expect(page.locator("main h2")).to_have_text("toy")
     page.goto(page.url.split("#")[0] + "#/second%20set/claims")
-    page.wait_for_function("document.querySelector('h2').textContent === 'second set'")
+    expect(page.locator("main h2")).to_have_text("second set")
     assert page.locator("#claims").is_visible()
 
 
@@ -238,7 +240,7 @@ def test_claims_and_provenance_are_told(opened, site):
     for _ in range(2):  # the second time, the address is already that
         page.evaluate("scrollTo(0, 0)")
         page.locator("#scores tbody").get_by_role("link", name="2 seeds").first.click()
-        page.wait_for_function("document.getElementById('runs').getBoundingClientRect().top < 900")
+        expect(page.locator("#runs")).to_be_in_viewport()
     run = page.locator("#runs tbody tr").first
     for text in ("70", "1,000", "d" * 12, "c" * 12, "torch 2.4", "cpu"):
         assert run.get_by_text(text).count(), text
@@ -254,7 +256,7 @@ def test_names_of_strangers_are_text(opened):
     page = opened("")
     page.evaluate("void (window.hacked = () => { window.was_hacked = true; })")
     page.locator("#datasets a").first.click()
-    page.wait_for_function("document.querySelector('h2').textContent !== 'toy'")
+    expect(page.locator("main h2")).not_to_have_text("toy")
     shown = page.locator("main h2").text_content()
     assert shown.startswith(HOSTILE[:40])
     for title in page.locator("#scores .radios label").all():
