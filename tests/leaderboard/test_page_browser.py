@@ -99,6 +99,13 @@ def points(page, figure):
     return [p.get_attribute("aria-label") for p in chart.locator("[role=img]").all()]
 
 
+def expect_heading(page, name):
+    """Waits for a data set's heading, to the very spaces, which `to_have_text` leaves out."""
+    heading = page.locator("main h2")
+    expect(heading).to_have_text(name)
+    assert heading.text_content() == name
+
+
 def test_every_data_set_is_shown_without_an_error(opened):
     page = opened("")
     links = page.locator("#datasets a")
@@ -107,7 +114,7 @@ def test_every_data_set_is_shown_without_an_error(opened):
     for i in range(4):
         links.nth(i).click()
         name = links.nth(i).text_content()
-        expect(page.locator("main h2")).to_have_text(name)
+        expect_heading(page, name)
         assert " ".join(name.split()) in page.title()
         assert links.nth(i).get_attribute("aria-current") == "page"
         assert page.locator("#datasets a[aria-current]").count() == 1
@@ -119,14 +126,14 @@ def test_a_data_set_is_switched_from_the_keyboard_and_has_an_address(opened):
     link = page.get_by_role("link", name="second set")
     link.focus()
     page.keyboard.press("Enter")
-    expect(page.locator("main h2")).to_have_text("second set")
+    expect_heading(page, "second set")
     assert link.evaluate("a => a === document.activeElement")
     assert page.get_by_role("status").filter(has_text="second set is shown").count() == 1
     assert set(labels(page, "scores")) == {"mvae"}
     page.go_back()
-    expect(page.locator("main h2")).to_have_text("toy")
+    expect_heading(page, "toy")
     page.goto(page.url.split("#")[0] + "#/second%20set/claims")
-    expect(page.locator("main h2")).to_have_text("second set")
+    expect_heading(page, "second set")
     assert page.locator("#claims").is_visible()
 
 
