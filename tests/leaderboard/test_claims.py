@@ -288,6 +288,14 @@ def test_the_command_prints_text(folder):
     ]  # fmt: skip
 
 
+def test_what_nothing_compares_is_one_line(tmp_path):
+    write(record("nexus", dataset="alone"), tmp_path / "alone" / "nexus" / "0.json")
+    count = len(verdicts([record("nexus", dataset="alone")]))
+    assert said("--results", tmp_path).splitlines() == [
+        f"alone: all {count} claims not run: no results that they compare"
+    ]
+
+
 def test_the_command_prints_markdown(folder):
     lines = said("--results", folder, "--format", "markdown").splitlines()
     assert len(lines) == 2 + 2 * len(EVERYWHERE)

@@ -46,6 +46,16 @@ def test_three_seeds_of_one_protocol_are_measured(dataset, model):
     assert len({r.protocol_hash for r in found}) == 1
 
 
+ALL = [name for name in names("datasets") if "-mini" in name]
+
+
+@pytest.mark.parametrize("dataset", ALL)
+def test_a_twin_has_a_model_of_each_family_on_the_same_data(dataset):
+    found = [r for r in MEASURED if r.dataset == dataset]
+    assert {r.model for r in found} >= {"mld", "mvtcae", "mopoe", "diff-mvae-star"}
+    assert len({r.data for r in found}) == 1
+
+
 def test_pictures_lie_beside_their_records():
     pictures = list(RECORDS.rglob("*.png"))
     assert pictures and all(p.with_suffix(".json").exists() for p in pictures)
