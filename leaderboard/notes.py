@@ -31,6 +31,9 @@ def notes(metric: str, runs: Runs) -> Iterable[str]:
         for row, of, _ in runs
     )
     yield "Protocol: " + told_apart((row, of[0].protocol_hash) for row, of, _ in runs)
+    yield "Data: " + told_apart((row, of[0].data[:16]) for row, of, _ in runs)
+    if len({of[0].data for _, of, _ in runs}) > 1:
+        yield "Other data: such rows learnt from, and are compared with, other examples"
     networks = {
         target: told_apart(
             (row, _list(s.extractor for s in scores if s.target == target and s.extractor))

@@ -337,6 +337,13 @@ def test_notes_say_what_makes_numbers_comparable():
     assert "Measured with: inception f9f (a); inception 000 (b)" in said
 
 
+def test_notes_say_which_rows_are_of_other_examples():
+    others = [record(m, 0, fid(1.0), data=16 * d) for m, d in (("a", "d"), ("b", "d"), ("c", "f"))]
+    said = notes(*others)
+    assert f"Data: {16 * 'd'} (a, b); {16 * 'f'} (c)\nOther data: such rows" in said
+    assert "Other data" not in notes(*others[:2])
+
+
 def test_what_samples_from_elsewhere_cost_is_not_known():
     sent = record("b", 0, coherence(80.0), evaluations=0, samples="f" * 64)
     found = table(record("a", 0, coherence(80.0), evaluations=70), sent)
@@ -367,7 +374,7 @@ SMALL = (
     record("mvae", 0, coherence(40.0, extractor="lenet"),
            coherence(None, ["image"], "sound", n=0, reason="no classifier")),
 )  # fmt: skip
-HASH = SMALL[0].protocol_hash
+HASH, DATA = SMALL[0].protocol_hash, "d" * 16
 
 
 def test_markdown():
@@ -386,6 +393,7 @@ Seeds: 0, 1 (mld); 0 (mvae)<br>
 Samples N: 1,000<br>
 Network evaluations per sample: 1<br>
 Protocol: {HASH}<br>
+Data: {DATA}<br>
 Measured with: lenet
 """
     assert render([table(*SMALL)], ".md") == expected
@@ -408,6 +416,7 @@ Seeds: 0, 1 (mld); 0 (mvae)
 Samples N: 1,000
 Network evaluations per sample: 1
 Protocol: {HASH}
+Data: {DATA}
 Measured with: lenet
 """
     assert render([table(*SMALL)], "terminal") == expected
@@ -435,6 +444,7 @@ Seeds: 0, 1 (mld); 0 (mvae) \\
 Samples N: 1,000 \\
 Network evaluations per sample: 1 \\
 Protocol: {HASH} \\
+Data: {DATA} \\
 Measured with: lenet
 \end{{minipage}}
 \end{{table}}
