@@ -53,7 +53,7 @@ ALL = [name for name in names("datasets") if "-mini" in name]
 def test_a_twin_has_a_model_of_each_family_on_the_same_data(dataset):
     found = [r for r in MEASURED if r.dataset == dataset]
     wanted = {"mld", "mvtcae", "mopoe"}
-    # Where patches are of 4 x 4 pixels its U-Nets draw noise (docs/diffusion-decoders.md).
+    # Where patches are of 4 x 4 pixels narrow U-Nets drew noise (docs/diffusion-decoders.md).
     if dataset not in ("celebamask-mini", "cub-mini"):
         wanted |= {"diff-mvae-star"}
     assert {r.model for r in found} >= wanted
