@@ -103,7 +103,10 @@ def test_variants_of_a_method_are_told_apart(dataset, claim, state):
 ])  # fmt: skip
 def test_diffusion_decoders_are_judged_on_faces(claim, state):
     measured = [r for r in MEASURED if r.dataset == "celebamask-mini-32"]
-    (found,) = [v for _, c, v in verdicts(measured) if c.name == claim]
+    # Where a claim compares a model of one seed, nothing is decided.
+    seeds = Counter(r.model for r in measured)
+    records = [r for r in measured if seeds[r.model] >= 3]
+    (found,) = [v for _, c, v in verdicts(records) if c.name == claim]
     assert found.state == state, found
 
 
