@@ -121,7 +121,19 @@ class DiffMVAE(MoPoE):
         return max(1, sum(self._decoder(m).sampler.evaluations for m in self.diffused))
 
     def fit(self, train: Split, trainer: Trainer) -> None:
-        """Trains encoders and decoders on one ELBO, then the auxiliary score model on z."""
+        """Trains encoders and decoders on one ELBO, then the auxiliary score model on z.
+
+        A U-Net narrower than a patch is told of: the noise of all its numbers does not pass
+        through the first level.
+        """
+        width = self.unet.channels[0]
+        for m in self.diffused:
+            numbers = self.architectures[m].modality.shape[0] * self.unet.patch**2
+            if width < numbers:
+                trainer.progress.say(
+                    f"unet.channels begins with {width}, less than the {numbers} numbers of a "
+                    f"patch of {m}, whose noise the U-Net cannot tell in full: expect poor samples"
+                )
         super().fit(train, trainer)
         q = self._posteriors(train)
         self.score_model.standardise(q)

@@ -1,5 +1,6 @@
 """Diff-MVAE: its objective, its auxiliary model, and generation."""
 
+import io
 import math
 import sys
 from itertools import product
@@ -198,6 +199,17 @@ def test_training_lowers_the_loss_and_reaches_every_network(tmp_path, kind):
         for c in (z, z.roll(1, 0))
     )
     assert right > wrong  # the diffusion reads z
+
+
+@pytest.mark.parametrize(("channels", "told"), [(8, True), (12, False)])
+def test_a_u_net_narrower_than_a_patch_is_told_of(tmp_path, channels, told):
+    says = io.StringIO()
+    x = examples(16)
+    model = make(unet=UNet([channels, 16], 1, groups=4, patch=2))
+    model.fit(Split(x), Trainer(tmp_path, 0, torch.device("cpu"), Progress(says)))
+    narrow = "begins with 8, less than the 12 numbers of a patch of image"
+    assert (narrow in says.getvalue()) == told
+    assert "patch of mask" not in says.getvalue()
 
 
 def test_what_is_drawn_follows_what_is_given(tmp_path):
