@@ -1,4 +1,10 @@
-"""Procedural twins of the papers' data sets: nothing to download, seconds to make."""
+"""Procedural twins of the papers' data sets: nothing to download, seconds to make.
+
+Products and functions such as exp differ in the last bits from processor to processor, by vector
+width and by BLAS. They are taken in double precision, and what comes of them is rounded
+afterwards, to float32 or to a byte: so the same bits are made everywhere, and results of different
+machines are results on the same data.
+"""
 
 from collections.abc import Mapping
 

@@ -173,7 +173,8 @@ def write(digits: Integers, hands: Writers, rng: np.random.Generator) -> tuple[F
     for digit, forms in enumerate(GLYPHS):
         for i, glyph in enumerate(forms):
             rows = np.flatnonzero((digits == digit) & (form == i))
-            path[rows] = glyph.curve @ (glyph.knots + wobble[rows, : len(glyph.knots)])
+            knots = glyph.knots + wobble[rows, : len(glyph.knots)]
+            path[rows] = glyph.curve.astype(float) @ knots
 
     smooth = gaussian_filter1d(path, 5, axis=1, mode="nearest")
     path += hands.rounding[:, None, None] * (smooth - path)
@@ -187,8 +188,9 @@ def write(digits: Integers, hands: Writers, rng: np.random.Generator) -> tuple[F
     x = (x - 0.5) * (hands.aspect[:, None] * (1 + normal(0.06)))
     y = y - 0.5
     x = x + y * (hands.slant[:, None] + normal(0.04))
-    turn = normal(0.04)
-    path = np.stack([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)], -1)
+    turn = normal(0.04).astype(float)
+    c, s = np.cos(turn).astype(np.float32), np.sin(turn).astype(np.float32)
+    path = np.stack([x * c - y * s, x * s + y * c], -1)
     path = path * (hands.height[:, None] * (1 + normal(0.04)))[..., None]
     middle = (path.max(1, keepdims=True) + path.min(1, keepdims=True)) / 2
     place = rng.normal(0, 0.02, (n, 1, 2)).clip(-0.05, 0.05).astype(np.float32)
@@ -224,8 +226,8 @@ def ink(path: Floats, width: Floats, pixels: int = PIXELS) -> Floats:
     centre = ((np.arange(pixels) + 0.5) / pixels).astype(np.float32)
 
     def tip(z: Floats, at: Floats) -> Floats:  # (N, P), (pixels,) -> (N, P, pixels)
-        density: Floats = np.exp(-(((at - z[..., None]) / width[:, None, None]) ** 2) / 2)
-        return density
+        off = (at - z[..., None]) / width[:, None, None]
+        return np.exp(-(off.astype(float) ** 2) / 2).astype(np.float32)
 
     gap = np.hypot(*np.moveaxis(np.diff(path, axis=1), -1, 0))
     share = np.zeros(path.shape[:2], np.float32)  # the length of path that a point stands for
@@ -233,6 +235,6 @@ def ink(path: Floats, width: Floats, pixels: int = PIXELS) -> Floats:
     share[:, :-1] += gap / 2
     share /= width[:, None] * np.sqrt(2 * np.pi)
     rows = tip(path[..., 1], centre[::-1]) * share[..., None]
-    exposure = rows.transpose(0, 2, 1) @ tip(path[..., 0], centre)
+    exposure = rows.transpose(0, 2, 1).astype(float) @ tip(path[..., 0], centre).astype(float)
     picture: Floats = 1 - np.exp(-3.5 * exposure)
     return picture

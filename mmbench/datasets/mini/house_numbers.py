@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from mmbench.datasets.mini.typefaces import CELLS, COLUMNS, ROWS, Face, fields
 
 PIXELS = 32
-Floats = NDArray[np.float32]
+Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Uniform = Callable[[float, float], Floats]
 
 _HUES = (0.6, 0.25, 0.15)
-_CENTRE = (np.arange(PIXELS, dtype=np.float32) + 0.5) - PIXELS / 2
+_CENTRE = (np.arange(PIXELS) + 0.5) - PIXELS / 2
 _X, _Y = np.meshgrid(_CENTRE, _CENTRE)  # in pixels from the middle, y downwards
 
 
@@ -42,7 +42,7 @@ class Numerals:
     def of(faces: list[Face]) -> Numerals:
         """The digits of the given typefaces."""
         advance = [max(f.aspect, 0.5) + f.weight + 0.04 for f in faces]
-        return Numerals(fields(faces), np.array(advance, np.float32))
+        return Numerals(fields(faces), np.array(advance))
 
     def distance(self, face: Integers, digit: Integers, x: Floats, y: Floats) -> Floats:
         """Distance from a digit's edge, in heights, negative inside.
@@ -83,7 +83,7 @@ def photograph(
         (N, 3, PIXELS, PIXELS), RGB in [0, 1].
     """
     n = len(digits)
-    uniform: Uniform = lambda low, high: rng.uniform(low, high, (n, 1, 1)).astype(np.float32)
+    uniform: Uniform = lambda low, high: rng.uniform(low, high, (n, 1, 1))
     chance: Callable[[float], Bools] = lambda p: rng.random((n, 1, 1)) < p
     height = uniform(17.5, 26)
     distance = _number(digits, faces, height, numerals, rng) * height  # now in pixels
@@ -108,7 +108,7 @@ def photograph(
     picture *= (1 + uniform(0, 0.5) * light)[:, None] * (uniform(0.55, 1.08)[:, None])
     picture += uniform(0.0, 0.14)[:, None]  # haze
     picture = _blurred(picture, uniform(0.3, 1.4)[:, 0, 0])
-    picture += rng.standard_normal(picture.shape, np.float32) * uniform(0.0, 0.035)[:, None]
+    picture += rng.standard_normal(picture.shape) * uniform(0.0, 0.035)[:, None]
     return picture.clip(0, 1)
 
 
@@ -122,7 +122,7 @@ def _number(
     n = len(digits)
 
     def normal(deviation: float) -> Floats:
-        return rng.normal(0, deviation, (n, 1, 1)).astype(np.float32)
+        return rng.normal(0, deviation, (n, 1, 1))
 
     turn, lean = normal(0.07), normal(0.08)
     x, y = _X - normal(1.0).clip(-2, 2), _Y - normal(0.9).clip(-2, 2)
@@ -134,7 +134,7 @@ def _number(
     space = numerals.advance[faces][:, None, None] + rng.uniform(-0.06, 0.12, (n, 1, 1))
     for side in (-1, 1):
         there = np.flatnonzero(rng.random(n) < 0.55)
-        step = (side * space[there]).astype(np.float32)
+        step = side * space[there]
         other = rng.integers(0, 10, len(there))
         jump = normal(0.02)[there]
         found = numerals.distance(faces[there], other, x[there] - step, y[there] - jump)
@@ -146,11 +146,11 @@ def _colours(n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Of the digits and of the walls, (N, 3) each, told apart by their lightness."""
     wall = _palette(n, rng)
     paint = _palette(n, rng)
-    light = rng.uniform(0.12, 0.9, (n, 1)).astype(np.float32)
-    gap = rng.uniform(0.24, 0.75, (n, 1)).astype(np.float32)
+    light = rng.uniform(0.12, 0.9, (n, 1))
+    gap = rng.uniform(0.24, 0.75, (n, 1))
     up = np.where(rng.random((n, 1)) < 0.5, 1, -1)
     up = np.where(light + gap > 0.98, -1, np.where(light - gap < 0.02, 1, up))
-    other = (light + up * gap).clip(0.02, 0.98).astype(np.float32)
+    other = (light + up * gap).clip(0.02, 0.98)
     return _lit(paint, other), _lit(wall, light)
 
 
@@ -160,7 +160,7 @@ def _palette(n: int, rng: np.random.Generator) -> Floats:
     middle, spread = np.array([(0.4, 0.35), (3.9, 0.35), (2.3, 0.6)])[rng.choice(3, n, p=_HUES)].T
     angle = rng.normal(middle, spread)[:, None] - np.array([0, 2, 4]) * np.pi / 3
     strength = 0.3 * rng.beta(1, 2, (n, 1))
-    hue: Floats = (np.cos(angle) * strength).astype(np.float32)
+    hue: Floats = np.cos(angle) * strength
     return hue
 
 
@@ -171,8 +171,8 @@ def _lit(hue: Floats, light: Floats) -> Floats:
 
 def _tone(wall: Floats, rng: np.random.Generator) -> Floats:
     """Colours near those of the walls (N, 3)."""
-    near: Floats = wall * rng.uniform(0.7, 1.25, (len(wall), 1)).astype(np.float32)
-    return (near + rng.normal(0, 0.02, wall.shape).astype(np.float32)).clip(0, 1)
+    near: Floats = wall * rng.uniform(0.7, 1.25, (len(wall), 1))
+    return (near + rng.normal(0, 0.02, wall.shape)).clip(0, 1)
 
 
 def _surface(n: int, uniform: Uniform, chance: Callable[[float], Bools]) -> Floats:
@@ -180,7 +180,7 @@ def _surface(n: int, uniform: Uniform, chance: Callable[[float], Bools]) -> Floa
 
     Plaster waves; boards and bricks have dark joints.
     """
-    out = np.ones((n, PIXELS, PIXELS), np.float32)
+    out = np.ones((n, PIXELS, PIXELS))
     for longest in (20, 12, 7):
         turn, length, phase = uniform(-np.pi, np.pi), uniform(5, longest), uniform(0, 6.28)
         wave = np.sin((_X * np.cos(turn) + _Y * np.sin(turn)) * (6.28 / length) + phase)

@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 
 from mmbench.core import Spectrogram
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 RATE = 16_000  # samples a second
 SAMPLES = RATE  # of one sound
@@ -54,10 +54,10 @@ def mel_matrix() -> csr_array:
     low, middle, high = ends[:-2], ends[1:-1], ends[2:]
     hz = np.fft.rfftfreq(FFT, 1 / RATE)
     bands = np.minimum((hz - low) / (middle - low), (high - hz) / (high - middle)).clip(0)
-    return csr_array((bands / bands.sum(1, keepdims=True)).astype(np.float32))
+    return csr_array(bands / bands.sum(1, keepdims=True))
 
 
-def mel_power(waves: Floats) -> Floats:
+def mel_power(waves: NDArray[np.float32]) -> Floats:
     """Mean power in each band and frame.
 
     Args:
@@ -66,7 +66,7 @@ def mel_power(waves: Floats) -> Floats:
     Returns:
         (N, FRAMES, BANDS), linear; a full-scale sine has about 1 at its frequency.
     """
-    window = np.zeros(FFT, np.float32)
+    window = np.zeros(FFT)
     window[(FFT - WINDOW) // 2 :][:WINDOW] = hann(WINDOW, sym=False)
     window *= 2 / window.sum()
     padded = np.pad(waves, ((0, 0), (FFT // 2, FFT)))

@@ -27,7 +27,7 @@ from mmbench.seeds import derive
 NAME = "mhd-mini"
 SEED = 2022
 TRAIN, TEST = 12_000, 1_000
-FORMAT = 1
+FORMAT = 2
 """Rises with every change of the content, so that what is in a cache is made again."""
 
 Part = Literal["train", "test"]

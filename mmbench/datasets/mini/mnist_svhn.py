@@ -28,7 +28,7 @@ NAME = "mnist-svhn-mini"
 SEED = 2019
 TRAIN, TEST = 10_000, 1_000
 PAIRINGS = 5
-FORMAT = 1
+FORMAT = 2
 """Rises with every change of the content, so that what is in a cache is made again."""
 
 WRITERS = {"train": 200, "test": 40}

@@ -18,7 +18,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from mmbench.datasets.mini.mel import RATE, SAMPLES, band_hertz, mel_power
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Waves = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 STEP = 80  # samples between two settings of the resonators: 5 ms, as in Klatt 1980
@@ -72,7 +73,7 @@ _WORDS = (
 )
 # fmt: on
 _NAMES = list(_PHONEMES)
-_TABLE = np.array(list(_PHONEMES.values()), np.float32)
+_TABLE = np.array(list(_PHONEMES.values()), np.float64)
 _LENGTH = 2 + max(len(word.split()) for word in _WORDS)
 _SPELLED = np.array(
     [
@@ -133,10 +134,10 @@ def draw_speakers(count: int, rng: np.random.Generator) -> Speakers:
         timing=spread(0.2, phonemes),
         colour=rng.uniform(-4, 4, count),
     )
-    return Speakers(**{name: habit.astype(np.float32) for name, habit in habits.items()})
+    return Speakers(**habits)
 
 
-def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Floats:
+def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Waves:
     """Says one digit with each voice.
 
     Args:
@@ -152,7 +153,7 @@ def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Float
     row = np.arange(n)[:, None]
     seconds = _durations(said, voices.timing[row, said] * voices.rate[:, None], rng)
     ends = np.cumsum(seconds, axis=1)
-    time = np.arange(_STEPS, dtype=np.float32) * (STEP / RATE)
+    time = np.arange(_STEPS) * (STEP / RATE)
     at = (time[:, None, None] >= ends[:, :-1]).sum(-1)  # (T, N): which phoneme is under way
 
     value = _TABLE[said]  # (N, L, 12)
@@ -177,12 +178,12 @@ def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Float
         voices,
         rng,
     )
-    loudness = 0.9 * 10 ** (-rng.uniform(0, 14, (n, 1)).astype(np.float32) / 20)
-    wave *= loudness / np.abs(wave).max(1, keepdims=True)
+    loudness = 0.9 * 10 ** (-rng.uniform(0, 14, (n, 1)) / 20)
+    wave *= (loudness / np.abs(wave).max(1, keepdims=True)).astype(np.float32)
     return wave
 
 
-def record(waves: Floats, voices: Speakers, rng: np.random.Generator) -> Floats:
+def record(waves: Waves, voices: Speakers, rng: np.random.Generator) -> Floats:
     """Mel power (N, FRAMES, BANDS) of the waves as a microphone in a room takes it.
 
     The room's noise is added as its expected power, a smooth floor: its chance fluctuations would
@@ -201,7 +202,8 @@ def record(waves: Floats, voices: Speakers, rng: np.random.Generator) -> Floats:
     response += uniform(-8, 8) * bump(0.8)
     noise = uniform(-67, -54) - uniform(0, 3) * octaves + uniform(0, 8) * bump(0.8)
     gain, floor = (10 ** (decibels / 10)[:, None] for decibels in (response, noise))
-    return mel_power(waves) * gain.astype(np.float32) + floor.astype(np.float32)
+    power: Floats = mel_power(waves) * gain + floor
+    return power
 
 
 def _durations(said: Integers, factor: Floats, rng: np.random.Generator) -> Floats:
@@ -214,8 +216,7 @@ def _durations(said: Integers, factor: Floats, rng: np.random.Generator) -> Floa
     seconds *= np.minimum(1, _LONGEST / length)[:, None]
     slack = 0.96 - seconds.sum(1)
     seconds[:, 0] = 0.02 + slack * rng.uniform(0, 1, n)
-    rounded: Floats = seconds.astype(np.float32)
-    return rounded
+    return seconds
 
 
 def _pitch(
@@ -225,11 +226,11 @@ def _pitch(
     n = len(ends)
     begin, end = ends[:, 0], ends[np.arange(n), last]
     through = ((time[:, None] - begin) / (end - begin)).clip(0, 1)
-    slope = rng.normal(-0.2, 0.25, n).astype(np.float32)
-    arch = rng.normal(0.08, 0.06, n).astype(np.float32)
-    waver = gaussian_filter1d(rng.standard_normal((len(time), n), np.float32), 3, axis=0)
+    slope = rng.normal(-0.2, 0.25, n)
+    arch = rng.normal(0.08, 0.06, n)
+    waver = gaussian_filter1d(rng.standard_normal((len(time), n)), 3, axis=0)
     melody = slope * (through - 0.5) + arch * np.sin(np.pi * through) + 0.03 * waver
-    hertz: Floats = voices.pitch * np.exp(melody + rng.normal(0, 0.12, n).astype(np.float32))
+    hertz: Floats = voices.pitch * np.exp(melody + rng.normal(0, 0.12, n))
     return hertz
 
 
@@ -239,7 +240,7 @@ def _resonators(place: Floats, hiss: Floats, voices: Speakers) -> tuple[Floats, 
     Klatt 1980, equations 1 to 3; the sixth, of the frication, has unit gain at its peak.
     """
     steps, n, _ = place.shape
-    hertz = np.empty((steps, 6, n), np.float32)
+    hertz = np.empty((steps, 6, n))
     width = np.empty_like(hertz)
     hertz[:, :3], width[:, :3] = place[..., :3].swapaxes(1, 2), place[..., 3:].swapaxes(1, 2)
     hertz[:, 3], width[:, 3] = 3400 * voices.tract, 250
@@ -259,7 +260,7 @@ def _sounded(
     hertz: Floats,
     voices: Speakers,
     rng: np.random.Generator,
-) -> Floats:
+) -> Waves:
     """The sources through the resonators, sample by sample for all voices at once: (N, SAMPLES).
 
     The rows of a state are the source, the five formants, the hiss and its resonator. Each
@@ -268,7 +269,7 @@ def _sounded(
     steps, n = hertz.shape
     cycles = hertz / RATE
     begun = (np.cumsum(cycles, axis=0) - cycles) * STEP  # phase at the start of a step, in cycles
-    sample = np.arange(STEP, dtype=np.float32)[:, None]
+    sample = np.arange(STEP)[:, None]
     gain = np.zeros((3, 7, n), np.float32)  # the row that the hiss is put in stays silent
     old, now, new = np.zeros((3, 8, n), np.float32)
     part = np.empty((7, n), np.float32)
@@ -282,7 +283,8 @@ def _sounded(
         pulse = phase * (2 - 3 * phase)  # the derivative of the flow x² - x³
         pulse[phase >= 1] = 0
         noise = rng.random((STEP + 1, n), np.float32) - np.float32(0.5)
-        source = pulse * voicing + noise[1:] * (breathing + voicing * voices.breath)
+        breath = noise[1:] * (breathing + voicing * voices.breath)
+        source = (pulse * voicing + breath).astype(np.float32)
         hiss = np.diff(noise, axis=0) * rubbing  # radiation: frication has no low frequencies
 
         for kept, given in zip(gain, coefficients, strict=True):

@@ -1,0 +1,33 @@
+"""What holds for each twin."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+MAKE = "from mmbench.datasets.mini.{} import make; print(make(train=20, test=10).fingerprint())"
+FINGERPRINTS = {
+    "celebamask": "114f6b39c2a897541555597a1d0e64214cb819b837420ce19267301f345b9308",
+    "cub": "7042287d7c4022cd5408256ef2bf11763a8edfe7fec24f24465c4912109f90c6",
+    "mhd": "deb2cf2e246c2945baa1a2accbf05532aff0f0a765e8ac21a120552d53c5a70f",
+    "mnist_svhn": "60b0e64c9b4c671583b190740607dcdd7807bf1c14735d7bd609a91c4d10fa89",
+    "polymnist": "6efe2b9fb6ae1802fe35d956962e1c2b0916cf84bb8bd20337cff41a8a851c5c",
+}
+
+
+def made(twin, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", MAKE.format(twin)], capture_output=True, text=True, check=True,
+        env=os.environ | environment,
+    ).stdout.strip()  # fmt: skip
+
+
+@pytest.mark.parametrize("twin", FINGERPRINTS)
+def test_processors_make_the_same_bits(twin):
+    known = np._core._multiarray_umath.__cpu_features__
+    switchable = np._core._multiarray_umath.__cpu_dispatch__
+    without = " ".join(feature for feature in switchable if known.get(feature))
+    plain = made(twin, NPY_DISABLE_CPU_FEATURES=without, OPENBLAS_CORETYPE="Prescott")
+    assert plain == made(twin) == FINGERPRINTS[twin]
