@@ -212,7 +212,7 @@ def _measured(path: Floats) -> Floats:
     return np.stack(measured, -1).reshape(n, POINTS, 2).astype(np.float32)
 
 
-def ink(path: Floats, width: Floats, pixels: int = PIXELS) -> Floats:
+def ink(path: Floats, width: Floats, pixels: int = PIXELS) -> NDArray[np.float64]:
     """The picture that a pen leaves.
 
     Args:
@@ -236,5 +236,5 @@ def ink(path: Floats, width: Floats, pixels: int = PIXELS) -> Floats:
     share /= width[:, None] * np.sqrt(2 * np.pi)
     rows = tip(path[..., 1], centre[::-1]) * share[..., None]
     exposure = rows.transpose(0, 2, 1).astype(float) @ tip(path[..., 0], centre).astype(float)
-    picture: Floats = 1 - np.exp(-3.5 * exposure)
+    picture: NDArray[np.float64] = 1 - np.exp(-3.5 * exposure)
     return picture

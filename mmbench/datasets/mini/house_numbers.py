@@ -35,7 +35,7 @@ class Numerals:
         advance: (F,) from one digit to the next, in heights.
     """
 
-    fields: Floats
+    fields: NDArray[np.float32]
     advance: Floats
 
     @staticmethod

@@ -153,7 +153,7 @@ def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Waves
     row = np.arange(n)[:, None]
     seconds = _durations(said, voices.timing[row, said] * voices.rate[:, None], rng)
     ends = np.cumsum(seconds, axis=1)
-    time = np.arange(_STEPS) * (STEP / RATE)
+    time = np.arange(_STEPS, dtype=float) * (STEP / RATE)
     at = (time[:, None, None] >= ends[:, :-1]).sum(-1)  # (T, N): which phoneme is under way
 
     value = _TABLE[said]  # (N, L, 12)
@@ -210,7 +210,7 @@ def _durations(said: Integers, factor: Floats, rng: np.random.Generator) -> Floa
     """Seconds of each phoneme (N, L), the word placed at random within the second."""
     n = len(said)
     spread = np.exp(rng.normal(0, 0.17, (n, 1)) + rng.normal(0, 0.15, said.shape))
-    seconds = _TABLE[said, 0] / 1000 * factor * spread * 0.75
+    seconds: Floats = _TABLE[said, 0] / 1000 * factor * spread * 0.75
     seconds[said == _NAMES.index("_")] = 0
     length = seconds.sum(1)
     seconds *= np.minimum(1, _LONGEST / length)[:, None]
