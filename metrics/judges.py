@@ -2,11 +2,17 @@
 
 A cache that cannot be written only costs time: the network is then trained again when the next
 process wants it.
+
+Trained on another processor a network has other weights, and seeds that were seen through
+different networks have no mean. So networks of a twin come with mmbench, and stand in for
+training.
 """
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,9 +23,13 @@ from filelock import FileLock
 from safetensors import SafetensorError
 from torch import nn
 
+from mmbench.atomic import replacing
 from mmbench.core import Context
 
 Network = TypeVar("Network", bound=nn.Module)
+
+TRAINED = Path(__file__).parent / "trained"
+"""The networks that come with mmbench: folders as in the cache, named by what was learnt."""
 
 
 def trained(
@@ -29,7 +39,7 @@ def trained(
 
     Args:
         title: For messages.
-        folder: Where it is kept.
+        folder: Where it is kept; its name tells what is learnt, and how.
         seed: Of torch's generator while it is built; the caller's generators stay as they are.
         fit: (a folder for the trainer) -> the trained network.
         context: Where to compute and to report.
@@ -38,6 +48,8 @@ def trained(
     def alone(place: Path) -> Network:
         devices = [context.device] if context.device.type == "cuda" else []
         with torch.random.fork_rng(devices), FileLock(place / "lock"):
+            for file in (TRAINED / folder.name).glob("*.safetensors"):
+                _copy(file, place / file.name)
             torch.manual_seed(seed)
             return fit(place)
 
@@ -48,6 +60,12 @@ def trained(
         context.progress.say(f"{title} cannot be kept in {folder} ({error})")
         with TemporaryDirectory() as temporary:
             return alone(Path(temporary))
+
+
+def _copy(file: Path, to: Path) -> None:
+    if not (to.exists() and filecmp.cmp(file, to, shallow=False)):
+        with replacing(to) as part:
+            shutil.copyfile(file, part)
 
 
 def weights_hash(network: nn.Module) -> str:

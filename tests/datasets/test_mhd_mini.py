@@ -5,10 +5,13 @@ import pytest
 import torch
 from torch import nn
 
+from mmbench.core import Context
 from mmbench.datasets.mini import handwriting, mel, mhd, speech
 from mmbench.datasets.mini.mhd import SPEAKERS, WRITERS, cast, make, mhd_mini
+from mmbench.metrics.classifiers import classifier
 from mmbench.progress import Progress
 from mmbench.registry import find
+from mmbench.train import Trainer
 
 SILENT = Progress(None)
 
@@ -216,6 +219,14 @@ def test_a_small_network_learns_the_class(whole, name):
         test = whole.test.batch(torch.arange(len(whole.test)), [name])[name]
         right = (network(test).argmax(1) == whole.test.labels).float().mean()
     assert right >= 0.97
+
+
+@pytest.mark.slow
+def test_its_judges_come_with_mmbench(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "_run", lambda *args: pytest.fail("trained again"))
+    context = Context(torch.device("cpu"), tmp_path, SILENT)
+    judges = [classifier(whole, m.name, context) for m in whole.modalities]
+    assert min(judge.accuracy for judge in judges) > 0.97
 
 
 @pytest.mark.slow

@@ -9,9 +9,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from mmbench.core import Context, Dataset, Modality, Split
-from mmbench.metrics import classifiers
+from mmbench.metrics import classifiers, judges
 from mmbench.metrics.classifiers import build, classifier, view
 from mmbench.progress import Progress
 from mmbench.seeds import stream
@@ -112,6 +114,25 @@ def test_is_trained_once_and_kept(tmp_path, monkeypatch):
     other = classifier(shuffled, "x", context_in(tmp_path))
     assert other.identity[-16:] == first.identity[-16:]
     assert other.accuracy < 0.05 < first.accuracy
+
+
+def test_a_network_that_comes_with_mmbench_stands_in_for_training(tmp_path, monkeypatch):
+    labels = toy().train.labels
+    other = replace(toy(), train=Split(toy().train.tensors, labels=labels.roll(1)))
+    mine, theirs = (tmp_path / name / "classifiers" for name in ("mine", "theirs"))
+    first = classifier(toy(), "x", context_in(theirs.parent))
+    monkeypatch.setattr(judges, "TRAINED", theirs)
+    with monkeypatch.context() as patch:
+        patch.setattr(classifiers.Trainer, "_run", lambda *args: pytest.fail("trained again"))
+        assert classifier(toy(), "x", context_in(mine.parent)).identity == first.identity
+    # Also for who has trained it already, to other weights; not for who learns something else.
+    (kept,) = mine.glob("*/*.safetensors")
+    (folder,) = theirs.iterdir()
+    weights = load_file(folder / kept.name)
+    with safe_open(kept, "pt") as file:
+        save_file({k: x + 1 for k, x in weights.items()}, kept, file.metadata())
+    assert classifier(toy(), "x", context_in(mine.parent)).identity == first.identity
+    assert classifier(other, "x", context_in(mine.parent)).identity != first.identity
 
 
 def test_does_not_depend_on_the_callers_random_state(tmp_path):
