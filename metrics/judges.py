@@ -10,10 +10,10 @@ training.
 
 from __future__ import annotations
 
-import filecmp
 import hashlib
 import shutil
 from collections.abc import Callable
+from filecmp import cmp
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -63,7 +63,7 @@ def trained(
 
 
 def _copy(file: Path, to: Path) -> None:
-    if not (to.exists() and filecmp.cmp(file, to, shallow=False)):
+    if not (to.exists() and cmp(file, to, shallow=False)):
         with replacing(to) as part:
             shutil.copyfile(file, part)
 

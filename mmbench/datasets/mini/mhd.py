@@ -133,7 +133,7 @@ def _split(part: Part, count: int, seed: int, bar: Bar) -> Split:
     return Split(tensors, labels=torch.from_numpy(who.digits))
 
 
-def _bytes(unit: NDArray[np.floating]) -> torch.Tensor:
+def _bytes(unit: NDArray[np.float64]) -> torch.Tensor:
     """[0, 1] in 255 steps."""
     return torch.from_numpy(np.rint(unit * 255).astype(np.uint8))
 
