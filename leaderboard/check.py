@@ -3,8 +3,9 @@
 The tolerance of a metric is given, or comes from the seeds. Then it is the half-width of Student's
 99 % interval for the difference of two means, with the deviation over the reference's seeds and
 k - 1 degrees of freedom for k of them, the deviations pooled over the modalities given (a single
-one, of two or three seeds, is by chance too small too often). "Student", "The probable error of a
-mean", 1908, https://doi.org/10.1093/biomet/6.1.1.
+one, of two or three seeds, is by chance too small too often). Of a percentage of samples it is at
+least one sample: seeds with the same count show no more. "Student", "The probable error of a mean",
+1908, https://doi.org/10.1093/biomet/6.1.1.
 
 What was measured under another protocol, on other examples, from another number of samples or
 through another network is not compared but told.
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
+from mmbench.leaderboard.possible import POSSIBLE, Possible
 from mmbench.leaderboard.reference import Expected, Reference, Row, parsed
 from mmbench.leaderboard.strict import short
 from mmbench.leaderboard.text import plain
@@ -196,6 +198,8 @@ def _tolerance(a: Expected, b: Expected, row: Row, allowed: Mapping[str, float |
              and (s.metric, s.target, s.target in s.given)
              == (a.metric, a.target, a.target in a.given)]  # fmt: skip
     deviation = math.sqrt(fmean(x**2 for x in alike)) if alike else 0.0
+    if POSSIBLE.get(a.metric, Possible()).counted:
+        deviation = max(deviation, 100 / max(1, a.n))
     quantile = float(stdtrit(a.seeds - 1, (1 + LEVEL) / 2))
     return quantile * deviation * math.sqrt(1 / a.seeds + 1 / max(1, b.seeds))
 
