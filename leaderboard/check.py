@@ -4,8 +4,8 @@ The tolerance of a metric is given, or comes from the seeds. Then it is the half
 99 % interval for the difference of two means, with the deviation over the reference's seeds and
 k - 1 degrees of freedom for k of them, the deviations pooled over the modalities given (a single
 one, of two or three seeds, is by chance too small too often). Of a percentage of samples it is at
-least one sample: seeds with the same count show no more. "Student", "The probable error of a mean",
-1908, https://doi.org/10.1093/biomet/6.1.1.
+least one sample: seeds with the same count show no more. "Student", "The probable error of a
+mean", 1908, https://doi.org/10.1093/biomet/6.1.1.
 
 What was measured under another protocol, on other examples, from another number of samples or
 through another network is not compared but told.
