@@ -76,10 +76,8 @@ def test_seeds_with_the_same_count_of_samples_leave_room_for_one():
     was = of_records([record(i, coherence(8.7, n=500), fmd(5.0)) for i in range(3)])
     tolerance = 9.9248 * 100 / 500 * math.sqrt(1 / 3 + 1)
     for value, found in ((8.7 + tolerance - 0.01, 0), (8.7 + tolerance + 0.01, 1)):
-        assert (
-            len(differences(was, of_records([record(0, coherence(value, n=500), fmd(5.0))])))
-            == found
-        )
+        now = of_records([record(0, coherence(value, n=500), fmd(5.0))])
+        assert len(differences(was, now)) == found
     (what,) = differences(was, of_records([record(0, coherence(8.7, n=500), fmd(5.1))]))
     assert what == "was 5, is 5.1 (+0.1), tolerance 0: expected to be equal"  # no count
 
