@@ -130,9 +130,11 @@ def product(experts: Gaussian, members: Tensor, prior: Tensor) -> Gaussian:
     log_precision = -experts.log_variance
     shift = log_precision.detach().amax(0).clamp_min(0)  # the largest, so that nothing overflows
     precision = (log_precision - shift).exp()
-    total = torch.einsum("sm,mbd->sbd", members, precision)
+    with torch.autocast(precision.device.type, enabled=False):  # einsum would be halved
+        total = torch.einsum("sm,mbd->sbd", members, precision)
+        weighted = torch.einsum("sm,mbd->sbd", members, precision * experts.mean)
     total = total + prior[..., None] * (-shift).exp()
-    mean = torch.einsum("sm,mbd->sbd", members, precision * experts.mean) / total
+    mean = weighted / total
     return Gaussian(mean, -(total.log() + shift))
 
 

@@ -160,8 +160,9 @@ class DiffMVAE(MoPoE):
         for rows in torch.arange(len(train), device=train.device).split(ROWS):
             present = torch.stack([train.present(m, rows) for m in self.names]).float()
             experts = self.experts(self.embed(train.batch(rows, self.names)), present)
-            one = torch.ones(1, 1).to(experts.mean)
-            found.append(product(experts, one.expand(1, len(self.names)), one))
+            members = torch.ones(1, len(self.names)).to(experts.mean)
+            whole = present.prod(0, keepdim=True)  # the prior is an expert of these only
+            found.append(product(experts, members, whole))
         return Gaussian(torch.cat([q.mean[0] for q in found]),
                         torch.cat([q.log_variance[0] for q in found]))  # fmt: skip
 
@@ -194,11 +195,14 @@ class DiffMVAE(MoPoE):
             generator: Source of the diffusions' noise; by default always the same.
         """
         out = super().decode(z, [m for m in targets if m not in self.diffused])
-        noise = stream(0, "decode", device=z.device) if generator is None else generator
-        for m in self.diffused:  # in the data set's order, whatever that of the targets
-            if m in targets:
-                with autocast(self.training_settings.precision, z.device):
-                    out[m] = self._decoder(m).sample(z, noise, self.diffused_together(m))
+        seed = 0
+        if generator is not None:
+            seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+        for m in (m for m in self.diffused if m in targets):
+            # Noise of its own, so that it does not depend on what else is decoded.
+            noise = stream(seed, "decode", m, device=z.device)
+            with autocast(self.training_settings.precision, z.device):
+                out[m] = self._decoder(m).sample(z, noise, self.diffused_together(m))
         return {m: out[m] for m in targets}
 
     def generate(

@@ -110,8 +110,10 @@ class LatentDiffusion(LatentModel):
         self.score_network = ScoreNetwork(D, self.times, width, blocks, time_embedding, groups)
         self.register_buffer("latents_mean", torch.zeros(D))
         self.register_buffer("latents_std", torch.ones(D))
-        # owner[j, i] = 1 where coordinate j of the latent belongs to modality i
-        owner = torch.block_diag(*[torch.ones(sizes[m], 1) for m in self.names])
+        # owner[j] = i where coordinate j of the latent belongs to modality i
+        owner = torch.arange(len(self.names)).repeat_interleave(
+            torch.tensor([sizes[m] for m in self.names])
+        )
         self.register_buffer("owner", owner, persistent=False)
         ends = accumulate(sizes[m] for m in self.names)
         self.place = {m: slice(e - sizes[m], e) for m, e in zip(self.names, ends, strict=True)}
@@ -166,7 +168,7 @@ class LatentDiffusion(LatentModel):
 
     def free(self, given: Batch) -> Tensor:
         """Which coordinates of the latents are not given: (D,), bool."""
-        return (self.owner @ self._not(given)).bool()
+        return self._not(given)[self.owner].bool()
 
     def _not(self, given: Batch) -> Tensor:
         """(M,), 1 for each modality that is not given."""

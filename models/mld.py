@@ -103,7 +103,7 @@ class MLD(LatentDiffusion):
             diffused = torch.where(diffused.sum(1, keepdim=True) > 0, diffused, present)
         t = torch.rand(B, 1, generator=noise, device=z.device)
         ε = torch.randn(z.shape, generator=noise, device=z.device)
-        mask, known = diffused @ self.owner.T, present @ self.owner.T  # (B, D), m(A1), m(A1 ∪ A2)
+        mask, known = diffused[:, self.owner], present[:, self.owner]  # (B, D), m(A1), m(A1 ∪ A2)
         r = torch.where(mask > 0, self.sde.perturb(z, t, ε), torch.where(known > 0, z, ε))
         error = mask * (self.score_network(r, diffused * t + (1 - present)) - ε)
         omega = known.sum(1) / mask.sum(1)  # equation 12: 1 + dim(A2) / dim(A1)

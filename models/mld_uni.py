@@ -34,10 +34,10 @@ class MLDUni(LatentDiffusion):
         B, M = len(z), len(self.names)
         τ = torch.rand(B, M, generator=noise, device=z.device)
         ε = torch.randn(z.shape, generator=noise, device=z.device)
-        r = self.sde.perturb(z, τ @ self.owner.T, ε)
+        r = self.sde.perturb(z, τ[:, self.owner], ε)
         if present is None:
             present = torch.ones_like(τ)
-        known = present @ self.owner.T  # (B, D)
+        known = present[:, self.owner]  # (B, D)
         r = torch.where(known > 0, r, ε)
         error = known * (self.score_network(r, present * τ + (1 - present)) - ε)
         loss: Tensor = (error**2).sum(1).mean()

@@ -84,7 +84,7 @@ def robustness(
     curves = []
     for m in model.names:
         judge = classifier(dataset, m, context)
-        z = model.embed(dataset.test.batch(rows, [m]))[m]
+        z = model.embed({m: dataset.test.batch(rows, [m])[m].to(context.device)})[m]
         noise = stream(seed, "robustness", m, device=z.device)
         ε = torch.randn(z.shape, generator=noise, device=z.device)
         found = []

@@ -174,3 +174,13 @@ def test_what_autocast_halves_is_full_again(kind):
     assert q.mean.dtype == torch.float32 and torch.equal(q.mean, half[:, :4].float())
     assert torch.equal(q.log_prob(q.mean), kind.of(half.float()).log_prob(q.mean))
     assert kind.of(half.double()).mean.dtype == torch.float64
+
+
+def test_products_are_computed_in_full_under_autocast():
+    q = Gaussian(*(x.float() for x in vars(experts(spread=3.0)).values()))
+    alone = product(q, torch.eye(3), torch.zeros(3, 1))
+    with torch.autocast("cpu", torch.bfloat16):
+        half = product(q, torch.eye(3), torch.zeros(3, 1))
+    assert torch.equal(alone.mean, half.mean)
+    assert torch.equal(alone.log_variance, half.log_variance)
+    torch.testing.assert_close(alone.mean, q.mean)  # a product of one expert is that expert

@@ -375,6 +375,21 @@ def test_the_order_of_targets_is_nobodys_business():
     given = {"marks": x["marks"]}
     a, b = (model.generate(given, t, 4, stream(0, "z")) for t in (NAMES, NAMES[::-1]))
     assert all(torch.equal(a[m], b[m]) for m in NAMES)
+    for m in NAMES:  # nor what else is asked for
+        assert torch.equal(model.generate(given, [m], 4, stream(0, "z"))[m], a[m])
+
+
+def test_the_auxiliary_model_sees_the_posteriors_of_incomplete_examples():
+    """The prior is an expert where an example has all modalities, as in what is generated."""
+    model, x = make().eval(), examples(6)
+    index = torch.tensor([0, -1, 2, -1, 4, 5])
+    train = Split(dict(x), index={NAMES[-1]: index})
+    q = model._posteriors(train)
+    for i in range(6):
+        has = [m for m in NAMES if m != NAMES[-1] or index[i] >= 0]
+        alone = model.posterior({m: x[m][i : i + 1] for m in has}, stream(0, "z"))
+        torch.testing.assert_close(q.mean[i], alone.mean[0])
+        torch.testing.assert_close(q.log_variance[i], alone.log_variance[0])
 
 
 @pytest.mark.parametrize(
