@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mmbench.ablations import SAMPLER
 from mmbench.leaderboard.differences import (
     UNSET,
     below,
@@ -38,7 +39,6 @@ from mmbench.store import Record
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SAMPLER = "evaluation.sampler"
 SAMPLERS = {
     "repaint": "#0072B2",
     "euler": "#D55E00",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmbench.leaderboard.differences import in_words
 from mmbench.protocol import Table, has_sampler
 from mmbench.registry import nearest
 
@@ -40,7 +41,7 @@ class Ablation:
             ValueError: The protocol has no such table on the way to the setting, or the model
                 does not use it.
         """
-        if self.key.startswith("evaluation.sampler") and not has_sampler(model):
+        if self.key.startswith(SAMPLER) and not has_sampler(model):
             raise ValueError(f"{model} has no sampler, so {self.key} changes nothing: expected a "
                              "model that has one")  # fmt: skip
         made = []
@@ -65,6 +66,8 @@ def _repaint(steps: int, resamplings: int, below: float = 1.0, **other: str) -> 
             "below": below} | other  # fmt: skip
 
 
+SAMPLER = "evaluation.sampler"
+
 PAPERS_REPAINT = {"name": "repaint", "steps": 250, "resamplings": 10, "jump": 10}
 
 _LONG = "Bounoua et al., Multi-modal Latent Diffusion, 2023"
@@ -74,7 +77,7 @@ ABLATIONS = {
     for a in (
         Ablation("d", "model.d", tuple(i / 10 for i in range(1, 10)),
                  f"how often all modalities are diffused; {_LONG}, figure 11"),
-        Ablation("sampler", "evaluation.sampler",
+        Ablation("sampler", SAMPLER,
                  (PAPERS_REPAINT, _repaint(20, 10, 0.2, grid="quadratic"),
                   _repaint(18, 6, grid="quadratic"), _repaint(12, 8, grid="quadratic"),
                   _repaint(8, 8, grid="quadratic"), _repaint(25, 18, 0.2),
@@ -85,7 +88,7 @@ ABLATIONS = {
                   {"name": "predictor-corrector", "steps": 25, "corrections": 4, "snr": 0.5,
                    "below": 0.5, "step": "ancestral", "grid": "quadratic"}),
                  "what a sampler's evaluations buy; the first is the papers' (long A.5)"),
-        Ablation("steps", "evaluation.sampler",
+        Ablation("steps", SAMPLER,
                  tuple({"name": "ancestral", "steps": n} for n in (5, 10, 25, 50, 100, 250)),
                  "how many steps the ancestral sampler needs"),
         Ablation("statistics", "model.statistics", ("all", "batch"),
@@ -106,8 +109,19 @@ def find(name: str, values: Sequence[Any] = ()) -> Ablation:
 
     Raises:
         LookupError: There is no such ablation, and no values or no key.
+        ValueError: A value is there twice, or several are tables and no samplers.
     """
     known = ABLATIONS.get(name)
+    words = [in_words(v) for v in values]
+    for word in words:
+        if words.count(word) > 1:
+            raise ValueError(f"the values have {word} more than once")
+    key = name if known is None else known.key
+    for v in values:
+        if isinstance(v, dict) and len(values) > 1 and key != SAMPLER:
+            raise ValueError(f"{in_words(v)} of {key} is a table, which has no place on an axis: "
+                             f"expected a setting in it, such as {key}.{next(iter(v), 'NAME')}"
+                             )  # fmt: skip
     if known is not None:
         return Ablation(name, known.key, tuple(values), known.about) if values else known
     if name.split(".")[0] in ("model", "evaluation") and "." in name:

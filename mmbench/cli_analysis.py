@@ -133,17 +133,22 @@ def ablate(
     loaded = load_dataset(dataset, data or cli.downloads(), cache, progress)
     where = cli.compute_device(device)
     click.echo(f"{ablation.name}: {ablation.about}")
+    runs = [
+        (value, Run(model, loaded, seed, changed, out, where, cache, progress, {}))
+        for value, changed in zip(ablation.values, protocols, strict=True)
+        for seed in dict.fromkeys(seeds)
+    ]
+    for _, run in runs:
+        run.build()  # which refuses what does not fit, before any of them is trained
     records = []
-    for value, changed in zip(ablation.values, protocols, strict=True):
-        for seed in dict.fromkeys(seeds):
-            progress.say(f"{ablation.key} = {value}, seed {seed}")
-            run = Run(model, loaded, seed, changed, out, where, cache, progress, {})
-            records.append(run.execute())
+    for value, run in runs:
+        progress.say(f"{ablation.key} = {value}, seed {run.seed}")
+        records.append(run.execute())
     if len(ablation.values) < 2:
         cli.show(records)
         return
     metrics = Estimates(loaded.name, records).metrics()
-    if ablation.key == "evaluation.sampler":
+    if ablation.key == ablations.SAMPLER:
         drawn, remarks = sweeps.cost(loaded.name, records, metrics)
     else:
         drawn, remarks = sweeps.ablation(loaded.name, records, ablation.key, metrics)

@@ -81,6 +81,10 @@ class Modality:
         if self.name == JOINT or not self.name or set(self.name) & set(",+/\\ \t\n"):
             raise ValueError(f"{self.name!r} cannot name a modality: it must be a word without "
                              f"commas, slashes or spaces, and not {JOINT!r}")  # fmt: skip
+        if "." in self.name or hasattr(nn.ModuleDict(), self.name):
+            raise ValueError(f"{self.name!r} cannot name a modality: the key of a "
+                             "torch.nn.ModuleDict has no dot and is none of its attributes"
+                             )  # fmt: skip
         if self.kind == "text" and not self.words:
             raise ValueError(f"modality {self.name!r} is a text without words")
 
@@ -230,6 +234,8 @@ class Dataset:
                 raise ValueError(f"test examples of {self.name} lack {split.incomplete[0]}: only "
                                  "training examples may be incomplete")  # fmt: skip
             for m in self.modalities:
+                if not split.present(m.name).any():
+                    raise ValueError(f"no {title} example of {self.name} has {m.name}")
                 if tuple(split.tensors[m.name].shape[1:]) != m.shape:
                     raise ValueError(
                         f"the {title} split of {self.name} has {m.name} of shape "

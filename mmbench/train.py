@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import pickle
 import re
 import time
 from collections.abc import Callable
@@ -292,8 +293,8 @@ def _resume(
 ) -> tuple[int, float]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError) as error:
-        why = str(error).splitlines()[0]
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} is not a readable checkpoint ({why}); delete it to train that "
                          "stage again") from None  # fmt: skip
     if state["identity"] != identity:

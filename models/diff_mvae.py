@@ -181,7 +181,8 @@ class DiffMVAE(MoPoE):
         """Samples z given some modalities; given none, from the auxiliary model or the prior."""
         if given or not self.auxiliary:
             return super().encode(given, n, generator)
-        return self.score_model.sample(n, generator)
+        with autocast(self.score.precision, generator.device):
+            return self.score_model.sample(n, generator)
 
     @torch.no_grad()
     def decode(

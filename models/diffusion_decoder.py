@@ -66,14 +66,14 @@ class UNet:
     def __post_init__(self) -> None:
         if not self.channels:
             raise ValueError("channels is empty, expected those of each level")
+        for name in ("layers", "groups", "patch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
         for width in self.channels:
             if width < 1 or width % self.groups:
                 raise ValueError(
                     f"channels has {width}, expected a multiple of groups, {self.groups}"
                 )
-        for name in ("layers", "patch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}, expected from 0 to below 1")
 

@@ -26,7 +26,8 @@ class RePaint(Sampler):
         steps: N, the number of intervals of the grid (their t_T).
         resamplings: How often each stretch of `jump` intervals is walked (their jump_n_sample).
         jump: Intervals in one jump (their jump_length), below `steps`.
-        below: Resamples only stretches that start at a time below this fraction of T, 0 to 1.
+        below: Resamples only the stretches from t_{j+1} to t_{j+1+jump} with t_j below this
+            fraction of T, 0 to 1: the published schedule counts t_{j+1} as its level j.
         step: The moves down: Euler-Maruyama, as in the papers, or the exact posterior.
         grid: Of the times: "uniform" as in the papers, or "quadratic".
         variance: Of the exact posterior's noise, 0 to 1: 0 is its own, right where the latents are

@@ -27,6 +27,7 @@ from mmbench.models.latent_unet import LatentUNet
 from mmbench.models.matching import Guidance, Matching
 from mmbench.models.samplers import make_sampler
 from mmbench.models.sde import VPSDE
+from mmbench.precision import autocast
 from mmbench.protocol import digest
 from mmbench.registry import expect_modalities, nearest
 from mmbench.train import Optimisation, Trainer
@@ -106,6 +107,8 @@ class SBMVAE(LatentModel):
         super().__init__()
         self.names = [m.name for m in modalities]
         M = len(self.names)
+        if latent < 1:
+            raise ValueError(f"latent is {latent}, expected at least 1")
         betas = dict.fromkeys(self.names, beta) if isinstance(beta, float | int) else beta
         special = vaes or {}
         for key, named in (("beta", betas), ("vaes", special)):
@@ -234,7 +237,9 @@ class SBMVAE(LatentModel):
             (B, M D).
         """
         times = r.new_full((len(r),), t)
-        score: Tensor = self.score_network(r, times) / -self.sde.sigma(t)
+        with autocast(self.score.precision, r.device):
+            noise: Tensor = self.score_network(r, times)
+        score = noise.to(r.dtype) / -self.sde.sigma(t)
         if self.matching is None or self.guidance is None or not (given and self.guidance.scale):
             return score
         known = [i for i, m in enumerate(self.names) if m in given]

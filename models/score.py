@@ -60,7 +60,7 @@ class ScoreNetwork(nn.Module):
         groups: Of the group normalisations.
 
     Raises:
-        ValueError: `groups` does not divide `width`.
+        ValueError: `groups` does not divide `width`, or a number is out of its range.
     """
 
     def __init__(
@@ -73,6 +73,12 @@ class ScoreNetwork(nn.Module):
         groups: int = 32,
     ) -> None:
         super().__init__()
+        positive = {"width": width, "time_embedding": time_embedding, "groups": groups}
+        for name, value in positive.items():
+            if value < 1:
+                raise ValueError(f"{name} is {value}, expected at least 1")
+        if blocks < 0:
+            raise ValueError(f"blocks is {blocks}, expected at least 0")
         if width % groups:
             raise ValueError(f"width is {width}, expected a multiple of groups, {groups}")
         w, T = width, time_embedding

@@ -114,3 +114,15 @@ def test_bad_values_get_one_sentence(ablate, values, words):
     done = ablate("d", "--values", values)
     assert done.exit_code == 1
     assert words in done.output and "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(("name", "values", "words"), [
+    ("d", "[0.3, 0.5, 1.5]", "d is 1.5, expected a probability"),
+    ("d", "[1, 0.5, 1.0]", "the values have 1 more than once"),
+    ("model.latent", "[{image = 4}, {image = 2}]", 'such as model.latent.image'),
+])  # fmt: skip
+def test_what_cannot_be_is_told_before_anything_is_trained(ablate, tmp_path, name, values, words):
+    done = ablate(name, "--values", values)
+    assert done.exit_code == 1
+    assert words in done.output and "Traceback" not in done.output
+    assert not list(tmp_path.rglob("*.safetensors"))

@@ -54,6 +54,9 @@ def test_examples_may_lack_modalities():
     assert s.tensors["image"][-1].gt(0).any()  # nothing is written into the views
     with pytest.raises(ValueError, match="test examples of toy lack image"):
         Dataset("toy", (IMAGE, VECTOR), split(), s)
+    without = split(index={"image": torch.full((6,), -1)})
+    with pytest.raises(ValueError, match="no train example of toy has image"):
+        Dataset("toy", (IMAGE, VECTOR), without, split())
     nothing = torch.tensor([0, -1])
     with pytest.raises(ValueError, match="example 1 lacks every modality"):
         Split({"a": torch.zeros(2, 1), "b": torch.zeros(1, 1)}, {"a": nothing, "b": nothing})
@@ -83,7 +86,9 @@ def test_dataset_checks_its_splits():
         Dataset("toy", (IMAGE,), split(), split(), classes=2)
 
 
-@pytest.mark.parametrize("name", ["joint", "", "a,b", "a b", "../a"])
+@pytest.mark.parametrize(
+    "name", ["joint", "", "a,b", "a b", "../a", "view.left", "type", "values", "training"]
+)
 def test_modality_names(name):
     with pytest.raises(ValueError, match="cannot name a modality"):
         Modality(name, "image", (1,))

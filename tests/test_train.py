@@ -232,8 +232,9 @@ def test_damaged_weights_are_told(tmp_path, keep):
         load_weights(path, network())
 
 
-def test_damaged_checkpoint_is_told(tmp_path):
-    (tmp_path / "fit.checkpoint").write_bytes(b"PK\x03\x04 not a checkpoint")
+@pytest.mark.parametrize("content", [b"PK\x03\x04 not a checkpoint", b"", b"garbage"])
+def test_damaged_checkpoint_is_told(tmp_path, content):
+    (tmp_path / "fit.checkpoint").write_bytes(content)
     with pytest.raises(ValueError, match=r"fit\.checkpoint is not a readable checkpoint"):
         train(tmp_path, network(), HOW)
 

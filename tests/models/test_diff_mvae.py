@@ -427,6 +427,17 @@ def test_generation_has_the_precision_of_training(precision, monkeypatch):
     assert seen == 3 * [getattr(torch, precision)]
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_z_is_drawn_in_the_precision_of_its_training(precision, monkeypatch):
+    monkeypatch.setattr("mmbench.precision.has_half", lambda device: True)
+    model = make(score=Optimisation(1, 16, 1e-3, precision=precision)).eval()
+    nn.init.ones_(model.score_model.network.outward[-1].bias)
+    seen = []
+    model.score_model.network.register_forward_hook(lambda *a: seen.append(a[2].dtype))
+    assert model.encode({}, 4, stream(0, "z")).dtype == torch.float32
+    assert seen == 3 * [getattr(torch, precision)]
+
+
 # Networks and settings
 
 

@@ -103,3 +103,14 @@ def test_table_and_plot(world, tmp_path, ending):
     plot(curves, path, "title")
     assert path.read_bytes()[1:4] == (b"PNG" if ending == ".png" else b"?xm")
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.gpu
+def test_the_device_does_not_matter(world):
+    model, dataset, context = world
+    here = robustness(model, dataset, ROWS, context)
+    context = replace(context, device=torch.device("cuda"))
+    there = robustness(model.to("cuda"), dataset, ROWS, context)
+    model.to("cpu")
+    for a, b in zip(here, there, strict=True):  # a GPU has noise of its own
+        assert a.values[0] == pytest.approx(b.values[0], abs=1)

@@ -1,5 +1,6 @@
 """SBM-VAE: its parts, and its conditionals against the law that in-painting and guidance draw."""
 
+from dataclasses import replace
 from itertools import pairwise, product
 
 import pytest
@@ -52,6 +53,17 @@ def data(n=48, seed=0):
         "mask": torch.rand(n, 1, 6, 5, generator=noise) < 0.5,
         "marks": torch.rand(n, 3, generator=noise) < 0.5,
     })  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_scores_are_computed_in_the_precision_of_training(precision, monkeypatch):
+    monkeypatch.setattr("mmbench.precision.has_half", lambda device: True)
+    model = make(score=replace(HOW, precision=precision)).eval()
+    seen = []
+    model.score_network.register_forward_hook(lambda *a: seen.append(a[2].dtype))
+    with torch.no_grad():
+        assert model.joint_score(torch.randn(4, 12), 0.5).dtype == torch.float32
+    assert seen == [getattr(torch, precision)]
 
 
 def fit(model, folder, train=None, shared=None):

@@ -24,9 +24,16 @@ def test_it_starts_at_zero_and_sees_every_input():
     assert all((g != 0).all() for g in grads)
 
 
-def test_groups_must_divide_the_width():
-    with pytest.raises(ValueError, match="width is 30, expected a multiple of groups, 32"):
-        ScoreNetwork(6, 2, 30)
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"width": 30}, "width is 30, expected a multiple of groups, 32"),
+    ({"width": 0}, "width is 0, expected at least 1"),
+    ({"groups": 0}, "groups is 0, expected at least 1"),
+    ({"time_embedding": -1}, "time_embedding is -1, expected at least 1"),
+    ({"blocks": -1}, "blocks is -1, expected at least 0"),
+])  # fmt: skip
+def test_sizes_out_of_range_are_told(settings, words):
+    with pytest.raises(ValueError, match=words):
+        ScoreNetwork(6, 2, **{"width": 32, **settings})
 
 
 @pytest.mark.parametrize("half", [False, True])
