@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
@@ -21,6 +22,7 @@ class Cell:
         std: Sample standard deviation; None for fewer than two seeds.
         seeds: Number of seeds that have a value.
         terms: The scores that were averaged in each of them.
+        n: Numbers of samples of those scores.
         interval: Bootstrap interval over samples: its ends, averaged over seeds; None for an
             average of several scores, and for scores without one.
         decimals: Of the mean as shown.
@@ -36,10 +38,13 @@ class Cell:
     rank: Literal[0, 1, 2] = 0
     footnotes: tuple[int, ...] = ()
     interval: tuple[float, float] | None = None
+    n: frozenset[int] = frozenset()
 
 
 def cell(runs: Sequence[Mapping[Term, Score]], column: Column, footnotes: list[str]) -> Cell:
     """Averages in each run over the terms that all runs have, then over runs.
+
+    Runs that scored one term with different numbers of samples have no mean.
 
     Args:
         runs: Of each seed, what it scored.
@@ -54,6 +59,11 @@ def cell(runs: Sequence[Mapping[Term, Score]], column: Column, footnotes: list[s
     why = [s.reason for run in runs for t, s in run.items() if t in column.terms and s.reason]
     if values and not means:
         why.append("the seeds have no score in common")
+    measured = [{run[t].n for run in runs if t in run and run[t].value is not None}
+                for t in shared]  # fmt: skip
+    if any(len(of) > 1 for of in measured):
+        means = []
+        why.append("the seeds have different numbers of samples, and so no mean")
     if not means and not why:
         why.append("not evaluated")
     if means and len(shared) < len(column.terms):
@@ -69,7 +79,8 @@ def cell(runs: Sequence[Mapping[Term, Score]], column: Column, footnotes: list[s
         seeds=len(means),
         terms=tuple(shared),
         footnotes=tuple(sorted({footnotes.index(text) + 1 for text in why})),
-        interval=ends([s for s in scored if s.value is not None]) if alone else None,
+        interval=ends([s for s in scored if s.value is not None]) if alone and means else None,
+        n=frozenset().union(*measured),
     )
 
 
@@ -83,13 +94,16 @@ def ends(scores: Sequence[Score]) -> tuple[float, float] | None:
 def ranked(cells: Sequence[Cell], better: str | None, unit: str) -> list[Cell]:
     """Sets decimals and ranks; values that look alike share a rank.
 
-    An average over fewer scores than another row's is not comparable: it has no rank.
+    An average over fewer scores than another row's is not comparable: it has no rank, nor have
+    scores of other numbers of samples than most rows have.
     """
     decimals = _decimals([c.mean for c in cells if c.mean is not None], unit)
     cells = [replace(c, decimals=decimals) for c in cells]
     whole = max(len(c.terms) for c in cells)
-    shown = [None if c.mean is None or len(c.terms) < whole else round(c.mean, decimals)
-             for c in cells]  # fmt: skip
+    counts = Counter(c.n for c in cells if c.mean is not None and len(c.terms) == whole)
+    usual = max(counts, key=lambda n: (counts[n], sorted(n)), default=None)
+    comparable = [c.mean if (len(c.terms), c.n) == (whole, usual) else None for c in cells]
+    shown = [None if mean is None else round(mean, decimals) for mean in comparable]
     order = sorted({x for x in shown if x is not None}, reverse=better == "higher")
     if better is None or sum(x is not None for x in shown) < 2:
         return cells

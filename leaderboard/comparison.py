@@ -19,7 +19,7 @@ from mmbench.leaderboard.filled import Entry, Filled, Line, Show
 from mmbench.leaderboard.papers import Heading, Method, PaperTable
 from mmbench.leaderboard.published import ANY, Published, published
 from mmbench.leaderboard.tables import Table, registered, tables
-from mmbench.protocol import digest, load, resolve
+from mmbench.protocol import shipped_hash
 from mmbench.registry import nearest
 from mmbench.store import Record
 
@@ -71,7 +71,7 @@ def comparable(table: PaperTable, records: Sequence[Record]) -> tuple[list[Recor
     The first are of the table's data set and models, under the shipped protocol. They have no
     references: a paper's table has no row for real examples.
     """
-    hashes = {m.model: _shipped(table.dataset, m.model) for m in table.methods}
+    hashes = {m.model: shipped_hash(table.dataset, m.model) for m in table.methods}
     ours, others = [], []
     for r in records:
         belongs = r.dataset == table.dataset and r.samples is None
@@ -80,14 +80,6 @@ def comparable(table: PaperTable, records: Sequence[Record]) -> tuple[list[Recor
         else:
             others.append(r)
     return ours, others
-
-
-def _shipped(dataset: str, model: str) -> str | None:
-    """The hash of the protocol of a model as it is shipped; None if there is no such model."""
-    try:
-        return digest(resolve(load(dataset), model))
-    except LookupError:
-        return None
 
 
 def _published(table: PaperTable, footnotes: list[str]) -> dict[str, Line]:

@@ -47,9 +47,16 @@ class Sample:
     seeds: float
 
 
-def sample(name: str, values: Sequence[float]) -> Sample:
-    """Of one model, from one value a seed."""
-    return Sample(name, fmean(values), stdev(values) if len(values) > 1 else None, len(values))
+def sample(name: str, values: Sequence[float], least: float = 0.0) -> Sample:
+    """Of one model, from one value a seed.
+
+    Args:
+        name: Of the model.
+        values: At least one.
+        least: The smallest deviation to believe in: what one more right answer would change.
+    """
+    deviation = max(stdev(values), least) if len(values) > 1 else None
+    return Sample(name, fmean(values), deviation, len(values))
 
 
 def known(value: float) -> Sample:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import fmean
+from statistics import fmean, geometric_mean
 
 from mmbench.core import JOINT
 from mmbench.leaderboard.columns import Term, modalities
+from mmbench.leaderboard.estimates import QUALITY
 from mmbench.leaderboard.evidence import Sample, sample
 from mmbench.leaderboard.published import ANY, Published, published
+from mmbench.protocol import shipped_hash
 from mmbench.store import Record
 
 Given = int | str | tuple[str, ...]
@@ -22,6 +24,9 @@ CONDITIONAL = "conditional"
 
 EVERY = "every"
 """The mean over all numbers of given modalities, joint generation among them."""
+
+Basis = tuple[str, int]
+"""What runs must have in common to be compared: the data, and of distances the samples' number."""
 
 LARGEST = 1e100
 """Larger means, which no metric gives, count as none: their squares would not be numbers."""
@@ -36,7 +41,8 @@ class Quantity:
         given: What it is generated from.
         target: The modality generated; None for the mean over all. Jointly, a metric may score
             all at once, each by itself, or both: the mean is of the first. What is given is never
-            scored.
+            scored. Distances of different modalities have no common scale: their mean is the
+            geometric one, to which a change by a tenth counts the same in each.
         change: Instead: its change from one given modality to the most there are; `given` does not
             matter. In the metric's unit, or in per cent of its start.
     """
@@ -75,6 +81,11 @@ class Quantity:
         first = whole if given == 0 else parts  # the mean of `EVERY` is made of single numbers
         return first or parts or whole
 
+    def apart(self, scored: Collection[Term]) -> list[str]:
+        """The modalities of which a mean is geometric."""
+        each = self.target is None and self.metric in QUALITY
+        return sorted({t for _, t in scored} - {JOINT, ANY}) if each else []
+
     def _given(self, of: tuple[str, ...], given: Given) -> bool:
         if isinstance(given, int):
             return len(of) == given
@@ -83,7 +94,14 @@ class Quantity:
         return given == EVERY or len(of) > 0
 
     def _mean(self, scores: Mapping[Term, float], given: Given) -> float | None:
-        """Over targets and subsets, then over the numbers of given modalities."""
+        """Over targets and subsets, then over the numbers of given modalities.
+
+        That of distances is over targets last.
+        """
+        if len(targets := self.apart(scores)) > 1:
+            parts = [replace(self, target=t)._mean(scores, given) for t in targets]
+            distances = [x for x in parts if x is not None]
+            return geometric_mean(distances) if distances and min(distances) > 0 else None
         if given in (CONDITIONAL, EVERY):
             numbers = {len(g) for g, _ in scores} - ({0} if given == CONDITIONAL else set())
             each = [self._mean(scores, k) for k in sorted(numbers)]
@@ -179,39 +197,48 @@ class Results:
     ) -> tuple[dict[Contender, Sample], list[str]]:
         """What each contender's seeds gave, of scores that all of them have.
 
-        Only runs on the same examples are compared: those on which most contenders ran. Of several
-        protocols of a model the one with the most seeds counts.
+        Only runs on the same examples are compared, and distances of equal numbers of samples:
+        those on which most contenders ran. Of several protocols of a model the shipped one counts,
+        or else the one with the most seeds.
 
         Returns:
             The samples of those who ran, and remarks about what was left out.
         """
-        rows: dict[tuple[str, Contender], dict[str, list[Record]]] = {}
+        rows: dict[tuple[Basis, Contender], dict[str, list[Record]]] = {}
         for c in contenders:
             for r in self.records:
                 if c.made(r) and quantity.of(_scores(r, quantity.metric)) is not None:
-                    rows.setdefault((r.data, c), {}).setdefault(r.protocol_hash, []).append(r)
+                    key = (_basis(r, quantity.metric), c)
+                    rows.setdefault(key, {}).setdefault(r.protocol_hash, []).append(r)
         if not rows:
             return {}, []
 
-        def ran(data: str) -> tuple[int, int, str]:
-            found = [len(runs) for (d, _), of in rows.items() if d == data for runs in of.values()]
-            return sum(d == data for d, _ in rows), sum(found), data
+        def ran(basis: Basis) -> tuple[int, int, Basis]:
+            found = [of for (b, _), of in rows.items() if b == basis]
+            return len(found), sum(len(runs) for of in found for runs in of.values()), basis
 
-        data = max({d for d, _ in rows}, key=ran)
-        chosen = {c: max(of.items(), key=lambda item: (len(item[1]), item[0]))[1]
-                  for (d, c), of in rows.items() if d == data}  # fmt: skip
+        basis = max({b for b, _ in rows}, key=ran)
+        chosen = {}
+        for (b, c), of in rows.items():
+            if b == basis:
+                ours = shipped_hash(self.dataset, c.model)
+                chosen[c] = max(of.items(), key=lambda x: (x[0] == ours, len(x[1]), x[0]))[1]
         runs = [r for of in chosen.values() for r in of]
         every = sum(len(records) for of in rows.values() for records in of.values())
         left = every - len(runs)
-        remarks = [f"{left} runs on other examples or by other protocols left out"] if left else []
+        other = "on other examples, of other numbers of samples or by other protocols"
+        remarks = [f"{left} runs {other} left out"] if left else []
         shared = set.intersection(*(set(_scores(r, quantity.metric)) for r in runs))
+        if len(quantity.apart(shared)) > 1:
+            remarks.append(f"{quantity.metric}: the geometric mean over modalities")
         remarks += _unlike(runs, quantity, shared)
         found = {}
         for c, of in chosen.items():
             values = [quantity.of({t: v for t, v in _scores(r, quantity.metric).items()
                                    if t in shared}) for r in of]  # fmt: skip
             if all(v is not None for v in values):
-                found[c] = sample(c.label, [v for v in values if v is not None])
+                least = _resolution(of[0], quantity, shared)
+                found[c] = sample(c.label, [v for v in values if v is not None], least)
         return found, remarks if found else [*remarks, "the runs have no score in common"]
 
 
@@ -249,6 +276,19 @@ def origin(dataset: str) -> str | None:
     stem = dataset.split("-mini")[0]
     names = {p.dataset for p in published()}
     return next((name for name in (dataset, stem, f"{stem}-hq") if name in names), None)
+
+
+def _basis(record: Record, metric: str) -> Basis:
+    counts = {s.n for s in record.scores if s.metric == metric and s.value is not None}
+    return record.data, max(counts) if metric in QUALITY else 0
+
+
+def _resolution(record: Record, quantity: Quantity, shared: set[Term]) -> float:
+    """By how much a share in per cent changes with one sample; 0 for what is no share."""
+    terms = quantity.terms(shared, EVERY if quantity.change else quantity.given)
+    n = sum(s.n for s in record.scores
+            if s.metric == quantity.metric and (s.given, s.target) in terms)  # fmt: skip
+    return 100 / n if quantity.metric == "coherence" and n else 0.0
 
 
 def _scores(record: Record, metric: str) -> dict[Term, float]:

@@ -43,18 +43,20 @@ class Verdict:
             and deviations stayed; None where no number up to `mmbench.leaderboard.evidence.MOST`
             is known.
         published: A line for each comparison of which a paper prints both sides.
+        partial: Whether it holds of those models that have results, and others have none.
     """
 
     state: State
     evidence: tuple[str, ...]
     further: int | None = None
     published: tuple[str, ...] = ()
+    partial: bool = False
 
     @property
     def words(self) -> str:
         """The state, and what would decide it."""
         if self.further is None:
-            return self.state
+            return f"{self.state} of those run" if self.partial else self.state
         seeds = "1 more seed" if self.further == 1 else f"{self.further} more seeds"
         return f"{self.state}; {seeds} of each model would decide"
 
@@ -69,21 +71,24 @@ def judge(results: Results, comparisons: Sequence[Comparison]) -> Verdict:
     orders: list[Order] = []
     evidence: list[str] = []
     remarks: list[str] = []
+    missing: list[str] = []
     for comparison in comparisons:
-        order, text = _order(results, comparison, remarks)
+        order, text, absent = _order(results, comparison, remarks)
         evidence.append(text)
+        missing += absent
         orders += [order] if order else []
     state, further = decide(orders) if orders else ("not run", None)
     if len(orders) < len(comparisons) and state != "fails":
         state, further = "not run", None
     return Verdict(state, tuple(dict.fromkeys([*evidence, *remarks])), further,
-                   tuple(_published(results.dataset, comparisons)))  # fmt: skip
+                   tuple(_published(results.dataset, comparisons)),
+                   partial=state == "holds" and bool(missing))  # fmt: skip
 
 
 def _order(
     results: Results, comparison: Comparison, remarks: list[str]
-) -> tuple[Order | None, str]:
-    """The pairs of those who ran, or None; and the evidence. What is missing joins the remarks."""
+) -> tuple[Order | None, str, list[str]]:
+    """The pairs of those who ran, or None; the evidence; who did not run. Adds remarks."""
     quantity = comparison.quantity
     sides = (comparison.larger, comparison.smaller)
     contenders = [c for side in sides for c in side if isinstance(c, Contender)]
@@ -96,14 +101,15 @@ def _order(
     )  # fmt: skip
     pairs = tuple(Pair(a, b) for a in larger for b in smaller)
     if len(pairs) <= comparison.but:
-        return None, f"{quantity.title}: {'; '.join([*lacking, *found])}"
+        return None, f"{quantity.title}: {'; '.join([*lacking, *found])}", missing
     single = [s.name for s in (*larger, *smaller) if s.deviation is None]
     alone = [f"one seed of {', '.join(single)}: no deviation"] if single else []
     remarks += [*alone, *lacking, *found]
     order = Order(pairs, comparison.but)
     first, second = (larger, smaller) if not comparison.but else (smaller, larger)
-    return order, (f"{quantity.title}: {_listed(first)} against {_listed(second)}; "
-                   f"{_difference(order.weakest)}")  # fmt: skip
+    text = (f"{quantity.title}: {_listed(first)} against {_listed(second)}; "
+            f"{_difference(order.weakest)}")  # fmt: skip
+    return order, text, missing
 
 
 def _listed(samples: Sequence[Sample]) -> str:

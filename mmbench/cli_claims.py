@@ -29,8 +29,8 @@ def claims(folders: tuple[Path, ...], name: str | None, form: str) -> None:
     """Says which of the papers' claims the results bear out, given how much seeds differ.
 
     A claim holds or fails where the 95 % interval of a difference of means over seeds says so, is
-    undecided where it does not, and is not run where results are missing. A data set that cannot
-    bear a claim does not list it.
+    undecided where it does not, and is not run where one side has no results. Where only some of a
+    side have none it holds "of those run". A data set that cannot bear a claim does not list it.
 
     \b
     Examples:
@@ -55,6 +55,7 @@ def _data(dataset: str, claim: Claim, verdict: Verdict) -> dict[str, Any]:
     return {
         "dataset": dataset, "claim": claim.name, "statement": claim.statement,
         "source": claim.source, "state": verdict.state, "further_seeds": verdict.further,
+        "partial": verdict.partial,
         "evidence": verdict.evidence, "published": verdict.published,
     }  # fmt: skip
 

@@ -19,11 +19,12 @@ import tomllib
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from mmbench.registry import find, nearest
+from mmbench.registry import find, names, nearest
 
 Table = dict[str, Any]
 
@@ -151,6 +152,17 @@ def digest(value: object) -> str:
     """The first 16 hex digits of the sha256 of a value's canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def shipped_hash(dataset: str, model: str) -> str | None:
+    """The hash of a model's protocol as it is shipped; None where none is for that data set."""
+    if dataset not in names("datasets"):
+        return None
+    try:
+        return digest(resolve(load(dataset), model))
+    except LookupError:
+        return None
 
 
 def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *first: Any) -> Any:

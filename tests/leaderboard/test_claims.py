@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -28,13 +29,15 @@ def made(model, seed, scores, dataset="toy", settings=None, data="0"):
 
 
 def record(model, seed=0, joint=50.0, one=60.0, two=60.0, fmd=10.0, more=10.0, **changes):
-    scores = [Score("coherence", (), "joint", joint, 100)]
+    scores = [Score("coherence", (), "joint", joint, 1000)]
     for given in GIVEN:
         for target in "abc":
             known = target in given
             coherence = {0: None, 1: one, 2: two, 3: None}[len(given)]
             if given:
-                scores.append(Score("coherence", given, target, 99.0 if known else coherence, 100))
+                scores.append(
+                    Score("coherence", given, target, 99.0 if known else coherence, 1000)
+                )
             value = 1.0 if known else more if len(given) == 2 else fmd
             scores.append(Score("fmd", given, target, value, 100))
     return made(model, seed, scores, **changes)
@@ -145,7 +148,57 @@ def test_examples_and_protocols_do_not_mix():
     elsewhere = seeds("mld", joint=1.0, count=9, data="1")
     found = verdict(flat(models) + others + elsewhere, "MLD is coherent jointly")
     assert found.state == "holds"
-    assert "11 runs on other examples or by other protocols left out" in found.evidence
+    left = "11 runs on other examples, of other numbers of samples or by other protocols left out"
+    assert left in found.evidence
+
+
+def test_the_shipped_protocol_counts_whatever_else_has_more_seeds(monkeypatch):
+    models = as_told()
+    others = seeds("mld", joint=1.0, count=5, settings={"d": 0.9})
+    name = "MLD is coherent jointly"
+    assert verdict(flat(models) + others, name).state == "fails"
+    ours = models["mld"][0].protocol_hash
+    monkeypatch.setattr("mmbench.leaderboard.quantities.shipped_hash", lambda *_: ours)
+    assert verdict(flat(models) + others, name).state == "holds"
+
+
+def test_distances_of_fewer_samples_are_not_compared():
+    models = as_told()
+    fewer = [replace(r, scores=tuple(replace(s, n=20) for s in r.scores)) for r in models["mvae"]]
+    found = verdict(flat(models | {"mvae": fewer}), "products draw better")
+    assert found.state == "holds" and found.partial
+    assert "no results of mvae" in found.evidence
+    assert states(flat(models | {"mvae": fewer}))["products use more modalities"] == "holds"
+
+
+def test_what_holds_of_some_models_says_so():
+    models = as_told()
+    name = "MLD is coherent jointly"
+    assert verdict(flat(models), name).words == "holds"
+    del models["nexus"]
+    assert verdict(flat(models), name).words == "holds of those run"
+
+
+def test_seeds_that_agree_to_the_last_sample_are_not_certain():
+    name = "MLD is coherent jointly"
+    models = {"mld": seeds("mld", joint=80.0, apart=0), "mvae": seeds("mvae", joint=79.9, apart=0)}
+    assert verdict(flat(models), name).state == "undecided"
+    models["mvae"] = seeds("mvae", joint=70.0, apart=0)
+    assert verdict(flat(models), name).state == "holds"
+
+
+def test_a_modality_of_small_distances_counts_as_much():
+    """Twice as near in one of three outweighs a hundredth further in the others."""
+
+    def scaled(model, a, b):
+        return [made(model, s, [Score("fmd", (), t, x * (1 + s / 1000), 100)
+                                for t, x in (("a", a), ("b", b), ("c", b))])
+                for s in range(3)]  # fmt: skip
+
+    models = {"mvae": scaled("mvae", 2.0, 1000.0), "mmvae": scaled("mmvae", 1.0, 1010.0)}
+    found = verdict(flat(models), "products draw better")
+    assert found.state == "fails"
+    assert "fmd: the geometric mean over modalities" in found.evidence
 
 
 def test_means_are_of_scores_that_all_have():
@@ -170,9 +223,9 @@ def test_a_run_counts_once():
 
 
 def fragile(model, level, modality):
-    return [made(model, s, [Score("coherence", (), "joint", 50.0, 9),
-                            Score("coherence", (modality,), "image", level + s, 9),
-                            Score("coherence", ("image",), modality, 90.0, 9)])
+    return [made(model, s, [Score("coherence", (), "joint", 50.0, 999),
+                            Score("coherence", (modality,), "image", level + s, 999),
+                            Score("coherence", ("image",), modality, 90.0, 999)])
             for s in range(3)]  # fmt: skip
 
 

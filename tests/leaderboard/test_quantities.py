@@ -24,9 +24,17 @@ def test_it_is_a_mean_over_targets_and_subsets_then_over_numbers_of_inputs():
     assert Quantity("fmd", 1, "a").of({(("b",), "a"): 2.0, (("b",), "c"): 9.0}) == 2
 
 
+def test_distances_of_different_scales_have_a_geometric_mean():
+    apart = {(("a",), "b"): 2.0, (("a",), "c"): 800.0, (("b", "c"), "a"): 1.0}
+    assert Quantity("fmd", 1).of(apart) == pytest.approx(40)
+    assert Quantity("coherence", 1).of(apart) == 401
+    assert Quantity("fmd", 1).of({(("a",), "b"): 2.0}) == 2
+    assert Quantity("fmd", 1).of(apart | {(("b",), "a"): 0.0}) is None
+
+
 def test_a_change_is_from_one_input_to_the_most():
     assert Quantity("coherence", change="points").of(COHERENCE) == 30
-    assert Quantity("fmd", change="%").of(FMD) == -50
+    assert Quantity("fmd", change="%").of(FMD) == pytest.approx(-50)
     pair = {(("a",), "b"): 1.0, (("b",), "a"): 2.0}
     assert Quantity("coherence", change="points").of(pair) is None
 

@@ -275,6 +275,19 @@ def test_values_that_look_alike_share_a_rank():
     assert [r.cells[0].rank for r in found.rows] == [1, 1, 2]
 
 
+def test_only_scores_of_as_many_samples_are_ranked():
+    runs = [("a", 30.0, 5000), ("b", 10.0, 200), ("c", 20.0, 5000), ("d", 40.0, 5000)]
+    found = table(*(record(m, 0, fid(x, n=n)) for m, x, n in runs))
+    assert [r.cells[0].rank for r in found.rows] == [2, 0, 1, 0]
+
+
+def test_seeds_of_different_numbers_of_samples_have_no_mean():
+    found = table(record("a", 0, fid(40.0)), record("a", 1, fid(400.0, n=200)),
+                  record("b", 0, fid(50.0)))  # fmt: skip
+    assert [r.cells[0].mean for r in found.rows] == [None, 50.0]
+    assert "the seeds have different numbers of samples, and so no mean" in found.footnotes
+
+
 def test_one_value_alone_is_not_the_best():
     found = table(record("a", 0, coherence(1.0)),
                   record("b", 0, coherence(None, reason="no classifier")))  # fmt: skip
