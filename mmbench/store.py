@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LARGEST = 4 * 2**20
 """Bytes of a record's file; one of 1,000 scores has 300,000."""
 
+GREATEST = 1e100
+"""Of a score or a duration: far beyond any, and tables can still square it and add it up."""
+
 SCHEMA = 1
 """Version of the layout of the files; a file of another version is refused."""
 
@@ -99,6 +102,7 @@ class Record:
             _expect(f"versions[{package!r}]", version, str)
         for stage, seconds in self.seconds.items():
             _expect(f"seconds[{stage!r}]", seconds, float, int)
+            _expect_finite(f"seconds[{stage!r}]", seconds, GREATEST)
             if seconds < 0:
                 raise ValueError(f"seconds[{stage!r}] is {seconds}, expected at least 0")
         if self.protocol_hash != digest(self.protocol):
@@ -217,9 +221,10 @@ def _expect_plain(name: str, value: object) -> None:
         _expect(name, value, str, int, float, bool, type(None), list, dict)
 
 
-def _expect_finite(name: str, value: float) -> None:
-    if value != value or abs(value) > sys.float_info.max:  # an integer may have no float
-        raise ValueError(f"{name} is {_short(value)}, expected a finite number")
+def _expect_finite(name: str, value: float, most: float = sys.float_info.max) -> None:
+    if value != value or abs(value) > most:
+        raise ValueError(f"{name} is {_short(value)}, expected a finite number of at most "
+                         f"{most:.3g}")  # fmt: skip
 
 
 def _expect_scores(name: str, scores: object) -> None:
@@ -247,12 +252,12 @@ def _expect_score(name: str, score: object) -> None:
     if score.value is None and not score.reason:
         raise ValueError(f"{name} has no value, expected a reason for that")
     if score.value is not None:
-        _expect_finite(f"{name}.value", score.value)
+        _expect_finite(f"{name}.value", score.value, GREATEST)
     ends = [score.low, score.high]
     for value in ends:
         _expect(f"an end of {name}", value, float, int, type(None))
         if value is not None:
-            _expect_finite(f"an end of {name}", value)
+            _expect_finite(f"an end of {name}", value, GREATEST)
     if ends != [None, None] and (None in ends or score.low > score.high):  # type: ignore[operator]
         raise ValueError(f"{name} has the interval {ends}, expected two ends in their order, or "
                          "none")  # fmt: skip

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mmbench.core import Score
 from mmbench.protocol import digest
-from mmbench.store import Record, find, frame, read, write
+from mmbench.store import GREATEST, Record, find, frame, read, write
 
 PROTOCOL = {"modalities": {"image": {}, "sound": {}}, "models": {"m": {"lr": 1e-4, "d": [1, 2]}}}
 
@@ -45,7 +45,7 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
-number = st.floats(allow_nan=False, allow_infinity=False)
+number = st.floats(-GREATEST, GREATEST)
 scores = st.lists(
     st.builds(
         Score,

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -15,8 +16,9 @@ from mmbench.leaderboard.check import compare, report
 from mmbench.leaderboard.reference import of_records
 from mmbench.leaderboard.render import render
 from mmbench.leaderboard.tables import tables
+from mmbench.leaderboard.validation import place
 from mmbench.protocol import digest
-from mmbench.store import Record, find, read, write
+from mmbench.store import GREATEST, Record, find, read, write
 
 NAMES = {
     "tag": "<img src=x onerror=alert(1)>",
@@ -132,11 +134,36 @@ def test_a_metrics_name_imports_nothing(monkeypatch):
     assert not imported
 
 
-def test_an_integer_without_end_is_refused_by_the_store(tmp_path):
+@pytest.mark.parametrize("value", [10**400, 1.7e308, -1.1e100])
+@pytest.mark.parametrize("name", ["value", "low", "high", "seconds"])
+def test_numbers_that_tables_could_not_add_up_are_refused_by_the_store(tmp_path, name, value):
     path = tmp_path / "a" / "b" / "0.json"
     write(record("x", "model"), path)
     found = json.loads(path.read_text())
-    found["scores"][0]["value"] = 10**400
+    found["scores"][0] |= {"low": 40.0, "high": 60.0}
+    (found["seconds"] if name == "seconds" else found["scores"][0])[name] = value
     path.write_text(json.dumps(found))
-    with pytest.raises(ValueError, match="value"):
+    with pytest.raises(ValueError, match=r"expected a finite number of at most 1e\+100"):
         find(tmp_path)
+
+
+def test_the_greatest_numbers_can_be_shown(tmp_path):
+    scores = (
+        Score("fmd", (), "image", GREATEST, 10, "e", low=-GREATEST, high=GREATEST),
+        Score("fmd", ("sound",), "image", GREATEST, 10, "e"),
+    )
+    for seed, sign in enumerate((1, -1)):
+        r = replace(record("x", "model"), seed=seed, seconds={"a": GREATEST, "b": GREATEST},
+                    scores=tuple(replace(s, value=sign * s.value) for s in scores))  # fmt: skip
+        write(r, tmp_path / "results" / place(r))
+    results = ["--results", str(tmp_path / "results")]
+    for command in (
+        ["table"],
+        ["page", "--out", str(tmp_path / "site")],
+        ["claims"],
+        ["check", "--reference", str(tmp_path / "r.json"), "--update"],
+        ["check", "--reference", str(tmp_path / "r.json")],
+        ["figure", "inputs", "--metric", "fmd", "--out", str(tmp_path / "f.png")],
+    ):
+        said = CliRunner().invoke(main, [*command, *results])
+        assert said.exit_code == 0, said.output
