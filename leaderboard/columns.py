@@ -102,6 +102,8 @@ def _averages(terms: set[Term], names: Sequence[str]) -> Iterable[Column]:
         joint = tuple(sorted(t for t in terms if len(t[0]) == k and t[1] == JOINT))
         if joint:
             yield Column("", f"Joint ← {k} given" if k else "Joint", joint)
+        if all(len(given) != k or target == JOINT for given, target in terms):
+            continue  # of many modalities there are too many subsets to list for nothing
         each = tuple(
             (given, target)
             for target in scored

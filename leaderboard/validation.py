@@ -28,7 +28,7 @@ looks like another."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"([\w.+-]{1,60}-g)?[0-9a-f]{40}|v?[0-9][\w.+-]{0,60}", re.ASCII)
 _VERSION = re.compile(r"[0-9A-Za-z][\w.+!-]{0,39}", re.ASCII)
-_MODALITIES = 32
+_MODALITIES = 12
 
 
 def validated(path: Path, results: Path | None = None) -> Record:
@@ -169,6 +169,10 @@ def _location(path: Path, found: Mapping[str, Any], results: Path | None) -> Ite
 def _all_scores(found: Mapping[str, Any], scores: Mapping[str, list[Score]]) -> Iterator[str]:
     if not scores["scores"]:
         yield "scores is empty, expected at least one"
+    scored = {m for of in scores.values() for s in of for m in (*s.given, s.target)} - {JOINT}
+    if len(scored) > _MODALITIES:  # more than the protocol's, where that has patterns
+        yield (f"the scores are of {len(scored):,} modalities, expected at most "
+               f"{_MODALITIES}")  # fmt: skip
     hashes: dict[str, str] = {}
     counts = {s.n for s in scores["scores"] if s.metric in POSSIBLE}
     if len(counts) > 1:

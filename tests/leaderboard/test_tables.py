@@ -217,6 +217,14 @@ def test_more_modalities_are_averaged_by_the_number_given():
     assert not cross.footnotes
 
 
+def test_subsets_of_which_nothing_was_scored_take_no_time():
+    forty = tuple(f"m{i}" for i in range(40))  # 137,846,528,820 subsets of 20
+    scores = [coherence(50.0, [m for m in forty if m != t], t) for t in forty]
+    found = table(record("a", 0, coherence(9.0, forty[:20]), *scores, names=forty))
+    assert titles(found) == ["Joint ← 20 given", "39 given"]
+    assert [c.mean for c in found.rows[0].cells] == [9.0, 50.0]
+
+
 def test_an_average_over_fewer_subsets_says_so_and_is_not_ranked():
     every = [coherence(50.0, g, t) for g in subsets(FIVE) for t in FIVE if g and t not in g]
     part = [replace(s, value=99.0) for s in every if s.given != ("m0", "m1")]

@@ -146,6 +146,7 @@ MUTATIONS = [
     (edit_protocol("evaluation", examples=500), "n is 1000, but the protocol asks for 500"),
     (edit_protocol("evaluation", given=[0]), "1 modalities are given, but the protocol asks"),
     (edit_protocol("modalities", **{f"m{i}": {} for i in range(99)}), "101 modalities, expected"),
+    (edit_protocol("modalities", **{f"m{i}": {} for i in range(11)}), "13 modalities, expected"),
     (edit(data="ab"), "data is 'ab', expected a sha256"),
     (edit(data="AB" * 32), "expected a sha256"),
     (edit(data="cd" * 32), "its seed, and the hash of its protocol and data"),
@@ -262,6 +263,16 @@ def test_patterns_and_kinds_of_a_protocol_stand_for_modalities(tmp_path):
             validated(written(tmp_path, found))
         else:
             assert any("is no modality" in text for text in refused(tmp_path, found))
+
+
+def test_a_pattern_stands_for_few_modalities(tmp_path):
+    found = run()
+    found["protocol"]["modalities"] = {"*": {}}
+    found["protocol_hash"] = digest(found["protocol"])
+    found["scores"] += [score("f1", ["sound"], f"m{i}", 0.5) for i in range(10)]
+    validated(written(tmp_path, found))
+    found["scores"].append(score("f1", ["sound"], "m10", 0.5))
+    assert refused(tmp_path, found) == ["the scores are of 13 modalities, expected at most 12"]
 
 
 def test_a_subset_in_another_order_is_the_same_subset(tmp_path):
