@@ -139,10 +139,14 @@ def _protocol(found: Mapping[str, Any]) -> Iterator[str]:
     if found["protocol_hash"] != digest(protocol):
         yield (f"protocol_hash is {short(found['protocol_hash'])}, but the protocol hashes to "
                f"{digest(protocol)!r}")  # fmt: skip
-    if isinstance(protocol.get("modalities"), dict) and len(protocol["modalities"]) > _MODALITIES:
-        yield (f"the protocol has {len(protocol['modalities']):,} modalities, expected at most "
+    modalities = protocol.get("modalities")
+    if isinstance(modalities, dict) and len(modalities) > _MODALITIES:
+        yield (f"the protocol has {len(modalities):,} modalities, expected at most "
                f"{_MODALITIES}")  # fmt: skip
         return
+    if isinstance(modalities, dict) and JOINT in modalities:
+        yield (f"the protocol has a modality {JOINT!r}, which stands for all of them: expected "
+               "another name")  # fmt: skip
     wanted = {"modalities", "evaluation"} | ({"model"} if found.get("samples") is None else set())
     if set(protocol) != wanted:
         yield (f"the protocol has the tables {', '.join(map(short, sorted(protocol))) or 'none'}, "
@@ -208,10 +212,10 @@ def _asked(where: str, s: Score, protocol: Mapping[str, Any], reference: bool) -
         return  # told of the protocol
     if len(modalities) > _MODALITIES:
         return  # likewise
-    for m in dict.fromkeys((*s.given, s.target)):
+    for m in dict.fromkeys((*s.given, *((s.target,) if s.target != JOINT else ()))):
         # A key is a name, a pattern such as "m*" or a kind such as "<image>".
         fits = any(fnmatchcase(m, key) or key.startswith("<") for key in modalities)
-        if not fits and not (m == JOINT and m == s.target):
+        if m == JOINT or not fits:
             yield (f"{where}: {short(m)} is no modality of the protocol, expected "
                    f"{', '.join(map(short, list(modalities)[:20])) or 'none'}")  # fmt: skip
     ranks = [list(modalities).index(m) for m in s.given if m in modalities]

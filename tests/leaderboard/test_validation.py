@@ -147,6 +147,7 @@ MUTATIONS = [
     (edit_protocol("evaluation", given=[0]), "1 modalities are given, but the protocol asks"),
     (edit_protocol("modalities", **{f"m{i}": {} for i in range(99)}), "101 modalities, expected"),
     (edit_protocol("modalities", **{f"m{i}": {} for i in range(11)}), "13 modalities, expected"),
+    (edit_protocol("modalities", joint={}), "the protocol has a modality 'joint', which"),
     (edit(data="ab"), "data is 'ab', expected a sha256"),
     (edit(data="AB" * 32), "expected a sha256"),
     (edit(data="cd" * 32), "its seed, and the hash of its protocol and data"),
@@ -263,6 +264,16 @@ def test_patterns_and_kinds_of_a_protocol_stand_for_modalities(tmp_path):
             validated(written(tmp_path, found))
         else:
             assert any("is no modality" in text for text in refused(tmp_path, found))
+
+
+@pytest.mark.parametrize("target", ["sound", "joint"])
+def test_a_pattern_stands_for_no_modality_called_joint(tmp_path, target):
+    found = run()
+    found["protocol"]["modalities"] = {"*": {}}
+    found["protocol_hash"] = digest(found["protocol"])
+    found["scores"].append(score("f1", ["joint"], target, 0.5))
+    (fault,) = refused(tmp_path, found)
+    assert "'joint' is no modality of the protocol" in fault
 
 
 def test_a_pattern_stands_for_few_modalities(tmp_path):
