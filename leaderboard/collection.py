@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
+from mmbench.leaderboard.columns import modalities
 from mmbench.leaderboard.strict import shown
+from mmbench.leaderboard.text import plain
 from mmbench.leaderboard.validation import place, validated
 from mmbench.store import Record, find, read, write
 
@@ -75,8 +77,9 @@ def add(
 
     Raises:
         FileExistsError: There is another record of the same run.
-        ValueError: There is a damaged one, two of `records` are of one run and differ, or a place
-            lies outside the folder by a link.
+        ValueError: There is a damaged one, two of `records` are of one run and differ, one scores
+            modalities that others there of the same examples do not have, or a place lies outside
+            the folder by a link.
         OSError: The folder cannot be written to.
     """
     done: dict[Path, tuple[Record, Outcome]] = {}
@@ -96,10 +99,26 @@ def add(
                                       "--replace puts the new one there")  # fmt: skip
             outcome = "already there" if known is not None else "replaced"
         done[path] = (record, outcome)
+    _expect_modalities(folder, {p: r for p, (r, of) in done.items() if of != "already there"})
     for path, (record, outcome) in done.items():
         if outcome != "already there" and not dry_run:
             write(record, path)
     return [(path, outcome) for path, (_, outcome) in done.items()]
+
+
+def _expect_modalities(folder: Path, new: Mapping[Path, Record]) -> None:
+    """Refuses modalities that others do not have: all records share the columns of tables."""
+    for dataset, data in sorted({(r.dataset, r.data) for r in new.values()}):
+        paths = [p for p in sorted((folder / dataset).glob("*/*.json")) if p not in new]
+        there = [r for r in map(read, paths) if r.data == data]
+        listed = [r.protocol.get("modalities") for r in there]
+        known = {*modalities(there), *(m for of in listed if isinstance(of, dict) for m in of)}
+        for path, r in new.items():
+            strange = sorted({*modalities([r])} - known)
+            if there and strange and (r.dataset, r.data) == (dataset, data):
+                raise ValueError(f"{shown(path)} has scores of {', '.join(strange)}, but records "
+                                 f"there of the same examples of "
+                                 f"{plain(', '.join(modalities(there)))}")  # fmt: skip
 
 
 def _differing(a: Record, b: Record) -> str:

@@ -48,7 +48,7 @@ class Column:
 
 
 def modalities(records: Iterable[Record]) -> list[str]:
-    """All modalities, in the order of the protocols, else of appearance."""
+    """All that were scored or given, in the order of the protocols, else of appearance."""
     seen: dict[str, None] = {}
     listed: dict[str, None] = {}
     for r in records:
@@ -58,8 +58,7 @@ def modalities(records: Iterable[Record]) -> list[str]:
             seen |= dict.fromkeys((*s.given, s.target))
     order: dict[str, None] = {}
     for key in listed:  # a name, a pattern such as "m*", or a kind such as "<image>"
-        fits = [m for m in sorted(seen, key=_natural) if fnmatchcase(m, key)]
-        order |= dict.fromkeys(fits or ([] if set(key) & set("*?[<") else [key]))
+        order |= dict.fromkeys(m for m in sorted(seen, key=_natural) if fnmatchcase(m, key))
     return [m for m in order | seen if m != JOINT]
 
 

@@ -101,6 +101,27 @@ def test_two_records_of_one_run_are_not_added_together(tmp_path):
     assert len(add([RECORD, RECORD], tmp_path)) == 1
 
 
+def test_modalities_that_others_do_not_have_are_refused(tmp_path):
+    added = [replace(s, given=("smell",)) for s in RECORD.scores[-1:]]
+    more = replace(RECORD, seed=7, scores=(*RECORD.scores, *added))
+    add([more], tmp_path / "empty")
+    add([RECORD], tmp_path)
+    with pytest.raises(ValueError, match=r"has scores of smell, but .* image, trajectory, sound$"):
+        add([more], tmp_path)
+    assert find(tmp_path) == [RECORD]
+    add([replace(more, data="0" * 64)], tmp_path)  # other examples
+    add([replace(RECORD, seed=8, scores=RECORD.scores[:1])], tmp_path)  # fewer
+    assert len(find(tmp_path)) == 3
+
+
+def test_a_record_alone_with_its_modalities_can_be_replaced(tmp_path):
+    added = [replace(s, given=("smell",)) for s in RECORD.scores[-1:]]
+    more = replace(RECORD, scores=(*RECORD.scores, *added))
+    add([more], tmp_path)
+    assert add([more], tmp_path) == [(tmp_path / place(RECORD), "already there")]
+    assert add([RECORD], tmp_path, replace=True) == [(tmp_path / place(RECORD), "replaced")]
+
+
 def test_a_damaged_record_at_its_place_is_told(tmp_path):
     path = tmp_path / place(RECORD)
     path.parent.mkdir(parents=True)

@@ -263,8 +263,15 @@ def test_a_pattern_stands_for_the_modalities_that_it_names():
     (cell,) = found.rows[0].cells
     assert cell.mean == 5.5 and found.footnotes == ()
     assert modalities([record("a", 0, *scores, names=("m*",))]) == list(twelve)
-    kinds = record("a", 0, *scores, names=("<image>", "[m]?", "other"))
-    assert modalities([kinds])[:2] == ["m0", "m1"]
+    kinds = record("a", 0, *scores, names=("<image>", "[m]?", "m10"))
+    assert modalities([kinds]) == [*twelve[:10], "m10", "m11"]
+
+
+def test_a_modality_that_nobody_scored_has_no_part_in_a_table():
+    one = record("a", 0, *[coherence(50.0, [g], t) for g, t in (TWO, TWO[::-1])])
+    other = record("b", 0, coherence(40.0, ["image"], "sound"), names=(*TWO, "smell", "touch"))
+    assert modalities([one, other]) == list(TWO)
+    assert titles(table(one, other)) == titles(table(one))
 
 
 # What is best
