@@ -69,13 +69,16 @@ def write_site(
     records = merged(folders)
     known = {place(r) for r in records}
     # A record's names choose no file: only files that were found in the folders are looked up.
-    found = {path.relative_to(folder): path
-             for folder in reversed(folders) for path in folder.glob("*/*/*.json")}  # fmt: skip
-    found = {where: path for where, path in found.items() if where in known}
-    links = {where: _link(where, path, out, records_url) for where, path in found.items()}
+    found: dict[Path, list[Path]] = {}
+    for folder in folders:
+        for path in folder.glob("*/*/*.json"):
+            if (where := path.relative_to(folder)) in known:
+                found.setdefault(where, []).append(path)
+    links = {where: _link(where, paths[0], out, records_url) for where, paths in found.items()}
     pictures, faults = {}, []
-    for where, path in sorted(found.items()):
-        if (picture := path.with_suffix(".png")).exists():
+    for where, paths in sorted(found.items()):
+        beside = (path.with_suffix(".png") for path in paths)
+        if picture := next((path for path in beside if path.exists()), None):
             try:
                 pictures[where] = grids.read(picture)
             except ValueError as error:

@@ -264,15 +264,18 @@ def grid(
     condition = gallery.subset(loaded, [m for m in given.split("+") if m])
     found_in = [path for folder in folders for path in sorted(folder.glob("*/*/*.json"))]
     known = [(path, read(path)) for path in found_in]
-    paths = {id(r): path for r in records for path, one in known if one == r}
     found, remarks = [], []
     for group in groups(records):
         wanted = [r for r in group.records if seed in (None, r.seed)]
         if not wanted:
             remarks.append(f"{group.label} is left out: it has no seed {seed}")
         for r in wanted[:1]:
+            # A copy of a record, as in a leaderboard, has no samples beside it.
+            paths = [path for path, one in known if one == r]
+            with_samples = [p for p in paths if gallery.kept(p, r, condition).is_file()]
+            path = (with_samples or paths)[0]
             try:
-                found.append(gallery.exhibit(group.label, paths[id(r)], r, loaded, condition))
+                found.append(gallery.exhibit(group.label, path, r, loaded, condition))
             except FileNotFoundError as error:
                 remarks.append(f"left out: {error}")
     if not found:

@@ -234,6 +234,20 @@ def test_a_model_without_that_seed_is_left_out_and_told(results):
     assert has(pixels(out), TONES["mvae"]) < 1000
 
 
+@pytest.mark.parametrize("first", ["results", "copies"])
+def test_a_copy_of_a_record_without_samples_hides_none(results, first):
+    copies = results.parent / "copies"
+    for path in results.glob("*/*/*.json"):
+        copy = copies / path.relative_to(results)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    second = results if first == "copies" else copies
+    done, out = grid(results.parent / first, "--results", str(second), "--given", "sound",
+                     "--target", "image")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert all(has(pixels(out), tone) > 1000 for tone in TONES.values())
+
+
 def test_no_samples_at_all_is_an_error(results):
     done, out = grid(results, "--given", "image")
     assert done.exit_code == 1

@@ -300,6 +300,15 @@ def test_pictures_lie_beside_the_page(results, tmp_path, mode):
     assert sorted(p.name for p in page.parent.iterdir()) == ["grids", "index.html"]
 
 
+def test_a_copy_of_a_record_without_a_picture_hides_none(tmp_path):
+    a, b = (fill(tmp_path / name, [record()]) for name in "ab")
+    picture((b / place(record())).with_suffix(".png"))
+    for folders in ([a, b], [b, a]):
+        page, faults = write_site(folders, tmp_path / "site")
+        (run,) = read(page.parent)[1]["datasets"][0]["runs"]
+        assert run["grid"] and not faults
+
+
 def test_the_picture_of_a_run_says_where_its_panels_lie(tmp_path):
     pixels = {m: torch.full((4, 1, 8, 8), 99, dtype=torch.uint8) for m in "ab"}
     split = Split(pixels)
