@@ -381,6 +381,13 @@ def test_settings_choose_records():
             only(records, [setting])
 
 
+@pytest.mark.parametrize("text", ["2024-01-01", "10:30:00", "[2024-01-01]"])
+def test_a_setting_that_looks_like_a_date_is_text(text):
+    assert len(only(swept((0.1,), day=text), [f"model.day={text}"])) == 2
+    with pytest.raises(LookupError, match=r"no record has model\.d = 2024-01-01; there is 0\.1"):
+        only(swept((0.1,)), ["model.d=2024-01-01"])
+
+
 # What samplers cost
 
 
