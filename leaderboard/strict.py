@@ -41,8 +41,12 @@ class Faults(ValueError):
         super().__init__("\n".join(self.sentences))
 
 
-def read(path: Path) -> Any:
+def read(path: Path, largest: int = LARGEST) -> Any:
     """What a JSON file holds.
+
+    Args:
+        path: The file.
+        largest: Bytes that it may have; by default those of a record.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -53,9 +57,9 @@ def read(path: Path) -> Any:
     if path.is_symlink() or not path.is_file():
         raise Faults(["it is a link, a folder or a device, expected a file"])
     with path.open("rb") as file:
-        content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise Faults([f"it has more than {LARGEST:,} bytes, expected at most so many"])
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise Faults([f"it has more than {largest:,} bytes, expected at most so many"])
     try:
         found = json.loads(content.decode(), object_pairs_hook=_once, parse_constant=_constant,
                            parse_int=_whole, parse_float=_finite)  # fmt: skip

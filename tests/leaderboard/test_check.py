@@ -12,7 +12,7 @@ from mmbench.leaderboard.check import changes, compare, report, summary
 from mmbench.leaderboard.collection import add
 from mmbench.leaderboard.reference import load, of_records, parsed, write
 from mmbench.protocol import digest
-from mmbench.store import Record, find
+from mmbench.store import LARGEST, Record, find
 
 RECORDS = Path(__file__).parents[2] / "records"
 JUDGE = "toy/image classifier, test accuracy 99.0 %, sha256:0123456789abcdef"
@@ -217,6 +217,18 @@ def test_a_reference_comes_back_and_is_one_score_a_line(tmp_path):
     write(of_records(reversed(find(RECORDS)), whole.tolerances), path)
     assert path.read_text() == text  # whatever the order of the records
     assert json.loads(text)["tolerances"]["fid"] == "seeds"
+
+
+def test_a_reference_may_be_larger_than_a_record(tmp_path, monkeypatch):
+    path = tmp_path / "reference.json"
+    rows = [replace(reference(50.0).rows[0], model="m" * 900 + str(i)) for i in range(4000)]
+    whole = replace(reference(50.0), rows=tuple(rows))
+    write(whole, path)
+    assert path.stat().st_size > LARGEST
+    assert load(path) == whole
+    monkeypatch.setattr("mmbench.leaderboard.reference.LARGEST", LARGEST)
+    with pytest.raises(ValueError, match="it has more than 4,194,304 bytes"):
+        load(path)
 
 
 def test_what_is_written_is_within_a_tolerance_of_nothing_of_what_it_is_of(tmp_path):
