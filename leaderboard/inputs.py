@@ -58,7 +58,8 @@ def inputs(
     filled = [place for place, of in points.items() if of]
     shown = tuple(e for of in points.values() for _, e in of)
     if not shown:
-        raise ValueError(f"no record of {found.dataset} has a value of {', '.join(metrics)}")
+        raise ValueError(f"no record of {found.dataset} has a value of "
+                         f"{', '.join(metrics) or 'any metric'}")  # fmt: skip
     turn = turns(shown)
     entries = []
     with style():

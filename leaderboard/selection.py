@@ -11,6 +11,7 @@ from mmbench.leaderboard.comparison import comparable
 from mmbench.leaderboard.differences import only
 from mmbench.leaderboard.estimates import MEAN, Estimates
 from mmbench.leaderboard.papers import TABLES
+from mmbench.leaderboard.published import published as printed
 from mmbench.registry import nearest
 from mmbench.store import Record
 
@@ -20,7 +21,7 @@ def records(
     dataset: str | None,
     models: Sequence[str] = (),
     settings: Sequence[str] = (),
-    needed: bool = True,
+    published: bool = False,
 ) -> tuple[str, list[Record]]:
     """A data set's name and the records of it that are asked for.
 
@@ -29,31 +30,39 @@ def records(
         dataset: The data set's name; None for the only one with records.
         models: The models wanted; all by default.
         settings: What their protocols have, such as "model.d=0.3"; see `differences.only`.
-        needed: Whether there must be records of the data set and of each model.
+        published: Whether what the papers print of a data set or a model stands for its records.
 
     Raises:
         FileNotFoundError: A folder is missing, or holds no record.
         LookupError: There is no such record.
-        ValueError: It is not clear which data set is meant, a record is damaged, or two folders
-            have different ones of the same run.
+        ValueError: It is not clear which data set is meant, no paper prints results of it, a
+            record is damaged, or two folders have different ones of the same run.
     """
     every, where = merged(folders), " and ".join(map(str, folders))
     known = list(dict.fromkeys(r.dataset for r in every))
+    papers = list(dict.fromkeys(t.dataset for t in TABLES))
     if dataset is None and len(known) == 1:
         dataset = known[0]
+    if dataset is None and not known:
+        raise ValueError(f"there is no record: name by --dataset one of {', '.join(papers)}")
     if dataset is None:
-        several = ", ".join(known) or "no data set"
-        raise ValueError(f"in {where} are records of {several}: name one by --dataset")
-    if needed and dataset not in known:
+        raise ValueError(f"in {where} are records of {', '.join(known)}: name one by --dataset")
+    if published and dataset not in papers:
+        raise ValueError(f"no paper prints results of {dataset}, expected one of "
+                         f"{', '.join(papers)}: published numbers never stand beside those of "
+                         "other data, a twin's neither")  # fmt: skip
+    if not published and dataset not in known:
         raise LookupError(f"there is no record of {dataset!r} in {where}{nearest(dataset, known)}")
     found = [r for r in every if r.dataset == dataset]
-    ran = list(dict.fromkeys(r.model for r in found))
-    for model in models if needed else ():
+    ran = dict.fromkeys(r.model for r in found)
+    ran |= dict.fromkeys(p.model for p in printed() if published and p.dataset == dataset)
+    for model in models:
         if model not in ran:
-            raise LookupError(f"{dataset} has no record of the model {model!r}"
+            paper = ", and no paper a result" if published else ""
+            raise LookupError(f"{dataset} has no record of the model {model!r}{paper}"
                               f"{nearest(model, ran)}")  # fmt: skip
     found = [r for r in found if not models or r.model in models]
-    return dataset, only(found, settings) if found else []
+    return dataset, only(found, settings)
 
 
 def estimates(
@@ -74,18 +83,12 @@ def estimates(
             protocol stand beside.
 
     Raises:
-        FileNotFoundError, LookupError: As for `records`.
-        ValueError: As for `records`, or no paper prints results of the data set.
+        FileNotFoundError, LookupError, ValueError: As for `records`.
     """
-    name, chosen = records(folders, dataset, models, settings, needed=not published)
+    name, chosen = records(folders, dataset, models, settings, published)
     if not published:
         return Estimates(name, chosen), []
     tables = [t for t in TABLES if t.dataset == name]
-    if not tables:
-        known = ", ".join(dict.fromkeys(t.dataset for t in TABLES))
-        raise ValueError(f"no paper prints results of {name}, expected one of {known}: published "
-                         "numbers never stand beside those of other data, a twin's neither"
-                         )  # fmt: skip
     others = set.intersection(*({id(r) for r in comparable(t, chosen)[1]} for t in tables))
     fit = [r for r in chosen if id(r) not in others]
     remarks = []

@@ -210,7 +210,8 @@ def _draw(
     ordered = [g for _, _, g in sorted(order, key=lambda place: (place[1], place[0]))]
     shown = tuple(of[g] for of in points.values() for g in ordered if g in of)
     if not shown:
-        raise ValueError(f"no record of {found.dataset} has a value of {', '.join(metrics)}")
+        raise ValueError(f"no record of {found.dataset} has a value of "
+                         f"{', '.join(metrics) or 'any metric'}")  # fmt: skip
     entries: list[tuple[object, str]] = []
     with style():
         figure, grid = panels(metrics, targets, filled)

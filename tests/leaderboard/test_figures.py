@@ -519,6 +519,30 @@ def test_bad_input_is_told_in_a_sentence(tmp_path, monkeypatch, arguments, sente
     assert not list(tmp_path.glob("f.*"))
 
 
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    (["--dataset", "mhd", "--model", "mld", "--model", "mldd"],
+     "mhd has no record of the model 'mldd', and no paper a result; did you mean 'mld'?"),
+    (["--dataset", "mhd", "--where", "model.zzz=1"],
+     "no record's protocol has a value 'model.zzz'"),
+    (["--dataset", "mdh", "--model", "mld"], "no paper prints results of mdh, expected one of"),
+    ([], "there is no record: name by --dataset one of mnist-svhn, mhd,"),
+])  # fmt: skip
+def test_bad_input_beside_published_values_is_told(tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    refused = mmbench("inputs", "--published", "--out", "f.png", *arguments)
+    assert refused.exit_code == 1
+    assert sentence in refused.output
+    assert len(refused.output.splitlines()) == 1
+    assert not list(tmp_path.glob("f.*"))
+
+
+def test_records_without_a_value_are_told(tmp_path):
+    empty = (Score("fid", (), "image", None, 0, reason="no weights"),)
+    folder = save([record(scores=empty)], tmp_path / "results")
+    refused = mmbench("inputs", "--results", folder, "--out", tmp_path / "f.png")
+    assert "no record of toy has a value of any metric" in refused.output
+
+
 def test_several_folders_are_one(tmp_path):
     folders = [save(several("mld", "mvtcae"), tmp_path / "a"),
                save(several("mvtcae", "mopoe"), tmp_path / "b")]  # fmt: skip
