@@ -176,6 +176,8 @@ def _not_comparable(a: Expected | None, b: Expected | None, across: bool) -> str
         return f"new: {_number(b.mean)}"
     if (a.mean is None) != (b.mean is None):
         return f"was {_number(a.mean)}, is {_number(b.mean)}"
+    if a.mean is None:
+        return None
     if a.n != b.n:
         return f"not compared: was of {a.n:,} samples, is of {b.n:,}"
     if a.extractor != b.extractor and not across:

@@ -175,6 +175,8 @@ def test_neither_computed_is_no_difference():
     absent = of_records([record(0, fmd(None, reason="no weights"))])
     assert compare(absent, absent).compared == 0
     assert compare(absent, absent).differences == ()
+    none = [Score("fmd", ("sound",), "image", None, 0, reason="no weights")]  # nor a network
+    assert compare(absent, of_records([record(0, *none)])).differences == ()
 
 
 @pytest.mark.parametrize("changed", [coherence(90.0, n=500), coherence(90.0, extractor="other")])
