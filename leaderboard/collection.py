@@ -92,12 +92,17 @@ def add(
                              f"{_differing(done[path][0], record)}")  # fmt: skip
         outcome: Outcome = "added"
         if path.exists():
-            known = None if replace else read(path)
-            if known is not None and known != record:
+            try:
+                known: Record | None = read(path)
+            except ValueError:
+                if not replace:
+                    raise
+                known = None
+            if known is not None and known != record and not replace:
                 raise FileExistsError(f"{shown(path)} is another record of this run: it differs "
                                       f"in {_differing(known, record)}; "
                                       "--replace puts the new one there")  # fmt: skip
-            outcome = "already there" if known is not None else "replaced"
+            outcome = "already there" if known == record else "replaced"
         done[path] = (record, outcome)
     _expect_modalities(folder, {p: r for p, (r, of) in done.items() if of != "already there"})
     for path, (record, outcome) in done.items():

@@ -67,6 +67,9 @@ def test_another_record_of_the_same_run_is_written_over_only_when_told_to(sent, 
     assert find(board)[0].device == "another"
     edited(sent, seconds={"other": 1.0})  # timings make no other run
     assert said("add", sent, "--to", board).startswith("already there: ")
+    before = files(board)
+    assert said("add", sent, "--to", board, "--replace").startswith("already there: ")
+    assert files(board) == before
 
 
 def test_if_one_is_refused_none_is_added(sent, tmp_path):
