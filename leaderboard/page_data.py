@@ -19,6 +19,7 @@ from mmbench.leaderboard.claims import Claim, verdicts
 from mmbench.leaderboard.estimates import Estimates, Group
 from mmbench.leaderboard.grids import Grid
 from mmbench.leaderboard.page_charts import charts
+from mmbench.leaderboard.render import mean, spread
 from mmbench.leaderboard.tables import Row, Table, registered, tables
 from mmbench.leaderboard.text import plain
 from mmbench.leaderboard.validation import place
@@ -117,20 +118,13 @@ def _row(row: Row, rows: Sequence[Group]) -> dict[str, Any]:
 
 def _cell(c: Cell) -> dict[str, Any]:
     """The number in full for sorting, and as it is written."""
-    ends = c.interval if c.std is None else None
     return {
         "value": c.mean,
-        "text": "–" if c.mean is None else _written(c.mean, c.decimals),
-        "spread": f"± {_written(c.std, c.decimals)}" if c.std is not None
-        else f"[{', '.join(_written(x, c.decimals) for x in ends)}]" if ends else "",
+        "text": mean(c),
+        "spread": spread(c).lstrip(),
         "rank": c.rank,
         "footnotes": c.footnotes,
-    }  # fmt: skip
-
-
-def _written(x: float, decimals: int) -> str:
-    """A number with so many decimals; a very large one in powers of ten."""
-    return f"{x:.{decimals}f}" if abs(x) < 1e6 else f"{x:.2e}"
+    }
 
 
 def _claim(claim: Claim, verdict: Verdict) -> dict[str, Any]:

@@ -74,9 +74,9 @@ def markdown(table: Table) -> str:
     esc = escape_markdown
 
     def cell(c: Cell) -> str:
-        mean = {0: "{}", 1: "**{}**", 2: "<u>{}</u>"}[c.rank].format(_mean(c))
+        shown = {0: "{}", 1: "**{}**", 2: "<u>{}</u>"}[c.rank].format(mean(c))
         marks = _marks(c)
-        return mean + _spread(c) + (f"<sup>{marks}</sup>" if marks else "")
+        return shown + spread(c) + (f"<sup>{marks}</sup>" if marks else "")
 
     lines = [["Model", "Runs", *(esc(c.title) for c in table.columns)],
              [":--", "--:", *("--:" for _ in table.columns)]]  # fmt: skip
@@ -110,11 +110,11 @@ def latex(table: Table) -> str:
     esc = escape_latex
 
     def cell(c: Cell) -> str:
-        mean = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[c.rank].format(_mean(c))
-        mean = mean.replace("–", "--")
-        spread = _spread(c).replace("±", r"$\pm$").replace("[", "{[}")
+        shown = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[c.rank].format(mean(c))
+        shown = shown.replace("–", "--")
+        shown += spread(c).replace("±", r"$\pm$").replace("[", "{[}")
         marks = _marks(c)
-        return mean + spread + (rf"\textsuperscript{{{marks}}}" if marks else "")
+        return shown + (rf"\textsuperscript{{{marks}}}" if marks else "")
 
     above, rules, at = ["", ""], [], 3
     for target, count in table.groups:
@@ -137,7 +137,7 @@ def html(tables: Sequence[Table]) -> str:
         head = html_head(["Model", "Runs"], groups, [c.given for c in table.columns])
         rows = []
         for r in table.rows:
-            cells = [(c.rank, _mean(c), _spread(c), _marks(c)) for c in r.cells]
+            cells = [(c.rank, mean(c), spread(c), _marks(c)) for c in r.cells]
             names = html_name(r.label) + html_name(_runs(r))
             rows.append(f"<tr>{names}{html_cells(cells, groups)}</tr>")
         sections.append(html_section(f"{i}", table.title, "measured", head, rows,
@@ -182,12 +182,13 @@ def _runs(row: Row) -> str:
     return "1 seed" if len(row.seeds) == 1 else f"{len(row.seeds)} seeds"
 
 
-def _mean(c: Cell) -> str:
+def mean(c: Cell) -> str:
+    """The mean over seeds; a very large one in powers of ten."""
     return "–" if c.mean is None else _number(c.mean, c.decimals)
 
 
-def _spread(c: Cell) -> str:
-    """The deviation over seeds; of one seed the interval over samples."""
+def spread(c: Cell) -> str:
+    """The deviation over seeds, after a space; of one seed the interval over samples."""
     if c.std is not None:
         return f" ± {_number(c.std, c.decimals)}"
     ends = c.interval or ()
@@ -205,7 +206,7 @@ def _number(x: float, decimals: int) -> str:
 
 def _aligned(cells: Sequence[Cell]) -> list[str]:
     """Cells of a column, with their decimal points below one another."""
-    means = pad([" ★☆"[c.rank] + _mean(c) for c in cells], str.rjust)
+    means = pad([" ★☆"[c.rank] + mean(c) for c in cells], str.rjust)
     marks = [_marks(c).translate(SUPERSCRIPT) for c in cells]
-    tails = pad([_spread(c) + mark for c, mark in zip(cells, marks, strict=True)], str.ljust)
-    return [mean + tail for mean, tail in zip(means, tails, strict=True)]
+    tails = pad([spread(c) + mark for c, mark in zip(cells, marks, strict=True)], str.ljust)
+    return [left + right for left, right in zip(means, tails, strict=True)]
