@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import types
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from itertools import islice
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mmbench.registry import nearest
-from mmbench.store import LARGEST
+from mmbench.store import LARGEST, once
 
 DEEPEST = 16
 """Tables and lists inside one another."""
@@ -61,7 +60,7 @@ def read(path: Path, largest: int = LARGEST) -> Any:
     if len(content) > largest:
         raise Faults([f"it has more than {largest:,} bytes, expected at most so many"])
     try:
-        found = json.loads(content.decode(), object_pairs_hook=_once, parse_constant=_constant,
+        found = json.loads(content.decode(), object_pairs_hook=once, parse_constant=_constant,
                            parse_int=_whole, parse_float=_finite)  # fmt: skip
     except UnicodeDecodeError as error:
         raise Faults([f"it is not UTF-8: byte {error.start} is no character"]) from None
@@ -166,14 +165,6 @@ def _texts(found: object) -> Iterator[str]:
             elif isinstance(value, str) and not value.isprintable():
                 yield f"the text {short(value)} has characters that cannot be printed"
         level, depth = inner, depth + 1
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
-        raise ValueError(f"the field {short(twice)} occurs twice")
-    return found
 
 
 def _constant(name: str) -> float:

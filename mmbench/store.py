@@ -178,8 +178,21 @@ def frame(records: Iterable[Record]) -> DataFrame:
     return pd.DataFrame(rows, columns=names).astype({"value": float})
 
 
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, as `object_pairs_hook` makes it.
+
+    Raises:
+        ValueError: A field occurs twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
+        raise ValueError(f"the field {_short(twice)} occurs twice")
+    return found
+
+
 def _record(text: bytes) -> Record:
-    found = json.loads(text.decode(), object_pairs_hook=_once)
+    found = json.loads(text.decode(), object_pairs_hook=once)
     # The version comes first: of another layout, no field can be judged.
     if isinstance(found, dict) and "schema" in found and found["schema"] != SCHEMA:
         raise ValueError(f"schema is {_short(found['schema'])}, expected {SCHEMA}")
@@ -271,14 +284,6 @@ def _expect_fields(name: str, found: object, of: type[Record] | type[Score]) -> 
         raise ValueError(f"{name} has an unknown field {wrong!r}{nearest(wrong, known)}")
     for missing in [k for k in known if k not in found and k not in ADDED]:
         raise ValueError(f"{name} has no field {missing!r}")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
-        raise ValueError(f"the field {_short(twice)} occurs twice")
-    return found
 
 
 def _short(value: object) -> str:
