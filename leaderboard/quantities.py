@@ -218,11 +218,7 @@ class Results:
             return len(found), sum(len(runs) for of in found for runs in of.values()), basis
 
         basis = max({b for b, _ in rows}, key=ran)
-        chosen = {}
-        for (b, c), of in rows.items():
-            if b == basis:
-                ours = shipped_hash(self.dataset, c.model)
-                chosen[c] = max(of.items(), key=lambda x: (x[0] == ours, len(x[1]), x[0]))[1]
+        chosen = {c: self._counting(c, of) for (b, c), of in rows.items() if b == basis}
         runs = [r for of in chosen.values() for r in of]
         every = sum(len(records) for of in rows.values() for records in of.values())
         left = every - len(runs)
@@ -240,6 +236,11 @@ class Results:
                 least = _resolution(of[0], quantity, shared)
                 found[c] = sample(c.label, [v for v in values if v is not None], least)
         return found, remarks if found else [*remarks, "the runs have no score in common"]
+
+    def _counting(self, contender: Contender, of: Mapping[str, list[Record]]) -> list[Record]:
+        """Of runs by several protocols those that count."""
+        ours = shipped_hash(self.dataset, contender.model)
+        return max(of.items(), key=lambda runs: (runs[0] == ours, len(runs[1]), runs[0]))[1]
 
 
 def printed(
