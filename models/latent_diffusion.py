@@ -111,10 +111,8 @@ class LatentDiffusion(LatentModel):
         self.register_buffer("latents_mean", torch.zeros(D))
         self.register_buffer("latents_std", torch.ones(D))
         # owner[j] = i where coordinate j of the latent belongs to modality i
-        owner = torch.arange(len(self.names)).repeat_interleave(
-            torch.tensor([sizes[m] for m in self.names])
-        )
-        self.register_buffer("owner", owner, persistent=False)
+        owner = [i for i, m in enumerate(self.names) for _ in range(sizes[m])]
+        self.register_buffer("owner", torch.tensor(owner), persistent=False)
         ends = accumulate(sizes[m] for m in self.names)
         self.place = {m: slice(e - sizes[m], e) for m, e in zip(self.names, ends, strict=True)}
 
