@@ -57,7 +57,8 @@ def render(tables: Sequence[Filled], suffix: str) -> str:
         "terminal": lambda ts: "\n".join(map(terminal, ts)),
     }
     if suffix not in renders:
-        raise ValueError(f"no table can be written as {suffix!r}{nearest(suffix, renders)}")
+        endings = [s for s in renders if s.startswith(".")]
+        raise ValueError(f"no table can be written as {suffix!r}{nearest(suffix, endings)}")
     return renders[suffix](tables)
 
 

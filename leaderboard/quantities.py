@@ -14,7 +14,7 @@ from mmbench.leaderboard.estimates import QUALITY
 from mmbench.leaderboard.evidence import Sample, sample
 from mmbench.leaderboard.published import ANY, Published, published
 from mmbench.protocol import shipped_hash
-from mmbench.store import Record
+from mmbench.store import GREATEST, Record
 
 Given = int | str | tuple[str, ...]
 """How many modalities are given, or which; 0 is joint generation. Or `CONDITIONAL` or `EVERY`."""
@@ -27,9 +27,6 @@ EVERY = "every"
 
 Basis = tuple[str, int]
 """What runs must have in common to be compared: the data, and of distances the samples' number."""
-
-LARGEST = 1e100
-"""Larger means, which no metric gives, count as none: their squares would not be numbers."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ class Quantity:
         else:
             found = [scores[term] for term in self.terms(scores, given)]
         mean = fmean(found) if found else math.nan
-        return mean if abs(mean) < LARGEST else None
+        return mean if abs(mean) < GREATEST else None
 
     @property
     def title(self) -> str:

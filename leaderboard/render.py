@@ -63,9 +63,8 @@ def render(tables: Sequence[Table], suffix: str) -> str:
         "terminal": lambda ts: "\n".join(map(terminal, ts)),
     }
     if suffix not in renders:
-        raise ValueError(
-            f"no table can be written as {suffix!r}{nearest(suffix, filter(None, renders))}"
-        )
+        endings = [s for s in renders if s.startswith(".")]
+        raise ValueError(f"no table can be written as {suffix!r}{nearest(suffix, endings)}")
     return renders[suffix](tables)
 
 

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mmbench.core import JOINT, Score
+from mmbench.core import JOINT, NOTHING, Score
 from mmbench.leaderboard.possible import POSSIBLE, impossible, networks
 from mmbench.leaderboard.strict import Faults, mismatches, read, short, shown
 from mmbench.protocol import construct, digest
@@ -201,7 +201,7 @@ def _all_scores(found: Mapping[str, Any], scores: Mapping[str, list[Score]]) -> 
 
 
 def _about(s: Score) -> str:
-    given = ", ".join(s.given[:8]) or "nothing"
+    given = ", ".join(s.given[:8]) or NOTHING
     return f"{s.metric[:40]} of {s.target[:40]} given {given[:80]}"
 
 

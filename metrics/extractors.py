@@ -130,19 +130,24 @@ def locate(weights: Weights, named: Mapping[str, Path]) -> Path | None:
     return None
 
 
-def named(assignments: Iterable[str]) -> dict[str, Path]:
+def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
     """What the flag `--weights` says, for `Context.weights`.
+
+    Each file is opened, so that a wrong one is told before hours of training.
 
     Args:
         assignments: "NAME=FILE" each, of a registered name or "module:object"; of two for one
             network the last holds.
+        device: Where the networks will be.
 
     Raises:
-        ValueError: One is not of that form, or the object is no card of weights.
+        ValueError: One is not of that form, the object is no card of weights, or the file holds
+            something else.
         LookupError: There is no such extractor.
         FileNotFoundError: There is no such file.
+        ImportError: An extra is not installed.
     """
-    found = {}
+    found: dict[str, Path] = {}
     for text in assignments:
         name, equals, file = text.partition("=")
         if not (name and equals and file):
@@ -153,6 +158,8 @@ def named(assignments: Iterable[str]) -> dict[str, Path]:
         found[weights.name] = Path(file).expanduser()
         if not found[weights.name].is_file():
             raise FileNotFoundError(f"there is no file {file} of {weights.title}'s weights")
+        path = found[weights.name]
+        _opened(weights, path, path.stat().st_mtime_ns, device)
     return found
 
 
@@ -168,11 +175,22 @@ def fetch_needed(metrics: Iterable[str], named: Mapping[str, Path], progress: Pr
         LookupError: There is no such metric.
         OSError, ValueError: As `download` and `locate`.
     """
-    urls = {registry.find("metrics", name).download for name in metrics}
+    for weights in needed(metrics):
+        if locate(weights, named) is None:
+            download(weights, _hub(), progress)
+
+
+def needed(metrics: Iterable[str]) -> Iterator[Weights]:
+    """The registered weights that metrics look through, by their names.
+
+    Raises:
+        LookupError: There is no such metric.
+    """
+    urls = {getattr(registry.find("metrics", name), "download", None) for name in metrics}
     for name in registry.names("extractors"):
         weights: Weights = registry.find("extractors", name)
-        if weights.url in urls and locate(weights, named) is None:
-            download(weights, _hub(), progress)
+        if weights.url in urls:
+            yield weights
 
 
 def download(weights: Weights, folder: Path, progress: Progress | None = None) -> Path:

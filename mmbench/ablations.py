@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmbench.leaderboard.differences import in_words
-from mmbench.protocol import Table, has_sampler
+from mmbench.protocol import Table, has_sampler, of_model
 from mmbench.registry import nearest
 
 
@@ -47,9 +47,7 @@ class Ablation:
         made = []
         for value in self.values:
             changed: Table = json.loads(json.dumps(protocol))
-            if model not in changed["models"]:
-                known = nearest(model, changed["models"])
-                raise LookupError(f"this protocol has no table models.{model}{known}")
+            changed["models"][model] = of_model(changed, model)
             first, *path, last = self.key.split(".")
             table = changed["models"][model] if first == "model" else changed[first]
             for step in path:
@@ -128,5 +126,8 @@ def find(name: str, values: Sequence[Any] = ()) -> Ablation:
         if values:
             return Ablation(name, name, tuple(values), "a setting of one's own")
         raise LookupError(f"the ablation of {name} needs values, e.g. --values '[1, 2]'")
+    if name.startswith("models."):  # as settings are called
+        raise LookupError(f"no ablation is called {name!r}: for the model that --model names it "
+                          f"is model.{name.split('.')[-1]}")  # fmt: skip
     raise LookupError(f"no ablation is called {name!r}{nearest(name, ABLATIONS)}; or a setting "
                       "such as model.width")  # fmt: skip

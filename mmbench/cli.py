@@ -16,10 +16,12 @@ from mmbench.cli_check import check
 from mmbench.cli_claims import claims
 from mmbench.cli_data import data, data_folder
 from mmbench.cli_figures import figure
+from mmbench.cli_grid import grid
 from mmbench.cli_leaderboard import leaderboard
 from mmbench.cli_page import page
 from mmbench.cli_samples import evaluate, generate
 from mmbench.cli_table import table
+from mmbench.reasons import first_line
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +43,14 @@ class Sentences(click.Group):
         except (ValueError, LookupError, ImportError, FloatingPointError) as error:
             _debug()
             raise click.ClickException(str(error)) from None
+        except (MemoryError, RuntimeError) as error:  # torch has no class of its own on CPUs
+            if not isinstance(error, MemoryError) and "memory" not in str(error):
+                raise
+            _debug()
+            raise click.ClickException(
+                f"there is not enough memory ({first_line(error)}): expected a smaller network, "
+                "batch or data set"
+            ) from None
         except OSError as error:
             _debug()
             where = f": {error.filename}" if error.filename and error.strerror else ""
@@ -87,8 +97,8 @@ def main() -> None:
 @click.option(
     "--sampler",
     metavar="NAME",
-    help="Replaces the protocol's sampler, with that sampler's own defaults; for models that have "
-    "one.",
+    help="Replaces the protocol's sampler, with that sampler's own defaults and what "
+    "--set evaluation.sampler.KEY=VALUE says; for models that have one.",
 )
 @options.device
 @click.option(
@@ -146,26 +156,32 @@ def run(
       mmbench run --set models.mld.score.epochs=10 --sampler ancestral
     """  # noqa: D301  (click's mark for "do not wrap" is the control character)
     from mmbench import protocol as protocols
-    from mmbench.metrics.extractors import fetch_needed, named
+    from mmbench.metrics.extractors import fetch_needed, locate, named, needed
     from mmbench.progress import Progress
     from mmbench.registry import find
-    from mmbench.run import Run, load_dataset, source
+    from mmbench.run import Run
+    from mmbench.sources import load_dataset, source
 
     find("models", model)  # a misspelt name is told before anything is loaded
     source(dataset)
-    whole = protocols.load(dataset, protocol_file, settings)
     if sampler is not None:
         if not protocols.has_sampler(model):
             raise ValueError(f"{model} has no sampler that --sampler {sampler} could replace: "
                              "leave it out")  # fmt: skip
-        whole["evaluation"]["sampler"] = {"name": sampler}
-
-    weights = named(assignments)
-    progress = Progress(sys.stderr)
-    if download_weights:
-        fetch_needed(whole["evaluation"]["metrics"], weights, progress)
-    loaded = load_dataset(dataset, data or downloads(), cache_folder(), progress)
+        name = f"evaluation.sampler={{name = {json.dumps(sampler)}}}"
+        own = [s for s in settings if s.strip().startswith("evaluation.sampler.")]
+        settings = (*(s for s in settings if s not in own), name, *own)
+    whole = protocols.load(dataset, protocol_file, settings)
     where = compute_device(device)
+    weights = named(assignments, where)
+    progress = Progress(sys.stderr)
+    metrics = whole["evaluation"].get("metrics")
+    metrics = metrics if isinstance(metrics, dict) else {}  # the run tells what is wrong with it
+    if download_weights:
+        fetch_needed(metrics, weights, progress)
+    for card in needed(metrics):
+        locate(card, weights)  # a damaged file is told before anything is trained
+    loaded = load_dataset(dataset, data or downloads(), cache_folder(), progress)
     records = []
     for seed in dict.fromkeys(seeds):
         one = Run(model, loaded, seed, whole, out, where, cache_folder(), progress, weights)
@@ -208,6 +224,7 @@ main.add_command(robustness)
 main.add_command(ablate)
 main.add_command(table)
 main.add_command(figure)
+figure.add_command(grid)
 main.add_command(claims)
 main.add_command(check)
 main.add_command(leaderboard)
@@ -236,11 +253,13 @@ def compute_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"there is no device {name!r}; expected cpu, cuda, cuda:1, ... or "
+                         "auto") from None  # fmt: skip
+    try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"the device {name!r} cannot be used: {str(error).splitlines()[0]}"
-        ) from None
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"the device {name!r} cannot be used: {first_line(error)}") from None
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
@@ -257,14 +276,7 @@ def show(records: list[Record]) -> None:
 
 
 def _extra(name: str) -> str:
-    """Whether the packages of an optional extra are here."""
-    from importlib.metadata import PackageNotFoundError, distribution, requires
-    from re import match
+    """Whether the packages of an optional extra are here, in words."""
+    from mmbench.extras import command, installed
 
-    wanted = [r for r in requires("mmbench") or [] if f'extra == "{name}"' in r]
-    try:
-        for requirement in wanted:
-            distribution(match(r"[\w.-]+", requirement)[0])  # type: ignore[index]
-    except PackageNotFoundError:
-        return f"needs pip install 'mmbench[{name}]'"
-    return f"extra [{name}] is installed"
+    return f"extra [{name}] is installed" if installed(name) else f"needs {command(name)}"

@@ -25,6 +25,7 @@ from mmbench import options
 )
 @click.option("--steps", type=click.IntRange(min=1), default=20, show_default=True,
               help="Into how many equal steps the diffusion time is cut.")  # fmt: skip
+@options.dataset_of_records
 @options.data
 @options.device
 @click.option(
@@ -34,7 +35,9 @@ from mmbench import options
     metavar="FILE",
     help="The plot, .png or .svg; its numbers lie beside it as .csv.",
 )
-def robustness(run_path: Path, steps: int, data: Path | None, device: str, out: Path) -> None:
+def robustness(
+    run_path: Path, steps: int, dataset: str | None, data: Path | None, device: str, out: Path
+) -> None:
     """Plots how much of each modality's latent survives the diffusion.
 
     Latents of test examples are diffused to a time, decoded, and judged by the classifiers: figure
@@ -47,7 +50,7 @@ def robustness(run_path: Path, steps: int, data: Path | None, device: str, out: 
     from mmbench.models.robustness import plot, table
     from mmbench.models.robustness import robustness as measure
     from mmbench.progress import Progress
-    from mmbench.run import load_dataset
+    from mmbench.sources import dataset_of
     from mmbench.trained import find, reload
 
     if out.suffix not in (".png", ".svg"):
@@ -55,17 +58,17 @@ def robustness(run_path: Path, steps: int, data: Path | None, device: str, out: 
     progress = Progress(sys.stderr)
     path, record = find(run_path)
     cache = cli.cache_folder()
-    dataset = load_dataset(record.dataset, data or cli.downloads(), cache, progress)
+    loaded = dataset_of(record.dataset, dataset, data or cli.downloads(), cache, progress)
     where = cli.compute_device(device)
-    run = reload(path, record, dataset, where, cache, progress)
+    run = reload(path, record, loaded, where, cache, progress)
     model = run.trained()
     if not isinstance(model, LatentDiffusion):
         raise ValueError(f"{path} is of {record.model}, expected an MLD: only its latents are "
                          "diffused")  # fmt: skip
-    rows = run.evaluation.rows(dataset.test)
+    rows = run.evaluation.rows(loaded.test)
     times = [model.sde.T * i / steps for i in range(steps + 1)]
     context = Context(where, cache, progress)
-    curves = measure(model, dataset, rows, context, times, record.seed)
+    curves = measure(model, loaded, rows, context, times, record.seed)
     plot(curves, out, f"{record.model} on {record.dataset}, seed {record.seed}, N = {len(rows):,}")
     numbers = table(curves)
     write_text(out.with_suffix(".csv"), numbers.to_csv(index=False))
@@ -117,15 +120,16 @@ def ablate(
     from mmbench.leaderboard import sweeps
     from mmbench.leaderboard.estimates import Estimates
     from mmbench.progress import Progress
-    from mmbench.run import Run, load_dataset, source
+    from mmbench.run import Run
+    from mmbench.sources import load_dataset, source
 
     try:
-        own = tomllib.loads(f"x = {values}")["x"] if values else []
+        own = None if values is None else tomllib.loads(f"x = {values}")["x"]
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"--values {values} is not a list ({error})") from None
-    if not isinstance(own, list):
+    if not isinstance(own, list | None) or own == []:
         raise ValueError(f"--values {values} is not a list, expected e.g. '[0.2, 0.5]'")
-    ablation = ablations.find(name, own)
+    ablation = ablations.find(name, own or ())
     source(dataset)
     whole = protocol.load(dataset, settings=settings)
     protocols = ablation.protocols(whole, model)
@@ -138,7 +142,7 @@ def ablate(
         for value, changed in zip(ablation.values, protocols, strict=True)
         for seed in dict.fromkeys(seeds)
     ]
-    for _, run in runs:
+    for run in {str(value): run for value, run in runs}.values():
         run.build()  # which refuses what does not fit, before any of them is trained
     records = []
     for value, run in runs:

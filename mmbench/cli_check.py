@@ -70,6 +70,8 @@ def check(
     if not file.exists():
         raise FileNotFoundError(f"there is no reference {file}: write it with --update")
     found = checks.compare(load(file), of_records(records), tolerances, across_extractors)
+    if not found.compared and not found.differences:
+        raise ValueError(f"neither {file} nor the results have a score to compare")
     if text := checks.report(found):
         click.echo(text)
     click.echo(checks.summary(found))

@@ -95,8 +95,10 @@ def show(name: str, folder: Path | None, out: Path) -> None:
     from mmbench import cli
     from mmbench.pictures import example_page
     from mmbench.progress import Progress
-    from mmbench.run import load_dataset
+    from mmbench.sources import load_dataset
 
+    if out.suffix.lower() != ".png":
+        raise ValueError(f"--out {out} ends in {out.suffix!r}, expected .png")
     place = folder or cli.downloads()
     example_page(out, load_dataset(name, place, cli.cache_folder(), Progress(sys.stderr)))
     click.echo(f"wrote {out}")
@@ -130,7 +132,7 @@ def data_folder() -> Path:
 
 def _source(name: str) -> Source | None:
     """A data set with something to download; says so in a line where there is nothing."""
-    from mmbench.run import source
+    from mmbench.sources import source
 
     found = source(name)
     if found.files:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -50,7 +49,7 @@ out_ = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), re
                     metavar="FILE", help="The figure, .png or .svg.")  # fmt: skip
 
 
-def _with(*several: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def decorated(*several: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Some options as one decorator, in their order."""
 
     def add(command: Command) -> Command:
@@ -62,7 +61,7 @@ def _with(*several: Callable[[Command], Command]) -> Callable[[Command], Command
 
 
 @figure.command()
-@_with(options.folders, dataset_, models_, where_, metrics_, each_, log_, published_, out_)
+@decorated(options.folders, dataset_, models_, where_, metrics_, each_, log_, published_, out_)
 @click.pass_context
 def inputs(
     context: click.Context,
@@ -102,12 +101,12 @@ def inputs(
 
 
 @figure.command()
-@_with(options.folders, dataset_, models_, where_)
+@decorated(options.folders, dataset_, models_, where_)
 @click.option("--coherence", metavar="NAME", help="The metric upwards.  [default: coherence, "
               "CLIP-S or F1]")  # fmt: skip
 @click.option("--quality", metavar="NAME", help="The metric to the right.  [default: FID, FMD or "
               "FAD]")  # fmt: skip
-@_with(each_, log_, published_, out_)
+@decorated(each_, log_, published_, out_)
 @click.pass_context
 def plane(
     context: click.Context,
@@ -140,6 +139,8 @@ def plane(
     selection.metrics(found, [m for m in (coherence, quality) if m])
     up, across = coherence or found.usual(COHERENCE), quality or found.usual(QUALITY)
     for name, metric in (("coherence", up), ("quality", across)):
+        if metric is None and not found.metrics():
+            raise LookupError(f"no record of {found.dataset} has a score")
         if metric is None:
             raise LookupError(f"no record of {found.dataset} has a usual metric of {name}; give "
                               f"--{name} one of {', '.join(found.metrics())}")  # fmt: skip
@@ -149,11 +150,11 @@ def plane(
 
 
 @figure.command()
-@_with(options.folders, dataset_, models_, where_)
+@decorated(options.folders, dataset_, models_, where_)
 @click.option("--parameter", required=True, metavar="KEY",
               help="A value of the resolved protocol that differs between records, e.g. model.d, "
               "evaluation.sampler.steps.")  # fmt: skip
-@_with(metrics_, each_, out_)
+@decorated(metrics_, each_, out_)
 def ablation(
     folders: tuple[Path, ...],
     dataset: str | None,
@@ -187,7 +188,7 @@ def ablation(
 
 
 @figure.command()
-@_with(options.folders, dataset_, models_, where_, metrics_, each_, out_)
+@decorated(options.folders, dataset_, models_, where_, metrics_, each_, out_)
 def cost(
     folders: tuple[Path, ...],
     dataset: str | None,
@@ -214,76 +215,6 @@ def cost(
     wanted = selection.metrics(found, metrics) or found.metrics()
     drawn, remarks = draw(name, records, wanted, selection.targets(found, wanted, each))
     _show(drawn, out, remarks)
-
-
-@figure.command()
-@_with(options.folders, dataset_, models_, where_)
-@click.option("--given", metavar="MODALITY+...", default="",
-              help="What was given, e.g. sound or image+sound.  [default: nothing]")  # fmt: skip
-@click.option("--target", "targets", multiple=True, metavar="MODALITY",
-              help="What to show; may be repeated.  [default: what was not given]")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0),
-              help="Of the runs.  [default: each model's first]")  # fmt: skip
-@click.option("--examples", type=click.IntRange(min=1, max=8), default=8, show_default=True,
-              help="Columns.")  # fmt: skip
-@_with(options.data, out_)
-def grid(
-    folders: tuple[Path, ...],
-    dataset: str | None,
-    models: tuple[str, ...],
-    settings: tuple[str, ...],
-    given: str,
-    targets: tuple[str, ...],
-    seed: int | None,
-    examples: int,
-    data: Path | None,
-    out: Path,
-) -> None:
-    """What several models drew from the same examples, as their runs kept it.
-
-    A results folder must hold what 'mmbench run' wrote beside its records. Figures 1, 3, 8, 13
-    to 17 and 20 to 22 of the MLD paper are of this kind.
-
-    \b
-    Examples:
-      mmbench figure grid --dataset mhd-mini --given sound --target image --out grid.png
-      mmbench figure grid --dataset polymnist-mini --model mld --model mvtcae --out joint.png
-    """  # noqa: D301  (click's mark for "do not wrap" is the control character)
-    from mmbench import cli, gallery
-    from mmbench.leaderboard import selection
-    from mmbench.leaderboard.estimates import groups
-    from mmbench.leaderboard.figures import check_format
-    from mmbench.leaderboard.text import plain
-    from mmbench.progress import Progress
-    from mmbench.run import load_dataset
-    from mmbench.store import read
-
-    check_format(out)
-    name, records = selection.records(folders, dataset, models, settings)
-    loaded = load_dataset(name, data or cli.downloads(), cli.cache_folder(), Progress(sys.stderr))
-    condition = gallery.subset(loaded, [m for m in given.split("+") if m])
-    found_in = [path for folder in folders for path in sorted(folder.glob("*/*/*.json"))]
-    known = [(path, read(path)) for path in found_in]
-    found, remarks = [], []
-    for group in groups(records):
-        wanted = [r for r in group.records if seed in (None, r.seed)]
-        if not wanted:
-            remarks.append(f"{group.label} is left out: it has no seed {seed}")
-        for r in wanted[:1]:
-            # A copy of a record, as in a leaderboard, has no samples beside it.
-            paths = [path for path, one in known if one == r]
-            with_samples = [p for p in paths if gallery.kept(p, r, condition).is_file()]
-            path = (with_samples or paths)[0]
-            try:
-                found.append(gallery.exhibit(group.label, path, r, loaded, condition))
-            except FileNotFoundError as error:
-                remarks.append(f"left out: {error}")
-    if not found:
-        raise FileNotFoundError(plain("; ".join(remarks)))
-    gallery.gallery(out, loaded, found, targets, examples)
-    for remark in remarks:
-        click.echo(plain(remark), err=True)
-    click.echo(f"wrote {out}")
 
 
 def _folders(

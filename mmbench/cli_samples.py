@@ -68,12 +68,7 @@ class Several(click.Command):
     help="Instead, write what the run scored: samples from every subset of the modalities of the "
     "test examples, as 'mmbench evaluate' reads them.",
 )
-@click.option(
-    "--dataset",
-    metavar="NAME",
-    help="The data set, where the record's name for it is not a registered one: module:object or "
-    "a TOML file.",
-)
+@options.dataset_of_records
 @options.data
 @options.device
 @click.option(
@@ -106,7 +101,7 @@ def generate(
     """  # noqa: D301  (click's mark for "do not wrap" is the control character)
     from mmbench import cli, drawn, samples
     from mmbench.progress import Progress
-    from mmbench.run import load_dataset
+    from mmbench.sources import dataset_of
     from mmbench.trained import find, reload
 
     if everything and (given or targets):
@@ -115,7 +110,7 @@ def generate(
     progress = Progress(sys.stderr)
     path, record = find(run_path)
     cache = cli.cache_folder()
-    loaded = load_dataset(dataset or record.dataset, data or cli.downloads(), cache, progress)
+    loaded = dataset_of(record.dataset, dataset, data or cli.downloads(), cache, progress)
     where = cli.compute_device(device)
     if everything:
         run = reload(path, record, loaded, where, cache, progress)
@@ -163,7 +158,7 @@ def generate(
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="results",
               show_default=True, metavar="DIR", help="The results folder.")  # fmt: skip
 @click.option("--replace", is_flag=True,
-              help="Replace a record of other samples of this name and seed.")  # fmt: skip
+              help="Score again, also other samples of this name and seed.")  # fmt: skip
 def evaluate(
     dataset: str,
     folder: Path,
@@ -188,18 +183,19 @@ def evaluate(
     from mmbench import protocol as protocols
     from mmbench.metrics.extractors import named
     from mmbench.progress import Progress
-    from mmbench.run import load_dataset, source
     from mmbench.samples import Samples
+    from mmbench.sources import load_dataset, source
     from mmbench.submission import Submission
 
     source(dataset)  # a misspelt name is told before anything is loaded
     whole = protocols.load(dataset, protocol_file, settings)
-    weights = named(assignments)
+    where = cli.compute_device(device)
+    weights = named(assignments, where)
     progress = Progress(sys.stderr)
     loaded = load_dataset(dataset, data or cli.downloads(), cli.cache_folder(), progress)
     one = Submission(
-        name, Samples.find(folder, loaded), seed, whole, out, cli.compute_device(device),
-        cli.cache_folder(), progress, weights,
+        name, Samples.find(folder, loaded), seed, whole, out, where, cli.cache_folder(), progress,
+        weights,
     )  # fmt: skip
     cli.show([one.execute(replace)])
 

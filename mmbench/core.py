@@ -30,6 +30,9 @@ Kind = Literal["image", "mask", "sound", "trajectory", "text", "attributes"]
 JOINT = "joint"
 """The target of a score that concerns all generated modalities at once."""
 
+NOTHING = "nothing"
+"""What is given for joint generation, in words and in names of files."""
+
 
 @dataclass(frozen=True)
 class Spectrogram:
@@ -78,9 +81,11 @@ class Modality:
         if self.kind not in get_args(Kind):
             raise ValueError(f"modality {self.name!r} has kind {self.kind!r}; kinds: "
                              f"{', '.join(get_args(Kind))}")  # fmt: skip
-        if self.name == JOINT or not self.name or set(self.name) & set(",+/\\ \t\n"):
+        taken = (JOINT, NOTHING)
+        if self.name in taken or not self.name or set(self.name) & set(",+/\\ \t\n"):
             raise ValueError(f"{self.name!r} cannot name a modality: it must be a word without "
-                             f"commas, slashes or spaces, and not {JOINT!r}")  # fmt: skip
+                             "commas, slashes or spaces, and neither "
+                             f"{' nor '.join(map(repr, taken))}")  # fmt: skip
         if "." in self.name or hasattr(nn.ModuleDict(), self.name):
             raise ValueError(f"{self.name!r} cannot name a modality: the key of a "
                              "torch.nn.ModuleDict has no dot and is none of its attributes"
@@ -244,6 +249,11 @@ class Dataset:
             if self.classes is not None:
                 if split.labels is None:
                     raise ValueError(f"the {title} split of {self.name} has no labels")
+                low, high = int(split.labels.min()), int(split.labels.max())
+                if not 0 <= low <= high < self.classes:
+                    raise ValueError(f"the {title} split of {self.name} has labels from {low} to "
+                                     f"{high}, expected 0 to {self.classes - 1}: it has "
+                                     f"{self.classes} classes")  # fmt: skip
                 missing = set(range(self.classes)) - set(split.labels.unique().tolist())
                 if missing:
                     raise ValueError(f"the {title} split of {self.name} has no example of class "

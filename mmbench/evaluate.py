@@ -16,12 +16,14 @@ from torch import Tensor
 
 from mmbench.atomic import replacing
 from mmbench.core import (
+    NOTHING,
     Batch,
     Context,
     Dataset,
     Embedded,
     Generated,
     Metric,
+    Modality,
     Model,
     Score,
     Split,
@@ -31,6 +33,7 @@ from mmbench.onednn import OneDNN
 from mmbench.pictures import spread
 from mmbench.registry import find
 from mmbench.seeds import stream
+from mmbench.stale import now_possible, through_others
 
 BLOCK = 1000
 """Examples generated together. A constant: each block has a stream of its own, so that the
@@ -60,6 +63,8 @@ class Evaluation:
     given: list[int] | None = None
 
     def __post_init__(self) -> None:
+        if not self.metrics:
+            raise ValueError("there is no metric, expected one or more")
         if self.examples < 0:
             raise ValueError(f"examples is {self.examples}, expected 0 (all) or more")
         for name, sizes in self.metrics.items():
@@ -172,7 +177,9 @@ def evaluate(
 ) -> Iterator[Part]:
     """Generates and scores, one subset after the other.
 
-    Each part is kept in a file, so that an interrupted evaluation goes on with the next subset.
+    Each part is kept in a file, so that an interrupted evaluation goes on with the next subset. A
+    part that lacked what is there now, or was measured with other weights than the context names,
+    is made again.
 
     Args:
         draw: Modalities given -> samples drawn from them.
@@ -183,8 +190,8 @@ def evaluate(
         folder: For the files.
     """
     for given in subsets:
-        path = folder / f"{'+'.join(given) or 'nothing'}.safetensors"
-        if not path.exists():
+        path = folder / f"{'+'.join(given) or NOTHING}.safetensors"
+        if not path.exists() or _stale(Part.read(path, given), context):
             start = time.monotonic()
             generated = draw(given)
             drawn = time.monotonic()
@@ -203,6 +210,11 @@ def evaluate(
             }
             Part(shown, scores, seconds).write(path)
         yield Part.read(path, given)
+
+
+def _stale(part: Part, context: Context) -> bool:
+    named = context.weights
+    return bool(now_possible(part.scores, named) or through_others(part.scores, named))
 
 
 def generate(
@@ -235,15 +247,29 @@ def generate(
     if not targets:
         return Generated(given, {}, rows)
     out: dict[str, list[Tensor]] = {m: [] for m in targets}
-    title = f"generate from {', '.join(given) or 'nothing'}"
+    title = f"generate from {', '.join(given) or NOTHING}"
     with OneDNN(), context.progress.stage(title, len(rows), unit="example") as bar:
         for i, block in enumerate(rows.split(BLOCK)):
             x = _embedded(model, dataset.test, given, i, block, context.device, kept)
             noise = stream(seed, "generate", *given, "block", i, device=context.device)
-            for m, v in model.generate(x, targets, len(block), noise).items():
-                out[m].append(v)
+            made = model.generate(x, targets, len(block), noise)
+            for m in targets:
+                out[m].append(_expected(made, dataset.modality(m), len(block), model))
             bar.update(min((i + 1) * BLOCK, len(rows)))
     return Generated(given, {m: torch.cat(v) for m, v in out.items()}, rows)
+
+
+def _expected(made: Batch, modality: Modality, n: int, model: Model) -> Tensor:
+    """What a model made of a target, or a sentence for who wrote the model."""
+    expected, title = (n, *modality.shape), f"{type(model).__name__}.generate"
+    if modality.name not in made:
+        raise ValueError(f"{title} did not draw {modality.name}: it returned "
+                         f"{', '.join(made) or 'nothing'}")  # fmt: skip
+    x = made[modality.name]
+    if tuple(x.shape) != expected:
+        raise ValueError(f"{title} drew {modality.name} of shape {tuple(x.shape)}, expected "
+                         f"{expected}")  # fmt: skip
+    return x
 
 
 def _embedded(

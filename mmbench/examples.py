@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.io import wavfile
 from torch import Tensor
 
@@ -26,6 +26,7 @@ from mmbench.atomic import replacing, write_text
 from mmbench.core import Modality
 from mmbench.datasets.captions import SPECIALS, Vocabulary, tokenise
 from mmbench.pictures import draw, sentence
+from mmbench.reasons import first_line
 from mmbench.registry import nearest
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -97,7 +98,9 @@ def load(path: Path) -> dict[str, NDArray[Any]]:
             whole = isinstance(found, np.lib.npyio.NpzFile)
             arrays = {name: found[name] for name in found.files} if whole else {"": found}
     except (OSError, ValueError, EOFError, KeyError, SyntaxError, BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not a whole file of arrays ({_first(error)})") from None
+        objects = "allow_pickle" in str(error)  # numpy advises to load them, which would run them
+        why = "it holds Python objects" if objects else first_line(error)
+        raise ValueError(f"{path} is not a whole file of arrays ({why})") from None
     for x in arrays.values():
         if not isinstance(x, np.ndarray) or x.dtype.kind not in "buif":
             raise ValueError(f"{path} does not hold arrays of numbers")
@@ -202,8 +205,10 @@ def _picture(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.uin
             opened = Image.open(io.BytesIO(path.read_bytes()), formats=("PNG", "JPEG"))
             opened.load()
             image = ImageOps.exif_transpose(opened)
+    except UnidentifiedImageError:
+        raise ValueError(f"{path} cannot be read as a PNG or JPEG") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning) as error:
-        raise ValueError(f"{path} cannot be read as a PNG or JPEG ({_first(error)})") from None
+        raise ValueError(f"{path} cannot be read as a PNG or JPEG ({first_line(error)})") from None
     if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"):
         raise ValueError(f"{path} has pixels of mode {image.mode}, expected 8 bits a channel")
     if "A" in image.mode or "transparency" in image.info:
@@ -257,8 +262,3 @@ def unknown_words(path: Path, modality: Modality) -> Sequence[str]:
     """The words of a text that the modality does not know."""
     words = tokenise(_text(path)) if path.suffix.lower() == ".txt" else []
     return [word for word in dict.fromkeys(words) if word not in modality.words]
-
-
-def _first(error: BaseException) -> str:
-    """The first line of what an error says."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from mmbench.core import JOINT, Dataset, Generated
+from mmbench.core import JOINT, NOTHING, Dataset, Generated
 from mmbench.evaluate import SHOWN, Part
 from mmbench.lettering import SCALE
 from mmbench.pictures import TILE, Strip, panel, width, write
@@ -47,7 +47,7 @@ def kept(path: Path, record: Record, given: tuple[str, ...]) -> Path:
         folder = weights / f"evaluation-{path.stem.partition('-')[2]}"
     else:
         folder = path.with_suffix("") / Path(record.samples[:16]).name
-    return folder / f"{'+'.join(given) or 'nothing'}.safetensors"
+    return folder / f"{'+'.join(given) or NOTHING}.safetensors"
 
 
 def exhibit(
@@ -64,7 +64,7 @@ def exhibit(
                          f"{record.data[:8]}, here {dataset.fingerprint()[:8]}")  # fmt: skip
     file = kept(path, record, given)
     if not file.is_file():
-        raise FileNotFoundError(f"{label} has no samples given {', '.join(given) or 'nothing'}: "
+        raise FileNotFoundError(f"{label} has no samples given {', '.join(given) or NOTHING}: "
                                 f"there is no {file}")  # fmt: skip
     try:
         drawn = Part.read(file, given).shown

@@ -30,6 +30,12 @@ data = click.option(
     help="Where the data set's files lie.  [env: MMBENCH_DATA; default: where 'mmbench data "
     "download' puts them]",
 )
+dataset_of_records = click.option(
+    "--dataset",
+    metavar="NAME",
+    help="The data set, where the record's name for it is not a registered one: module:object or "
+    "a TOML file.",
+)
 device = click.option(
     "--device",
     default="auto",

@@ -55,7 +55,7 @@ def load(dataset: str, file: Path | None = None, settings: Sequence[str] = ()) -
             shipped = files("mmbench") / "protocols" / DEFAULT
         text, name = shipped.read_text(encoding="utf-8"), shipped.name
     else:
-        text, name = file.read_text(encoding="utf-8"), str(file)
+        text, name = _text(file), str(file)
     try:
         protocol = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -71,6 +71,15 @@ def load(dataset: str, file: Path | None = None, settings: Sequence[str] = ()) -
     protocol = override(protocol, [s for s in settings if s not in last])
     models = protocol["models"]
     return override(protocol | {"models": {m: _whole(models, m, name) for m in models}}, last)
+
+
+def _text(file: Path) -> str:
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no protocol {file}")
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not a TOML file: it is no text in UTF-8") from None
 
 
 def _whole(models: Table, model: str, file: str) -> Any:
@@ -93,8 +102,9 @@ def _whole(models: Table, model: str, file: str) -> Any:
 def override(protocol: Table, settings: Sequence[str]) -> Table:
     """Applies settings like "models.mld.score.epochs=10"; values are TOML, or else text.
 
-    The tables on the way must exist. Whether the last key does is checked where it is used, for
-    it may be an argument that the protocol leaves at its default.
+    The tables on the way must exist, but for that of a model from elsewhere. Whether the last key
+    does is checked where it is used, for it may be an argument that the protocol leaves at its
+    default.
 
     Raises:
         ValueError: A setting is not KEY=VALUE, or its tables do not exist.
@@ -102,9 +112,11 @@ def override(protocol: Table, settings: Sequence[str]) -> Table:
     result: Table = json.loads(json.dumps(protocol))
     for setting in settings:
         path, equals, text = setting.partition("=")
-        keys = path.strip().split(".")
+        keys = _keys(path.strip())
         if not equals or not all(keys):
             raise ValueError(f"the setting {setting!r} is not of the form KEY=VALUE")
+        if keys[0] == "models" and len(keys) > 2 and elsewhere(keys[1]):
+            result["models"].setdefault(keys[1], {})
         table = result
         for depth, key in enumerate(keys[:-1]):
             inside = ".".join(keys[:depth]) or "the protocol"
@@ -113,12 +125,47 @@ def override(protocol: Table, settings: Sequence[str]) -> Table:
                 raise ValueError(f"{inside} has no table {key!r}{nearest(key, tables)}")
             table = table[key]
         if len(keys) == 1:
+            if path.strip() in TABLES:
+                raise ValueError(f"{path} is a whole table: set a key in it, as in "
+                                 "models.mld.score.epochs=10")  # fmt: skip
             raise ValueError(f"{path!r} is not a setting{nearest(path, TABLES)}")
         try:
             table[keys[-1]] = tomllib.loads(f"x = {text}")["x"]
         except tomllib.TOMLDecodeError:
             table[keys[-1]] = text.strip()
     return result
+
+
+def _keys(path: str) -> list[str]:
+    """The keys of a setting; the dots of "module:class" part none."""
+    table, _, inside = path.partition(".")
+    module, colon, rest = inside.partition(":")
+    if table != "models" or not colon:
+        return path.split(".")
+    name, *keys = rest.split(".")
+    return [table, f"{module}:{name}", *keys]
+
+
+def elsewhere(model: str) -> bool:
+    """Whether a model is "module:class" or another package's, which no protocol need know."""
+    known, (module, colon, _) = names("models"), model.partition(":")
+    if model in known:
+        package = known[model].dist
+        return package is not None and package.name != "mmbench"
+    return bool(colon) and not any(k.startswith(f"{module}:") for k in known)
+
+
+def of_model(protocol: Table, model: str) -> Table:
+    """A model's table; empty for one from elsewhere without, whose own defaults then count.
+
+    Raises:
+        LookupError: The protocol has no table for it.
+    """
+    known = protocol["models"]
+    if model not in known and not elsewhere(model):
+        raise LookupError(f"this protocol has no table models.{model}{nearest(model, known)}")
+    found: Table = known.get(model, {})
+    return found
 
 
 def resolve(protocol: Table, model: str) -> Table:
@@ -131,11 +178,8 @@ def resolve(protocol: Table, model: str) -> Table:
         LookupError: There is no such model, or the protocol has no table for it.
     """
     sampled = has_sampler(model)
-    known = protocol["models"]
-    if model not in known:
-        raise LookupError(f"this protocol has no table models.{model}{nearest(model, known)}")
     evaluation = {k: v for k, v in protocol["evaluation"].items() if sampled or k != "sampler"}
-    return {"modalities": protocol["modalities"], "model": known[model],
+    return {"modalities": protocol["modalities"], "model": of_model(protocol, model),
             "evaluation": evaluation}  # fmt: skip
 
 
@@ -157,8 +201,8 @@ def digest(value: object) -> str:
 @cache
 def shipped_hash(dataset: str, model: str) -> str | None:
     """The hash of a model's protocol as it is shipped; None where none is for that data set."""
-    if dataset not in names("datasets"):
-        return None
+    if dataset not in names("datasets") or model not in names("models"):
+        return None  # a record must not make us import "module:class"
     try:
         return digest(resolve(load(dataset), model))
     except LookupError:
@@ -239,7 +283,11 @@ def _wanted(hint: Any) -> str:
         return words[hint]
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(map(_wanted, arguments)))
+        return " or ".join(dict.fromkeys(_wanted(a) for a in arguments if a is not type(None)))
+    if is_dataclass(hint):
+        return "a table"
+    if origin is Literal:
+        return " or ".join(map(str, arguments))
     if (origin or hint) in (dict, Mapping):
         return "a table"
     return "a list" if (origin or hint) in (list, tuple, Sequence) else str(hint)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from importlib import import_module
@@ -11,6 +13,10 @@ from typing import Any, Literal
 Group = Literal["models", "datasets", "metrics", "extractors"]
 
 
+LISTED = 40
+"""Right names in a sentence about a wrong one, where none is near."""
+
+
 def names(group: Group) -> dict[str, EntryPoint]:
     """All registered names of a group, sorted; nothing is imported."""
     found = {e.name: e for e in entry_points(group=f"mmbench.{group}")}
@@ -18,10 +24,13 @@ def names(group: Group) -> dict[str, EntryPoint]:
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
-    """How a sentence about a wrong name ends: with the nearest right one, or with all of them."""
+    """How a sentence about a wrong name ends: with the nearest right one, or with others."""
     known = list(known)
     close = get_close_matches(wrong, known, 1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; there is {', '.join(known) or 'none'}"
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    more = f" and {len(known) - LISTED:,} more" if len(known) > LISTED else ""
+    return f"; there is {', '.join(known[:LISTED]) or 'none'}{more}"
 
 
 def find(group: Group, name: str) -> Any:
@@ -32,7 +41,11 @@ def find(group: Group, name: str) -> Any:
     """
     known = names(group)
     if name in known:
-        return known[name].load()
+        try:
+            return known[name].load()
+        except AttributeError as error:
+            raise LookupError(f"{known[name].value!r}, which the package of {name!r} names, is "
+                              f"not there: {error}") from None  # fmt: skip
     module, colon, attribute = name.partition(":")
     family = [k for k in known if k.startswith(f"{module}:")]  # "multivae:mopoe" is a name too
     if colon and not family:
@@ -52,19 +65,23 @@ def expect_modalities(asked: Iterable[str], known: Collection[str]) -> None:
 
 
 def locate(module: str, attribute: str) -> Any:
-    """The object `attribute` of a module.
+    """The object `attribute` of a module, which may lie in the current folder.
 
     Raises:
         LookupError: There is no such module or object.
     """
+    if not module or not attribute or module.startswith("."):
+        raise LookupError(f"'{module}:{attribute}' is not of the form 'package.module:object'")
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)  # last, so that it hides no installed package
     try:
         found = import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # the module exists, something that it imports does not
-        raise LookupError(f"there is no module {module!r} (wanted for {attribute!r})") from None
+        raise LookupError(f"there is no module {module!r}, installed or in the current folder "
+                          f"(wanted for {attribute!r})") from None  # fmt: skip
     if not hasattr(found, attribute):
-        raise LookupError(
-            f"module {module!r} has no {attribute!r}{nearest(attribute, vars(found))}"
-        )
+        public = [name for name in vars(found) if not name.startswith("_")]
+        raise LookupError(f"module {module!r} has no {attribute!r}{nearest(attribute, public)}")
     return getattr(found, attribute)

@@ -15,27 +15,25 @@ such as the autoencoders of MLD and its variants.
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
 
-from mmbench.core import Context, Dataset, Generated, Model, Score, Source
-from mmbench.datasets.own import described
+from mmbench.core import Context, Dataset, Generated, Model, Score
 from mmbench.evaluate import SHOWN, Evaluation, Kept, evaluate, generate
 from mmbench.pictures import sample_grid
 from mmbench.progress import Progress
 from mmbench.protocol import Table, construct, digest, resolve
+from mmbench.provenance import commit, in_words, versions
 from mmbench.references import references
 from mmbench.registry import find
 from mmbench.seeds import derive
+from mmbench.stale import complete, not_computed
 from mmbench.store import Record, read, write
 from mmbench.train import Trainer, load_weights, save_weights
 
@@ -121,6 +119,9 @@ class Run:
         kind = find("models", self.model)
         if not (isinstance(kind, type) and issubclass(kind, Model)):
             raise ValueError(f"{self.model} is not a model: expected a mmbench.core.Model")
+        if unwritten := sorted(kind.__abstractmethods__):
+            raise ValueError(f"{self.model} does not define {' and '.join(unwritten)}, as a model "
+                             "must")  # fmt: skip
         lacking = self.dataset.train.incomplete
         if lacking and not kind.takes_incomplete:
             raise ValueError(
@@ -150,8 +151,9 @@ class Run:
         model = self.build()
         with self._alone():
             if self.record_path.exists() and not rescore:
-                self.progress.say(f"already done: {self.record_path}")
-                return read(self.record_path)
+                known = read(self.record_path)
+                if complete(known, self.record_path, self.weights, "--rescore", self.progress):
+                    return known
             kept = self.folder / f"evaluation-{self._key}"
             if rescore:
                 for file in kept.glob("*.safetensors"):
@@ -165,6 +167,10 @@ class Run:
                 for what, took in part.seconds.items():
                     seconds[what] = seconds.get(what, 0.0) + took
             scores = [s for part in parts for s in part.scores]
+            if not scores:
+                raise ValueError(f"no metric of the protocol ({', '.join(self.evaluation.metrics)}"
+                                 f") concerns the modalities of {self.dataset.name}, expected "
+                                 "one that does")  # fmt: skip
             picture = self.record_path.with_suffix(".png")
             shown = [part.shown for part in parts if part.shown.samples]
             sample_grid(picture, self.dataset, shown, SHOWN)
@@ -172,8 +178,7 @@ class Run:
             real = references(self.evaluation.scorers(), scores, self.dataset, rows, context)
             record = self._record(model, seconds, scores, real)
             write(record, self.record_path)
-        for reason in dict.fromkeys(s.reason for s in scores if s.reason):
-            self.progress.say(f"not computed: {reason}")
+        not_computed(scores, self.progress)
         self.progress.say(f"wrote {self.record_path}")
         return record
 
@@ -252,57 +257,3 @@ def folder_name(seed: int, settings: Table, data: str) -> str:
     """The folder of weights and checkpoints: of a seed, a protocol's part, a fingerprint."""
     trained = {k: v for k, v in settings.items() if k != "evaluation"}
     return f"{seed}-{digest([trained, data])[:8]}"
-
-
-def versions() -> dict[str, str]:
-    """Of what the numbers depend on."""
-    return {"python": platform.python_version(), "mmbench": version("mmbench"),
-            "torch": torch.__version__}  # fmt: skip
-
-
-def in_words(device: torch.device) -> str:
-    """A device as in records."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    capability = torch.backends.cpu.get_cpu_capability()  # half precision depends on it
-    return f"{device.type}, {platform.machine()} {capability}, {torch.get_num_threads()} threads"
-
-
-def commit() -> str | None:
-    """The commit of the mmbench that runs, where it runs from a checkout."""
-    checkout = Path(__file__).parents[1]
-    if not (checkout / ".git").exists():
-        return None  # an installed copy; a repository further up is somebody else's
-    git = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        found = subprocess.run(git, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout.strip() or None if found.returncode == 0 else None
-
-
-def load_dataset(name: str, folder: Path | None, cache: Path, progress: Progress) -> Dataset:
-    """A data set by its registered name, "module:object", or a TOML file that describes it.
-
-    Raises:
-        LookupError: There is no such data set.
-        ValueError: The object is not a `Source`.
-        FileNotFoundError, ValueError: Its files are missing or damaged.
-    """
-    return source(name).load(folder, cache, progress)
-
-
-def source(name: str) -> Source:
-    """Where a data set comes from, by the same names.
-
-    Raises:
-        LookupError: There is no such data set.
-        ValueError: The object is not a `Source`.
-        FileNotFoundError: There is no such TOML file.
-    """
-    if name.endswith(".toml"):
-        return described(Path(name))
-    found = find("datasets", name)
-    if not isinstance(found, Source):
-        raise ValueError(f"{name} is not a data set: expected a mmbench.core.Source")
-    return found

@@ -132,7 +132,9 @@ def read(path: Path) -> Record:
             raise ValueError(f"it has more than {LARGEST:,} bytes")
         return _record(content)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not whole JSON ({error}); run it again") from None
+        raise ValueError(
+            f"{path} is not whole JSON ({error}); delete it to run it again"
+        ) from None
     except RecursionError:
         raise ValueError(f"{path} is not a record: it is nested too deeply") from None
     except ValueError as error:

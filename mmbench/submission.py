@@ -17,13 +17,15 @@ from torch import Tensor
 
 from mmbench.core import Context, Dataset
 from mmbench.evaluate import SHOWN, Evaluation, evaluate
+from mmbench.leaderboard.validation import NAME
 from mmbench.pictures import sample_grid
 from mmbench.progress import Progress
 from mmbench.protocol import Table, construct, digest
+from mmbench.provenance import commit, in_words, versions
 from mmbench.references import references
 from mmbench.registry import names
-from mmbench.run import commit, in_words, versions
 from mmbench.samples import Samples
+from mmbench.stale import complete, not_computed
 from mmbench.store import Record, read, write
 
 
@@ -60,9 +62,11 @@ class Submission:
         if self.name in names("models"):
             raise ValueError(f"{self.name} is the name of a registered model, whose rows are of "
                              "what was trained here: give another")  # fmt: skip
-        if not self.name or self.name.startswith(".") or set(self.name) & set("/\\:\0\n\t"):
-            raise ValueError(f"{self.name!r} cannot name a model: expected words without slashes "
-                             "or colons, and no dot in front")  # fmt: skip
+        fits = NAME.fullmatch(self.name) and self.name == self.name.strip(" .")
+        if not fits or ":" in self.name:
+            raise ValueError(f"{self.name!r} cannot name a model: expected at most 80 letters, "
+                             "digits and ._ ,+()[]- that begin with a letter or a digit"
+                             )  # fmt: skip
 
     @property
     def dataset(self) -> Dataset:
@@ -109,7 +113,8 @@ class Submission:
         """Scores the samples and writes the record, or reads the one that is there.
 
         Args:
-            replace: Whether to put it in the place of a record of other samples.
+            replace: Whether to score again, and to put the record in the place of one of other
+                samples.
 
         Raises:
             FileExistsError: There is a record of other samples.
@@ -122,10 +127,13 @@ class Submission:
             if known.samples != self.content:
                 raise FileExistsError(f"{path} holds the scores of other samples: give another "
                                       "--seed or --name, or --replace them")  # fmt: skip
-            self.progress.say(f"already done: {path}")
-            return known
+            if complete(known, path, self.weights, "--replace", self.progress):
+                return known
         context = Context(self.device, self.cache, self.progress, self.weights)
         kept = path.with_suffix("") / self.content[:16]
+        if replace:
+            for file in kept.glob("*.safetensors"):
+                file.unlink()
         start = time.monotonic()
         parts = list(evaluate(
             lambda given: self.samples.read(given, self.rows),
@@ -155,7 +163,6 @@ class Submission:
             samples=self.content,
         )
         write(record, path)
-        for reason in dict.fromkeys(s.reason for s in scores if s.reason):
-            self.progress.say(f"not computed: {reason}")
+        not_computed(scores, self.progress)
         self.progress.say(f"wrote {path}")
         return record

@@ -26,6 +26,7 @@ from mmbench.atomic import replacing
 from mmbench.precision import Precision, autocast, computed
 from mmbench.progress import Bar, Progress
 from mmbench.protocol import digest
+from mmbench.reasons import first_line
 from mmbench.seeds import derive, stream
 
 Loss = Callable[[Tensor, torch.Generator], Tensor]
@@ -271,7 +272,7 @@ def load_weights(path: Path, module: nn.Module) -> dict[str, str]:
             metadata = dict(file.metadata() or {})
         module.load_state_dict(state)
     except (SafetensorError, RuntimeError) as error:
-        why = str(error).splitlines()[0].rstrip(":.")
+        why = first_line(error).rstrip(":.")
         raise ValueError(f"{path} does not hold the weights of this network ({why}); delete it "
                          "to train again") from None  # fmt: skip
     return metadata
@@ -294,9 +295,8 @@ def _resume(
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{path} is not a readable checkpoint ({why}); delete it to train that "
-                         "stage again") from None  # fmt: skip
+        raise ValueError(f"{path} is not a readable checkpoint ({first_line(error)}); delete it "
+                         "to train that stage again") from None  # fmt: skip
     if state["identity"] != identity:
         raise ValueError(f"{path} was written with other settings; delete it to train again")
     module.load_state_dict(state["module"])

@@ -30,7 +30,10 @@ def find(path: Path) -> tuple[Path, Record]:
     if path.is_file():
         return path, read(path)
     if not path.is_dir():
-        beside = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
+        beside = []
+        if path.parent.is_dir():
+            beside = sorted(p.name for p in path.parent.iterdir()
+                            if p.suffix == ".json" or p.is_dir())  # fmt: skip
         raise FileNotFoundError(f"there is no run {path}{nearest(path.name, beside)}")
     known = [(p, read(p)) for p in sorted(path.glob("*.json"))]
     if not known:  # the records of the weights in a folder lie beside it

@@ -199,7 +199,7 @@ class DiffMVAE(MoPoE):
         seed = 0
         if generator is not None:
             seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
-        for m in (m for m in self.diffused if m in targets):
+        for m in [m for m in targets if m in self.diffused]:
             # Noise of its own, so that it does not depend on what else is decoded.
             noise = stream(seed, "decode", m, device=z.device)
             with autocast(self.training_settings.precision, z.device):

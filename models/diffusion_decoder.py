@@ -247,4 +247,4 @@ def _make(settings: Mapping[str, Any]) -> Sampler | DDIM:
     name = str(arguments.pop("name", None))
     if name not in KINDS:
         raise ValueError(f"the sampler has the name {name!r}{nearest(name, KINDS)}")
-    return construct(KINDS[name], arguments, f"the sampler {name!r}")  # type: ignore[no-any-return]
+    return construct(KINDS[name], arguments, "sampler")  # type: ignore[no-any-return]

@@ -35,4 +35,4 @@ def make_sampler(settings: Mapping[str, Any]) -> Sampler:
     if name not in SAMPLERS:
         told = "no name" if name is None else f"the name {name!r}"
         raise ValueError(f"the sampler has {told}{nearest(str(name), SAMPLERS)}")
-    return construct(SAMPLERS[name], arguments, f"the sampler {name!r}")  # type: ignore[no-any-return]
+    return construct(SAMPLERS[name], arguments, "evaluation.sampler")  # type: ignore[no-any-return]

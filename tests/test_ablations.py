@@ -71,7 +71,7 @@ QUICK = ["models.mld.width=32", "models.mld.groups=4", "models.mld.autoencoder.e
 @pytest.fixture
 def ablate(toy, monkeypatch, tmp_path):
     """Runs the command on the toy data set."""
-    monkeypatch.setattr("mmbench.run.load_dataset", lambda *_: toy)
+    monkeypatch.setattr("mmbench.sources.load_dataset", lambda *_: toy)
     rest = [a for c in QUICK for a in ("--set", c)] + ["--out", str(tmp_path / "out")]
     return lambda *arguments: CliRunner().invoke(main, ["ablate", *arguments, *rest])
 

@@ -48,7 +48,14 @@ def test_list(group):
     (["run", "--model", "mdl"], "no model is called 'mdl'; did you mean 'mld'?"),
     (["run", "--dataset", "mhd-mni"], "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
     (["run", "--set", "models.mld.scor.epochs=1"], "no table 'scor'; did you mean 'score'?"),
-    (["run", "--protocol", "/nowhere.toml"], "No such file or directory: /nowhere.toml"),
+    (["run", "--protocol", "/nowhere.toml"], "there is no protocol /nowhere.toml"),
+    (["run", "--set", "models={}"], "models is a whole table: set a key in it"),
+    (["run", "--model", "nowhere_at_all:Model"], "there is no module 'nowhere_at_all', install"),
+    (["run", "--model", "json:"], "'json:' is not of the form 'package.module:object'"),
+    (["data", "show", "mhd-mini", "--out", "x.jpg"], "--out x.jpg ends in '.jpg', expected .png"),
+    (["table", "--paper", "mld-1", "--out", "x"], "as ''; there is .md, .csv, .tex, .html\n"),
+    (["ablate", "d", "--values", "[]"], "--values [] is not a list, expected e.g."),
+    (["ablate", "models.mld.width", "--values", "[1]"], "that --model names it is model.width"),
     (["run", "--weights", "inception=/nowhere.pth"], "no file /nowhere.pth"),
     (["run", "--protocol", MINI, "--dataset", "json:dumps"], "json:dumps is not a data set"),
     (["run", "--model", "mvae", "--sampler", "euler"], "mvae has no sampler that --sampler euler"),
@@ -86,7 +93,7 @@ def test_the_papers_tables_need_no_results(tmp_path, monkeypatch):
 @pytest.fixture
 def quick(toy, monkeypatch, tmp_path):
     """Arguments of a run that takes seconds, on the toy data set."""
-    monkeypatch.setattr("mmbench.run.load_dataset", lambda *_: toy)
+    monkeypatch.setattr("mmbench.sources.load_dataset", lambda *_: toy)
     change = ["models.mld.width=32", "models.mld.groups=4", "models.mld.autoencoder.epochs=1",
               "models.mld.latent=4", "models.mld.score.epochs=1", "evaluation.examples=20",
               "evaluation.sampler={name='ancestral', steps=2}"]  # fmt: skip
@@ -101,7 +108,10 @@ def quick(toy, monkeypatch, tmp_path):
     (["--sampler", "eule"], "the sampler has the name 'eule'; did you mean 'euler'?"),
     (["--set", "evaluation.metrics={'json:dumps'='all'}"], "json:dumps is not a metric"),
     (["--device", "cuda:99"], "the device 'cuda:99' cannot be used"),
-    (["--device", "gpu"], "the device 'gpu' cannot be used"),
+    (["--device", "gpu"], "there is no device 'gpu'; expected cpu, cuda, cuda:1, ... or auto"),
+    (["--set", "evaluation.metrics={}"], "evaluation: there is no metric, expected one or more"),
+    (["--set", "evaluation.sampler.steps='x'"], "evaluation.sampler.steps is 'x', expected a who"),
+    (["--set", "evaluation.sampler=3"], "evaluation.sampler is 3, expected a table\n"),
 ])  # fmt: skip
 def test_mistakes_in_a_run_get_one_sentence(quick, tmp_path, arguments, words):
     done = mmbench(*quick, *arguments)

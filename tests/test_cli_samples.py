@@ -33,7 +33,7 @@ def quick_judges(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _toy(toy, quick_judges, monkeypatch):
     monkeypatch.setenv("MMBENCH_CACHE", str(quick_judges))
-    monkeypatch.setattr("mmbench.run.load_dataset", lambda *_: toy)
+    monkeypatch.setattr("mmbench.sources.load_dataset", lambda *_: toy)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def finished(toy, quick_judges, tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MMBENCH_CACHE", str(quick_judges))
-        patch.setattr("mmbench.run.load_dataset", lambda *_: toy)
+        patch.setattr("mmbench.sources.load_dataset", lambda *_: toy)
         done = mmbench("run", *SETTINGS, "--out", out)
     assert done.exit_code == 0, done.output
     (path,) = out.rglob("*.json")
@@ -55,7 +55,7 @@ def exported(toy, quick_judges, finished, tmp_path_factory):
     out = tmp_path_factory.mktemp("samples") / "all"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MMBENCH_CACHE", str(quick_judges))
-        patch.setattr("mmbench.run.load_dataset", lambda *_: toy)
+        patch.setattr("mmbench.sources.load_dataset", lambda *_: toy)
         done = mmbench("generate", "--run", finished, "--all", "--out", out)
     assert done.exit_code == 0, done.output
     return out
@@ -134,6 +134,7 @@ def test_some_of_the_samples_are_enough(samples, tmp_path):
     (["--name", "mld"], "mld is the name of a registered model"),
     (["--name", "a/b"], "'a/b' cannot name a model"),
     (["--name", ".."], "'..' cannot name a model"),
+    (["--name", "modèle"], "'modèle' cannot name a model: expected at most 80 letters, digits"),
     (["--samples", "/nowhere"], "there is no folder /nowhere of samples"),
     (["--dataset", "mhd-mni"], "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
     (["--set", "evaluation.examples=10"], "expected 10"),
@@ -236,7 +237,7 @@ def test_a_run_that_cannot_be_drawn_from(finished, exported, toy, tmp_path, monk
     done = mmbench("generate", "--run", home, "--out", out)
     assert "has 2 records, expected one: name its file" in done.output
     other = type(toy)(toy.name, toy.modalities, toy.test, toy.test, 10, 16_000)
-    monkeypatch.setattr("mmbench.run.load_dataset", lambda *_: other)
+    monkeypatch.setattr("mmbench.sources.load_dataset", lambda *_: other)
     done = mmbench("generate", "--run", finished, "--out", out)
     assert "was trained on other examples of mhd-mini" in done.output
     assert not out.exists()

@@ -87,7 +87,8 @@ def test_dataset_checks_its_splits():
 
 
 @pytest.mark.parametrize(
-    "name", ["joint", "", "a,b", "a b", "../a", "view.left", "type", "values", "training"]
+    "name",
+    ["joint", "nothing", "", "a,b", "a b", "../a", "view.left", "type", "values", "training"],
 )
 def test_modality_names(name):
     with pytest.raises(ValueError, match="cannot name a modality"):

@@ -204,7 +204,7 @@ def test_subsets_come_in_the_order_of_the_data_set(toy):
 
 @pytest.fixture
 def results(tmp_path, toy, monkeypatch):
-    monkeypatch.setattr("mmbench.run.load_dataset", lambda *_: toy)
+    monkeypatch.setattr("mmbench.sources.load_dataset", lambda *_: toy)
     for seed in (0, 1):
         finished(tmp_path / "results", toy, "mld", ["sound"], seed)
     finished(tmp_path / "results", toy, "mvae", ["sound"])
@@ -251,5 +251,32 @@ def test_a_copy_of_a_record_without_samples_hides_none(results, first):
 def test_no_samples_at_all_is_an_error(results):
     done, out = grid(results, "--given", "image")
     assert done.exit_code == 1
-    assert "mld has no samples given image" in done.output
+    assert (
+        "no record of mhd-mini has samples given image beside it, expected a folder" in done.output
+    )
     assert not out.exists()
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--target", "imge"], "mhd-mini has no modality 'imge'; did you mean 'image'?"),
+    (["--seed", "9"], "no record of mhd-mini has the seed 9; there is 0, 1"),
+])  # fmt: skip
+def test_mistakes_are_told_before_samples_are_looked_for(results, arguments, words):
+    done, out = grid(results, "--given", "image", *arguments)
+    assert done.exit_code == 1
+    assert done.output.strip() == f"Error: {words}"
+    assert not out.exists()
+
+
+def test_a_data_set_of_ones_own(results, toy, monkeypatch):
+    """Records name it, but only its TOML file or module says what it is."""
+    monkeypatch.setattr("mmbench.sources.names", lambda group: {})
+    done, _ = grid(results, "--given", "sound", "--target", "image")
+    assert done.exit_code == 1
+    assert "no data set is registered as 'mhd-mini': name it by --dataset" in done.output
+    asked = []
+    monkeypatch.setattr("mmbench.sources.load_dataset", lambda name, *_: asked.append(name) or toy)
+    done, out = grid(results, "--given", "sound", "--target", "image", "--dataset", "my/own.toml")
+    assert done.exit_code == 0, done.output
+    assert asked == ["my/own.toml"]
+    assert all(has(pixels(out), tone) > 1000 for tone in TONES.values())

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from mmbench.core import Kind
-from mmbench.protocol import construct, digest, load, override, resolve
+from mmbench.protocol import construct, digest, load, override, resolve, shipped_hash
 from mmbench.train import Optimisation
 
 PROTOCOL = {
@@ -40,7 +40,8 @@ def test_override_changes_a_copy():
     ("models.mld.scores.epochs=1", "models.mld has no table 'scores'; did you mean 'score'"),
     ("models.mld.d", "not of the form KEY=VALUE"),
     ("=3", "not of the form KEY=VALUE"),
-    ("models=3", "'models' is not a setting"),
+    ("models=3", "models is a whole table: set a key in it, as in"),
+    ("model=3", "'model' is not a setting; did you mean 'models'"),
 ])  # fmt: skip
 def test_bad_settings_are_told(setting, words):
     with pytest.raises(ValueError, match=words):
@@ -97,6 +98,46 @@ def model(first, *, size: int | dict[str, int], how: Optimisation, names: list[s
     return first, size, how, names
 
 
+def test_a_model_of_ones_own_needs_no_table():
+    model = "mmbench.models.mld:MLD"
+    assert resolve(PROTOCOL, model)["model"] == {}
+    changed = override(PROTOCOL, [f"models.{model}.d=0.3", f"models.{model}.score={{epochs=1}}"])
+    assert resolve(changed, model)["model"] == {"d": 0.3, "score": {"epochs": 1}}
+    assert resolve(changed, "mld")["model"] == PROTOCOL["models"]["mld"]
+    with pytest.raises(LookupError, match=r"no table models\.mld-uni; did you mean 'mld'"):
+        resolve(PROTOCOL, "mld-uni")
+    with pytest.raises(ValueError, match="has no table 'multivae:mopo'"):
+        override(PROTOCOL, ["models.multivae:mopo.beta=1"])
+
+
+def test_another_packages_model_needs_no_table(tmp_path, monkeypatch):
+    home = tmp_path / "mine-1.dist-info"
+    home.mkdir()
+    (home / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
+    entries = "[mmbench.models]\nmine = mmbench.models.mld:MLD\n"
+    (home / "entry_points.txt").write_text(entries)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert resolve(PROTOCOL, "mine")["model"] == {}
+    assert resolve(override(PROTOCOL, ["models.mine.d=0.3"]), "mine")["model"] == {"d": 0.3}
+
+
+def test_a_records_model_is_never_imported(tmp_path, monkeypatch):
+    (tmp_path / "trap.py").write_text("raise SystemExit('it ran')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert shipped_hash("mhd-mini", "trap:Model") is None
+    assert shipped_hash("mhd-mini", "mld") == digest(resolve(load("mhd-mini"), "mld"))
+
+
+def test_files_that_are_no_protocols(tmp_path):
+    path = tmp_path / "mine.toml"
+    with pytest.raises(FileNotFoundError, match=r"there is no protocol .*mine\.toml"):
+        load("mhd-mini", path)
+    path.write_bytes(b"\x89PNG\xff")
+    with pytest.raises(ValueError, match=r"mine\.toml is not a TOML file: it is no text"):
+        load("mhd-mini", path)
+
+
 def test_construct_builds_nested_tables():
     first, size, how, names = construct(model, {"size": {"a": 3}, "how": HOW}, "models.x", "F")
     assert (first, size, names) == ("F", {"a": 3}, None)
@@ -115,6 +156,7 @@ def test_construct_builds_nested_tables():
     ({"size": 1, "how": {**HOW, "schedule": "cosin"}}, "is 'cosin'; did you mean 'cosine"),
     ({"size": 1, "how": {**HOW, "ema": 2}}, r"models.x.how: ema is 2.0, expected a decay"),
     ({"size": 1, "how": HOW, "names": [1]}, "models.x.names is"),
+    ({"size": 1, "how": HOW, "names": 1}, "models.x.names is 1, expected a list$"),
 ])  # fmt: skip
 def test_construct_tells_what_is_wrong(table, words):
     with pytest.raises(ValueError, match=words):

@@ -1,6 +1,8 @@
+import sys
+
 import pytest
 
-from mmbench.registry import find, locate, names
+from mmbench.registry import find, locate, names, nearest
 
 
 def test_every_registered_name_loads():
@@ -34,6 +36,37 @@ def test_module_and_object():
         find("models", "mmbench.models.mld:MLX")
     with pytest.raises(LookupError, match=r"there is no module 'mmbench\.nowhere'"):
         find("models", "mmbench.nowhere:MLD")
+    with pytest.raises(LookupError, match="has no 'zzz'; there is ") as told:
+        find("models", "mmbench.reasons:zzz")
+    assert "__" not in str(told.value)
+    for wrong in (":MLD", "json:", "..core:Model"):
+        with pytest.raises(LookupError, match=f"{wrong!r} is not of the form 'package.module"):
+            find("models", wrong)
+
+
+def test_a_module_in_the_current_folder_hides_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lies_here_only.py").write_text("x = 3\n")
+    (tmp_path / "colorsys.py").write_text("rgb_to_hsv = None\n")
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    assert locate("lies_here_only", "x") == 3
+    assert locate("colorsys", "rgb_to_hsv") is not None
+    del sys.modules["lies_here_only"]
+
+
+def test_an_entry_point_to_nothing(tmp_path, monkeypatch):
+    home = tmp_path / "hollow-1.dist-info"
+    home.mkdir()
+    (home / "METADATA").write_text("Metadata-Version: 2.1\nName: hollow\nVersion: 1\n")
+    (home / "entry_points.txt").write_text("[mmbench.models]\nhollow = json:Hollow\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(LookupError, match="'json:Hollow', which the package of 'hollow' names"):
+        find("models", "hollow")
+
+
+def test_of_many_names_some_are_told():
+    assert nearest("?", map(str, range(50))).endswith("38, 39 and 10 more")
 
 
 def test_a_broken_import_inside_a_module_is_not_a_missing_module(tmp_path, monkeypatch):

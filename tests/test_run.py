@@ -96,7 +96,7 @@ def test_of_two_equal_runs_one_is_told_to_wait(command, tmp_path):
 @pytest.fixture
 def quick(toy, monkeypatch, tmp_path):
     """A run of the toy in this process that takes a second or two."""
-    monkeypatch.setattr("mmbench.run.load_dataset", lambda *_: toy)
+    monkeypatch.setattr("mmbench.sources.load_dataset", lambda *_: toy)
     change = ["width=32", "groups=4", "autoencoder.epochs=1", "latent=4", "score.epochs=1"]
     options = [a for c in change for a in ("--set", f"models.mld.{c}")]
     options += ["--set", "evaluation.examples=20",
@@ -180,6 +180,28 @@ def test_absent_weights_make_a_dash_with_its_reason(quick, monkeypatch):
     assert "the weights w are absent" in done.stdout  # the table's footnote
 
 
+def test_metrics_that_concern_nothing_make_no_record(quick, tmp_path):
+    done = quick("--set", "evaluation.metrics={ssim=[0]}")
+    assert done.exit_code == 1
+    assert "no metric of the protocol (ssim) concerns the modalities of mhd-mini" in done.output
+    assert not list((tmp_path / "results").rglob("*.json"))
+    assert quick().exit_code == 0  # what was trained is there
+
+
+def test_a_sampler_by_name_takes_settings(quick, tmp_path):
+    done = quick("--sampler", "euler", "--set", "evaluation.sampler.steps=3")
+    assert done.exit_code == 0, done.output
+    (path,) = (tmp_path / "results").rglob("*.json")
+    sampler = json.loads(path.read_text())["protocol"]["evaluation"]["sampler"]
+    assert sampler == {"name": "euler", "steps": 3}
+
+
+def test_too_little_memory_is_told(quick, tmp_path):
+    done = quick("--set", "models.mld.width=1000000000000")
+    assert done.exit_code == 1
+    assert "there is not enough memory" in done.output
+
+
 def test_a_nan_loss_is_told(quick, tmp_path):
     done = quick("--set", "models.mld.autoencoder.learning_rate=1e30")
     assert done.exit_code == 1
@@ -217,3 +239,70 @@ def test_a_results_folder_without_permission(quick, tmp_path):
     done = quick("--out", tmp_path / "closed" / "results")
     assert done.exit_code == 1
     assert "Permission denied" in done.output
+
+
+OWN = """
+import torch
+from mmbench.core import Model
+
+class Noise(Model):
+    def __init__(self, modalities, parts, *, scale: float = 1.0):
+        super().__init__()
+        self.shapes = {m.name: m.shape for m in modalities}
+        self.scale = torch.nn.Parameter(torch.tensor(scale))
+    def fit(self, train, trainer):
+        pass
+    def generate(self, given, targets, n, generator):
+        return {m: torch.rand(n, *self.shapes[m], generator=generator) * self.scale.detach()
+                for m in targets}
+
+class Unwritten(Model):
+    def __init__(self, modalities, parts):
+        super().__init__()
+
+class Silent(Noise):
+    def generate(self, given, targets, n, generator):
+        return {}
+
+class Flat(Noise):
+    def generate(self, given, targets, n, generator):
+        return {m: x.flatten(1) for m, x in super().generate(given, targets, n, generator).items()}
+"""
+
+
+@pytest.fixture
+def own(toy, monkeypatch, tmp_path):
+    """Runs a model of a module in the current folder, as README says."""
+    (tmp_path / "lately_written.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr("mmbench.sources.load_dataset", lambda *_: toy)
+    yield lambda name, *more: CliRunner().invoke(main, [
+        "run", "--model", f"lately_written:{name}", "--set", "evaluation.examples=20",
+        "--set", "evaluation.metrics={coherence=[0]}", *more,
+    ])  # fmt: skip
+    sys.modules.pop("lately_written", None)
+
+
+def test_a_model_of_the_current_folder(own, tmp_path):
+    done = own("Noise", "--set", "models.lately_written:Noise.scale=0.5")
+    assert done.exit_code == 0, done.output
+    (path,) = (tmp_path / "results").rglob("*.json")
+    assert path.parent.name == "lately_written.Noise"
+    record = json.loads(path.read_text())
+    assert record["model"] == "lately_written:Noise"
+    assert record["protocol"]["model"] == {"scale": 0.5}
+    assert "lately_written:Noise" in done.stdout
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("Unwritten", "lately_written:Unwritten does not define fit and generate, as a model must"),
+    ("Silent", "Silent.generate did not draw image: it returned nothing"),
+    ("Flat", "Flat.generate drew image of shape (20, 784), expected (20, 1, 28, 28)"),
+    ("Nosie", "module 'lately_written' has no 'Nosie'; did you mean 'Noise'?"),
+])  # fmt: skip
+def test_what_a_model_lacks_is_told(own, name, words, tmp_path):
+    done = own(name)
+    assert done.exit_code == 1
+    assert words in done.output
+    assert not list((tmp_path / "results").rglob("*.json"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from mmbench import examples
 from mmbench.datasets.captions import Vocabulary, tokenise
 from mmbench.registry import nearest
 
@@ -79,17 +81,21 @@ class Files:
         """(N,) labels, where the split has them.
 
         Raises:
-            ValueError: An example has no label, or it is not a number from 0.
+            ValueError: An example has no label or two, or it is not a number from 0.
         """
         path = self.root / part / LABELS
         if not path.is_file():
             return None
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = {row[0].strip(): row[-1].strip() for row in csv.reader(file) if row}
+        rows = _labels(path)
         missing = [e for e in self.examples[part] if not rows.get(e, "").isdigit()]
         if missing:
-            known = nearest(missing[0], rows) if missing[0] not in rows else ""
-            raise ValueError(f"{path} gives example {missing[0]!r} no label 0, 1, 2, ...{known}")
+            near = nearest(missing[0], rows) if missing[0] not in rows else ""
+            raise ValueError(f"{path} gives example {missing[0]!r} no label 0, 1, 2, ...{near}")
+        known = set(self.examples[part])
+        for e in rows:
+            if e not in known and rows[e].isdigit():  # the first line may be a heading
+                raise ValueError(f"{path} gives a label to {e!r}, which is no example"
+                                 f"{nearest(e, self.examples[part])}")  # fmt: skip
         return torch.tensor([int(rows[e]) for e in self.examples[part]])
 
     def vocabulary(self, modality: str, least: int) -> tuple[str, ...]:
@@ -115,14 +121,15 @@ class Files:
         rows: list[NDArray[Any]] = []
         vocabulary = Vocabulary(words) if kind == "text" else None
         for path in self.found[part][modality].values():
-            if vocabulary is not None and path.suffix == ".txt":
+            if vocabulary is not None and path.suffix.lower() == ".txt":
                 row = vocabulary.tokens([tokenise(_text(path))], length)[0].numpy()
             elif kind in ("image", "mask") and path.suffix.lower() in PICTURES:
                 row = _picture(path, size, 1 if kind == "mask" else channels)
-            elif path.suffix == ".npy":
+            elif path.suffix.lower() == ".npy":
                 row = _array(path)
             else:
-                raise ValueError(f"{path} cannot be read as {kind}")
+                raise ValueError(f"{path} cannot be read as {kind}, expected "
+                                 f"{', '.join(_endings(kind))}")  # fmt: skip
             if rows and row.shape != rows[0].shape:
                 raise ValueError(f"{path} has shape {row.shape}, the others have {rows[0].shape}")
             rows.append(row)
@@ -155,11 +162,41 @@ def _text(path: Path) -> str:
 
 
 def _array(path: Path) -> NDArray[Any]:
+    arrays = examples.load(path)
+    if list(arrays) != [""]:
+        raise ValueError(f"{path} is a .npz file, expected one array as numpy.save writes it")
+    return arrays[""]
+
+
+def _endings(kind: str) -> tuple[str, ...]:
+    """Of the files that hold examples of a kind."""
+    more = {"image": PICTURES, "mask": PICTURES, "text": (".txt",)}
+    return (*more.get(kind, ()), ".npy")
+
+
+def _labels(path: Path) -> dict[str, str]:
+    """Example -> its label, as written: lines of both, parted by a comma or a semicolon.
+
+    An example may be called by the name of a file.
+    """
     try:
-        x = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a numeric array ({error})") from None
-    return np.asarray(x)
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets begin a text by a mark
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a text in UTF-8") from None
+    parted = ";" if ";" in text and "," not in text else ","
+    found: dict[str, str] = {}
+    for row in csv.reader(io.StringIO(text, newline=""), delimiter=parted):
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        if len(cells) < 2:
+            raise ValueError(f"{path} has the line {cells[0]!r}, expected example,label")
+        name = Path(cells[0])
+        example = name.stem if name.suffix.lower() in ENDINGS else cells[0]
+        if found.setdefault(example, cells[-1]) != cells[-1]:
+            raise ValueError(f"{path} gives example {example!r} the labels {found[example]!r} "
+                             f"and {cells[-1]!r}, expected one")  # fmt: skip
+    return found
 
 
 def _picture(path: Path, size: list[int] | None, channels: int) -> NDArray[Any]:

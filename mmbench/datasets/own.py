@@ -25,16 +25,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from mmbench import examples
 from mmbench.core import Batch, Dataset, Kind, Modality, Source, Split
 from mmbench.datasets import tensors
 from mmbench.datasets.cache import cached, fingerprint, place
 from mmbench.datasets.files import Files
 from mmbench.progress import Progress
 from mmbench.protocol import construct
+from mmbench.reasons import first_line
 from mmbench.registry import nearest
 
 READER = "own 1"
@@ -91,6 +92,8 @@ class Description:
     def __post_init__(self) -> None:
         if len(self.modalities) < 1:
             raise ValueError("it describes no modality")
+        if self.classes is not None and self.classes < 1:
+            raise ValueError(f"classes is {self.classes}, expected at least 1")
 
 
 def described(path: Path) -> Source:
@@ -103,8 +106,10 @@ def described(path: Path) -> Source:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path} that describes a data set")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a TOML file: it is no text in UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} is not a TOML file: {error}") from None
     description: Description = construct(Description, table, str(path))
     description = replace(description, name=description.name or path.stem)
@@ -145,6 +150,9 @@ def _arrays(path: Path, description: Description) -> Dataset:
             for m in views if f"{part}/{m}/index" in found
         }  # fmt: skip
         labels = found.get(f"{part}/labels")
+        if labels is not None and (labels.is_floating_point() or labels.ndim != 1):
+            raise ValueError(f"{path} has the array {part}/labels of {labels.dtype} and shape "
+                             f"{tuple(labels.shape)}, expected (N,) whole numbers")  # fmt: skip
         splits.append(Split(views, index, None if labels is None else labels.long()))
     words = {m: tuple(view.words or ()) for m, view in description.modalities.items()}
     return _dataset(description, splits[0], splits[1], words)
@@ -158,11 +166,12 @@ def _open(path: Path) -> Mapping[str, Tensor]:
         return found
     if path.suffix != ".npz":
         raise ValueError(f"{path} is neither a folder nor a .npz or .pt file")
+    arrays = examples.load(path)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        raise ValueError(f"{path} is not a file of numeric arrays ({error})") from None
+        return {name: torch.from_numpy(x) for name, x in arrays.items()}
+    except TypeError as error:  # of numbers that torch lacks
+        raise ValueError(f"{path} has an array that torch cannot hold ({first_line(error)})"
+                         ) from None  # fmt: skip
 
 
 def _read(files: Files, description: Description, progress: Progress) -> Dataset:

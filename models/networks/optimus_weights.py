@@ -21,6 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmbench.reasons import first_line
+
 FILES = ("training.bin", "vocab.txt", "vocab.json", "merges.txt")
 
 BERT = {"<exc>": "[UNK]", "<pad>": "[PAD]", "<eos>": "[SEP]"}
@@ -196,5 +198,4 @@ def _readable(read: Callable[[], Any], path: Path) -> Any:
     try:
         return read()
     except Exception as error:  # the library raises no narrower one
-        why = str(error).splitlines()[0]
-        raise ValueError(f"{path} is not a readable vocabulary ({why})") from None
+        raise ValueError(f"{path} is not a readable vocabulary ({first_line(error)})") from None

@@ -147,6 +147,12 @@ def test_a_folder_is_a_data_set(folder):
     assert load(folder / "birds.toml").fingerprint() != data.fingerprint()
 
 
+def test_labels_as_a_spreadsheet_writes_them(folder):
+    table = "\ufeffexample;label\r\na.jpg;0\r\nb.png;1\r\n\r\nc;0\r\nd;1\r\n"
+    (folder / "data/train/labels.csv").write_bytes(table.encode())
+    assert load(folder / "birds.toml").train.labels.tolist() == [0, 1, 0, 1]
+
+
 def test_missing_training_files_are_incomplete_examples(folder):
     (folder / "data" / "train" / "photo" / "b.png").unlink()
     (folder / "data" / "train" / "song" / "d.npy").unlink()
@@ -171,7 +177,17 @@ def test_missing_training_files_are_incomplete_examples(folder):
     (lambda d: (d / "data/test/photo/y.gif").write_bytes(b"gif"), "y.gif has an unknown ending"),
     (lambda d: (d / "data/test/photo/y.jpg").write_bytes(b"gif"), "y.png are one example"),
     (lambda d: np.save(d / "data/test/song/y.npy", np.ones((2, 4, 3))), "y.npy has shape"),
-    (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x"), "y.npy is not a numeric array"),
+    (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x"), "y.npy is not a whole file of"),
+    (lambda d: np.save(d / "data/test/song/y.npy", np.array([{}])), "it holds Python objects"),
+    (lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,0\ny,1\n"), "'y' the labels '0' "),
+    (lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,0\nz,1\n"), "a label to 'z', whic"),
+    (lambda d: (d / "data/test/labels.csv").write_text("x 1\ny 0\n"), "line 'x 1', expected exam"),
+    (lambda d: (d / "data/test/labels.csv").write_bytes(b"\xff"), "labels.csv is not a text in"),
+    (lambda d: (d / "birds.toml").write_text("classes = 1\n" + FOLDER), "labels from 0 to 1, exp"),
+    (lambda d: (d / "birds.toml").write_text("classes = 0\n" + FOLDER), "classes is 0, expected"),
+    (lambda d: (d / "birds.toml").write_bytes(b"\xff"), "it is no text in UTF-8"),
+    (lambda d: (d / "birds.toml").write_text(FOLDER.replace('"text"', '"attributes"')),
+     r"a.txt cannot be read as attributes, expected \.npy"),
     (lambda d: np.save(d / "data/test/song/y.npy", np.full((1, 4, 3), 2.0)), "values from 0"),
     (lambda d: (d / "data/test/caption/y.txt").write_bytes(b"\xff"), "not a text in UTF-8"),
 ])  # fmt: skip
@@ -193,6 +209,9 @@ def test_what_is_wrong_is_told(folder, change, words):
     ({"train/walk": np.ones((6, 7))}, "expected \\(N, 2n\\)"),
     ({"train/walk": np.ones((5, 8))}, "differ in their number of examples"),
     ({"test/labels": np.array([0, 1, 0, 1])}, "no example of class 2"),
+    ({"test/labels": np.array([0, 1, 2, 3])}, "labels from 0 to 3, expected 0 to 2"),
+    ({"train/labels": np.array([0, 1, 2, 0, 1, -1])}, "labels from -1 to 2, expected 0 to 2"),
+    ({"test/labels": np.array([0, 1, 2, 0.5])}, r"expected \(N,\) whole numbers"),
 ])  # fmt: skip
 def test_wrong_arrays_are_told(tmp_path, change, words):
     found = named(train=arrays(), test=arrays(4, 1)) | change
@@ -205,8 +224,22 @@ def test_wrong_arrays_are_told(tmp_path, change, words):
 def test_pickles_are_not_opened(tmp_path):
     np.savez(tmp_path / "data.npz", **{"train/photo": np.array([{}], dtype=object)})
     (tmp_path / "mine.toml").write_text(TOML.format("data.npz"))
-    with pytest.raises(ValueError, match="not a file of numeric arrays"):
+    with pytest.raises(ValueError, match="it holds Python objects") as told:
         load(tmp_path / "mine.toml")
+    assert "allow_pickle" not in str(told.value)  # the advice to run what a file holds
+
+
+@pytest.mark.parametrize("cut", [0.02, 0.5, 0.98])
+def test_damaged_arrays_are_told(tmp_path, cut):
+    path = tmp_path / "data.npz"
+    np.savez_compressed(path, **named(train=arrays(), test=arrays(4, 1)))
+    content = path.read_bytes()
+    (tmp_path / "mine.toml").write_text(TOML.format("data.npz"))
+    at = int(len(content) * cut)
+    for damaged in (content[:at], content[:at] + b"\0" * 9 + content[at + 9 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="is not a whole file of arrays"):
+            load(tmp_path / "mine.toml")
 
 
 def test_missing_file_is_told(tmp_path):

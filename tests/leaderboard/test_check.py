@@ -313,6 +313,12 @@ def test_the_command_passes_fails_and_updates(runs):
     assert len(changed) == 4  # of a line for each score, and one for each tolerance
 
 
+def test_nothing_to_compare_passes_no_check(tmp_path):
+    add([record(0)], tmp_path / "results")
+    said(tmp_path, "--update")
+    assert "have a score to compare" in said(tmp_path, code=1)
+
+
 def test_several_folders_are_one(runs):
     add([record(0, coherence(50.0), model="b")], runs / "more")
     folders = ["--results", str(runs / "results"), "--results", str(runs / "more")]

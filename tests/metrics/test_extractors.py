@@ -130,7 +130,7 @@ def test_another_package_registers_an_extractor(tmp_path, monkeypatch):
     plug_in(tmp_path / "site", monkeypatch)
     assert registry.find("extractors", "ear") is CARD
     file = put(tmp_path / "another.pth", b"other bytes")
-    assert named([f"ear={file}"]) == {"ear": file}
+    assert named([f"ear={file}"], CPU) == {"ear": file}
     for wrong, error, words in (
         ("eer=x", LookupError, "no extractor is called 'eer'; did you mean 'ear'?"),
         (f"ear={tmp_path / 'gone.pth'}", FileNotFoundError, "no file .*gone.pth of Ear's weights"),
@@ -138,7 +138,13 @@ def test_another_package_registers_an_extractor(tmp_path, monkeypatch):
         (f"json:dumps={file}", ValueError, "json:dumps is no extractor"),
     ):
         with pytest.raises(error, match=words):
-            named([wrong])
+            named([wrong], CPU)
+
+
+def test_a_named_file_is_opened_at_once(tmp_path):
+    torch.save({"w": torch.ones(1)}, file := tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"w\.pth is not FID Inception"):
+        named([f"inception={file}"], CPU)
 
 
 def test_what_metrics_need_is_fetched(hub, tmp_path, monkeypatch):

@@ -1,0 +1,37 @@
+"""What a number was measured with: versions, source tree, hardware."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+
+def versions() -> dict[str, str]:
+    """Of what the numbers depend on."""
+    return {"python": platform.python_version(), "mmbench": version("mmbench"),
+            "torch": torch.__version__}  # fmt: skip
+
+
+def in_words(device: torch.device) -> str:
+    """A device as in records."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    capability = torch.backends.cpu.get_cpu_capability()  # half precision depends on it
+    return f"{device.type}, {platform.machine()} {capability}, {torch.get_num_threads()} threads"
+
+
+def commit() -> str | None:
+    """The commit of the mmbench that runs, where it runs from a checkout."""
+    checkout = Path(__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return None  # an installed copy; a repository further up is somebody else's
+    git = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        found = subprocess.run(git, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None if found.returncode == 0 else None
