@@ -44,7 +44,8 @@ class Sentences(click.Group):
             _debug()
             raise click.ClickException(str(error)) from None
         except (MemoryError, RuntimeError) as error:  # torch has no class of its own on CPUs
-            if not isinstance(error, MemoryError) and "memory" not in str(error):
+            short = any(words in str(error) for words in _NO_MEMORY)
+            if not short and not isinstance(error, MemoryError):
                 raise
             _debug()
             raise click.ClickException(
@@ -55,6 +56,9 @@ class Sentences(click.Group):
             _debug()
             where = f": {error.filename}" if error.filename and error.strerror else ""
             raise click.ClickException(f"{error.strerror or error}{where}") from None
+
+
+_NO_MEMORY = ("out of memory", "not enough memory", "allocate memory")
 
 
 def _debug() -> None:

@@ -128,7 +128,7 @@ def ablate(
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"--values {values} is not a list ({error})") from None
     if not isinstance(own, list | None) or own == []:
-        raise ValueError(f"--values {values} is not a list, expected e.g. '[0.2, 0.5]'")
+        raise ValueError(f"--values {values} is no list of values, expected e.g. '[0.2, 0.5]'")
     ablation = ablations.find(name, own or ())
     source(dataset)
     whole = protocol.load(dataset, settings=settings)

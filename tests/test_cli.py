@@ -54,7 +54,7 @@ def test_list(group):
     (["run", "--model", "json:"], "'json:' is not of the form 'package.module:object'"),
     (["data", "show", "mhd-mini", "--out", "x.jpg"], "--out x.jpg ends in '.jpg', expected .png"),
     (["table", "--paper", "mld-1", "--out", "x"], "as ''; there is .md, .csv, .tex, .html\n"),
-    (["ablate", "d", "--values", "[]"], "--values [] is not a list, expected e.g."),
+    (["ablate", "d", "--values", "[]"], "--values [] is no list of values, expected"),
     (["ablate", "models.mld.width", "--values", "[1]"], "that --model names it is model.width"),
     (["run", "--weights", "inception=/nowhere.pth"], "no file /nowhere.pth"),
     (["run", "--protocol", MINI, "--dataset", "json:dumps"], "json:dumps is not a data set"),
