@@ -21,8 +21,11 @@ def device(request):
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
-    """One cache for the session, so that the toy's classifiers are trained once."""
-    return tmp_path_factory.mktemp("cache")
+    """One cache for the session and all its workers: the toy's classifiers are trained once."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(autouse=True)
