@@ -72,8 +72,13 @@ class Weights:
         """The reason of a score that lacks these weights."""
         return (
             f"the weights {self.file} are absent: get them from {self.url} and name the file with "
-            f"--weights {self.name}=FILE, or put it into the folder that ${FOLDER} names"
+            f"{absent(self.name)}, or put it into the folder that ${FOLDER} names"
         )
+
+
+def absent(name: str) -> str:
+    """The option by which the reason of a score that lacks weights says how to name them."""
+    return f"--weights {name}=FILE"
 
 
 def opened(weights: Weights, context: Context) -> tuple[nn.Module, str] | str:
@@ -187,9 +192,17 @@ def needed(metrics: Iterable[str]) -> Iterator[Weights]:
         LookupError: There is no such metric.
     """
     urls = {getattr(registry.find("metrics", name), "download", None) for name in metrics}
+    return (weights for weights in registered() if weights.url in urls)
+
+
+def registered() -> Iterator[Weights]:
+    """All registered weights but those of packages that are broken."""
     for name in registry.names("extractors"):
-        weights: Weights = registry.find("extractors", name)
-        if weights.url in urls:
+        try:
+            weights = registry.find("extractors", name)
+        except (ImportError, LookupError):
+            continue
+        if isinstance(weights, Weights):
             yield weights
 
 

@@ -126,8 +126,8 @@ def find(name: str, values: Sequence[Any] = ()) -> Ablation:
         if values:
             return Ablation(name, name, tuple(values), "a setting of one's own")
         raise LookupError(f"the ablation of {name} needs values, e.g. --values '[1, 2]'")
-    if name.startswith("models."):  # as settings are called
+    if name.count(".") > 1 and name.startswith("models."):  # as settings are called
         raise LookupError(f"no ablation is called {name!r}: for the model that --model names it "
-                          f"is model.{name.split('.')[-1]}")  # fmt: skip
+                          f"is model.{name.split('.', 2)[2]}")  # fmt: skip
     raise LookupError(f"no ablation is called {name!r}{nearest(name, ABLATIONS)}; or a setting "
                       "such as model.width")  # fmt: skip

@@ -175,7 +175,7 @@ def run(
         name = f"evaluation.sampler={{name = {json.dumps(sampler)}}}"
         own = [s for s in settings if s.strip().startswith("evaluation.sampler.")]
         settings = (*(s for s in settings if s not in own), name, *own)
-    whole = protocols.load(dataset, protocol_file, settings)
+    whole = protocols.load(dataset, protocol_file, settings, model)
     where = compute_device(device)
     weights = named(assignments, where)
     progress = Progress(sys.stderr)
@@ -262,7 +262,7 @@ def compute_device(name: str) -> torch.device:
                          "auto") from None  # fmt: skip
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise ValueError(f"the device {name!r} cannot be used: {first_line(error)}") from None
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -131,7 +131,7 @@ def ablate(
         raise ValueError(f"--values {values} is no list of values, expected e.g. '[0.2, 0.5]'")
     ablation = ablations.find(name, own or ())
     source(dataset)
-    whole = protocol.load(dataset, settings=settings)
+    whole = protocol.load(dataset, settings=settings, model=model)
     protocols = ablation.protocols(whole, model)
     progress, cache = Progress(sys.stderr), cli.cache_folder()
     loaded = load_dataset(dataset, data or cli.downloads(), cache, progress)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from mmbench.atomic import replacing
 from mmbench.core import (
     NOTHING,
     Batch,
@@ -30,6 +26,7 @@ from mmbench.core import (
     subsets,
 )
 from mmbench.onednn import OneDNN
+from mmbench.part import Part
 from mmbench.pictures import spread
 from mmbench.registry import find
 from mmbench.seeds import stream
@@ -72,18 +69,25 @@ class Evaluation:
                 raise ValueError(f"metrics.{name} is {sizes!r}, expected 'all' or a list")
 
     def check(self, dataset: Dataset) -> None:
-        """Refuses numbers of given modalities that a data set does not have.
+        """Refuses numbers of given modalities that a data set lacks, or that no metric scores.
 
         Raises:
-            ValueError: There is such a number.
+            ValueError: There is such a number, or no metric is asked for what is generated.
         """
         M = len(dataset.modalities)
+        drawn = list(range(M + 1)) if self.given is None else self.given
+        if not drawn:
+            raise ValueError("given is [], expected numbers of given modalities")
         for sizes in (*self.metrics.values(), self.given or []):
             for k in [] if isinstance(sizes, str) else sizes:
                 if not 0 <= k <= M:
                     raise ValueError(
                         f"the evaluation asks for {k} given modalities; {dataset.name} has {M}"
                     )
+        wanted = {k for s in self.metrics.values() for k in (drawn if isinstance(s, str) else s)}
+        if not wanted & set(drawn):
+            raise ValueError(f"the metrics score samples from {sorted(wanted)} given modalities, "
+                             f"but the evaluation draws from {drawn}")  # fmt: skip
 
     def subsets(self, dataset: Dataset) -> list[tuple[str, ...]]:
         """What to generate from."""
@@ -120,51 +124,6 @@ class Evaluation:
             return torch.arange(n)
         order = torch.randperm(n, generator=stream(0, "test examples"))
         return order[: self.examples].sort().values
-
-
-@dataclass(frozen=True)
-class Part:
-    """What is kept of one subset of given modalities.
-
-    Attributes:
-        shown: A few samples.
-        scores: Of all samples.
-        seconds: "evaluation: generation" and "evaluation: scoring" -> how long they took; no
-            stage of training has such a name.
-    """
-
-    shown: Generated
-    scores: list[Score]
-    seconds: dict[str, float]
-
-    def write(self, path: Path) -> None:
-        """Keeps it in a file."""
-        metadata = {
-            "scores": json.dumps([asdict(s) for s in self.scores]),
-            "seconds": json.dumps(self.seconds),
-        }
-        tensors = {f"sample {m}": x.contiguous() for m, x in self.shown.samples.items()}
-        with replacing(path) as part:
-            save_file({**tensors, "rows": self.shown.rows}, part, metadata)
-
-    @classmethod
-    def read(cls, path: Path, given: tuple[str, ...]) -> Part:
-        """What `write` wrote.
-
-        Raises:
-            ValueError: The file is damaged.
-        """
-        try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {k: file.get_tensor(k) for k in file.keys()}
-                metadata = file.metadata()
-        except SafetensorError as error:
-            raise ValueError(f"{path} is damaged ({error}); delete it to score again") from None
-        samples = {k.removeprefix("sample "): x for k, x in tensors.items() if k != "rows"}
-        found = json.loads(metadata["scores"])
-        scores = [Score(**{**s, "given": tuple(s["given"])}) for s in found]
-        shown = Generated(given, samples, tensors["rows"])
-        return cls(shown, scores, json.loads(metadata["seconds"]))
 
 
 def evaluate(
@@ -259,13 +218,19 @@ def generate(
     return Generated(given, {m: torch.cat(v) for m, v in out.items()}, rows)
 
 
-def _expected(made: Batch, modality: Modality, n: int, model: Model) -> Tensor:
+def _expected(made: object, modality: Modality, n: int, model: Model) -> Tensor:
     """What a model made of a target, or a sentence for who wrote the model."""
     expected, title = (n, *modality.shape), f"{type(model).__name__}.generate"
+    if not isinstance(made, Mapping):
+        raise ValueError(f"{title} returned a {type(made).__name__}, expected a dictionary of "
+                         "target -> tensor")  # fmt: skip
     if modality.name not in made:
         raise ValueError(f"{title} did not draw {modality.name}: it returned "
                          f"{', '.join(made) or 'nothing'}")  # fmt: skip
     x = made[modality.name]
+    if not isinstance(x, Tensor):
+        raise ValueError(f"{title} drew {modality.name} as a {type(x).__name__}, expected a "
+                         "torch.Tensor")  # fmt: skip
     if tuple(x.shape) != expected:
         raise ValueError(f"{title} drew {modality.name} of shape {tuple(x.shape)}, expected "
                          f"{expected}")  # fmt: skip

@@ -98,13 +98,15 @@ def load(path: Path) -> dict[str, NDArray[Any]]:
             whole = isinstance(found, np.lib.npyio.NpzFile)
             arrays = {name: found[name] for name in found.files} if whole else {"": found}
     except (OSError, ValueError, EOFError, KeyError, SyntaxError, BadZipFile, zlib.error) as error:
-        objects = "allow_pickle" in str(error)  # numpy advises to load them, which would run them
-        why = "it holds Python objects" if objects else first_line(error)
+        why = first_line(error)
+        if "allow_pickle" in why:  # numpy advises to load it, which would run what it holds
+            objects = why.startswith("Object arrays")
+            why = "it holds Python objects" if objects else "numpy did not write it"
         raise ValueError(f"{path} is not a whole file of arrays ({why})") from None
     for x in arrays.values():
         if not isinstance(x, np.ndarray) or x.dtype.kind not in "buif":
             raise ValueError(f"{path} does not hold arrays of numbers")
-    return arrays
+    return {name: x.astype(x.dtype.newbyteorder("="), copy=False) for name, x in arrays.items()}
 
 
 def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:

@@ -31,9 +31,4 @@ def installed(extra: str) -> bool:
             distribution(re.match(r"[\w.-]+", requirement)[0])  # type: ignore[index]
     except PackageNotFoundError:
         return False
-    return True
-
-
-def asked(sentence: str) -> list[str]:
-    """The extras that a sentence of `lacking` asks for."""
-    return re.findall(r"pip install 'mmbench\[([\w-]+)\]'", sentence)
+    return bool(wanted)

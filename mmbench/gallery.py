@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 
 from mmbench.core import JOINT, NOTHING, Dataset, Generated
-from mmbench.evaluate import SHOWN, Part
+from mmbench.evaluate import SHOWN
 from mmbench.lettering import SCALE
+from mmbench.part import Part
 from mmbench.pictures import TILE, Strip, panel, width, write
 from mmbench.registry import nearest
 from mmbench.run import folder_name

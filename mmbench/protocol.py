@@ -17,7 +17,7 @@ import inspect
 import json
 import tomllib
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import cache
 from importlib.resources import files
@@ -32,7 +32,9 @@ TABLES = ("modalities", "models", "evaluation")
 DEFAULT = "default.toml"
 
 
-def load(dataset: str, file: Path | None = None, settings: Sequence[str] = ()) -> Table:
+def load(
+    dataset: str, file: Path | None = None, settings: Sequence[str] = (), model: str = ""
+) -> Table:
     """The protocol of a data set, or the one in a file, with overrides applied.
 
     A data set without a protocol of its own gets the default one, which chooses networks by kind
@@ -43,6 +45,7 @@ def load(dataset: str, file: Path | None = None, settings: Sequence[str] = ()) -
         file: A protocol to read instead of the one shipped.
         settings: As `override` takes them. One for a model's table reaches the tables that are
             like it, unless they set that key themselves or leave it out.
+        model: One that is run; from elsewhere, it gets an empty table where it has none.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -66,6 +69,8 @@ def load(dataset: str, file: Path | None = None, settings: Sequence[str] = ()) -
     for key in TABLES:
         if not isinstance(protocol.get(key), dict):
             raise ValueError(f"{name} has no table {key!r}")
+    if elsewhere(model):
+        protocol["models"].setdefault(model, {})
     like = [m for m, t in protocol["models"].items() if isinstance(t, dict) and "like" in t]
     last = [s for s in settings if s.strip().startswith(tuple(f"models.{m}." for m in like))]
     protocol = override(protocol, [s for s in settings if s not in last])
@@ -74,7 +79,7 @@ def load(dataset: str, file: Path | None = None, settings: Sequence[str] = ()) -
 
 
 def _text(file: Path) -> str:
-    if not file.is_file():
+    if not file.exists() or file.is_dir():  # it may be a pipe
         raise FileNotFoundError(f"there is no protocol {file}")
     try:
         return file.read_text(encoding="utf-8-sig")
@@ -102,9 +107,8 @@ def _whole(models: Table, model: str, file: str) -> Any:
 def override(protocol: Table, settings: Sequence[str]) -> Table:
     """Applies settings like "models.mld.score.epochs=10"; values are TOML, or else text.
 
-    The tables on the way must exist, but for that of a model from elsewhere. Whether the last key
-    does is checked where it is used, for it may be an argument that the protocol leaves at its
-    default.
+    The tables on the way must exist. Whether the last key does is checked where it is used, for it
+    may be an argument that the protocol leaves at its default.
 
     Raises:
         ValueError: A setting is not KEY=VALUE, or its tables do not exist.
@@ -112,11 +116,9 @@ def override(protocol: Table, settings: Sequence[str]) -> Table:
     result: Table = json.loads(json.dumps(protocol))
     for setting in settings:
         path, equals, text = setting.partition("=")
-        keys = _keys(path.strip())
+        keys = _keys(path.strip(), result["models"])
         if not equals or not all(keys):
             raise ValueError(f"the setting {setting!r} is not of the form KEY=VALUE")
-        if keys[0] == "models" and len(keys) > 2 and elsewhere(keys[1]):
-            result["models"].setdefault(keys[1], {})
         table = result
         for depth, key in enumerate(keys[:-1]):
             inside = ".".join(keys[:depth]) or "the protocol"
@@ -136,14 +138,12 @@ def override(protocol: Table, settings: Sequence[str]) -> Table:
     return result
 
 
-def _keys(path: str) -> list[str]:
-    """The keys of a setting; the dots of "module:class" part none."""
-    table, _, inside = path.partition(".")
-    module, colon, rest = inside.partition(":")
-    if table != "models" or not colon:
-        return path.split(".")
-    name, *keys = rest.split(".")
-    return [table, f"{module}:{name}", *keys]
+def _keys(path: str, models: Iterable[str]) -> list[str]:
+    """The keys of a setting; the dots in a model's name, "package.module:class", part none."""
+    for model in models:
+        if path.startswith(f"models.{model}.") and "." in model:
+            return ["models", model, *path.removeprefix(f"models.{model}.").split(".")]
+    return path.split(".")
 
 
 def elsewhere(model: str) -> bool:
@@ -160,11 +160,14 @@ def of_model(protocol: Table, model: str) -> Table:
 
     Raises:
         LookupError: The protocol has no table for it.
+        ValueError: It has something else in its place.
     """
     known = protocol["models"]
     if model not in known and not elsewhere(model):
         raise LookupError(f"this protocol has no table models.{model}{nearest(model, known)}")
     found: Table = known.get(model, {})
+    if not isinstance(found, dict):
+        raise ValueError(f"models.{model} is {found!r}, expected a table")
     return found
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Any, Literal
 
 Group = Literal["models", "datasets", "metrics", "extractors"]
@@ -64,6 +66,23 @@ def expect_modalities(asked: Iterable[str], known: Collection[str]) -> None:
             raise ValueError(f"there is no modality {m!r}{nearest(m, known)}")
 
 
+@contextmanager
+def _current_folder(package: str) -> Iterator[None]:
+    """Lets a package be imported from the current folder if it is installed nowhere.
+
+    Only while it is imported, lest an optional package that is absent be found there.
+    """
+    here = os.getcwd()
+    if here in sys.path or package in sys.modules or find_spec(package) is not None:
+        yield
+        return
+    sys.path.append(here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
+
+
 def locate(module: str, attribute: str) -> Any:
     """The object `attribute` of a module, which may lie in the current folder.
 
@@ -72,10 +91,9 @@ def locate(module: str, attribute: str) -> Any:
     """
     if not module or not attribute or module.startswith("."):
         raise LookupError(f"'{module}:{attribute}' is not of the form 'package.module:object'")
-    if (here := os.getcwd()) not in sys.path:
-        sys.path.append(here)  # last, so that it hides no installed package
     try:
-        found = import_module(module)
+        with _current_folder(module.partition(".")[0]):
+            found = import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # the module exists, something that it imports does not

@@ -14,6 +14,7 @@ such as the autoencoders of MLD and its variants.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ from mmbench.provenance import commit, in_words, versions
 from mmbench.references import references
 from mmbench.registry import find
 from mmbench.seeds import derive
-from mmbench.stale import complete, not_computed
+from mmbench.stale import done, not_computed
 from mmbench.store import Record, read, write
 from mmbench.train import Trainer, load_weights, save_weights
 
@@ -122,6 +123,10 @@ class Run:
         if unwritten := sorted(kind.__abstractmethods__):
             raise ValueError(f"{self.model} does not define {' and '.join(unwritten)}, as a model "
                              "must")  # fmt: skip
+        places = inspect.signature(kind).parameters.values()
+        if sum(p.kind in (p.POSITIONAL_OR_KEYWORD, p.POSITIONAL_ONLY) for p in places) < 2:
+            raise ValueError(f"{self.model} is made of {inspect.signature(kind)}, expected "
+                             "(modalities, parts) first")  # fmt: skip
         lacking = self.dataset.train.incomplete
         if lacking and not kind.takes_incomplete:
             raise ValueError(
@@ -152,8 +157,8 @@ class Run:
         with self._alone():
             if self.record_path.exists() and not rescore:
                 known = read(self.record_path)
-                if complete(known, self.record_path, self.weights, "--rescore", self.progress):
-                    return known
+                done(known, self.record_path, self.weights, "--rescore", self.progress)
+                return known
             kept = self.folder / f"evaluation-{self._key}"
             if rescore:
                 for file in kept.glob("*.safetensors"):

@@ -6,18 +6,14 @@ through a pretrained network names the sha256 of its weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mmbench.core import Score
-from mmbench.extras import asked, installed
 from mmbench.progress import Progress
-from mmbench.registry import find, names
 from mmbench.store import Record
-
-if TYPE_CHECKING:
-    from mmbench.metrics.extractors import Weights
 
 
 def now_possible(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str]:
@@ -30,29 +26,30 @@ def now_possible(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str
     Raises:
         FileNotFoundError, ValueError: Weights that are there cannot be used.
     """
-    from mmbench.metrics.extractors import locate
+    from mmbench.metrics.extractors import absent, locate, registered
 
     found = []
     for reason in dict.fromkeys(s.reason for s in scores if s.value is None and s.reason):
-        found += [f"the weights {card.file}" for card in _cards()
-                  if card.absent == reason and locate(card, named) is not None]  # fmt: skip
-        if "No module named" in reason:  # of a package that is there but broken, nothing is new
-            found += [f"the extra [{extra}]" for extra in asked(reason) if installed(extra)]
+        found += [f"the weights {named[name]}" for name in named if absent(name) in reason]
+        found += [f"the weights {card.file}" for card in registered()
+                  if card.absent == reason and locate(card, {}) is not None]  # fmt: skip
+        for package in re.findall(r"No module named '(\w+)", reason):
+            found += [f"the package {package}"] if find_spec(package) is not None else []
     return list(dict.fromkeys(found))
 
 
 def through_others(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str]:
-    """Networks with other weights than a score was measured with, in words.
+    """Registered networks with other weights than a score was measured with, in words.
 
     Args:
         scores: Some may have been measured through a pretrained network.
         named: Extractor name -> file of weights that the user named.
     """
-    from mmbench.metrics.extractors import sha256
+    from mmbench.metrics.extractors import registered, sha256
 
     identities = list(dict.fromkeys(s.extractor for s in scores if s.extractor))
     found = []
-    for card in _cards():
+    for card in registered() if named else ():
         if card.name not in named:
             continue
         begins = f"{card.title}, sha256:"
@@ -65,10 +62,12 @@ def through_others(scores: Iterable[Score], named: Mapping[str, Path]) -> list[s
     return list(dict.fromkeys(found))
 
 
-def complete(
+def done(
     record: Record, path: Path, named: Mapping[str, Path], again: str, progress: Progress
-) -> bool:
-    """Whether a record has all that can be measured now; reports which.
+) -> None:
+    """Reports that there is a record, and what it lacks that could be measured now.
+
+    It is measured again only if that is asked for: what it holds may need what is no longer there.
 
     Args:
         record: Of the same run.
@@ -82,23 +81,15 @@ def complete(
     """
     for change in through_others(record.scores, named):
         raise ValueError(f"{path} was measured through {change}: add {again} to measure it again")
-    if there := now_possible(record.scores, named):
-        progress.say(f"{path} lacked {', '.join(there)}: scoring again")
-        return False
     progress.say(f"already done: {path}")
-    not_computed(record.scores, progress)
-    return True
+    if there := now_possible(record.scores, named):
+        progress.say(f"it lacks what is there now, {', '.join(there)}: add {again} to measure "
+                     "it again")  # fmt: skip
+    else:
+        not_computed(record.scores, progress)
 
 
 def not_computed(scores: Iterable[Score], progress: Progress) -> None:
     """Reports why some scores have no value."""
     for reason in dict.fromkeys(s.reason for s in scores if s.reason):
         progress.say(f"not computed: {reason}")
-
-
-def _cards() -> Iterator[Weights]:
-    for name in names("extractors"):
-        try:
-            yield find("extractors", name)
-        except ImportError:  # of a package that added it
-            continue

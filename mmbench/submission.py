@@ -25,7 +25,7 @@ from mmbench.provenance import commit, in_words, versions
 from mmbench.references import references
 from mmbench.registry import names
 from mmbench.samples import Samples
-from mmbench.stale import complete, not_computed
+from mmbench.stale import done, not_computed
 from mmbench.store import Record, read, write
 
 
@@ -65,8 +65,8 @@ class Submission:
         fits = NAME.fullmatch(self.name) and self.name == self.name.strip(" .")
         if not fits or ":" in self.name:
             raise ValueError(f"{self.name!r} cannot name a model: expected at most 80 letters, "
-                             "digits and ._ ,+()[]- that begin with a letter or a digit"
-                             )  # fmt: skip
+                             "digits and ._ ,+()[]- that begin with a letter, a digit or _ and "
+                             "end in neither dot nor space")  # fmt: skip
 
     @property
     def dataset(self) -> Dataset:
@@ -127,8 +127,8 @@ class Submission:
             if known.samples != self.content:
                 raise FileExistsError(f"{path} holds the scores of other samples: give another "
                                       "--seed or --name, or --replace them")  # fmt: skip
-            if complete(known, path, self.weights, "--replace", self.progress):
-                return known
+            done(known, path, self.weights, "--replace", self.progress)
+            return known
         context = Context(self.device, self.cache, self.progress, self.weights)
         kept = path.with_suffix("") / self.content[:16]
         if replace:

@@ -108,7 +108,7 @@ def test_one_value_is_a_table(ablate, tmp_path):
 
 
 @pytest.mark.parametrize(("values", "words"), [
-    ("[0.2", "is not a list"), ("0.2", "is not a list"), ("['a']", "models.mld.d is 'a'"),
+    ("[0.2", "is not a list"), ("0.2", "is no list of values"), ("['a']", "models.mld.d is 'a'"),
 ])  # fmt: skip
 def test_bad_values_get_one_sentence(ablate, values, words):
     done = ablate("d", "--values", values)

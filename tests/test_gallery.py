@@ -11,9 +11,10 @@ from PIL import Image, ImageColor
 
 from mmbench.cli import main
 from mmbench.core import Generated, Score
-from mmbench.evaluate import SHOWN, Part
+from mmbench.evaluate import SHOWN
 from mmbench.gallery import Exhibit, exhibit, gallery, kept, subset
 from mmbench.lettering import SCALE
+from mmbench.part import Part
 from mmbench.pictures import BAND, TILE
 from mmbench.protocol import digest
 from mmbench.run import folder_name

@@ -101,9 +101,14 @@ def model(first, *, size: int | dict[str, int], how: Optimisation, names: list[s
 def test_a_model_of_ones_own_needs_no_table():
     model = "mmbench.models.mld:MLD"
     assert resolve(PROTOCOL, model)["model"] == {}
-    changed = override(PROTOCOL, [f"models.{model}.d=0.3", f"models.{model}.score={{epochs=1}}"])
+    settings = [f"models.{model}.d=0.3", f"models.{model}.score={{epochs=1}}"]
+    changed = load("mhd-mini", settings=settings, model=model)
     assert resolve(changed, model)["model"] == {"d": 0.3, "score": {"epochs": 1}}
-    assert resolve(changed, "mld")["model"] == PROTOCOL["models"]["mld"]
+    assert resolve(changed, "mld")["model"] == load("mhd-mini")["models"]["mld"]
+    with pytest.raises(ValueError, match="has no table 'mine:Modle'; did you mean 'mine:Model'"):
+        load("mhd-mini", settings=["models.mine:Modle.d=1"], model="mine:Model")
+    with pytest.raises(ValueError, match=r"models\.mld is 3, expected a table"):
+        resolve(override(PROTOCOL, ["models.mld=3"]), "mld")
     with pytest.raises(LookupError, match=r"no table models\.mld-uni; did you mean 'mld'"):
         resolve(PROTOCOL, "mld-uni")
     with pytest.raises(ValueError, match="has no table 'multivae:mopo'"):
@@ -118,7 +123,8 @@ def test_another_packages_model_needs_no_table(tmp_path, monkeypatch):
     (home / "entry_points.txt").write_text(entries)
     monkeypatch.syspath_prepend(tmp_path)
     assert resolve(PROTOCOL, "mine")["model"] == {}
-    assert resolve(override(PROTOCOL, ["models.mine.d=0.3"]), "mine")["model"] == {"d": 0.3}
+    changed = load("mhd-mini", settings=["models.mine.d=0.3"], model="mine")
+    assert resolve(changed, "mine")["model"] == {"d": 0.3}
 
 
 def test_a_records_model_is_never_imported(tmp_path, monkeypatch):

@@ -51,6 +51,7 @@ def test_a_module_in_the_current_folder_hides_none(tmp_path, monkeypatch):
     (tmp_path / "colorsys.py").write_text("rgb_to_hsv = None\n")
     monkeypatch.delitem(sys.modules, "colorsys", raising=False)
     assert locate("lies_here_only", "x") == 3
+    assert str(tmp_path) not in sys.path  # nor can an optional package be found there later
     assert locate("colorsys", "rgb_to_hsv") is not None
     del sys.modules["lies_here_only"]
 

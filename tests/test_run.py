@@ -188,6 +188,21 @@ def test_metrics_that_concern_nothing_make_no_record(quick, tmp_path):
     assert quick().exit_code == 0  # what was trained is there
 
 
+@pytest.mark.parametrize(("change", "words"), [
+    ("evaluation.given=[]", "given is [], expected numbers of given modalities"),
+    ("evaluation.metrics={coherence=[]}", "the metrics score samples from [] given modalities"),
+])  # fmt: skip
+def test_what_scores_nothing_is_told_before_training(quick, tmp_path, change, words):
+    done = quick("--set", change)
+    assert done.exit_code == 1
+    assert words in done.output
+    assert not list((tmp_path / "results").rglob("*.safetensors"))
+    done = quick("--set", "evaluation.given=[1]", "--set", "evaluation.metrics={fmd=[0, 2]}")
+    assert "score samples from [0, 2] given modalities, but the evaluation draws from [1]" in (
+        done.output
+    )
+
+
 def test_a_sampler_by_name_takes_settings(quick, tmp_path):
     done = quick("--sampler", "euler", "--set", "evaluation.sampler.steps=3")
     assert done.exit_code == 0, done.output
@@ -218,7 +233,7 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(quick, monkeypatch, tmp
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
 
-    monkeypatch.setattr("mmbench.evaluate.save_file", full)
+    monkeypatch.setattr("mmbench.part.save_file", full)
     done = quick("--rescore")
     assert done.exit_code == 1
     assert "No space left on device" in done.output
@@ -264,6 +279,18 @@ class Silent(Noise):
     def generate(self, given, targets, n, generator):
         return {}
 
+class Mute(Noise):
+    def generate(self, given, targets, n, generator):
+        return None
+
+class Numbers(Noise):
+    def generate(self, given, targets, n, generator):
+        return {m: x.numpy() for m, x in super().generate(given, targets, n, generator).items()}
+
+class Bare(Noise):
+    def __init__(self, *, scale: float = 1.0):
+        pass
+
 class Flat(Noise):
     def generate(self, given, targets, n, generator):
         return {m: x.flatten(1) for m, x in super().generate(given, targets, n, generator).items()}
@@ -298,6 +325,9 @@ def test_a_model_of_the_current_folder(own, tmp_path):
 @pytest.mark.parametrize(("name", "words"), [
     ("Unwritten", "lately_written:Unwritten does not define fit and generate, as a model must"),
     ("Silent", "Silent.generate did not draw image: it returned nothing"),
+    ("Mute", "Mute.generate returned a NoneType, expected a dictionary of target -> tensor"),
+    ("Numbers", "Numbers.generate drew image as a ndarray, expected a torch.Tensor"),
+    ("Bare", "lately_written:Bare is made of (*, scale: float = 1.0), expected (modalities, parts"),
     ("Flat", "Flat.generate drew image of shape (20, 784), expected (20, 1, 28, 28)"),
     ("Nosie", "module 'lately_written' has no 'Nosie'; did you mean 'Noise'?"),
 ])  # fmt: skip

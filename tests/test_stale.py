@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from mmbench.cli import main
 from mmbench.core import Metric, Score
-from mmbench.extras import asked, command, installed, lacking
+from mmbench.extras import command, installed, lacking
 from mmbench.metrics import extractors
 from mmbench.metrics.extractors import Weights, opened
 from mmbench.stale import now_possible, through_others
@@ -26,8 +26,7 @@ NAME = f"Ear, sha256:{EAR.sha256}"
 @pytest.fixture(autouse=True)
 def _ear(tmp_path, monkeypatch):
     """An extractor, and no weights but those that a test names."""
-    monkeypatch.setattr("mmbench.stale.names", lambda group: {"ear": None})
-    monkeypatch.setattr("mmbench.stale.find", lambda group, name: EAR)
+    monkeypatch.setattr(extractors, "registered", lambda: iter([EAR]))
     monkeypatch.setattr(extractors, "_hub", lambda: tmp_path / "hub")
     monkeypatch.delenv("MMBENCH_WEIGHTS", raising=False)
 
@@ -50,7 +49,8 @@ def score(**changes):
 def test_weights_that_came(weights, tmp_path):
     lacked = [score(reason=EAR.absent), score(given=("image",), reason="too few samples")]
     assert now_possible(lacked, {}) == []
-    assert now_possible(lacked, {"ear": weights[OTHER]}) == ["the weights ear.pth"]
+    assert now_possible(lacked, {"ear": weights[OTHER]}) == [f"the weights {weights[OTHER]}"]
+    assert now_possible(lacked, {"eye": weights[OTHER]}) == []
     (tmp_path / "hub").mkdir()
     (tmp_path / "hub/ear.pth").write_bytes(PUBLISHED)
     assert now_possible(lacked, {}) == ["the weights ear.pth"]
@@ -60,16 +60,20 @@ def test_weights_that_came(weights, tmp_path):
         now_possible(lacked, {})
 
 
-def test_an_extra_that_was_installed(monkeypatch):
-    absent = ImportError("No module named 'librosa'")
-    lacked = [score(reason=lacking("FAD", "librosa", "fad", absent))]
-    assert asked(lacked[0].reason) == ["fad"]
-    assert now_possible(lacked, {}) == (["the extra [fad]"] if installed("fad") else [])
-    monkeypatch.setattr("mmbench.stale.installed", lambda extra: False)
-    assert now_possible(lacked, {}) == []
-    monkeypatch.setattr("mmbench.stale.installed", lambda extra: True)
+def test_weights_of_an_extractor_that_is_not_registered(weights, monkeypatch):
+    monkeypatch.setattr(extractors, "registered", lambda: iter([]))
+    lacked = [score(reason=EAR.absent)]
+    assert now_possible(lacked, {"ear": weights[OTHER]}) == [f"the weights {weights[OTHER]}"]
+
+
+@pytest.mark.parametrize(("name", "there"), [
+    ("json", ["the package json"]), ("json.nowhere", ["the package json"]), ("nowhere_at_all", []),
+])  # fmt: skip
+def test_a_package_that_was_installed(name, there):
+    absent = ImportError(f"No module named '{name}'")
+    assert now_possible([score(reason=lacking("FAD", "librosa", "fad", absent))], {}) == there
     broken = lacking("FAD", "librosa", "fad", ImportError("libsndfile.so: cannot open"))
-    assert now_possible([score(reason=broken)], {}) == []  # it would be as broken again
+    assert now_possible([score(reason=broken)], {}) == []
 
 
 def test_extras_are_told_by_their_packages(monkeypatch):
@@ -77,6 +81,7 @@ def test_extras_are_told_by_their_packages(monkeypatch):
     assert installed("test")
     monkeypatch.setattr("mmbench.extras.requires", lambda name: ['nowhere>=3; extra == "x"'])
     assert not installed("x")
+    assert not installed("no such extra")
 
 
 def test_other_weights(weights):
@@ -130,19 +135,22 @@ def run(toy, tmp_path, monkeypatch):
                              "--out", str(tmp_path / "results")])  # fmt: skip
 
 
-def test_a_finished_run_takes_what_came(run, weights, tmp_path):
-    """Without --rescore, and but once."""
+def test_a_finished_run_tells_what_came(run, weights, tmp_path):
+    """And measures it when it is asked to: what it holds may need what is gone."""
     assert f"not computed: {EAR.absent}" in run()
     lacking = run.scores()
     assert all(s["value"] is None for s in lacking)
     again = run()
     assert "already done" in again and f"not computed: {EAR.absent}" in again
-    found = run("--weights", f"{__name__}:EAR={weights[PUBLISHED]}")
-    assert "lacked the weights ear.pth: scoring again" in found
+    named = ["--weights", f"{__name__}:EAR={weights[PUBLISHED]}"]
+    told = f"it lacks what is there now, the weights {weights[PUBLISHED]}: add --rescore to"
+    assert told in run(*named)
+    assert run.scores() == lacking
+    run(*named, "--rescore")
     scores = run.scores()
     assert len(scores) == len(lacking)
     assert all(s["value"] is not None and s["extractor"] == NAME for s in scores)
-    assert "already done" in run("--weights", f"{__name__}:EAR={weights[PUBLISHED]}")
+    assert "lacks" not in run(*named)
     assert "already done" in run()
     other = ["--weights", f"{__name__}:EAR={weights[OTHER]}"]
     refused = run(*other, code=1)
@@ -170,7 +178,7 @@ def test_an_interrupted_evaluation_goes_on_with_what_came(run, weights):
     assert [p.stat().st_mtime_ns for p in parts] == before
 
 
-def test_samples_take_what_came(run, weights, tmp_path):
+def test_samples_too(run, weights, tmp_path):
     run()
     (record,) = (run.folder / "results").glob("mhd-mini/*/*.json")
     samples = tmp_path / "samples"
@@ -185,7 +193,8 @@ def test_samples_take_what_came(run, weights, tmp_path):
     ])  # fmt: skip
     assert f"not computed: {EAR.absent}" in theirs()
     named = ["--weights", f"{__name__}:EAR={weights[PUBLISHED]}"]
-    assert "scoring again" in theirs(*named)
+    assert "add --replace to measure it again" in theirs(*named)
+    theirs(*named, "--replace")
     assert {s["extractor"] for s in theirs.scores()} == {NAME}
     other = ["--weights", f"{__name__}:EAR={weights[OTHER]}"]
     assert "add --replace to measure it again" in theirs(*other, code=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ PARTS = ("train", "test")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 ENDINGS = (*PICTURES, ".npy", ".txt")
 LABELS = "labels.csv"
+LABEL = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,13 @@ class Files:
         if not path.is_file():
             return None
         rows = _labels(path)
-        missing = [e for e in self.examples[part] if not rows.get(e, "").isdigit()]
+        missing = [e for e in self.examples[part] if not LABEL.fullmatch(rows.get(e, ""))]
         if missing:
             near = nearest(missing[0], rows) if missing[0] not in rows else ""
             raise ValueError(f"{path} gives example {missing[0]!r} no label 0, 1, 2, ...{near}")
         known = set(self.examples[part])
         for e in rows:
-            if e not in known and rows[e].isdigit():  # the first line may be a heading
+            if e not in known and LABEL.fullmatch(rows[e]):  # the first line may be a heading
                 raise ValueError(f"{path} gives a label to {e!r}, which is no example"
                                  f"{nearest(e, self.examples[part])}")  # fmt: skip
         return torch.tensor([int(rows[e]) for e in self.examples[part]])
@@ -185,7 +187,11 @@ def _labels(path: Path) -> dict[str, str]:
         raise ValueError(f"{path} is not a text in UTF-8") from None
     parted = ";" if ";" in text and "," not in text else ","
     found: dict[str, str] = {}
-    for row in csv.reader(io.StringIO(text, newline=""), delimiter=parted):
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=parted))
+    except csv.Error as error:
+        raise ValueError(f"{path} is not made of lines example,label ({error})") from None
+    for row in rows:
         cells = [cell.strip() for cell in row]
         if not any(cells):
             continue

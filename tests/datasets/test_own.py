@@ -147,6 +147,17 @@ def test_a_folder_is_a_data_set(folder):
     assert load(folder / "birds.toml").fingerprint() != data.fingerprint()
 
 
+def test_arrays_in_another_byte_order(tmp_path):
+    found = named(train=arrays(), test=arrays(4, 1))
+    np.savez(tmp_path / "native.npz", **found)
+    swapped = {k: x.astype(x.dtype.newbyteorder(">")) for k, x in found.items()}
+    np.savez(tmp_path / "swapped.npz", **swapped)
+    for name in ("native", "swapped"):
+        (tmp_path / f"{name}.toml").write_text(TOML.format(f"{name}.npz"))
+    same = [load(tmp_path / f"{name}.toml").fingerprint() for name in ("native", "swapped")]
+    assert same[0] == same[1]
+
+
 def test_labels_as_a_spreadsheet_writes_them(folder):
     table = "\ufeffexample;label\r\na.jpg;0\r\nb.png;1\r\n\r\nc;0\r\nd;1\r\n"
     (folder / "data/train/labels.csv").write_bytes(table.encode())
@@ -183,6 +194,10 @@ def test_missing_training_files_are_incomplete_examples(folder):
     (lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,0\nz,1\n"), "a label to 'z', whic"),
     (lambda d: (d / "data/test/labels.csv").write_text("x 1\ny 0\n"), "line 'x 1', expected exam"),
     (lambda d: (d / "data/test/labels.csv").write_bytes(b"\xff"), "labels.csv is not a text in"),
+    (lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,²\n"), "csv gives example 'y' no"),
+    (lambda d: (d / "data/test/labels.csv").write_text(f"x,1\ny,{10**20}\n"), "csv gives example"),
+    (lambda d: (d / "data/test/labels.csv").write_text('x,"' + "1\n" * 99999), "is not made of li"),
+    (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x" * 200), "numpy did not write it"),
     (lambda d: (d / "birds.toml").write_text("classes = 1\n" + FOLDER), "labels from 0 to 1, exp"),
     (lambda d: (d / "birds.toml").write_text("classes = 0\n" + FOLDER), "classes is 0, expected"),
     (lambda d: (d / "birds.toml").write_bytes(b"\xff"), "it is no text in UTF-8"),

@@ -147,6 +147,19 @@ def test_a_named_file_is_opened_at_once(tmp_path):
         named([f"inception={file}"], CPU)
 
 
+def test_broken_extractors_of_other_packages_stop_nothing(tmp_path, monkeypatch):
+    known = [card.name for card in extractors.registered()]
+    assert "inception" in known
+    home = tmp_path / "hollow-1.dist-info"
+    put(home / "METADATA", b"Metadata-Version: 2.1\nName: hollow\nVersion: 1\n")
+    put(
+        home / "entry_points.txt",
+        b"[mmbench.extractors]\na = nowhere_xyz:W\nb = json:Hollow\nc = json:dumps\n",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [card.name for card in extractors.registered()] == known
+
+
 def test_what_metrics_need_is_fetched(hub, tmp_path, monkeypatch):
     plug_in(tmp_path / "site", monkeypatch)
     asked = []
