@@ -327,7 +327,7 @@ def test_a_model_of_the_current_folder(own, tmp_path):
     ("Silent", "Silent.generate did not draw image: it returned nothing"),
     ("Mute", "Mute.generate returned a NoneType, expected a dictionary of target -> tensor"),
     ("Numbers", "Numbers.generate drew image as a ndarray, expected a torch.Tensor"),
-    ("Bare", "lately_written:Bare is made of (*, scale: float = 1.0), expected (modalities, parts"),
+    ("Bare", "lately_written:Bare is made of (*, scale: float = 1.0), expected (modalities, p"),
     ("Flat", "Flat.generate drew image of shape (20, 784), expected (20, 1, 28, 28)"),
     ("Nosie", "module 'lately_written' has no 'Nosie'; did you mean 'Noise'?"),
 ])  # fmt: skip

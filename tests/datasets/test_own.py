@@ -196,7 +196,7 @@ def test_missing_training_files_are_incomplete_examples(folder):
     (lambda d: (d / "data/test/labels.csv").write_bytes(b"\xff"), "labels.csv is not a text in"),
     (lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,²\n"), "csv gives example 'y' no"),
     (lambda d: (d / "data/test/labels.csv").write_text(f"x,1\ny,{10**20}\n"), "csv gives example"),
-    (lambda d: (d / "data/test/labels.csv").write_text('x,"' + "1\n" * 99999), "is not made of li"),
+    (lambda d: (d / "data/test/labels.csv").write_text('x,"' + "1\n" * 99999), "is not made of "),
     (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x" * 200), "numpy did not write it"),
     (lambda d: (d / "birds.toml").write_text("classes = 1\n" + FOLDER), "labels from 0 to 1, exp"),
     (lambda d: (d / "birds.toml").write_text("classes = 0\n" + FOLDER), "classes is 0, expected"),
