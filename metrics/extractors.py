@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -269,9 +268,11 @@ def load_state(
     """
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} is not a readable file of weights "
-                         f"({type(error).__name__})") from None  # fmt: skip
+    except (FileNotFoundError, PermissionError, MemoryError):
+        raise
+    except Exception:  # unpickling damaged bytes raises anything
+        raise ValueError(f"{path} is not a readable file of weights, expected what torch.save "
+                         "writes") from None  # fmt: skip
     if not isinstance(state, dict):
         raise ValueError(f"{path} holds a {type(state).__name__}, expected a state dict with the "
                          f"parameters of {title}")  # fmt: skip

@@ -136,7 +136,9 @@ class Files:
                 raise ValueError(f"{path} has shape {row.shape}, the others have {rows[0].shape}")
             rows.append(row)
         x = np.stack(rows)
-        return torch.from_numpy(x >= 128 if kind == "mask" and x.dtype == np.uint8 else x)
+        if kind == "mask" and x.dtype == np.uint8:  # pictures of black and white, or of 0 and 1
+            x = x >= (128 if x.max() > 1 else 1)
+        return torch.from_numpy(x)
 
 
 def _list(folder: Path) -> dict[str, Path]:

@@ -36,7 +36,7 @@ from mmbench.datasets.files import Files
 from mmbench.progress import Progress
 from mmbench.protocol import construct
 from mmbench.reasons import first_line
-from mmbench.registry import nearest
+from mmbench.registry import names, nearest
 
 READER = "own 1"
 PARTS = ("train", "test")
@@ -113,6 +113,7 @@ def described(path: Path) -> Source:
         raise ValueError(f"{path} is not a TOML file: {error}") from None
     description: Description = construct(Description, table, str(path))
     description = replace(description, name=description.name or path.stem)
+    _check_name(description.name, path)
     data = path.parent / description.files
     if not data.exists():
         raise FileNotFoundError(f"{path} names the data {data}, which does not exist")
@@ -126,6 +127,19 @@ def described(path: Path) -> Source:
         return _arrays(data, description)
 
     return Source(f"described by {path}", "", load)
+
+
+def _check_name(name: str, path: Path) -> None:
+    """Refuses a name that is no folder's below the results, or another data set's."""
+    from mmbench.leaderboard.validation import NAME
+
+    if not NAME.fullmatch(name) or name != name.strip(" .") or ":" in name:
+        raise ValueError(f"{path} describes {name!r}, which cannot name a data set: expected name "
+                         "= letters, digits and ._ ,+()[]- that begin with a letter, a digit or _ "
+                         "and end in neither dot nor space")  # fmt: skip
+    if name in names("datasets"):
+        raise ValueError(f"{path} describes {name!r}, the name of a registered data set: give "
+                         "another, as in name = \"mine\"")  # fmt: skip
 
 
 def _arrays(path: Path, description: Description) -> Dataset:
@@ -145,17 +159,23 @@ def _arrays(path: Path, description: Description) -> Dataset:
             m: compact(found[f"{part}/{m}"], view, f"{part}/{m} of {path}")
             for m, view in description.modalities.items()
         }
-        index = {
-            m: found[f"{part}/{m}/index"].long()
-            for m in views if f"{part}/{m}/index" in found
-        }  # fmt: skip
-        labels = found.get(f"{part}/labels")
-        if labels is not None and (labels.is_floating_point() or labels.ndim != 1):
-            raise ValueError(f"{path} has the array {part}/labels of {labels.dtype} and shape "
-                             f"{tuple(labels.shape)}, expected (N,) whole numbers")  # fmt: skip
-        splits.append(Split(views, index, None if labels is None else labels.long()))
+        numbers = {
+            name: _numbers(found[key], f"the array {key} of {path}")
+            for name in ("labels", *(f"{m}/index" for m in views))
+            if (key := f"{part}/{name}") in found
+        }
+        index = {m: numbers[f"{m}/index"] for m in views if f"{m}/index" in numbers}
+        splits.append(Split(views, index, numbers.get("labels")))
     words = {m: tuple(view.words or ()) for m, view in description.modalities.items()}
     return _dataset(description, splits[0], splits[1], words)
+
+
+def _numbers(x: Tensor, where: str) -> Tensor:
+    """Labels or an index, (N,) int64."""
+    if x.is_floating_point() or x.ndim != 1:
+        raise ValueError(f"{where} is {x.dtype} of shape {tuple(x.shape)}, expected (N,) whole "
+                         "numbers")  # fmt: skip
+    return x.long()
 
 
 def _open(path: Path) -> Mapping[str, Tensor]:
@@ -196,6 +216,11 @@ def _read(files: Files, description: Description, progress: Progress) -> Dataset
 def _dataset(
     description: Description, train: Split, test: Split, words: Mapping[str, tuple[str, ...]]
 ) -> Dataset:
+    for m, view in description.modalities.items():
+        columns = train.tensors[m][0].numel()
+        if view.kind == "attributes" and words[m] and len(set(words[m])) != columns:
+            raise ValueError(f"{m} has the words {', '.join(words[m])}, expected {columns} "
+                             "different ones: one for each attribute")  # fmt: skip
     modalities = tuple(
         Modality(m, view.kind, tuple(train.tensors[m].shape[1:]), words[m])
         for m, view in description.modalities.items()

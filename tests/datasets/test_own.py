@@ -147,6 +147,33 @@ def test_a_folder_is_a_data_set(folder):
     assert load(folder / "birds.toml").fingerprint() != data.fingerprint()
 
 
+@pytest.mark.parametrize("white", [1, 255])
+@pytest.mark.parametrize("ending", ["png", "npy"])
+def test_masks_of_ones_or_of_white(tmp_path, white, ending):
+    drawn = np.zeros((4, 4), np.uint8)
+    drawn[1:3] = white
+    for part in ("train", "test"):
+        home = tmp_path / "data" / part / "seg"
+        home.mkdir(parents=True)
+        if ending == "png":
+            Image.fromarray(drawn).save(home / "0.png")
+        else:
+            np.save(home / "0.npy", drawn[None])
+    (tmp_path / "m.toml").write_text('files = "data"\n[modalities.seg]\nkind = "mask"\n')
+    assert load(tmp_path / "m.toml").train.tensors["seg"].float().mean() == 0.5
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("..", "cannot name a data set"), ("a/b", "cannot name a data set"), ("a:b", "cannot name"),
+    ("mhd-mini", "the name of a registered data set: give another"),
+])  # fmt: skip
+def test_names_that_are_no_folders_or_anothers(tmp_path, name, words):
+    np.savez(tmp_path / "data.npz", **named(train=arrays(), test=arrays(4, 1)))
+    (tmp_path / "mine.toml").write_text(f'name = "{name}"' + TOML.format("data.npz"))
+    with pytest.raises(ValueError, match=words):
+        load(tmp_path / "mine.toml")
+
+
 def test_arrays_in_another_byte_order(tmp_path):
     found = named(train=arrays(), test=arrays(4, 1))
     np.savez(tmp_path / "native.npz", **found)
@@ -227,6 +254,9 @@ def test_what_is_wrong_is_told(folder, change, words):
     ({"test/labels": np.array([0, 1, 2, 3])}, "labels from 0 to 3, expected 0 to 2"),
     ({"train/labels": np.array([0, 1, 2, 0, 1, -1])}, "labels from -1 to 2, expected 0 to 2"),
     ({"test/labels": np.array([0, 1, 2, 0.5])}, r"expected \(N,\) whole numbers"),
+    ({"train/photo/index": np.zeros((6, 1), int)}, r"shape \(6, 1\), expected \(N,\) whole num"),
+    ({"train/photo/index": np.arange(6) + 0.5}, r"index .* expected \(N,\) whole numbers"),
+    ({"train/traits": np.ones((6, 3)), "test/traits": np.ones((4, 3))}, "bald, young, expected 3"),
 ])  # fmt: skip
 def test_wrong_arrays_are_told(tmp_path, change, words):
     found = named(train=arrays(), test=arrays(4, 1)) | change

@@ -141,6 +141,14 @@ def test_another_package_registers_an_extractor(tmp_path, monkeypatch):
             named([wrong], CPU)
 
 
+@pytest.mark.parametrize("content", [b"", b"hello world\n", b"#!/bin/sh\nset -e\nls | head\n",
+                                     b"PK\x03\x04"])  # fmt: skip
+def test_files_that_are_no_weights(tmp_path, content):
+    file = put(tmp_path / "w.pth", content)
+    with pytest.raises(ValueError, match=r"w\.pth is not a readable file of weights"):
+        load_state(torch.nn.Linear(1, 1), file, "Ear")
+
+
 def test_a_named_file_is_opened_at_once(tmp_path):
     torch.save({"w": torch.ones(1)}, file := tmp_path / "w.pth")
     with pytest.raises(ValueError, match=r"w\.pth is not FID Inception"):
