@@ -34,7 +34,7 @@ from mmbench.provenance import commit, in_words, versions
 from mmbench.references import references
 from mmbench.registry import find
 from mmbench.seeds import derive
-from mmbench.stale import done, not_computed
+from mmbench.stale import done, keep_measured, not_computed
 from mmbench.store import Record, read, write
 from mmbench.train import Trainer, load_weights, save_weights
 
@@ -159,6 +159,8 @@ class Run:
                 known = read(self.record_path)
                 done(known, self.record_path, self.weights, "--rescore", self.progress)
                 return known
+            if self.record_path.exists():
+                keep_measured(read(self.record_path), self.record_path, self.weights)
             kept = self.folder / f"evaluation-{self._key}"
             if rescore:
                 for file in kept.glob("*.safetensors"):

@@ -62,6 +62,27 @@ def through_others(scores: Iterable[Score], named: Mapping[str, Path]) -> list[s
     return list(dict.fromkeys(found))
 
 
+def keep_measured(record: Record, path: Path, named: Mapping[str, Path]) -> None:
+    """Refuses to measure a record again without weights that it was measured with.
+
+    Args:
+        record: That would be replaced.
+        path: Where it lies.
+        named: Extractor name -> file of weights that the user named.
+
+    Raises:
+        ValueError: Weights of a registered network are absent, so that its scores would be lost.
+    """
+    from mmbench.metrics.extractors import absent, locate, registered
+
+    identities = [s.extractor for s in record.scores if s.extractor and s.value is not None]
+    for card in registered():
+        begins = f"{card.title}, sha256:"
+        if any(i.startswith(begins) for i in identities) and locate(card, named) is None:
+            raise ValueError(f"{path} was measured through {card.title}, whose weights are absent "
+                             f"now: add {absent(card.name)}, or delete it first")  # fmt: skip
+
+
 def done(
     record: Record, path: Path, named: Mapping[str, Path], again: str, progress: Progress
 ) -> None:

@@ -158,7 +158,11 @@ def test_a_finished_run_tells_what_came(run, weights, tmp_path):
     assert "add --rescore to measure it again" in refused
     assert run.scores() == scores
     run(*other, "--rescore")
-    assert {s["extractor"][-64:] for s in run.scores()} == {hashlib.sha256(OTHER).hexdigest()}
+    scores = run.scores()
+    assert {s["extractor"][-64:] for s in scores} == {hashlib.sha256(OTHER).hexdigest()}
+    refused = run("--rescore", code=1)
+    assert "whose weights are absent now: add --weights ear=FILE, or delete it first" in refused
+    assert run.scores() == scores
 
 
 def test_an_interrupted_evaluation_goes_on_with_what_came(run, weights):
