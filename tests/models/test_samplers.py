@@ -479,7 +479,7 @@ def test_it_leaves_the_score_alone():
     (lambda: make_sampler({"steps": 3}), "the sampler has no name; there is euler, ancestral"),
     (lambda: make_sampler({"name": "repant"}), "the name 'repant'; did you mean 'repaint'"),
     (lambda: make_sampler({"name": "euler", "step": 3}), "setting 'step'; did you mean 'steps'"),
-    (lambda: make_sampler({"name": "euler", "steps": 0}), "'euler': steps is 0"),
+    (lambda: make_sampler({"name": "euler", "steps": 0}), "evaluation.sampler: steps is 0"),
     (lambda: make_sampler({"name": "repaint", "steps": 2.5}), "steps is 2.5, expected a whole"),
 ])  # fmt: skip
 def test_bad_settings_are_told(make, words):
