@@ -19,7 +19,7 @@ from mmbench.leaderboard.html_table import (
     html_section,
 )
 from mmbench.leaderboard.published import published
-from mmbench.leaderboard.render import WIDTH
+from mmbench.leaderboard.render import WIDTH, chosen
 from mmbench.leaderboard.text import (
     SUPERSCRIPT,
     escape_csv,
@@ -31,7 +31,6 @@ from mmbench.leaderboard.text import (
     plain,
     printed_width,
 )
-from mmbench.registry import nearest
 
 CSV_COLUMNS = ("table", "dataset", "method", "model", "numbers", "runs", "metric", "direction",
                "given", "target", "value", "deviation", "low", "high", "rank", "protocol_hash",
@@ -56,10 +55,7 @@ def render(tables: Sequence[Filled], suffix: str) -> str:
         ".html": html,
         "terminal": lambda ts: "\n".join(map(terminal, ts)),
     }
-    if suffix not in renders:
-        endings = [s for s in renders if s.startswith(".")]
-        raise ValueError(f"no table can be written as {suffix!r}{nearest(suffix, endings)}")
-    return renders[suffix](tables)
+    return chosen(renders, suffix)(tables)
 
 
 def markdown(filled: Filled) -> str:

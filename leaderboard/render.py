@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from mmbench.core import JOINT
 from mmbench.leaderboard.cells import Cell
@@ -32,6 +33,8 @@ from mmbench.leaderboard.text import (
     printed_width,
 )
 from mmbench.registry import nearest
+
+Render = TypeVar("Render")
 
 WIDTH = 100
 """Columns of the terminal; a wider table is continued below."""
@@ -62,10 +65,19 @@ def render(tables: Sequence[Table], suffix: str) -> str:
         ".html": html,
         "terminal": lambda ts: "\n".join(map(terminal, ts)),
     }
+    return chosen(renders, suffix)(tables)
+
+
+def chosen(renders: Mapping[str, Render], suffix: str) -> Render:
+    """That of a suffix.
+
+    Raises:
+        ValueError: There is no such render.
+    """
     if suffix not in renders:
         endings = [s for s in renders if s.startswith(".")]
         raise ValueError(f"no table can be written as {suffix!r}{nearest(suffix, endings)}")
-    return renders[suffix](tables)
+    return renders[suffix]
 
 
 def markdown(table: Table) -> str:

@@ -17,13 +17,10 @@ from typing import Any
 from mmbench.core import JOINT, NOTHING, Score
 from mmbench.leaderboard.possible import POSSIBLE, impossible, networks
 from mmbench.leaderboard.strict import Faults, mismatches, read, short, shown
+from mmbench.naming import well_formed
 from mmbench.protocol import construct, digest
 from mmbench.registry import names
 from mmbench.store import ADDED, SCHEMA, SCORES, Record
-
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .,:+()\[\]-]{0,79}")
-"""Of a model, data set, metric or modality: no slash, quote or angle bracket, and no letter that
-looks like another."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"([\w.+-]{1,60}-g)?[0-9a-f]{40}|v?[0-9][\w.+-]{0,60}", re.ASCII)
@@ -94,7 +91,7 @@ def _names(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _named(where: str, name: str) -> Iterator[str]:
-    if not NAME.fullmatch(name) or name != name.strip(" ."):
+    if not well_formed(name):
         yield (f"{where} is {short(name)}, expected a name of at most 80 letters, digits and "
                "._ ,:+()[]- that begins with a letter or a digit")  # fmt: skip
 

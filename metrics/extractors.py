@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from mmbench import registry
 from mmbench.core import Context, Modality
+from mmbench.datasets import tensors
 from mmbench.datasets.transfer import Unfetched
 from mmbench.datasets.transfer import fetch as transfer
 from mmbench.progress import Progress
@@ -71,11 +72,16 @@ class Weights:
         """The reason of a score that lacks these weights."""
         return (
             f"the weights {self.file} are absent: get them from {self.url} and name the file with "
-            f"{absent(self.name)}, or put it into the folder that ${FOLDER} names"
+            f"{option(self.name)}, or put it into the folder that ${FOLDER} names"
         )
 
+    @property
+    def begins(self) -> str:
+        """How the name of the network in records begins, before the sha256 of its weights."""
+        return f"{self.title}, sha256:"
 
-def absent(name: str) -> str:
+
+def option(name: str) -> str:
     """The option by which the reason of a score that lacks weights says how to name them."""
     return f"--weights {name}=FILE"
 
@@ -93,7 +99,7 @@ def opened(weights: Weights, context: Context) -> tuple[nn.Module, str] | str:
         network = _opened(weights, path, path.stat().st_mtime_ns, context.device)
     except ImportError as error:
         return str(error)
-    return network, f"{weights.title}, sha256:{sha256(path)}"
+    return network, f"{weights.begins}{sha256(path)}"
 
 
 @lru_cache(maxsize=4)
@@ -159,11 +165,11 @@ def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
         weights = registry.find("extractors", name)
         if not isinstance(weights, Weights):
             raise ValueError(f"{name} is no extractor: expected an object of class Weights")
-        found[weights.name] = Path(file).expanduser()
-        if not found[weights.name].is_file():
+        path = Path(file).expanduser()
+        if not path.is_file():
             raise FileNotFoundError(f"there is no file {file} of {weights.title}'s weights")
-        path = found[weights.name]
         _opened(weights, path, path.stat().st_mtime_ns, device)
+        found[weights.name] = path
     return found
 
 
@@ -267,10 +273,8 @@ def load_state(
         ValueError: The file does not hold the weights of this network.
     """
     try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (FileNotFoundError, PermissionError, MemoryError):
-        raise
-    except Exception:  # unpickling damaged bytes raises anything
+        state: Any = tensors.read(path)
+    except ValueError:
         raise ValueError(f"{path} is not a readable file of weights, expected what torch.save "
                          "writes") from None  # fmt: skip
     if not isinstance(state, dict):

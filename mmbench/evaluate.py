@@ -26,7 +26,7 @@ from mmbench.core import (
     subsets,
 )
 from mmbench.onednn import OneDNN
-from mmbench.part import Part
+from mmbench.part import Part, place
 from mmbench.pictures import spread
 from mmbench.registry import find
 from mmbench.seeds import stream
@@ -149,7 +149,7 @@ def evaluate(
         folder: For the files.
     """
     for given in subsets:
-        path = folder / f"{'+'.join(given) or NOTHING}.safetensors"
+        path = place(folder, given)
         if not path.exists() or _stale(Part.read(path, given), context):
             start = time.monotonic()
             generated = draw(given)

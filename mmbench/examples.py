@@ -72,7 +72,7 @@ def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
     if ending in PICTURES and kind in ("image", "mask"):
         return checked(_picture(path, modality.shape, resize)[None], modality, str(path))
     if ending == ".txt" and kind in ("text", "attributes"):
-        text = _text(path)
+        text = read_text(path)
         row = _tokens(text, modality, path) if kind == "text" else _named(text, modality, path)
         return checked(row[None], modality, str(path))
     raise ValueError(f"{path} cannot be read as {modality.name}, of kind {kind}: expected "
@@ -227,9 +227,14 @@ def _picture(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.uin
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """A text in UTF-8.
+
+    Raises:
+        ValueError: It is in another encoding.
+    """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding=encoding)
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not a text in UTF-8") from None
 
@@ -262,5 +267,5 @@ def _named(text: str, modality: Modality, path: Path) -> NDArray[np.bool_]:
 
 def unknown_words(path: Path, modality: Modality) -> Sequence[str]:
     """The words of a text that the modality does not know."""
-    words = tokenise(_text(path)) if path.suffix.lower() == ".txt" else []
+    words = tokenise(read_text(path)) if path.suffix.lower() == ".txt" else []
     return [word for word in dict.fromkeys(words) if word not in modality.words]

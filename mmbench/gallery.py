@@ -15,7 +15,7 @@ import torch
 from mmbench.core import JOINT, NOTHING, Dataset, Generated
 from mmbench.evaluate import SHOWN
 from mmbench.lettering import SCALE
-from mmbench.part import Part
+from mmbench.part import Part, place
 from mmbench.pictures import TILE, Strip, panel, width, write
 from mmbench.registry import nearest
 from mmbench.run import folder_name
@@ -48,7 +48,7 @@ def kept(path: Path, record: Record, given: tuple[str, ...]) -> Path:
         folder = weights / f"evaluation-{path.stem.partition('-')[2]}"
     else:
         folder = path.with_suffix("") / Path(record.samples[:16]).name
-    return folder / f"{'+'.join(given) or NOTHING}.safetensors"
+    return place(folder, given)
 
 
 def exhibit(

@@ -10,7 +10,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from mmbench.atomic import replacing
-from mmbench.core import Generated, Score
+from mmbench.core import NOTHING, Generated, Score
+
+
+def place(folder: Path, given: tuple[str, ...]) -> Path:
+    """The file of what is kept of a subset of given modalities."""
+    return folder / f"{'+'.join(given) or NOTHING}.safetensors"
+
+
+def forget(folder: Path) -> None:
+    """Deletes all that is kept."""
+    for file in folder.glob("*.safetensors"):
+        file.unlink()
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from mmbench.registry import find, names, nearest
+from mmbench.registry import family, find, names, nearest
 
 Table = dict[str, Any]
 
@@ -56,13 +57,11 @@ def load(
         shipped = files("mmbench") / "protocols" / f"{dataset}.toml"
         if not shipped.is_file():
             shipped = files("mmbench") / "protocols" / DEFAULT
-        text, name = shipped.read_text(encoding="utf-8"), shipped.name
+        protocol, name = read_toml(shipped), shipped.name
+    elif not file.exists() or file.is_dir():  # it may be a pipe
+        raise FileNotFoundError(f"there is no protocol {file}")
     else:
-        text, name = _text(file), str(file)
-    try:
-        protocol = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{name} is not a TOML file: {error}") from None
+        protocol, name = read_toml(file), str(file)
     for key in protocol:
         if key not in TABLES:
             raise ValueError(f"{name} has a table {key!r}{nearest(key, TABLES)}")
@@ -78,13 +77,18 @@ def load(
     return override(protocol | {"models": {m: _whole(models, m, name) for m in models}}, last)
 
 
-def _text(file: Path) -> str:
-    if not file.exists() or file.is_dir():  # it may be a pipe
-        raise FileNotFoundError(f"there is no protocol {file}")
+def read_toml(file: Path | Traversable) -> Table:
+    """A TOML file, which may begin with a byte order mark.
+
+    Raises:
+        ValueError: It is not TOML.
+    """
     try:
-        return file.read_text(encoding="utf-8-sig")
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
         raise ValueError(f"{file} is not a TOML file: it is no text in UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file} is not a TOML file: {error}") from None
 
 
 def _whole(models: Table, model: str, file: str) -> Any:
@@ -148,11 +152,11 @@ def _keys(path: str, models: Iterable[str]) -> list[str]:
 
 def elsewhere(model: str) -> bool:
     """Whether a model is "module:class" or another package's, which no protocol need know."""
-    known, (module, colon, _) = names("models"), model.partition(":")
+    known = names("models")
     if model in known:
         package = known[model].dist
         return package is not None and package.name != "mmbench"
-    return bool(colon) and not any(k.startswith(f"{module}:") for k in known)
+    return ":" in model and not family(known, model)
 
 
 def of_model(protocol: Table, model: str) -> Table:

@@ -48,11 +48,16 @@ def find(group: Group, name: str) -> Any:
         except AttributeError as error:
             raise LookupError(f"{known[name].value!r}, which the package of {name!r} names, is "
                               f"not there: {error}") from None  # fmt: skip
-    module, colon, attribute = name.partition(":")
-    family = [k for k in known if k.startswith(f"{module}:")]  # "multivae:mopoe" is a name too
-    if colon and not family:
+    related = family(known, name)
+    if ":" in name and not related:
+        module, _, attribute = name.partition(":")
         return locate(module, attribute)
-    raise LookupError(f"no {group[:-1]} is called {name!r}{nearest(name, family or known)}")
+    raise LookupError(f"no {group[:-1]} is called {name!r}{nearest(name, related or known)}")
+
+
+def family(known: Iterable[str], name: str) -> list[str]:
+    """The registered names with the same word before the colon: "multivae:mopoe" is a name too."""
+    return [k for k in known if k.startswith(f"{name.partition(':')[0]}:")]
 
 
 def expect_modalities(asked: Iterable[str], known: Collection[str]) -> None:

@@ -27,6 +27,7 @@ from filelock import FileLock, Timeout
 
 from mmbench.core import Context, Dataset, Generated, Model, Score
 from mmbench.evaluate import SHOWN, Evaluation, Kept, evaluate, generate
+from mmbench.part import forget
 from mmbench.pictures import sample_grid
 from mmbench.progress import Progress
 from mmbench.protocol import Table, construct, digest, resolve
@@ -155,16 +156,15 @@ class Run:
         """
         model = self.build()
         with self._alone():
-            if self.record_path.exists() and not rescore:
-                known = read(self.record_path)
-                done(known, self.record_path, self.weights, "--rescore", self.progress)
-                return known
             if self.record_path.exists():
-                keep_measured(read(self.record_path), self.record_path, self.weights)
+                known = read(self.record_path)
+                if not rescore:
+                    done(known, self.record_path, self.weights, "--rescore", self.progress)
+                    return known
+                keep_measured(known, self.record_path, self.weights)
             kept = self.folder / f"evaluation-{self._key}"
             if rescore:
-                for file in kept.glob("*.safetensors"):
-                    file.unlink()
+                forget(kept)
             seconds = self._train(model)
             context = Context(self.device, self.cache, self.progress, self.weights, model)
             draw = self._draw(model, context)

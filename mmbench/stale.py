@@ -26,11 +26,11 @@ def now_possible(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str
     Raises:
         FileNotFoundError, ValueError: Weights that are there cannot be used.
     """
-    from mmbench.metrics.extractors import absent, locate, registered
+    from mmbench.metrics.extractors import locate, option, registered
 
     found = []
     for reason in dict.fromkeys(s.reason for s in scores if s.value is None and s.reason):
-        found += [f"the weights {named[name]}" for name in named if absent(name) in reason]
+        found += [f"the weights {named[name]}" for name in named if option(name) in reason]
         found += [f"the weights {card.file}" for card in registered()
                   if card.absent == reason and locate(card, {}) is not None]  # fmt: skip
         for package in re.findall(r"No module named '(\w+)", reason):
@@ -52,11 +52,10 @@ def through_others(scores: Iterable[Score], named: Mapping[str, Path]) -> list[s
     for card in registered() if named else ():
         if card.name not in named:
             continue
-        begins = f"{card.title}, sha256:"
         now = sha256(named[card.name])
         for identity in identities:
-            then = identity.removeprefix(begins)[: len(now)]
-            if identity.startswith(begins) and then != now:
+            then = identity.removeprefix(card.begins)[: len(now)]
+            if identity.startswith(card.begins) and then != now:
                 found.append(f"{card.title} with the weights {then[:16]}…, not {now[:16]}… as "
                              f"{named[card.name]} has")  # fmt: skip
     return list(dict.fromkeys(found))
@@ -73,14 +72,13 @@ def keep_measured(record: Record, path: Path, named: Mapping[str, Path]) -> None
     Raises:
         ValueError: Weights of a registered network are absent, so that its scores would be lost.
     """
-    from mmbench.metrics.extractors import absent, locate, registered
+    from mmbench.metrics.extractors import locate, option, registered
 
     identities = [s.extractor for s in record.scores if s.extractor and s.value is not None]
     for card in registered():
-        begins = f"{card.title}, sha256:"
-        if any(i.startswith(begins) for i in identities) and locate(card, named) is None:
+        if any(i.startswith(card.begins) for i in identities) and locate(card, named) is None:
             raise ValueError(f"{path} was measured through {card.title}, whose weights are absent "
-                             f"now: add {absent(card.name)}, or delete it first")  # fmt: skip
+                             f"now: add {option(card.name)}, or delete it first")  # fmt: skip
 
 
 def done(

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from mmbench.core import Context, Dataset
 from mmbench.evaluate import SHOWN, Evaluation, evaluate
-from mmbench.leaderboard.validation import NAME
+from mmbench.naming import FORM, names_folder
+from mmbench.part import forget
 from mmbench.pictures import sample_grid
 from mmbench.progress import Progress
 from mmbench.protocol import Table, construct, digest
@@ -62,11 +63,8 @@ class Submission:
         if self.name in names("models"):
             raise ValueError(f"{self.name} is the name of a registered model, whose rows are of "
                              "what was trained here: give another")  # fmt: skip
-        fits = NAME.fullmatch(self.name) and self.name == self.name.strip(" .")
-        if not fits or ":" in self.name:
-            raise ValueError(f"{self.name!r} cannot name a model: expected at most 80 letters, "
-                             "digits and ._ ,+()[]- that begin with a letter, a digit or _ and "
-                             "end in neither dot nor space")  # fmt: skip
+        if not names_folder(self.name):
+            raise ValueError(f"{self.name!r} cannot name a model: expected at most 80 {FORM}")
 
     @property
     def dataset(self) -> Dataset:
@@ -132,8 +130,7 @@ class Submission:
         context = Context(self.device, self.cache, self.progress, self.weights)
         kept = path.with_suffix("") / self.content[:16]
         if replace:
-            for file in kept.glob("*.safetensors"):
-                file.unlink()
+            forget(kept)
         start = time.monotonic()
         parts = list(evaluate(
             lambda given: self.samples.read(given, self.rows),

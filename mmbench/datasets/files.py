@@ -102,7 +102,7 @@ class Files:
 
     def vocabulary(self, modality: str, least: int) -> tuple[str, ...]:
         """The words of the training texts."""
-        texts = map(_text, self.found["train"][modality].values())
+        texts = map(examples.read_text, self.found["train"][modality].values())
         return Vocabulary.of(map(tokenise, texts), least - 1).words
 
     def read(
@@ -124,7 +124,7 @@ class Files:
         vocabulary = Vocabulary(words) if kind == "text" else None
         for path in self.found[part][modality].values():
             if vocabulary is not None and path.suffix.lower() == ".txt":
-                row = vocabulary.tokens([tokenise(_text(path))], length)[0].numpy()
+                row = vocabulary.tokens([tokenise(examples.read_text(path))], length)[0].numpy()
             elif kind in ("image", "mask") and path.suffix.lower() in PICTURES:
                 row = _picture(path, size, 1 if kind == "mask" else channels)
             elif path.suffix.lower() == ".npy":
@@ -158,13 +158,6 @@ def _list(folder: Path) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text in UTF-8") from None
-
-
 def _array(path: Path) -> NDArray[Any]:
     arrays = examples.load(path)
     if list(arrays) != [""]:
@@ -183,10 +176,7 @@ def _labels(path: Path) -> dict[str, str]:
 
     An example may be called by the name of a file.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets begin a text by a mark
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text in UTF-8") from None
+    text = examples.read_text(path, "utf-8-sig")  # spreadsheets begin a text by a mark
     parted = ";" if ";" in text and "," not in text else ","
     found: dict[str, str] = {}
     try:

@@ -19,7 +19,6 @@ A folder holds {train,test}/<modality>/<example>.<ending>: pictures (.png, .jpg,
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,8 +32,9 @@ from mmbench.core import Batch, Dataset, Kind, Modality, Source, Split
 from mmbench.datasets import tensors
 from mmbench.datasets.cache import cached, fingerprint, place
 from mmbench.datasets.files import Files
+from mmbench.naming import FORM, names_folder
 from mmbench.progress import Progress
-from mmbench.protocol import construct
+from mmbench.protocol import construct, read_toml
 from mmbench.reasons import first_line
 from mmbench.registry import names, nearest
 
@@ -105,13 +105,7 @@ def described(path: Path) -> Source:
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path} that describes a data set")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a TOML file: it is no text in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} is not a TOML file: {error}") from None
-    description: Description = construct(Description, table, str(path))
+    description: Description = construct(Description, read_toml(path), str(path))
     description = replace(description, name=description.name or path.stem)
     _check_name(description.name, path)
     data = path.parent / description.files
@@ -131,12 +125,9 @@ def described(path: Path) -> Source:
 
 def _check_name(name: str, path: Path) -> None:
     """Refuses a name that is no folder's below the results, or another data set's."""
-    from mmbench.leaderboard.validation import NAME
-
-    if not NAME.fullmatch(name) or name != name.strip(" .") or ":" in name:
-        raise ValueError(f"{path} describes {name!r}, which cannot name a data set: expected name "
-                         "= letters, digits and ._ ,+()[]- that begin with a letter, a digit or _ "
-                         "and end in neither dot nor space")  # fmt: skip
+    if not names_folder(name):
+        raise ValueError(f"{path} describes {name!r}, which cannot name a data set: expected "
+                         f"name = at most 80 {FORM}")  # fmt: skip
     if name in names("datasets"):
         raise ValueError(f"{path} describes {name!r}, the name of a registered data set: give "
                          "another, as in name = \"mine\"")  # fmt: skip

@@ -13,7 +13,8 @@ from mmbench.leaderboard.possible import POSSIBLE
 from mmbench.leaderboard.render import render
 from mmbench.leaderboard.strict import Faults
 from mmbench.leaderboard.tables import tables
-from mmbench.leaderboard.validation import NAME, place, validated
+from mmbench.leaderboard.validation import place, validated
+from mmbench.naming import NAME
 from mmbench.protocol import digest
 from mmbench.store import read
 
