@@ -14,11 +14,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from mmbench.arguments import construct
 from mmbench.core import JOINT, NOTHING, Score
 from mmbench.leaderboard.possible import POSSIBLE, impossible, networks
 from mmbench.leaderboard.strict import Faults, mismatches, read, short, shown
 from mmbench.naming import well_formed
-from mmbench.protocol import construct, digest
+from mmbench.protocol import digest
 from mmbench.registry import names
 from mmbench.store import ADDED, SCHEMA, SCORES, Record
 
@@ -145,12 +146,18 @@ def _protocol(found: Mapping[str, Any]) -> Iterator[str]:
         yield (f"the protocol has a modality {JOINT!r}, which stands for all of them: expected "
                "another name")  # fmt: skip
     wanted = {"modalities", "evaluation"} | ({"model"} if found.get("samples") is None else set())
-    if set(protocol) != wanted:
+    if set(protocol) - {"code", "evaluation_code"} != wanted:
         yield (f"the protocol has the tables {', '.join(map(short, sorted(protocol))) or 'none'}, "
                f"expected {', '.join(sorted(wanted))}")  # fmt: skip
     for name in sorted(wanted & set(protocol)):
         if not isinstance(protocol[name], dict):
             yield f"protocol.{name} is {short(protocol[name])}, expected an object"
+    for name in ("code", "evaluation_code"):
+        of = protocol.get(name, {"module": "0" * 64})
+        if not (isinstance(of, dict) and of and all(
+            isinstance(v, str) and re.fullmatch("[0-9a-f]{64}", v) for v in of.values()
+        )):  # fmt: skip
+            yield f"protocol.{name} is {short(of)}, expected a sha256 for each module"
     if isinstance(protocol.get("evaluation"), dict):
         try:
             construct(Evaluation, protocol["evaluation"], "protocol.evaluation")

@@ -21,7 +21,7 @@ from mmbench.cli_leaderboard import leaderboard
 from mmbench.cli_page import page
 from mmbench.cli_samples import evaluate, generate
 from mmbench.cli_table import table
-from mmbench.reasons import first_line
+from mmbench.reasons import first_line, in_own_code
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +42,9 @@ class Sentences(click.Group):
             raise  # a mistake of ours, not of the user's
         except (ValueError, LookupError, ImportError, FloatingPointError) as error:
             _debug()
-            raise click.ClickException(str(error)) from None
+            place = in_own_code(error)
+            more = f" ({place}; with MMBENCH_DEBUG=1 the traceback shows)" if place else ""
+            raise click.ClickException(f"{error}{more}") from None
         except (MemoryError, RuntimeError) as error:  # torch has no class of its own on CPUs
             short = any(words in str(error) for words in _NO_MEMORY)
             if not short and not isinstance(error, MemoryError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -105,7 +106,7 @@ class Evaluation:
                 yield metric
 
     def scorers(self) -> Iterator[Metric]:
-        """All metrics, by the names in the protocol.
+        """All metrics, which together with their scores are called as in the protocol.
 
         Raises:
             LookupError: A metric does not exist.
@@ -115,7 +116,7 @@ class Evaluation:
             metric = find("metrics", name)
             if not isinstance(metric, Metric):
                 raise ValueError(f"{name} is not a metric: expected a mmbench.core.Metric")
-            yield metric
+            yield replace(metric, name=name, compute=_called(name, metric))
 
     def rows(self, test: Split) -> Tensor:
         """The test examples conditioned on: the same for every model and seed."""
@@ -124,6 +125,25 @@ class Evaluation:
             return torch.arange(n)
         order = torch.randperm(n, generator=stream(0, "test examples"))
         return order[: self.examples].sort().values
+
+
+def _called(
+    name: str, metric: Metric
+) -> Callable[[Generated, Dataset, Context], Iterator[Score]]:  # fmt: skip
+    """What a metric computes, or a sentence for who wrote the metric, under a protocol's name."""
+
+    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
+        for s in metric.compute(generated, dataset, context):
+            if not isinstance(s, Score) or s.metric != metric.name:
+                raise ValueError(f"the metric {name} yields {s!r}, expected a mmbench.core.Score "
+                                 f"of {metric.name!r}")  # fmt: skip
+            if s.value is not None and not math.isfinite(s.value):
+                given = ", ".join(s.given) or NOTHING
+                raise ValueError(f"{name} of {s.target} given {given} is {s.value}, expected a "
+                                 "number, or None and a reason")  # fmt: skip
+            yield replace(s, metric=name)
+
+    return compute
 
 
 def evaluate(

@@ -1,8 +1,26 @@
-"""Why something failed, for the end of a sentence."""
+"""Why something failed, and where, for the end of a sentence."""
 
 from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
 
 
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, or its class."""
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def in_own_code(error: BaseException) -> str:
+    """Where an error came out of a user's own code, "FILE, line N"; "" where it did not.
+
+    Own code is what is neither mmbench's nor installed.
+    """
+    installed = {Path(p).resolve() for p in (sys.prefix, sys.base_prefix)}
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file = Path(frame.f_code.co_filename)
+        ours = frame.f_globals.get("__name__", "").partition(".")[0] == "mmbench"
+        if not ours and file.is_file() and not installed & set(file.resolve().parents):
+            return f"{file}, line {line}"
+    return ""

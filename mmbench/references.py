@@ -26,6 +26,8 @@ from torch import Tensor
 from mmbench.atomic import keep_text
 from mmbench.core import Context, Dataset, Generated, Metric, Score
 from mmbench.protocol import digest
+from mmbench.provenance import code
+from mmbench.registry import located
 from mmbench.seeds import stream
 
 FORMAT = 1
@@ -57,8 +59,9 @@ def references(
     for metric in metrics:
         if metric.name not in measured:
             continue
+        own = code([metric.name]) if located("metrics", metric.name) else {}
         key = digest([FORMAT, version("mmbench"), metric.name, dataset.fingerprint(),
-                      rows.tolist(), sorted(measured[metric.name])])  # fmt: skip
+                      rows.tolist(), sorted(measured[metric.name]), *own.values()])  # fmt: skip
         path = context.cache / "references" / f"{key}.json"
         known = _read(path)
         if known is None:

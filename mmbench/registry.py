@@ -42,21 +42,27 @@ def find(group: Group, name: str) -> Any:
         LookupError: There is no such name, module or object.
     """
     known = names(group)
+    if located(group, name):
+        module, _, attribute = name.partition(":")
+        return locate(module, attribute)
     if name in known:
         try:
             return known[name].load()
         except AttributeError as error:
             raise LookupError(f"{known[name].value!r}, which the package of {name!r} names, is "
                               f"not there: {error}") from None  # fmt: skip
-    related = family(known, name)
-    if ":" in name and not related:
-        module, _, attribute = name.partition(":")
-        return locate(module, attribute)
-    raise LookupError(f"no {group[:-1]} is called {name!r}{nearest(name, related or known)}")
+    raise LookupError(f"no {group[:-1]} is called {name!r}"
+                      f"{nearest(name, family(known, name) or known)}")  # fmt: skip
+
+
+def located(group: Group, name: str) -> bool:
+    """Whether a name is "module:object": "multivae:mopoe" is a registered one."""
+    known = names(group)
+    return ":" in name and name not in known and not family(known, name)
 
 
 def family(known: Iterable[str], name: str) -> list[str]:
-    """The registered names with the same word before the colon: "multivae:mopoe" is a name too."""
+    """The registered names with the same word before the colon."""
     return [k for k in known if k.startswith(f"{name.partition(':')[0]}:")]
 
 
@@ -93,12 +99,15 @@ def locate(module: str, attribute: str) -> Any:
 
     Raises:
         LookupError: There is no such module or object.
+        ValueError: The module, or one that it imports, is not Python.
     """
     if not module or not attribute or module.startswith("."):
         raise LookupError(f"'{module}:{attribute}' is not of the form 'package.module:object'")
     try:
         with _current_folder(module.partition(".")[0]):
             found = import_module(module)
+    except SyntaxError as error:
+        raise ValueError(f"{error.filename}, line {error.lineno}: {error.msg}") from None
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # the module exists, something that it imports does not

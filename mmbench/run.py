@@ -25,12 +25,13 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from mmbench.arguments import construct
 from mmbench.core import Context, Dataset, Generated, Model, Score
 from mmbench.evaluate import SHOWN, Evaluation, Kept, evaluate, generate
 from mmbench.part import forget
 from mmbench.pictures import sample_grid
 from mmbench.progress import Progress
-from mmbench.protocol import Table, construct, digest, resolve
+from mmbench.protocol import Table, digest, resolve, with_code
 from mmbench.provenance import commit, in_words, versions
 from mmbench.references import references
 from mmbench.registry import find
@@ -71,11 +72,12 @@ class Run:
 
     @cached_property
     def settings(self) -> Table:
-        """The part of the protocol that this run uses, and which weights it begins with."""
+        """The part of the protocol that this run uses, with which weights and whose code."""
         from mmbench.models.architecture import identified
 
         settings = resolve(self.protocol, self.model)
-        return settings | {"modalities": identified(settings["modalities"])}
+        settings["modalities"] = identified(settings["modalities"])
+        return with_code(settings, self.model)
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -262,5 +264,5 @@ class Run:
 
 def folder_name(seed: int, settings: Table, data: str) -> str:
     """The folder of weights and checkpoints: of a seed, a protocol's part, a fingerprint."""
-    trained = {k: v for k, v in settings.items() if k != "evaluation"}
+    trained = {k: v for k, v in settings.items() if k not in ("evaluation", "evaluation_code")}
     return f"{seed}-{digest([trained, data])[:8]}"

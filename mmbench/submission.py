@@ -15,13 +15,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mmbench.arguments import construct
 from mmbench.core import Context, Dataset
 from mmbench.evaluate import SHOWN, Evaluation, evaluate
 from mmbench.naming import FORM, names_folder
 from mmbench.part import forget
 from mmbench.pictures import sample_grid
 from mmbench.progress import Progress
-from mmbench.protocol import Table, construct, digest
+from mmbench.protocol import Table, digest, with_code
 from mmbench.provenance import commit, in_words, versions
 from mmbench.references import references
 from mmbench.registry import names
@@ -75,7 +76,8 @@ class Submission:
     def settings(self) -> Table:
         """The part of the protocol that counts: no sampler of ours drew the samples."""
         table = {k: v for k, v in self.protocol["evaluation"].items() if k != "sampler"}
-        return {"modalities": {m.name: {} for m in self.dataset.modalities}, "evaluation": table}
+        modalities: Table = {m.name: {} for m in self.dataset.modalities}
+        return with_code({"modalities": modalities, "evaluation": table})
 
     @cached_property
     def evaluation(self) -> Evaluation:

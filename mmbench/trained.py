@@ -77,6 +77,9 @@ def reload(
     whole = {**settings, "models": {record.model: settings["model"]}}
     out = path.resolve().parents[2]
     run = Run(record.model, dataset, record.seed, whole, out, device, cache, progress, {})
+    if settings.get("code", {}) != run.settings.get("code", {}):
+        raise ValueError(f"the code of {record.model} or its networks is not what {path} was "
+                         "trained with: the same 'mmbench run' trains it anew")  # fmt: skip
     if not run.weights_path.is_file():
         raise FileNotFoundError(f"the weights of {path} are gone, expected {run.weights_path}: "
                                 "the same 'mmbench run' trains it again")  # fmt: skip

@@ -18,9 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmbench.arguments import construct
 from mmbench.core import Modality
 from mmbench.metrics.extractors import sha256 as file_hash
-from mmbench.protocol import Table, construct
+from mmbench.protocol import Table
 from mmbench.registry import locate
 
 Distribution = Literal["normal", "laplace", "bernoulli", "categorical"]

@@ -27,13 +27,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmbench.arguments import construct
 from mmbench.extras import lacking
 from mmbench.models.architecture import full_precision
 from mmbench.models.ddim import DDIM, EARLIEST
 from mmbench.models.sampler import Sampler
 from mmbench.models.samplers import SAMPLERS
 from mmbench.models.sde import VPSDE
-from mmbench.protocol import construct
 from mmbench.registry import nearest
 
 KINDS: dict[str, type[Sampler] | type[DDIM]] = {"ddim": DDIM, **SAMPLERS}

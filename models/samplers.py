@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmbench.arguments import construct
 from mmbench.models.predictor_corrector import PredictorCorrector
 from mmbench.models.repaint import RePaint
 from mmbench.models.sampler import Sampler
 from mmbench.models.solvers import Ancestral, Euler, Exponential
-from mmbench.protocol import construct
 from mmbench.registry import nearest
 
 SAMPLERS: dict[str, type[Sampler]] = {

@@ -6,10 +6,11 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench.ablations import ABLATIONS, find
+from mmbench.arguments import construct
 from mmbench.cli import main
 from mmbench.evaluate import Evaluation
 from mmbench.models.samplers import make_sampler
-from mmbench.protocol import construct, load, resolve
+from mmbench.protocol import load, resolve
 from mmbench.store import find as records
 
 

@@ -5,8 +5,7 @@ from typing import get_args
 import pytest
 
 from mmbench.core import Kind
-from mmbench.protocol import construct, digest, load, override, resolve, shipped_hash
-from mmbench.train import Optimisation
+from mmbench.protocol import digest, load, override, resolve, shipped_hash
 
 PROTOCOL = {
     "modalities": {"a": {"network": "x:y"}},
@@ -91,13 +90,6 @@ def test_a_data_set_without_a_protocol_gets_the_default():
     assert set(load("nothing")["modalities"]) == kinds
 
 
-HOW = {"epochs": 1, "batch_size": 2, "learning_rate": 1}
-
-
-def model(first, *, size: int | dict[str, int], how: Optimisation, names: list[str] | None = None):
-    return first, size, how, names
-
-
 def test_a_model_of_ones_own_needs_no_table():
     model = "mmbench.models.mld:MLD"
     assert resolve(PROTOCOL, model)["model"] == {}
@@ -142,31 +134,6 @@ def test_files_that_are_no_protocols(tmp_path):
     path.write_bytes(b"\x89PNG\xff")
     with pytest.raises(ValueError, match=r"mine\.toml is not a TOML file: it is no text"):
         load("mhd-mini", path)
-
-
-def test_construct_builds_nested_tables():
-    first, size, how, names = construct(model, {"size": {"a": 3}, "how": HOW}, "models.x", "F")
-    assert (first, size, names) == ("F", {"a": 3}, None)
-    assert how == Optimisation(1, 2, 1.0)
-    assert isinstance(how.learning_rate, float)
-
-
-@pytest.mark.parametrize(("table", "words"), [
-    ({"size": 1, "how": HOW, "sise": 2}, "models.x has no setting 'sise'; did you mean 'size'"),
-    ({"size": 1}, "models.x lacks the setting 'how'"),
-    ({"size": "big", "how": HOW}, "models.x.size is 'big', expected a whole number or a table"),
-    ({"size": True, "how": HOW}, "models.x.size is True"),
-    ({"size": 1, "how": 3}, "models.x.how is 3, expected a table"),
-    ({"size": 1, "how": {**HOW, "epochs": 1.5}}, r"models.x.how.epochs is 1.5, expected a whole"),
-    ({"size": 1, "how": {**HOW, "epoch": 1}}, "models.x.how has no setting 'epoch'; did you mean"),
-    ({"size": 1, "how": {**HOW, "schedule": "cosin"}}, "is 'cosin'; did you mean 'cosine"),
-    ({"size": 1, "how": {**HOW, "ema": 2}}, r"models.x.how: ema is 2.0, expected a decay"),
-    ({"size": 1, "how": HOW, "names": [1]}, "models.x.names is"),
-    ({"size": 1, "how": HOW, "names": 1}, "models.x.names is 1, expected a list$"),
-])  # fmt: skip
-def test_construct_tells_what_is_wrong(table, words):
-    with pytest.raises(ValueError, match=words):
-        construct(model, table, "models.x", "F")
 
 
 LIKE = """

@@ -5,11 +5,12 @@ from importlib.resources import files
 import pytest
 import torch
 
+from mmbench.arguments import construct
 from mmbench.core import Modality
 from mmbench.evaluate import Evaluation
 from mmbench.models.architecture import architectures
 from mmbench.models.supervised import PREDICTED
-from mmbench.protocol import construct, load, resolve
+from mmbench.protocol import load, resolve
 from mmbench.registry import find, names
 
 WORDS = tuple(map(str, range(50)))

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from mmbench.cli import main
 from mmbench.core import Score
+from mmbench.leaderboard.validation import validated
 from mmbench.metrics.fmd import fmd
 
 TOY = """
@@ -304,6 +305,7 @@ def own(toy, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("mmbench.sources.load_dataset", lambda *_: toy)
+    monkeypatch.setattr("mmbench.run.commit", lambda: None)  # a changed tree's is no valid one
     yield lambda name, *more: CliRunner().invoke(main, [
         "run", "--model", f"lately_written:{name}", "--set", "evaluation.examples=20",
         "--set", "evaluation.metrics={coherence=[0]}", *more,
@@ -320,6 +322,72 @@ def test_a_model_of_the_current_folder(own, tmp_path):
     assert record["model"] == "lately_written:Noise"
     assert record["protocol"]["model"] == {"scale": 0.5}
     assert "lately_written:Noise" in done.stdout
+
+
+def test_an_edited_model_is_another_run(own, tmp_path):
+    def records():
+        return {p.name: json.loads(p.read_text()) for p in (tmp_path / "results").rglob("*.json")}
+
+    assert own("Noise").exit_code == 0
+    first = records()
+    assert "already done" in own("Noise").stderr and records() == first
+    (tmp_path / "lately_written.py").write_text(OWN.replace("torch.rand(", "0.5 * torch.rand("))
+    del sys.modules["lately_written"]
+    assert own("Noise").exit_code == 0
+    assert len(records()) == 2 and records().items() >= first.items()
+    (hashes, others) = (r["protocol"]["code"] for r in records().values())
+    assert hashes.keys() == others.keys() == {"lately_written"} and hashes != others
+    for path in (tmp_path / "results").rglob("*.json"):
+        validated(path)
+
+
+METRIC = """
+from mmbench.core import Metric, Score
+
+def compute(generated, dataset, context):
+    for m, x in generated.samples.items():
+        yield Score("loud", generated.given, m, x.mean().item(), len(x))
+
+loudness = Metric("loud", "Loudness", "higher", "", "https://example.org", compute)
+"""
+
+
+@pytest.mark.parametrize(("old", "new", "words"), [
+    ("", "", None),
+    ("x.mean().item()", "float('nan')", "loudly_written:loudness of image given nothing is nan"),
+    ('Score("loud"', 'Score("quiet"', "the metric loudly_written:loudness yields Score(metric='q"),
+])  # fmt: skip
+def test_a_metric_of_ones_own(own, tmp_path, old, new, words):
+    (tmp_path / "loudly_written.py").write_text(METRIC.replace(old, new) if old else METRIC)
+    try:
+        done = own("Noise", "--set", 'evaluation.metrics={"loudly_written:loudness"="all"}',
+                   "--set", "evaluation.given=[0]")  # fmt: skip
+    finally:
+        sys.modules.pop("loudly_written", None)
+    if words:
+        assert done.exit_code == 1 and words in done.output
+        return
+    assert done.exit_code == 0, done.output
+    (path,) = (tmp_path / "results").rglob("*.json")
+    record = validated(path)
+    assert {s.metric for s in (*record.scores, *record.references)} == {"loudly_written:loudness"}
+    assert record.protocol["evaluation_code"].keys() == {"loudly_written"}
+
+
+def test_an_error_in_own_code_says_where(own, tmp_path):
+    lines = OWN.replace("        pass", "        raise ValueError('a wrong shape')", 1)
+    (tmp_path / "lately_written.py").write_text(lines)
+    line = lines[: lines.index("raise ValueError")].count("\n") + 1
+    told = own("Noise")
+    assert told.exit_code == 1
+    place = f"{tmp_path / 'lately_written.py'}, line {line}"
+    assert f"a wrong shape ({place}; with MMBENCH_DEBUG=1" in told.output
+    del sys.modules["lately_written"]
+    (tmp_path / "lately_written.py").write_text("import nothing_of_the_kind\n")
+    told = own("Noise").output
+    assert "No module named 'nothing_of_the_kind'" in told and "lately_written.py, line 1" in told
+    (tmp_path / "lately_written.py").write_text("import torch\ndef f(:\n")
+    assert "lately_written.py, line 2: invalid syntax" in own("Noise").output
 
 
 @pytest.mark.parametrize(("name", "words"), [

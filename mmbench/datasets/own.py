@@ -28,13 +28,14 @@ import torch
 from torch import Tensor
 
 from mmbench import examples
+from mmbench.arguments import construct
 from mmbench.core import Batch, Dataset, Kind, Modality, Source, Split
 from mmbench.datasets import tensors
 from mmbench.datasets.cache import cached, fingerprint, place
 from mmbench.datasets.files import Files
 from mmbench.naming import FORM, names_folder
 from mmbench.progress import Progress
-from mmbench.protocol import construct, read_toml
+from mmbench.protocol import read_toml
 from mmbench.reasons import first_line
 from mmbench.registry import names, nearest
 

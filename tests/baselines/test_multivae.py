@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from mmbench.arguments import construct
 from mmbench.core import Split, subsets
 from mmbench.progress import Progress
-from mmbench.protocol import construct, load, override
+from mmbench.protocol import load, override
 from mmbench.run import Run
 from mmbench.seeds import stream
 from mmbench.train import Optimisation, Trainer

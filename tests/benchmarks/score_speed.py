@@ -25,12 +25,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from mmbench.arguments import construct
 from mmbench.core import Modality, Split
 from mmbench.models.architecture import architectures
 from mmbench.models.mld import MLD
 from mmbench.precision import computed
 from mmbench.progress import Progress
-from mmbench.protocol import construct, load, resolve
+from mmbench.protocol import load, resolve
 from mmbench.seeds import stream
 from mmbench.train import Optimisation, Trainer
 

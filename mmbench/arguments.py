@@ -1,0 +1,98 @@
+"""Arguments of constructors from a protocol's values, checked against their annotations."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import is_dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from mmbench.registry import nearest
+
+
+def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *first: Any) -> Any:
+    """Calls `build(*first, **table)` after checking names and types of the table's values.
+
+    A parameter annotated with a dataclass takes a table of its own.
+
+    Args:
+        build: A class or function whose parameters are annotated.
+        table: Argument name -> value.
+        where: The table's place in the protocol, for messages.
+        first: Positional arguments.
+
+    Raises:
+        ValueError: An unknown or missing name, a value of the wrong type or out of range.
+    """
+    parameters = list(inspect.signature(build).parameters.values())[len(first) :]
+    known = {p.name: p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+    hints = get_type_hints(build.__init__ if isinstance(build, type) else build)  # type: ignore[misc]
+    for name in table:
+        if name not in known:
+            raise ValueError(f"{where} has no setting {name!r}{nearest(name, known)}")
+    for name, p in known.items():
+        if p.default is p.empty and name not in table:
+            raise ValueError(f"{where} lacks the setting {name!r}")
+    arguments = {k: _convert(v, hints.get(k, Any), f"{where}.{k}") for k, v in table.items()}
+    try:
+        return build(*first, **arguments)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    """Checks a TOML value against an annotation."""
+    if hint is Any or hint is inspect.Parameter.empty:
+        return value
+    if is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ValueError(f"{where} is {value!r}, expected a table")
+        return construct(hint, value, where)  # type: ignore[arg-type]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        if value not in arguments:
+            raise ValueError(f"{where} is {value!r}{nearest(str(value), map(str, arguments))}")
+        return value
+    if origin in (Union, types.UnionType):
+        for option in arguments:
+            try:
+                return _convert(value, option, where)
+            except ValueError:
+                continue
+        raise ValueError(f"{where} is {value!r}, expected {_wanted(hint)}")
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    kind = {list: list, Sequence: list, tuple: list, dict: dict, Mapping: dict}.get(
+        origin or hint, hint
+    )
+    for abstract, concrete in ((Sequence, list), (Mapping, dict)):
+        kind = concrete if origin is abstract else kind
+    if not isinstance(kind, type) or not isinstance(value, kind):
+        raise ValueError(f"{where} is {value!r}, expected {_wanted(hint)}")
+    if isinstance(value, bool) and hint is not bool:
+        raise ValueError(f"{where} is {value!r}, expected {_wanted(hint)}")
+    if isinstance(value, dict) and len(arguments) == 2:
+        return {k: _convert(v, arguments[1], f"{where}.{k}") for k, v in value.items()}
+    if isinstance(value, list) and arguments:
+        return [_convert(v, arguments[0], f"{where}[{i}]") for i, v in enumerate(value)]
+    return value
+
+
+def _wanted(hint: Any) -> str:
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    if hint in words:
+        return words[hint]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_wanted(a) for a in arguments if a is not type(None)))
+    if is_dataclass(hint):
+        return "a table"
+    if origin is Literal:
+        return " or ".join(map(str, arguments))
+    if (origin or hint) in (dict, Mapping):
+        return "a table"
+    if (origin or hint) in (list, tuple, Sequence):
+        many = {int: " of whole numbers", float: " of numbers", str: " of texts"}
+        return f"a list{many.get(arguments[0] if arguments else None, '')}"
+    return str(hint)
