@@ -146,13 +146,12 @@ def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
     Each file is opened, so that a wrong one is told before hours of training.
 
     Args:
-        assignments: "NAME=FILE" each, of a registered name or "module:object"; of two for one
-            network the last holds.
+        assignments: "NAME=FILE" each, of a registered name or "module:object".
         device: Where the networks will be.
 
     Raises:
-        ValueError: One is not of that form, the object is no card of weights, or the file holds
-            something else.
+        ValueError: One is not of that form, two are of one network, the object is no card of
+            weights, or the file holds something else.
         LookupError: There is no such extractor.
         FileNotFoundError: There is no such file.
         ImportError: An extra is not installed.
@@ -165,6 +164,9 @@ def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
         weights = registry.find("extractors", name)
         if not isinstance(weights, Weights):
             raise ValueError(f"{name} is no extractor: expected an object of class Weights")
+        if weights.name in found:
+            raise ValueError(f"--weights names {found[weights.name]} and {file} for "
+                             f"{weights.title}, expected one file")  # fmt: skip
         path = Path(file).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {file} of {weights.title}'s weights")

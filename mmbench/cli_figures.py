@@ -145,6 +145,8 @@ def plane(
             raise LookupError(f"no record of {found.dataset} has a usual metric of {name}; give "
                               f"--{name} one of {', '.join(found.metrics())}")  # fmt: skip
     assert up is not None and across is not None  # for the type checker
+    if up == across:
+        raise ValueError(f"--coherence and --quality are both {up!r}, expected two metrics")
     drawn = draw(found, up, across, selection.targets(found, [across], each), log)
     _show(drawn, out, left_out + found.remarks)
 

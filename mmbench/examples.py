@@ -6,9 +6,7 @@ trajectories are drawn as pictures too, which cannot be read back: their values 
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +16,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from scipy.io import wavfile
 from torch import Tensor
 
@@ -26,6 +24,7 @@ from mmbench.atomic import replacing, write_text
 from mmbench.core import Modality
 from mmbench.datasets.captions import SPECIALS, Vocabulary, tokenise
 from mmbench.pictures import draw, sentence
+from mmbench.pixels import opened
 from mmbench.reasons import first_line
 from mmbench.registry import nearest
 
@@ -201,23 +200,7 @@ def _picture(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.uin
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise ValueError(f"{path} is a picture, expected an array of shape {shape}")
     channels, height, width = shape
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            opened = Image.open(io.BytesIO(path.read_bytes()), formats=("PNG", "JPEG"))
-            opened.load()
-            image = ImageOps.exif_transpose(opened)
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} cannot be read as a PNG or JPEG") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning) as error:
-        raise ValueError(f"{path} cannot be read as a PNG or JPEG ({first_line(error)})") from None
-    if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"):
-        raise ValueError(f"{path} has pixels of mode {image.mode}, expected 8 bits a channel")
-    if "A" in image.mode or "transparency" in image.info:
-        image = image.convert("RGBA")
-        if image.getchannel("A").getextrema() != (255, 255):
-            raise ValueError(f"{path} has transparent pixels, expected a ground of some colour")
-    image = image.convert("RGB" if channels == 3 else "L")
+    image = opened(path, ("PNG", "JPEG")).convert("RGB" if channels == 3 else "L")
     if image.size != (width, height):
         if not resize:
             raise ValueError(f"{path} has {image.width} x {image.height} pixels, expected {width} "

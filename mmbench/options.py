@@ -27,8 +27,8 @@ data = click.option(
     type=click.Path(path_type=Path),
     envvar="MMBENCH_DATA",
     metavar="DIR",
-    help="Where the data set's files lie.  [env: MMBENCH_DATA; default: where 'mmbench data "
-    "download' puts them]",
+    help="Where the data set's files lie; a TOML file tells it itself.  [env: MMBENCH_DATA; "
+    "default: where 'mmbench data download' puts them]",
 )
 dataset_of_records = click.option(
     "--dataset",

@@ -38,8 +38,11 @@ from mmbench.registry import find
 from mmbench.seeds import derive
 from mmbench.stale import done, keep_measured, not_computed
 from mmbench.store import Record, read, write
-from mmbench.train import Trainer, load_weights, save_weights
+from mmbench.train import Trainer
+from mmbench.weights import load_weights, save_weights
 
+WEIGHTS = "weights.safetensors"
+"""The file of trained weights, in the folder of a run."""
 SHARED = "shared"
 """The folder, beside those of the models, of training stages that several runs have in common."""
 
@@ -110,7 +113,7 @@ class Run:
     @property
     def weights_path(self) -> Path:
         """Where the trained weights lie."""
-        return self.folder / "weights.safetensors"
+        return self.folder / WEIGHTS
 
     def build(self) -> Model:
         """The untrained model, on the device.

@@ -27,7 +27,7 @@ from mmbench.provenance import commit, in_words, versions
 from mmbench.references import references
 from mmbench.registry import names
 from mmbench.samples import Samples
-from mmbench.stale import done, not_computed
+from mmbench.stale import done, keep_measured, not_computed
 from mmbench.store import Record, read, write
 
 
@@ -129,6 +129,8 @@ class Submission:
                                       "--seed or --name, or --replace them")  # fmt: skip
             done(known, path, self.weights, "--replace", self.progress)
             return known
+        if path.exists():
+            keep_measured(read(path), path, self.weights)
         context = Context(self.device, self.cache, self.progress, self.weights)
         kept = path.with_suffix("") / self.content[:16]
         if replace:

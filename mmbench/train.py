@@ -13,21 +13,22 @@ import pickle
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mmbench.atomic import replacing
+from mmbench.compilation import compiled
 from mmbench.precision import Precision, autocast, computed
 from mmbench.progress import Bar, Progress
 from mmbench.protocol import digest
 from mmbench.reasons import first_line
 from mmbench.seeds import derive, stream
+from mmbench.weights import load_weights, save_weights
 
 Loss = Callable[[Tensor, torch.Generator], Tensor]
 """(rows (B,) of the training examples, source of noise) -> scalar to minimise."""
@@ -47,6 +48,8 @@ class Optimisation:
         clip: Largest norm of the gradient; longer ones are scaled down to it.
         ema: Decay of the moving average of the parameters that the stage ends with; 0 is off.
         precision: What networks compute the loss in (see `mmbench.precision`).
+        compile: Whether the network is compiled (see `mmbench.compilation`), which pays where
+            training takes minutes.
     """
 
     epochs: int
@@ -58,6 +61,7 @@ class Optimisation:
     clip: float = math.inf
     ema: float = 0.0
     precision: Precision = "float32"
+    compile: bool = field(default=False, repr=False)  # like a machine's rounding: no other stage
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 0), ("batch_size", 1), ("warmup", 0), ("weight_decay", 0)):
@@ -140,13 +144,14 @@ class Trainer:
         path = self.folder / f"{_slug(stage)}.safetensors"
         identity = self._identity(stage, module, examples, with_)
         if self.shared is not None and content is not None and not path.exists():
-            how = computed(with_.precision, self.device)
-            key = digest([identity, content, repr(module), _bits(module), self.device.type, how])
+            how = [computed(with_.precision, self.device), *["compiled"][: with_.compile]]
+            key = digest([identity, content, repr(module), _bits(module), self.device.type, *how])
             path = self.shared / f"{_slug(stage)}-{key}.safetensors"
         if path.exists():
             self.seconds[stage] = _load(path, module, identity)
         else:
-            self._run(stage, module, loss, examples, with_, path, identity)
+            with compiled(module) if with_.compile else nullcontext():
+                self._run(stage, module, loss, examples, with_, path, identity)
         module.eval()
 
     def order(self, stage: str, epoch: int, examples: int) -> Tensor:
@@ -251,31 +256,6 @@ def _bits(module: nn.Module) -> str:
         bits.update(name.encode())
         bits.update(x.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return bits.hexdigest()
-
-
-def save_weights(path: Path, module: nn.Module, **metadata: str) -> None:
-    """Writes a module's parameters and buffers as safetensors."""
-    state = {k: x.detach().cpu().clone().contiguous() for k, x in module.state_dict().items()}
-    with replacing(path) as part:
-        save_file(state, part, metadata)
-
-
-def load_weights(path: Path, module: nn.Module) -> dict[str, str]:
-    """Reads what `save_weights` wrote into a module; returns the metadata.
-
-    Raises:
-        ValueError: The file is damaged, or belongs to another network.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}
-            metadata = dict(file.metadata() or {})
-        module.load_state_dict(state)
-    except (SafetensorError, RuntimeError) as error:
-        why = first_line(error).rstrip(":.")
-        raise ValueError(f"{path} does not hold the weights of this network ({why}); delete it "
-                         "to train again") from None  # fmt: skip
-    return metadata
 
 
 def _load(path: Path, module: nn.Module, identity: str) -> float:

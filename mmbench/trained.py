@@ -9,12 +9,12 @@ import torch
 from mmbench.core import Dataset
 from mmbench.progress import Progress
 from mmbench.registry import nearest
-from mmbench.run import Run, folder_name
+from mmbench.run import WEIGHTS, Run, folder_name
 from mmbench.store import Record, read
 
 
 def find(path: Path) -> tuple[Path, Record]:
-    """The record that a path means.
+    """The record of a trained model that a path means.
 
     Args:
         path: A record, the folder of its weights `results/<dataset>/<model>/<seed>-<key>`, or a
@@ -24,9 +24,26 @@ def find(path: Path) -> tuple[Path, Record]:
         Its file and the record.
 
     Raises:
-        FileNotFoundError: There is no such file or folder, or no record of it.
-        ValueError: The record is damaged, or several records fit.
+        FileNotFoundError: There is no such file or folder, no record of it, or no weights.
+        ValueError: The record is damaged or of samples, or several records fit.
     """
+    file, record = _record(path)
+    if not all(isinstance(record.protocol.get(k), dict)
+               for k in ("modalities", "model", "evaluation")):  # fmt: skip
+        raise ValueError(f"{file} is of no model that was trained here, expected one that "
+                         "'mmbench run' wrote")  # fmt: skip
+    home = folder_name(record.seed, record.protocol, record.data)
+    _expect_weights(file, file.resolve().parent / home / WEIGHTS)
+    return file, record
+
+
+def _expect_weights(path: Path, weights: Path) -> None:
+    if not weights.is_file():
+        raise FileNotFoundError(f"{path} has no weights beside it, expected {weights}: the same "
+                                "'mmbench run' trains it again")  # fmt: skip
+
+
+def _record(path: Path) -> tuple[Path, Record]:
     if path.is_file():
         return path, read(path)
     if not path.is_dir():
@@ -57,30 +74,24 @@ def reload(
 
     Args:
         path: The record's file, where the run wrote it.
-        record: What it holds.
+        record: What it holds, as `find` returns it.
         dataset: What it was trained on.
         device: Where to compute.
         cache: For classifiers and features of real data.
         progress: Where to report.
 
     Raises:
-        FileNotFoundError: The weights are gone.
-        ValueError: The record is of samples, or of other data.
+        ValueError: The record is of other data, or of other code.
     """
     if record.data != dataset.fingerprint():
         raise ValueError(f"{path} was trained on other examples of {record.dataset}: sha256 "
                          f"{record.data[:8]}, here {dataset.fingerprint()[:8]}")  # fmt: skip
     settings = record.protocol
-    if not all(isinstance(settings.get(k), dict) for k in ("modalities", "model", "evaluation")):
-        raise ValueError(f"{path} is of no model that was trained here, expected one that "
-                         "'mmbench run' wrote")  # fmt: skip
     whole = {**settings, "models": {record.model: settings["model"]}}
     out = path.resolve().parents[2]
     run = Run(record.model, dataset, record.seed, whole, out, device, cache, progress, {})
     if settings.get("code", {}) != run.settings.get("code", {}):
         raise ValueError(f"the code of {record.model} or its networks is not what {path} was "
                          "trained with: the same 'mmbench run' trains it anew")  # fmt: skip
-    if not run.weights_path.is_file():
-        raise FileNotFoundError(f"the weights of {path} are gone, expected {run.weights_path}: "
-                                "the same 'mmbench run' trains it again")  # fmt: skip
+    _expect_weights(path, run.weights_path)
     return run

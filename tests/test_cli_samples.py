@@ -226,7 +226,7 @@ def test_a_run_that_cannot_be_drawn_from(finished, exported, toy, tmp_path, monk
     home.mkdir(parents=True)
     shutil.copy(finished, home)
     done = mmbench("generate", "--run", home, "--out", out)
-    assert "are gone, expected" in done.output
+    assert "has no weights beside it, expected" in done.output
     assert "the same 'mmbench run' trains it again" in done.output
     evaluated(exported, tmp_path / "theirs")
     done = mmbench("generate", "--run", next(tmp_path.glob("theirs/*/*/*.json")), "--out", out)

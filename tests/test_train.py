@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from mmbench.compilation import lacking
 from mmbench.progress import Progress
-from mmbench.train import Optimisation, Trainer, load_weights, save_weights
+from mmbench.train import Optimisation, Trainer
+from mmbench.weights import load_weights, save_weights
 
 N = 64
 X = torch.linspace(-1, 1, N)[:, None]
@@ -114,7 +116,8 @@ def test_killed_process_resumes(tmp_path):
         import sys, torch
         from pathlib import Path
         from torch import nn
-        from mmbench.progress import Progress
+        from mmbench.compilation import lacking
+from mmbench.progress import Progress
         from mmbench.train import Optimisation, Trainer
         torch.set_num_threads(1)
         torch.manual_seed(0)
@@ -247,3 +250,39 @@ def test_damaged_checkpoint_is_told(tmp_path, content):
 def test_settings_out_of_range(change, words):
     with pytest.raises(ValueError, match=words):
         replace(HOW, **change)
+
+
+class Net(nn.Module):
+    """A network whose forward is its own."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.last = nn.Linear(1, 16), nn.Linear(16, 1)
+
+    def forward(self, x):
+        return self.last(self.first(x).tanh())
+
+
+def test_what_cannot_be_compiled_is_told(tmp_path, monkeypatch):
+    class Bare(nn.Module):
+        pass
+
+    how = replace(HOW, compile=True)
+    with pytest.raises(ValueError, match="Bare has no forward of its own: only score networks"):
+        train(tmp_path, Bare(), how)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ValueError, match=r"needs the C\+\+ compiler no-such-compiler"):
+        train(tmp_path, Net(), how)
+
+
+@pytest.mark.skipif(bool(lacking()), reason=f"needs {' and '.join(lacking())}")
+def test_compiled_training_is_the_same_but_for_rounding(tmp_path):
+    plain, compiled, again = Net(), Net(), Net()
+    train(tmp_path / "plain", plain, HOW)
+    for name, module in (("compiled", compiled), ("again", again)):
+        train(tmp_path / name, module, replace(HOW, compile=True))
+        assert "forward" not in vars(module)
+    assert equal(state(compiled), state(again))
+    for name, x in plain.state_dict().items():
+        torch.testing.assert_close(compiled.state_dict()[name], x, rtol=1e-2, atol=1e-3)

@@ -18,10 +18,16 @@ from torch import Tensor
 
 from mmbench import examples
 from mmbench.datasets.captions import Vocabulary, tokenise
+from mmbench.pixels import opened
 from mmbench.registry import nearest
 
 PARTS = ("train", "test")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
+HALF = 128
+"""What is white in a mask, in pixels of 0 to 255."""
+
+_TINT = 32  # by which JPEG moves the channels of a grey pixel apart, at the most
 ENDINGS = (*PICTURES, ".npy", ".txt")
 LABELS = "labels.csv"
 LABEL = re.compile("[0-9]{1,9}")
@@ -90,10 +96,11 @@ class Files:
             return None
         rows = _labels(path)
         missing = [e for e in self.examples[part] if not LABEL.fullmatch(rows.get(e, ""))]
-        if missing:
-            near = nearest(missing[0], rows) if missing[0] not in rows else ""
-            raise ValueError(f"{path} gives example {missing[0]!r} no label 0, 1, 2, ...{near}")
         known = set(self.examples[part])
+        if missing:
+            others = [e for e in rows if e not in known and LABEL.fullmatch(rows[e])]
+            near = nearest(missing[0], others) if others and missing[0] not in rows else ""
+            raise ValueError(f"{path} gives example {missing[0]!r} no label 0, 1, 2, ...{near}")
         for e in rows:
             if e not in known and LABEL.fullmatch(rows[e]):  # the first line may be a heading
                 raise ValueError(f"{path} gives a label to {e!r}, which is no example"
@@ -126,7 +133,7 @@ class Files:
             if vocabulary is not None and path.suffix.lower() == ".txt":
                 row = vocabulary.tokens([tokenise(examples.read_text(path))], length)[0].numpy()
             elif kind in ("image", "mask") and path.suffix.lower() in PICTURES:
-                row = _picture(path, size, 1 if kind == "mask" else channels)
+                row = _picture(path, kind, size, channels)
             elif path.suffix.lower() == ".npy":
                 row = _array(path)
             else:
@@ -137,7 +144,10 @@ class Files:
             rows.append(row)
         x = np.stack(rows)
         if kind == "mask" and x.dtype == np.uint8:  # pictures of black and white, or of 0 and 1
-            x = x >= (128 if x.max() > 1 else 1)
+            if 1 < x.max() < HALF:
+                raise ValueError(f"the masks in {self.root / part / modality} have values up to "
+                                 f"{x.max()}, expected 0 and 255, or 0 and 1")  # fmt: skip
+            x = x >= (HALF if x.max() > 1 else 1)
         return torch.from_numpy(x)
 
 
@@ -197,14 +207,16 @@ def _labels(path: Path) -> dict[str, str]:
     return found
 
 
-def _picture(path: Path, size: list[int] | None, channels: int) -> NDArray[Any]:
-    """(channels, height, width) uint8."""
-    try:
-        with Image.open(path) as opened:
-            image = opened.convert("RGB" if channels == 3 else "L")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} cannot be read as a picture ({error})") from None
+def _picture(path: Path, kind: str, size: list[int] | None, channels: int) -> NDArray[Any]:
+    """(channels, height, width) uint8, of a mask (1, height, width)."""
+    image = opened(path, FORMATS)
+    if kind == "mask" and image.mode == "RGB":
+        colours = np.asarray(image).astype(int)
+        if np.ptp(colours, axis=2).max() > _TINT:
+            raise ValueError(f"{path} is in colours, expected a mask in black and white, one for "
+                             "each class")  # fmt: skip
+    image = image.convert("RGB" if kind == "image" and channels == 3 else "L")
     if size is not None:
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

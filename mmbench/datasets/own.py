@@ -258,5 +258,6 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
     if view.kind == "sound":
         return x.float()
     if not bool(((x == 0) | (x == top)).all()):
-        raise ValueError(f"{where} has values between 0 and {top}; a {view.kind} is 0 or 1")
+        rule = "a mask is" if view.kind == "mask" else "attributes are"
+        raise ValueError(f"{where} has values between 0 and {top}; {rule} 0 or 1")
     return x > 0

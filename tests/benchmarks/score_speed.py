@@ -2,7 +2,7 @@
 cached latents save.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/score_speed.py [--dataset mhd] [--batch 128]
-        [--width 1024] [--precision float32] [--device cpu] [--steps 20]
+        [--width 1024] [--precision float32] [--compile] [--device cpu] [--steps 20]
 
 First: floating-point operations a second of whole training steps (loss, gradients, Adam, moving
 average; counted as 6 for each weight of a linear layer and example) beside those of bare
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, help="by default the protocol's")
     parser.add_argument("--width", type=int, help="by default the protocol's")
     parser.add_argument("--precision", choices=["float32", "bfloat16"])
+    parser.add_argument("--compile", action="store_true", help="the score network")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--steps", type=int, default=20)
     chosen = parser.parse_args()
@@ -100,7 +101,8 @@ def main() -> None:
     settings = dict(table["model"], sampler={"name": "ancestral"})
     if chosen.width:
         settings["width"] = chosen.width
-    for key, value in (("batch_size", chosen.batch), ("precision", chosen.precision)):
+    for key, value in (("batch_size", chosen.batch), ("precision", chosen.precision),
+                       ("compile", chosen.compile)):  # fmt: skip
         if value:
             settings["score"] = settings["score"] | {key: value}
     parts = architectures(modalities, table["modalities"])
@@ -124,7 +126,7 @@ def main() -> None:
 
     def once(how: Optimisation) -> Optimisation:
         return Optimisation(1, how.batch_size, how.learning_rate, ema=how.ema,
-                            precision=how.precision)  # fmt: skip
+                            precision=how.precision, compile=how.compile)  # fmt: skip
 
     model.eval()
     latents = model._standardised_latents(split)

@@ -163,6 +163,22 @@ def test_masks_of_ones_or_of_white(tmp_path, white, ending):
     assert load(tmp_path / "m.toml").train.tensors["seg"].float().mean() == 0.5
 
 
+@pytest.mark.parametrize(("pixels", "words"), [
+    (np.full((4, 4), 18, np.uint8), "seg have values up to 18, expected 0 and 255, or 0 and 1"),
+    (np.eye(4, dtype=np.uint8)[..., None] * np.uint8([9, 0, 99]), "in colours, expected a mask"),
+    (np.full((4, 4), 40000, np.uint16), "mode I;16, expected 8 bits a channel"),
+    (np.full((4, 4, 4), 99, np.uint8), "transparent pixels, expected a ground of some colour"),
+])  # fmt: skip
+def test_pictures_that_are_no_masks(tmp_path, pixels, words):
+    for part in ("train", "test"):
+        home = tmp_path / "data" / part / "seg"
+        home.mkdir(parents=True)
+        Image.fromarray(pixels).save(home / "0.png")
+    (tmp_path / "m.toml").write_text('files = "data"\n[modalities.seg]\nkind = "mask"\n')
+    with pytest.raises(ValueError, match=words):
+        load(tmp_path / "m.toml")
+
+
 @pytest.mark.parametrize(("name", "words"), [
     ("..", "cannot name a data set"), ("a/b", "cannot name a data set"), ("a:b", "cannot name"),
     ("mhd-mini", "the name of a registered data set: give another"),

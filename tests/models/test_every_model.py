@@ -12,7 +12,7 @@ from mmbench.protocol import load, override
 from mmbench.registry import find, names
 from mmbench.run import Run
 from mmbench.seeds import stream
-from mmbench.train import load_weights, save_weights
+from mmbench.weights import load_weights, save_weights
 
 EPOCH = "models.{}.training.epochs=1"
 DIFFUSION = ["models.{}.width=32", "models.{}.groups=4", "models.{}.time_embedding=16",
