@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mmbench.leaderboard.text import plain
+from mmbench.protocol import METRIC_CODE
 from mmbench.registry import nearest
 from mmbench.store import Record
 
 UNSET = "not set"
 """Shown for a value that a protocol leaves at its default."""
 
-METRICS = "evaluation.metrics"
+METRICS = ("evaluation.metrics", METRIC_CODE)
 """Which metrics are computed changes none of them."""
 
 
@@ -32,7 +33,7 @@ def differences(records: Iterable[Record]) -> dict[str, list[str]]:
     protocols = [values(r.protocol) for r in records]
     paths = dict.fromkeys(path for p in protocols for path in p)
     found = {path: list(dict.fromkeys(in_words(p.get(path, UNSET)) for p in protocols))
-             for path in paths if not below(path, METRICS)}  # fmt: skip
+             for path in paths if not any(below(path, m) for m in METRICS)}  # fmt: skip
     return {path: of for path, of in found.items() if len(of) > 1}
 
 

@@ -19,7 +19,7 @@ from mmbench.core import JOINT, NOTHING, Score
 from mmbench.leaderboard.possible import POSSIBLE, impossible, networks
 from mmbench.leaderboard.strict import Faults, mismatches, read, short, shown
 from mmbench.naming import well_formed
-from mmbench.protocol import digest
+from mmbench.protocol import CODE, METRIC_CODE, digest
 from mmbench.registry import names
 from mmbench.store import ADDED, SCHEMA, SCORES, Record
 
@@ -146,17 +146,16 @@ def _protocol(found: Mapping[str, Any]) -> Iterator[str]:
         yield (f"the protocol has a modality {JOINT!r}, which stands for all of them: expected "
                "another name")  # fmt: skip
     wanted = {"modalities", "evaluation"} | ({"model"} if found.get("samples") is None else set())
-    if set(protocol) - {"code", "evaluation_code"} != wanted:
+    if set(protocol) - {CODE, METRIC_CODE} != wanted:
         yield (f"the protocol has the tables {', '.join(map(short, sorted(protocol))) or 'none'}, "
                f"expected {', '.join(sorted(wanted))}")  # fmt: skip
     for name in sorted(wanted & set(protocol)):
         if not isinstance(protocol[name], dict):
             yield f"protocol.{name} is {short(protocol[name])}, expected an object"
-    for name in ("code", "evaluation_code"):
-        of = protocol.get(name, {"module": "0" * 64})
-        if not (isinstance(of, dict) and of and all(
-            isinstance(v, str) and re.fullmatch("[0-9a-f]{64}", v) for v in of.values()
-        )):  # fmt: skip
+    for name in (n for n in (CODE, METRIC_CODE) if n in protocol):
+        of = protocol[name]
+        hashes = list(of.values()) if isinstance(of, dict) else []
+        if not hashes or not all(isinstance(v, str) and _SHA256.fullmatch(v) for v in hashes):
             yield f"protocol.{name} is {short(of)}, expected a sha256 for each module"
     if isinstance(protocol.get("evaluation"), dict):
         try:

@@ -38,7 +38,7 @@ def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *
     try:
         return build(*first, **arguments)
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+        raise ValueError(f"{where}: {error}") from error
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,33 +14,34 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from mmbench.progress import Progress
+
 
 def lacking() -> list[str]:
     """What `torch.compile` needs and this machine does not have."""
-    compiler = os.environ.get("CXX", "g++")
+    usual = "clang++" if sys.platform == "darwin" else "g++"
+    compiler = shlex.split(os.environ.get("CXX") or usual)[0]
     found = [] if shutil.which(compiler) else [f"the C++ compiler {compiler}"]
     header = Path(sysconfig.get_paths()["include"], "Python.h")
     return found if header.is_file() else [*found, f"Python's header {header}"]
 
 
 @contextmanager
-def compiled(module: nn.Module) -> Iterator[None]:
-    """Within it a network's `forward` is what `torch.compile` makes of it.
+def compiled(module: nn.Module, progress: Progress) -> Iterator[None]:
+    """Within it a network's `forward` is what `torch.compile` makes of it, where that can be.
 
     That fuses what lies between the matrix products, normalisations and activations, and rounds
-    otherwise. It takes a compiler, and some ten seconds at the first step.
-
-    Raises:
-        ValueError: There is no compiler, or the module's `forward` is not its own.
+    otherwise. It takes some ten seconds at the first step. What cannot be compiled is told.
     """
-    if type(module).forward is nn.Module.forward:
-        raise ValueError(f"compile is true, but {type(module).__name__} has no forward of its "
-                         "own: only score networks are compiled")  # fmt: skip
-    if missing := lacking():
-        raise ValueError(f"compile needs {' and '.join(missing)}: install what is absent, or "
-                         "leave compile out")  # fmt: skip
+    own = type(module).forward is not nn.Module.forward
+    missing = lacking() if own else [f"a forward of {type(module).__name__}'s own"]
+    if missing:
+        progress.say(f"not compiled, for want of {' and '.join(missing)}")
+        yield
+        return
     module.forward = torch.compile(module.forward, dynamic=False)  # type: ignore[method-assign]
     try:
         yield
     finally:
         del module.forward
+        torch.compiler.reset()  # it keeps at most eight of a function, and then compiles no more

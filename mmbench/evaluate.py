@@ -137,9 +137,10 @@ def _called(
             if not isinstance(s, Score) or s.metric != metric.name:
                 raise ValueError(f"the metric {name} yields {s!r}, expected a mmbench.core.Score "
                                  f"of {metric.name!r}")  # fmt: skip
-            if s.value is not None and not math.isfinite(s.value):
+            number = isinstance(s.value, int | float) and math.isfinite(s.value)
+            if not (number or (s.value is None and s.reason)):
                 given = ", ".join(s.given) or NOTHING
-                raise ValueError(f"{name} of {s.target} given {given} is {s.value}, expected a "
+                raise ValueError(f"{name} of {s.target} given {given} is {s.value!r}, expected a "
                                  "number, or None and a reason")  # fmt: skip
             yield replace(s, metric=name)
 

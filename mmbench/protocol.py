@@ -28,6 +28,8 @@ from mmbench.registry import find, located, names, nearest
 Table = dict[str, Any]
 
 TABLES = ("modalities", "models", "evaluation")
+CODE, METRIC_CODE = "code", "evaluation_code"
+"""What a run's part of a protocol has besides, where it names a user's own code (`with_code`)."""
 DEFAULT = "default.toml"
 
 
@@ -188,22 +190,27 @@ def resolve(protocol: Table, model: str) -> Table:
             "evaluation": evaluation}  # fmt: skip
 
 
-def with_code(settings: Table, model: str = "") -> Table:
+def with_code(settings: Table, model: str = "", modalities: Iterable[Table] = ()) -> Table:
     """A part of a protocol, and the code that it names outside of mmbench, where there is any.
 
-    "code" is of the model and the networks, "evaluation_code" of the metrics (`provenance.code`).
-    Only what is named "module:object" counts: what is registered belongs to a package, which has
+    `CODE` is of the model and the networks, `METRIC_CODE` of the metrics (`provenance.code`). Only
+    what is named "module:object" counts: what is registered belongs to a package, which has
     versions.
+
+    Args:
+        settings: The part.
+        model: Which is trained.
+        modalities: The tables of its modalities, each with a network "module:object".
 
     Raises:
         LookupError: There is no such module or object.
     """
-    tables = [t for t in settings["modalities"].values() if isinstance(t, dict)]
-    networks = [t["network"] for t in tables if isinstance(t.get("network"), str)]
+    named = (t.get("network") for t in modalities if isinstance(t, dict))
+    networks = [n for n in named if isinstance(n, str)]
     models = [model] if located("models", model) else []
     metrics = settings["evaluation"].get("metrics")
     judges = [m for m in metrics if located("metrics", m)] if isinstance(metrics, dict) else []
-    found = {"code": code(models + networks), "evaluation_code": code(judges)}
+    found = {CODE: code([*models, *networks]), METRIC_CODE: code(judges)}
     return settings | {name: of for name, of in found.items() if of}
 
 

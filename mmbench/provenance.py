@@ -7,21 +7,25 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
-from mmbench.registry import locate
+from mmbench.registry import locate, names
 
 
-def versions() -> dict[str, str]:
-    """Of what the numbers depend on."""
-    return {"python": platform.python_version(), "mmbench": version("mmbench"),
-            "torch": torch.__version__}  # fmt: skip
+def versions(metrics: Iterable[str], model: str = "") -> dict[str, str]:
+    """Of what the numbers depend on, the packages that register a model and metrics included."""
+    found = {"python": platform.python_version(), "mmbench": version("mmbench"),
+             "torch": torch.__version__}  # fmt: skip
+    entries = [names("models").get(model), *map(names("metrics").get, metrics)]
+    return found | {e.dist.name: e.dist.version for e in entries if e and e.dist}
 
 
-def code(names: Iterable[str]) -> dict[str, str]:
+def code(objects: Iterable[str]) -> dict[str, str]:
     """Module or package -> sha256 of its sources, of "module:object"; mmbench's is left out.
 
     Of a package it is that of all its files; what a module imports from elsewhere is not in it.
@@ -30,19 +34,24 @@ def code(names: Iterable[str]) -> dict[str, str]:
         LookupError: There is no such module or object.
     """
     found = {}
-    for module, _, attribute in (n.partition(":") for n in names):
+    for module, _, attribute in (o.partition(":") for o in objects):
         name = module.partition(".")[0]
-        if name == "mmbench":
-            continue
-        locate(module, attribute)
-        file = Path(sys.modules[name].__file__ or sys.modules[module].__file__ or "")
-        files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
-        whole = hashlib.sha256()
-        for path in files:
-            if path.is_file():
-                whole.update(f"{path.relative_to(file.parent)};".encode() + path.read_bytes())
-        found[name] = whole.hexdigest()
+        if name != "mmbench":
+            locate(module, attribute)
+            found[name] = _sources(sys.modules[name])
     return found
+
+
+@cache
+def _sources(module: ModuleType) -> str:
+    """As they were imported, or nearly: read once in a process, whatever is edited meanwhile."""
+    whole = hashlib.sha256()
+    file = getattr(module, "__file__", None)
+    for root in getattr(module, "__path__", [Path(file).parent] if file else []):
+        pattern = "**/*.py" if hasattr(module, "__path__") else Path(str(file)).name
+        for path in sorted(Path(root).glob(pattern)):
+            whole.update(f"{path.relative_to(root)};".encode() + path.read_bytes())
+    return whole.hexdigest()
 
 
 def in_words(device: torch.device) -> str:

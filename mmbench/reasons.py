@@ -17,10 +17,13 @@ def in_own_code(error: BaseException) -> str:
 
     Own code is what is neither mmbench's nor installed.
     """
+    if error.__cause__ is not None and (place := in_own_code(error.__cause__)):
+        return place
     installed = {Path(p).resolve() for p in (sys.prefix, sys.base_prefix)}
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         file = Path(frame.f_code.co_filename)
         ours = frame.f_globals.get("__name__", "").partition(".")[0] == "mmbench"
-        if not ours and file.is_file() and not installed & set(file.resolve().parents):
+        packages = {"site-packages", "dist-packages"} & set(file.parts)
+        if file.is_file() and not (ours or packages or installed & set(file.resolve().parents)):
             return f"{file}, line {line}"
     return ""

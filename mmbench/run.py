@@ -31,7 +31,7 @@ from mmbench.evaluate import SHOWN, Evaluation, Kept, evaluate, generate
 from mmbench.part import forget
 from mmbench.pictures import sample_grid
 from mmbench.progress import Progress
-from mmbench.protocol import Table, digest, resolve, with_code
+from mmbench.protocol import CODE, METRIC_CODE, Table, digest, resolve, with_code
 from mmbench.provenance import commit, in_words, versions
 from mmbench.references import references
 from mmbench.registry import find
@@ -76,11 +76,11 @@ class Run:
     @cached_property
     def settings(self) -> Table:
         """The part of the protocol that this run uses, with which weights and whose code."""
-        from mmbench.models.architecture import identified
+        from mmbench.models.architecture import fitting, identified
 
         settings = resolve(self.protocol, self.model)
-        settings["modalities"] = identified(settings["modalities"])
-        return with_code(settings, self.model)
+        tables = settings["modalities"] = identified(settings["modalities"])
+        return with_code(settings, self.model, fitting(self.dataset.modalities, tables).values())
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -233,6 +233,8 @@ class Run:
             seconds: dict[str, float] = json.loads(load_weights(path, model)["seconds"])
         else:
             shared = self.out / self.dataset.name / SHARED
+            if CODE in self.settings:  # what a stage's key does not tell
+                shared /= digest(self.settings[CODE])[:8]
             trainer = Trainer(self.folder, self.seed, self.device, self.progress, shared=shared)
             model.fit(self.dataset.train.to(self.device), trainer)
             seconds = trainer.seconds
@@ -254,7 +256,7 @@ class Run:
             protocol=self.settings,
             protocol_hash=digest(self.settings),
             data=self.dataset.fingerprint(),
-            versions=versions(),
+            versions=versions(self.evaluation.metrics, self.model),
             commit=commit(),
             device=in_words(self.device),
             parameters=sum(p.numel() for p in model.parameters()),
@@ -267,5 +269,5 @@ class Run:
 
 def folder_name(seed: int, settings: Table, data: str) -> str:
     """The folder of weights and checkpoints: of a seed, a protocol's part, a fingerprint."""
-    trained = {k: v for k, v in settings.items() if k not in ("evaluation", "evaluation_code")}
+    trained = {k: v for k, v in settings.items() if k not in ("evaluation", METRIC_CODE)}
     return f"{seed}-{digest([trained, data])[:8]}"

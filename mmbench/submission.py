@@ -153,7 +153,7 @@ class Submission:
             protocol=self.settings,
             protocol_hash=digest(self.settings),
             data=self.dataset.fingerprint(),
-            versions=versions(),
+            versions=versions(self.evaluation.metrics),
             commit=commit(),
             device=in_words(self.device),
             parameters=0,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import pickle
 import re
 import time
 from collections.abc import Callable
@@ -23,10 +22,10 @@ from torch import Tensor, nn
 
 from mmbench.atomic import replacing
 from mmbench.compilation import compiled
+from mmbench.datasets import tensors
 from mmbench.precision import Precision, autocast, computed
 from mmbench.progress import Bar, Progress
 from mmbench.protocol import digest
-from mmbench.reasons import first_line
 from mmbench.seeds import derive, stream
 from mmbench.weights import load_weights, save_weights
 
@@ -48,8 +47,8 @@ class Optimisation:
         clip: Largest norm of the gradient; longer ones are scaled down to it.
         ema: Decay of the moving average of the parameters that the stage ends with; 0 is off.
         precision: What networks compute the loss in (see `mmbench.precision`).
-        compile: Whether the network is compiled (see `mmbench.compilation`), which pays where
-            training takes minutes.
+        compile: Whether the network is compiled (see `mmbench.compilation`), where the machine
+            can; it pays where training takes minutes.
     """
 
     epochs: int
@@ -150,7 +149,7 @@ class Trainer:
         if path.exists():
             self.seconds[stage] = _load(path, module, identity)
         else:
-            with compiled(module) if with_.compile else nullcontext():
+            with compiled(module, self.progress) if with_.compile else nullcontext():
                 self._run(stage, module, loss, examples, with_, path, identity)
         module.eval()
 
@@ -273,10 +272,10 @@ def _resume(
     identity: str,
 ) -> tuple[int, float]:
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} is not a readable checkpoint ({first_line(error)}); delete it "
-                         "to train that stage again") from None  # fmt: skip
+        state: dict[str, Any] = tensors.read(path)
+    except ValueError:
+        raise ValueError(f"{path} is not a readable checkpoint; delete it to train that stage "
+                         "again") from None  # fmt: skip
     if state["identity"] != identity:
         raise ValueError(f"{path} was written with other settings; delete it to train again")
     module.load_state_dict(state["module"])

@@ -8,6 +8,7 @@ import torch
 
 from mmbench.core import Dataset
 from mmbench.progress import Progress
+from mmbench.protocol import CODE
 from mmbench.registry import nearest
 from mmbench.run import WEIGHTS, Run, folder_name
 from mmbench.store import Record, read
@@ -90,8 +91,8 @@ def reload(
     whole = {**settings, "models": {record.model: settings["model"]}}
     out = path.resolve().parents[2]
     run = Run(record.model, dataset, record.seed, whole, out, device, cache, progress, {})
-    if settings.get("code", {}) != run.settings.get("code", {}):
-        raise ValueError(f"the code of {record.model} or its networks is not what {path} was "
-                         "trained with: the same 'mmbench run' trains it anew")  # fmt: skip
+    if settings.get(CODE, {}) != run.settings.get(CODE, {}):
+        raise ValueError(f"{path} is of other code of {record.model} or its networks, or does not "
+                         "tell of which: the same 'mmbench run' trains it anew")  # fmt: skip
     _expect_weights(path, run.weights_path)
     return run

@@ -177,13 +177,24 @@ def architectures(
         LookupError: A modality has no table, or a network does not exist.
         ValueError: A table has an unknown key or a value of the wrong type.
     """
+    fit = fitting(modalities, tables)
+    return {m.name: construct(architecture, fit[m.name], f"modalities.{m.name}", m)
+            for m in modalities}  # fmt: skip
+
+
+def fitting(modalities: Sequence[Modality], tables: Table) -> Table:
+    """Modality -> the first of the protocol's tables `modalities` that fits it.
+
+    Raises:
+        LookupError: A modality has no table.
+    """
     found = {}
     for m in modalities:
         fits = (t for key, t in tables.items() if fnmatchcase(m.name, key) or key == f"<{m.kind}>")
         table = next(fits, None)
         if table is None:
             raise LookupError(f"the protocol has no table modalities.{m.name}")
-        found[m.name] = construct(architecture, table, f"modalities.{m.name}", m)
+        found[m.name] = table
     return found
 
 

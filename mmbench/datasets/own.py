@@ -39,7 +39,7 @@ from mmbench.protocol import read_toml
 from mmbench.reasons import first_line
 from mmbench.registry import names, nearest
 
-READER = "own 1"
+READER = "own 2"
 PARTS = ("train", "test")
 
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
+from mmbench.pixels import DEPTH
+
 _START = b"\x89PNG\r\n\x1a\n"
-_DEPTH = 24  # where the head tells the bits of a channel; Pillow halves 16 in silence
 
 
 def decode_rgb(path: Path, pixels: int) -> NDArray[np.uint8]:
@@ -42,7 +43,7 @@ def decode_rgb(path: Path, pixels: int) -> NDArray[np.uint8]:
     if image.size != (pixels, pixels):
         width, height = image.size
         raise ValueError(f"{path} has {width} x {height} pixels, expected {pixels} x {pixels}")
-    return np.asarray(_rgb(image, path, depth=data[_DEPTH]))
+    return np.asarray(_rgb(image, path, depth=data[DEPTH]))
 
 
 def _rgb(image: Image.Image, path: Path, depth: int) -> Image.Image:

@@ -166,7 +166,7 @@ def test_masks_of_ones_or_of_white(tmp_path, white, ending):
 @pytest.mark.parametrize(("pixels", "words"), [
     (np.full((4, 4), 18, np.uint8), "seg have values up to 18, expected 0 and 255, or 0 and 1"),
     (np.eye(4, dtype=np.uint8)[..., None] * np.uint8([9, 0, 99]), "in colours, expected a mask"),
-    (np.full((4, 4), 40000, np.uint16), "mode I;16, expected 8 bits a channel"),
+    (np.full((4, 4), 40000, np.uint16), "has channels of 16 bits, expected 8"),
     (np.full((4, 4, 4), 99, np.uint8), "transparent pixels, expected a ground of some colour"),
 ])  # fmt: skip
 def test_pictures_that_are_no_masks(tmp_path, pixels, words):
@@ -227,7 +227,7 @@ def test_missing_training_files_are_incomplete_examples(folder):
     (lambda d: (d / "birds.toml").write_text(FOLDER.replace("data", "date")), "does not exist"),
     (lambda d: (d / "birds.toml").write_text(FOLDER.replace("song", "sing")), "sing does not exi"),
     (lambda d: (d / "data/test/labels.csv").write_text("x,1\n"), "gives example 'y' no label"),
-    (lambda d: (d / "data/test/photo/y.png").write_bytes(b"png"), "y.png cannot be read as a pic"),
+    (lambda d: (d / "data/test/photo/y.png").write_bytes(b"png"), "y.png cannot be read as a PNG"),
     (lambda d: (d / "data/test/photo/y.gif").write_bytes(b"gif"), "y.gif has an unknown ending"),
     (lambda d: (d / "data/test/photo/y.jpg").write_bytes(b"gif"), "y.png are one example"),
     (lambda d: np.save(d / "data/test/song/y.npy", np.ones((2, 4, 3))), "y.npy has shape"),
