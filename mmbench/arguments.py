@@ -94,5 +94,5 @@ def _wanted(hint: Any) -> str:
         return "a table"
     if (origin or hint) in (list, tuple, Sequence):
         many = {int: " of whole numbers", float: " of numbers", str: " of texts"}
-        return f"a list{many.get(arguments[0] if arguments else None, '')}"
+        return f"a list{many.get(arguments[0], '') if arguments else ''}"
     return str(hint)

@@ -39,7 +39,7 @@ def compiled(module: nn.Module, progress: Progress) -> Iterator[None]:
         progress.say(f"not compiled, for want of {' and '.join(missing)}")
         yield
         return
-    module.forward = torch.compile(module.forward, dynamic=False)  # type: ignore[method-assign]
+    module.forward = torch.compile(module.forward, dynamic=False)
     try:
         yield
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -15,7 +14,7 @@ DEPTH = 24
 """Where the head of a PNG tells the bits of a channel: Pillow halves 16 in silence."""
 
 
-def opened(path: Path, formats: Sequence[str]) -> Image.Image:
+def opened(path: Path, formats: tuple[str, ...]) -> Image.Image:
     """A picture, upright, in the mode RGB or L.
 
     Args:

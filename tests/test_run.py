@@ -148,6 +148,25 @@ def test_another_sampler_does_not_train_again(quick, tmp_path):
     assert {json.loads(r.read_text())["evaluations"] for r in records} == {2, 1000}
 
 
+def test_an_edited_network_shares_no_stage_with_the_old(quick, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    own = ["--set", "modalities.image.network=lately_made:image",
+           "--set", "evaluation.metrics={coherence=[0]}"]  # fmt: skip
+    text = "from mmbench.models.networks.mhd_mini import image\n"
+    try:
+        for more in ("", "# as sharp as before\n"):
+            (tmp_path / "lately_made.py").write_text(text + more)
+            sys.modules.pop("lately_made", None)
+            done = quick(*own)
+            assert done.exit_code == 0, done.output
+    finally:
+        sys.modules.pop("lately_made", None)
+    shared = tmp_path / "results/mhd-mini/shared"
+    assert len(list(shared.glob("*/autoencoder-image-*.safetensors"))) == 2
+    assert not list(shared.glob("*.safetensors"))
+
+
 def test_rescoring_gives_the_same_record(quick, tmp_path):
     quick()
     (path,) = (tmp_path / "results").rglob("*.json")
