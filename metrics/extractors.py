@@ -26,6 +26,7 @@ from mmbench.datasets import tensors
 from mmbench.datasets.transfer import Unfetched
 from mmbench.datasets.transfer import fetch as transfer
 from mmbench.progress import Progress
+from mmbench.reasons import first_line
 
 FOLDER = "MMBENCH_WEIGHTS"
 """The environment variable that names a folder of weights."""
@@ -96,10 +97,20 @@ def opened(weights: Weights, context: Context) -> tuple[nn.Module, str] | str:
     if path is None:
         return weights.absent
     try:
-        network = _opened(weights, path, path.stat().st_mtime_ns, context.device)
+        network = _read(weights, path, context.device)
     except ImportError as error:
         return str(error)
     return network, f"{weights.begins}{sha256(path)}"
+
+
+def _read(weights: Weights, path: Path, device: torch.device) -> nn.Module:
+    try:
+        return _opened(weights, path, path.stat().st_mtime_ns, device)
+    except (ImportError, OSError, ValueError, MemoryError):
+        raise
+    except Exception as error:  # a loader of another package may raise anything on a wrong file
+        raise ValueError(f"{path} does not hold the weights of {weights.title} "
+                         f"({first_line(error)})") from error  # fmt: skip
 
 
 @lru_cache(maxsize=4)
@@ -118,7 +129,7 @@ def locate(weights: Weights, named: Mapping[str, Path]) -> Path | None:
         named: Extractor name -> the file that the user named.
 
     Raises:
-        FileNotFoundError: The file that the user named does not exist.
+        FileNotFoundError: The file that the user named, or the folder, does not exist.
         ValueError: A file of the published name has another sha256.
     """
     if weights.name in named:
@@ -127,6 +138,9 @@ def locate(weights: Weights, named: Mapping[str, Path]) -> Path | None:
             raise FileNotFoundError(f"--weights {weights.name}={path} names no file")
         return path
     folders = [Path(os.environ[FOLDER]).expanduser()] if os.environ.get(FOLDER) else []
+    for folder in folders:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"${FOLDER} is {folder}, which is no folder")
     for folder in [*folders, _hub()]:
         path = folder / weights.file
         if path.is_file():
@@ -170,7 +184,7 @@ def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
         path = Path(file).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {file} of {weights.title}'s weights")
-        _opened(weights, path, path.stat().st_mtime_ns, device)
+        _read(weights, path, device)
         found[weights.name] = path
     return found
 
@@ -207,7 +221,7 @@ def registered() -> Iterator[Weights]:
     for name in registry.names("extractors"):
         try:
             weights = registry.find("extractors", name)
-        except (ImportError, LookupError):
+        except Exception:  # whatever their modules raise concerns who asks for them
             continue
         if isinstance(weights, Weights):
             yield weights

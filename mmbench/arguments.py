@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from mmbench.registry import nearest
@@ -14,7 +14,7 @@ from mmbench.registry import nearest
 def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *first: Any) -> Any:
     """Calls `build(*first, **table)` after checking names and types of the table's values.
 
-    A parameter annotated with a dataclass takes a table of its own.
+    A parameter annotated with a dataclass takes a table of its own, which begins with its default.
 
     Args:
         build: A class or function whose parameters are annotated.
@@ -34,7 +34,12 @@ def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *
     for name, p in known.items():
         if p.default is p.empty and name not in table:
             raise ValueError(f"{where} lacks the setting {name!r}")
-    arguments = {k: _convert(v, hints.get(k, Any), f"{where}.{k}") for k, v in table.items()}
+    arguments = {}
+    for name, value in table.items():
+        default = known[name].default
+        if is_dataclass(default) and isinstance(value, dict):  # what a table leaves out is its
+            value = {f.name: getattr(default, f.name) for f in fields(default) if f.init} | value
+        arguments[name] = _convert(value, hints.get(name, Any), f"{where}.{name}")
     try:
         return build(*first, **arguments)
     except ValueError as error:
@@ -46,6 +51,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     if hint is Any or hint is inspect.Parameter.empty:
         return value
     if is_dataclass(hint):
+        if isinstance(hint, type) and isinstance(value, hint):
+            return value  # a default
         if not isinstance(value, dict):
             raise ValueError(f"{where} is {value!r}, expected a table")
         return construct(hint, value, where)  # type: ignore[arg-type]

@@ -211,8 +211,11 @@ def list_(group: str) -> None:
     for name, entry in names(group).items():  # type: ignore[arg-type]
         try:
             found = entry.load()
-        except ImportError as error:
-            click.echo(f"{name:<19} cannot be imported: {error}")
+        except Exception as error:  # another package's mistakes hide nothing of the others
+            click.echo(f"{name:<19} cannot be imported: {first_line(error)}")
+            continue
+        if not (isinstance(getattr(found, "title", None), str) and hasattr(found, "paper")):
+            click.echo(f"{name:<19} is no {group[:-1]}: {entry.value}")
             continue
         url = getattr(found, "download", None)
         needs = [f"needs {url}" if url else "nothing to download", *map(_extra, entry.extras)]

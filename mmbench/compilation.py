@@ -14,8 +14,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mmbench.progress import Progress
-
 
 def lacking() -> list[str]:
     """What `torch.compile` needs and this machine does not have."""
@@ -27,18 +25,20 @@ def lacking() -> list[str]:
 
 
 @contextmanager
-def compiled(module: nn.Module, progress: Progress) -> Iterator[None]:
-    """Within it a network's `forward` is what `torch.compile` makes of it, where that can be.
+def compiled(module: nn.Module) -> Iterator[None]:
+    """Within it a network's `forward` is what `torch.compile` makes of it.
 
     That fuses what lies between the matrix products, normalisations and activations, and rounds
-    otherwise. It takes some ten seconds at the first step. What cannot be compiled is told.
+    otherwise. It takes some ten seconds at the first step.
+
+    Raises:
+        ValueError: The module has no forward of its own, or the machine cannot compile.
     """
     own = type(module).forward is not nn.Module.forward
     missing = lacking() if own else [f"a forward of {type(module).__name__}'s own"]
     if missing:
-        progress.say(f"not compiled, for want of {' and '.join(missing)}")
-        yield
-        return
+        raise ValueError(f"compile is true, for want of {' and '.join(missing)} it cannot be: "
+                         "leave it out")  # fmt: skip
     module.forward = torch.compile(module.forward, dynamic=False)
     try:
         yield

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mmbench.provenance import code
-from mmbench.registry import find, located, names, nearest
+from mmbench.registry import find, located, names, nearest, place
 
 Table = dict[str, Any]
 
@@ -125,6 +125,8 @@ def override(protocol: Table, settings: Sequence[str]) -> Table:
             raise ValueError(f"the setting {setting!r} is not of the form KEY=VALUE")
         table = result
         for depth, key in enumerate(keys[:-1]):
+            if depth > 1 and keys[0] == "models" and elsewhere(keys[1]):
+                table.setdefault(key, {})  # its own defaults lie in no table
             inside = ".".join(keys[:depth]) or "the protocol"
             if not isinstance(table.get(key), dict):
                 tables = [k for k, v in table.items() if isinstance(v, dict)]
@@ -193,9 +195,7 @@ def resolve(protocol: Table, model: str) -> Table:
 def with_code(settings: Table, model: str = "", modalities: Iterable[Table] = ()) -> Table:
     """A part of a protocol, and the code that it names outside of mmbench, where there is any.
 
-    `CODE` is of the model and the networks, `METRIC_CODE` of the metrics (`provenance.code`). Only
-    what is named "module:object" counts: what is registered belongs to a package, which has
-    versions.
+    `CODE` is of the model and the networks, `METRIC_CODE` of the metrics (`provenance.code`).
 
     Args:
         settings: The part.
@@ -207,10 +207,9 @@ def with_code(settings: Table, model: str = "", modalities: Iterable[Table] = ()
     """
     named = (t.get("network") for t in modalities if isinstance(t, dict))
     networks = [n for n in named if isinstance(n, str)]
-    models = [model] if located("models", model) else []
     metrics = settings["evaluation"].get("metrics")
-    judges = [m for m in metrics if located("metrics", m)] if isinstance(metrics, dict) else []
-    found = {CODE: code([*models, *networks]), METRIC_CODE: code(judges)}
+    judges = [place("metrics", m) for m in metrics] if isinstance(metrics, dict) else []
+    found = {CODE: code([place("models", model), *networks]), METRIC_CODE: code(judges)}
     return settings | {name: of for name, of in found.items() if of}
 
 

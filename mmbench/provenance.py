@@ -26,15 +26,16 @@ def versions(metrics: Iterable[str], model: str = "") -> dict[str, str]:
 
 
 def code(objects: Iterable[str]) -> dict[str, str]:
-    """Module or package -> sha256 of its sources, of "module:object"; mmbench's is left out.
+    """Module or package -> sha256 of its sources, of "module:object" or "" (none).
 
-    Of a package it is that of all its files; what a module imports from elsewhere is not in it.
+    mmbench's own is left out. Of a package it is that of all its files; what a module imports from
+    elsewhere is not in it.
 
     Raises:
         LookupError: There is no such module or object.
     """
     found = {}
-    for module, _, attribute in (o.partition(":") for o in objects):
+    for module, _, attribute in (o.partition(":") for o in objects if o):
         name = module.partition(".")[0]
         if name != "mmbench":
             locate(module, attribute)

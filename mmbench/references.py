@@ -27,7 +27,7 @@ from mmbench.atomic import keep_text
 from mmbench.core import Context, Dataset, Generated, Metric, Score
 from mmbench.protocol import digest
 from mmbench.provenance import code
-from mmbench.registry import located
+from mmbench.registry import place
 from mmbench.seeds import stream
 
 FORMAT = 1
@@ -59,7 +59,7 @@ def references(
     for metric in metrics:
         if metric.name not in measured:
             continue
-        own = code([metric.name]) if located("metrics", metric.name) else {}
+        own = code([place("metrics", metric.name)])
         key = digest([FORMAT, version("mmbench"), metric.name, dataset.fingerprint(),
                       rows.tolist(), sorted(measured[metric.name]), *own.values()])  # fmt: skip
         path = context.cache / "references" / f"{key}.json"

@@ -39,15 +39,23 @@ def find(group: Group, name: str) -> Any:
     """The object registered under a name, or at "module:object".
 
     Raises:
-        LookupError: There is no such name, module or object.
+        LookupError: There is no such name, module or object, it is not Python, or two packages
+            register the name.
     """
     known = names(group)
     if located(group, name):
         module, _, attribute = name.partition(":")
         return locate(module, attribute)
     if name in known:
+        of = {e.value: e.dist.name if e.dist else e.value
+              for e in entry_points(group=f"mmbench.{group}", name=name)}  # fmt: skip
+        if len(of) > 1:
+            raise LookupError(f"{' and '.join(sorted(of.values()))} both register {name!r} among "
+                              f"the {group}, expected one: uninstall the other")  # fmt: skip
         try:
             return known[name].load()
+        except SyntaxError as error:
+            raise LookupError(_syntax(error)) from None
         except AttributeError as error:
             raise LookupError(f"{known[name].value!r}, which the package of {name!r} names, is "
                               f"not there: {error}") from None  # fmt: skip
@@ -55,10 +63,22 @@ def find(group: Group, name: str) -> Any:
                       f"{nearest(name, family(known, name) or known)}")  # fmt: skip
 
 
+def _syntax(error: SyntaxError) -> str:
+    return f"{error.filename}, line {error.lineno}: {error.msg}"
+
+
 def located(group: Group, name: str) -> bool:
     """Whether a name is "module:object": "multivae:mopoe" is a registered one."""
     known = names(group)
     return ":" in name and name not in known and not family(known, name)
+
+
+def place(group: Group, name: str) -> str:
+    """Where a registered or located object lies, "module:object"; "" for an unknown name."""
+    entry = names(group).get(name)
+    if entry is not None:
+        return f"{entry.module}:{entry.attr}"
+    return name if located(group, name) else ""
 
 
 def family(known: Iterable[str], name: str) -> list[str]:
@@ -98,8 +118,7 @@ def locate(module: str, attribute: str) -> Any:
     """The object `attribute` of a module, which may lie in the current folder.
 
     Raises:
-        LookupError: There is no such module or object.
-        ValueError: The module, or one that it imports, is not Python.
+        LookupError: There is no such module or object, or it is not Python.
     """
     if not module or not attribute or module.startswith("."):
         raise LookupError(f"'{module}:{attribute}' is not of the form 'package.module:object'")
@@ -107,7 +126,7 @@ def locate(module: str, attribute: str) -> Any:
         with _current_folder(module.partition(".")[0]):
             found = import_module(module)
     except SyntaxError as error:
-        raise ValueError(f"{error.filename}, line {error.lineno}: {error.msg}") from None
+        raise LookupError(_syntax(error)) from None
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # the module exists, something that it imports does not

@@ -159,6 +159,8 @@ class Run:
             ValueError: The same run is in progress, or the settings do not fit.
             OSError: The results folder cannot be written to.
         """
+        from mmbench.metrics.extractors import locate, needed
+
         model = self.build()
         with self._alone():
             if self.record_path.exists():
@@ -170,6 +172,9 @@ class Run:
             kept = self.folder / f"evaluation-{self._key}"
             if rescore:
                 forget(kept)
+            for card in needed(self.evaluation.metrics):
+                if locate(card, self.weights) is None:
+                    self.progress.say(f"not to be computed: {card.absent}")
             seconds = self._train(model)
             context = Context(self.device, self.cache, self.progress, self.weights, model)
             draw = self._draw(model, context)

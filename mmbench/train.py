@@ -47,8 +47,8 @@ class Optimisation:
         clip: Largest norm of the gradient; longer ones are scaled down to it.
         ema: Decay of the moving average of the parameters that the stage ends with; 0 is off.
         precision: What networks compute the loss in (see `mmbench.precision`).
-        compile: Whether the network is compiled (see `mmbench.compilation`), where the machine
-            can; it pays where training takes minutes.
+        compile: Whether the network is compiled (see `mmbench.compilation`), which pays where
+            training takes minutes.
     """
 
     epochs: int
@@ -138,7 +138,8 @@ class Trainer:
 
         Raises:
             FloatingPointError: The loss is not finite.
-            ValueError: A file of this stage belongs to another module or other settings.
+            ValueError: A file of this stage belongs to another module or other settings, or the
+                module cannot be compiled as asked.
         """
         path = self.folder / f"{_slug(stage)}.safetensors"
         identity = self._identity(stage, module, examples, with_)
@@ -149,7 +150,7 @@ class Trainer:
         if path.exists():
             self.seconds[stage] = _load(path, module, identity)
         else:
-            with compiled(module, self.progress) if with_.compile else nullcontext():
+            with compiled(module) if with_.compile else nullcontext():
                 self._run(stage, module, loss, examples, with_, path, identity)
         module.eval()
 

@@ -84,6 +84,8 @@ def reload(
     Raises:
         ValueError: The record is of other data, or of other code.
     """
+    if record.dataset != dataset.name:
+        raise ValueError(f"{path} is of {record.dataset}, not of {dataset.name}")
     if record.data != dataset.fingerprint():
         raise ValueError(f"{path} was trained on other examples of {record.dataset}: sha256 "
                          f"{record.data[:8]}, here {dataset.fingerprint()[:8]}")  # fmt: skip

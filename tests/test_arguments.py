@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from mmbench.arguments import construct
@@ -15,6 +17,20 @@ def test_construct_builds_nested_tables():
     assert (first, size, names) == ("F", {"a": 3}, None)
     assert how == Optimisation(1, 2, 1.0)
     assert isinstance(how.learning_rate, float)
+
+
+USUAL = Optimisation(3, 128, 1e-3, ema=0.9)
+
+
+def trained(first, *, how: Optimisation = USUAL):
+    return how
+
+
+def test_a_table_begins_with_the_default():
+    how = construct(trained, {"how": {"epochs": 1}}, "models.x", "F")
+    assert how == replace(USUAL, epochs=1)
+    with pytest.raises(ValueError, match="how has no setting 'epoch'; did you mean"):
+        construct(trained, {"how": {"epoch": 1}}, "models.x", "F")
 
 
 @pytest.mark.parametrize(("table", "words"), [

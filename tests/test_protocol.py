@@ -96,6 +96,8 @@ def test_a_model_of_ones_own_needs_no_table():
     settings = [f"models.{model}.d=0.3", f"models.{model}.score={{epochs=1}}"]
     changed = load("mhd-mini", settings=settings, model=model)
     assert resolve(changed, model)["model"] == {"d": 0.3, "score": {"epochs": 1}}
+    assert resolve(load("mhd-mini", settings=[f"models.{model}.score.epochs=2"], model=model),
+                   model)["model"] == {"score": {"epochs": 2}}  # fmt: skip
     assert resolve(changed, "mld")["model"] == load("mhd-mini")["models"]["mld"]
     with pytest.raises(ValueError, match="has no table 'mine:Modle'; did you mean 'mine:Model'"):
         load("mhd-mini", settings=["models.mine:Modle.d=1"], model="mine:Model")

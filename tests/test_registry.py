@@ -1,7 +1,9 @@
 import sys
 
 import pytest
+from click.testing import CliRunner
 
+from mmbench.cli import main
 from mmbench.registry import find, locate, names, nearest
 
 
@@ -54,6 +56,34 @@ def test_a_module_in_the_current_folder_hides_none(tmp_path, monkeypatch):
     assert str(tmp_path) not in sys.path  # nor can an optional package be found there later
     assert locate("colorsys", "rgb_to_hsv") is not None
     del sys.modules["lies_here_only"]
+
+
+def registered(folder, package, **entries):
+    """A package that registers models, as one that is installed."""
+    home = folder / f"{package}-1.dist-info"
+    home.mkdir()
+    (home / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
+    lines = [f"{name} = {value}\n" for name, value in entries.items()]
+    (home / "entry_points.txt").write_text("[mmbench.models]\n" + "".join(lines))
+
+
+def test_a_name_that_two_packages_register(tmp_path, monkeypatch):
+    registered(tmp_path, "rival", mvae="rival:Model", own="rival:Model")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(LookupError, match="mmbench and rival both register 'mvae' among the mod"):
+        find("models", "mvae")
+
+
+def test_an_entry_point_that_is_not_python(tmp_path, monkeypatch):
+    registered(tmp_path, "clumsy", clumsy="clumsy:Model")
+    (tmp_path / "clumsy.py").write_text("x = 1\ndef f(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(LookupError, match=r"clumsy\.py, line 2: invalid syntax"):
+        find("models", "clumsy")
+    done = CliRunner().invoke(main, ["list", "models"])
+    assert done.exit_code == 0, done.output
+    assert "clumsy              cannot be imported: invalid syntax" in done.output
+    assert "mvae" in done.output
 
 
 def test_an_entry_point_to_nothing(tmp_path, monkeypatch):

@@ -229,11 +229,17 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
     Raises:
         ValueError: The shape or the values are not those of the kind.
     """
+    if x.layout is not torch.strided or x.is_complex():
+        raise ValueError(f"{where} is sparse or complex, expected a dense tensor of real numbers")
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, ...) with N >= 1")
     if view.kind in ("image", "mask", "sound") and x.ndim != 4:
         raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, channels, height, "
                          "width)")  # fmt: skip
+    channels = {"image": (1, 3), "mask": (1,)}.get(view.kind)
+    if channels is not None and x.shape[1] not in channels:
+        raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, channels, height, "
+                         f"width) with {' or '.join(map(str, channels))} channels")  # fmt: skip
     if x.is_floating_point() and not bool(x.isfinite().all()):
         raise ValueError(f"{where} has values that are not finite")
     if view.kind == "text":

@@ -260,6 +260,8 @@ def test_what_is_wrong_is_told(folder, change, words):
     ({"train/foto": np.ones(3)}, "has an array 'train/foto'; did you mean 'train/photo'"),
     ({"train/photo": np.ones((6, 3, 5, 4)) * 2}, "values from 2 to 2"),
     ({"train/photo": np.ones((6, 5, 4))}, "channels, height, width"),
+    ({"train/photo": np.ones((6, 5, 4, 3))}, r"height, width\) with 1 or 3 channels"),
+    ({"train/outline": np.ones((6, 3, 5, 4))}, r"height, width\) with 1 channels"),
     ({"train/outline": np.full((6, 1, 5, 4), 0.5)}, "a mask is 0 or 1"),
     ({"train/caption": np.full((6, 6), 5)}, "tokens below the number of its words, 5"),
     ({"train/walk": np.full((6, 8), np.nan)}, "not finite"),
