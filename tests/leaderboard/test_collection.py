@@ -75,10 +75,10 @@ def test_another_record_of_the_same_run_is_written_over_only_when_told_to(sent, 
 def test_if_one_is_refused_none_is_added(sent, tmp_path):
     bad = sent.with_name("9-" + sent.name[2:])
     shutil.copy(sent, bad)
-    edited(bad, seed=9, commit="x", parameters=0)
+    edited(bad, seed=9, commit="x", evaluations=0)
     output = said("add", sent, bad, "--to", tmp_path / "board", code=1)
     assert f"{bad}: commit is 'x', expected 40 hex digits\n" in output
-    assert f"{bad}: parameters is 0, expected at least 1\n" in output
+    assert f"{bad}: evaluations is 0, expected at least 1\n" in output
     assert "refused for 2 faults" in output
     assert not (tmp_path / "board").exists()
 
