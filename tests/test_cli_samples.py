@@ -240,6 +240,10 @@ def test_a_run_that_cannot_be_drawn_from(finished, exported, toy, tmp_path, monk
     monkeypatch.setattr("mmbench.sources.load_dataset", lambda *_: other)
     done = mmbench("generate", "--run", finished, "--out", out)
     assert "was trained on other examples of mhd-mini" in done.output
+    other = type(toy)("another", toy.modalities, toy.train, toy.test, 10, 16_000)
+    monkeypatch.setattr("mmbench.sources.load_dataset", lambda *_: other)
+    done = mmbench("generate", "--run", finished, "--out", out)
+    assert "is of mhd-mini, not of another" in done.output
     assert not out.exists()
 
 

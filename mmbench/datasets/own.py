@@ -239,7 +239,7 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
     channels = {"image": (1, 3), "mask": (1,)}.get(view.kind)
     if channels is not None and x.shape[1] not in channels:
         raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, channels, height, "
-                         f"width) with {' or '.join(map(str, channels))} channels")  # fmt: skip
+                         f"width) with channels = {' or '.join(map(str, channels))}")  # fmt: skip
     if x.is_floating_point() and not bool(x.isfinite().all()):
         raise ValueError(f"{where} has values that are not finite")
     if view.kind == "text":

@@ -268,6 +268,14 @@ def test_only_the_shipped_protocol_stands_beside_published_values(tmp_path):
     assert "mvae" in {r["model"] for r in rows if r["source"]}
 
 
+def test_a_plane_of_one_metric_is_refused(tmp_path):
+    folder = save([record("mld", 0, FIVE)], tmp_path / "results")
+    done = mmbench("plane", "--results", folder, "--quality", "coherence",
+                   "--out", tmp_path / "f.svg")  # fmt: skip
+    assert done.exit_code == 1
+    assert "--coherence and --quality are both 'coherence', expected two metrics" in done.output
+
+
 def test_a_twin_never_stands_beside_published_values(tmp_path):
     twin = save([record("mld", 0, FIVE, dataset="polymnist-mini")], tmp_path / "results")
     refused = mmbench("plane", "--results", twin, "--published", "--out", tmp_path / "f.svg")

@@ -141,6 +141,23 @@ def test_another_package_registers_an_extractor(tmp_path, monkeypatch):
             named([wrong], CPU)
 
 
+def test_weights_that_cannot_be_meant(tmp_path, monkeypatch):
+    plug_in(tmp_path / "site", monkeypatch)
+    one, two = (put(tmp_path / f"{n}.pth", b"other bytes") for n in "12")
+    with pytest.raises(ValueError, match=r"--weights names .*1\.pth and .*2\.pth for Ear, exp"):
+        named([f"ear={one}", f"ear={two}"], CPU)
+
+    def clumsy(path, device):
+        raise IndexError("pop from empty list")
+
+    monkeypatch.setattr("ears.CARD", replace(CARD, load=clumsy))
+    with pytest.raises(ValueError, match=r"1\.pth does not hold the weights of Ear \(pop from"):
+        named([f"ear={one}"], CPU)
+    monkeypatch.setenv("MMBENCH_WEIGHTS", str(one))
+    with pytest.raises(FileNotFoundError, match=r"WEIGHTS is .*1\.pth, which is no folder"):
+        locate(CARD, {})
+
+
 @pytest.mark.parametrize("content", [b"", b"hello world\n", b".x",
                                      b"PK\x03\x04"])  # fmt: skip
 def test_files_that_are_no_weights(tmp_path, content):
