@@ -29,6 +29,9 @@ from mmbench.metrics.own_network import own_network
 NEIGHBOURS = 3
 BLOCK = 1024
 """Samples whose distances to all others are in memory at once."""
+SAME = 1e-10
+"""Of the squared norms: at a smaller squared distance features are equal. Those of one picture
+differ by rounding from one row of a batch to another, which have other kernels on processors."""
 
 
 def precision_of(generated: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
@@ -64,18 +67,31 @@ def _centred(generated: Tensor, real: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def _covered(points: Tensor, among: Tensor, k: int) -> float:
     """How many points lie in the balls of a set, in memory that does not depend on theirs."""
-    centres = among.unique(dim=0)
+    centres = _distinct(among.unique(dim=0))
     # A set that collapsed to k points or fewer: the balls reach to the farthest, or nowhere.
     reach = _radii(centres, min(k, len(centres) - 1))
     inside = 0
     for block in points.split(BLOCK):
-        within, rounding = torch.zeros(len(block), dtype=torch.bool, device=block.device), 1e-12
+        within = torch.zeros(len(block), dtype=torch.bool, device=block.device)
         for i, part in enumerate(centres.split(BLOCK)):
             squared, norms = _squared(block, part)
             limit = reach[i * BLOCK : i * BLOCK + len(part)]
-            within |= (squared <= limit + rounding * norms).any(1)
+            within |= (squared <= limit + SAME * norms).any(1)
         inside += int(within.sum())
     return inside / len(points)
+
+
+def _distinct(points: Tensor) -> Tensor:
+    """The points without those that equal one before them."""
+    first = []
+    for i, block in enumerate(points.split(BLOCK)):
+        alone = torch.ones(len(block), dtype=torch.bool, device=block.device)
+        for j, part in enumerate(points[: (i + 1) * BLOCK].split(BLOCK)):
+            squared, norms = _squared(block, part)
+            same = squared <= SAME * norms
+            alone &= ~(same.tril(-1) if i == j else same).any(1)
+        first.append(alone)
+    return points[torch.cat(first)]
 
 
 def _radii(centres: Tensor, k: int) -> Tensor:

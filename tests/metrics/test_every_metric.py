@@ -104,6 +104,14 @@ def leave_out(samples, level):
     return samples
 
 
+def leave_classes_out(samples, level):
+    """Ever more of the last classes, one of three at PINNED, and others come twice."""
+    for m, x in samples.items():
+        kept = (torch.arange(N) % CLASSES).argsort(stable=True)[: round(N * (1 - 1.2 * level))]
+        samples[m] = x[kept[torch.arange(N) % len(kept)]]
+    return samples
+
+
 @dataclass(frozen=True)
 class Example:
     """What a metric scores.
@@ -155,9 +163,11 @@ EXAMPLES = {
     "mse": Example(("rgb",), ("rgb",), "rgb", 0, 0.01325934),
     "precision": Example(TEXT, ("rgb",), "rgb", 1, 0.5, False, least=4),
     "precision[in-domain]": Example((), ("rgb",), "rgb", 1, 0.9375, False, least=4),
-    "recall": Example((), ("path",), "path", 1, 0.9583333, False, least=4, corrupt=leave_out),
+    "recall": Example(
+        (), ("path",), "path", 1, 0.6666667, False, least=4, corrupt=leave_classes_out
+    ),
     "recall[in-domain]": Example(
-        (), ("path",), "path", 1, 0.9583333, False, least=4, corrupt=leave_out
+        (), ("path",), "path", 1, 0.6666667, False, least=4, corrupt=leave_classes_out
     ),
     "ssim": Example(("rgb",), ("rgb",), "rgb", 1, 0.7325673),
 }

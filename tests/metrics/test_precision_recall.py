@@ -74,6 +74,16 @@ def test_equal_features_span_one_ball():
     assert recall_of(collapsed, y) == pytest.approx(1 / 50)
 
 
+@pytest.mark.parametrize("block", [7, 1024])
+def test_features_equal_but_for_rounding_span_one_ball(block, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK", block)
+    x, y = features("x", 40, shift=3), features("y", 60, shift=3)
+    twice = torch.cat([y, y * (1 + 2e-7)])  # as another kernel multiplies
+    assert not torch.equal(twice[:60], twice[60:])
+    assert precision_of(x, twice) == precision_of(x, y) > 0.5
+    assert recall_of(twice, x) == recall_of(y, x)
+
+
 def test_refusals_are_sentences():
     x = features("x", 10)
     wrong = x.clone()
