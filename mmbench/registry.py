@@ -42,25 +42,26 @@ def find(group: Group, name: str) -> Any:
         LookupError: There is no such name, module or object, it is not Python, or two packages
             register the name.
     """
-    known = names(group)
-    if located(group, name):
-        module, _, attribute = name.partition(":")
-        return locate(module, attribute)
-    if name in known:
-        of = {e.value: e.dist.name if e.dist else e.value
-              for e in entry_points(group=f"mmbench.{group}", name=name)}  # fmt: skip
-        if len(of) > 1:
-            raise LookupError(f"{' and '.join(sorted(of.values()))} both register {name!r} among "
-                              f"the {group}, expected one: uninstall the other")  # fmt: skip
-        try:
-            return known[name].load()
-        except SyntaxError as error:
-            raise LookupError(_syntax(error)) from None
-        except AttributeError as error:
-            raise LookupError(f"{known[name].value!r}, which the package of {name!r} names, is "
-                              f"not there: {error}") from None  # fmt: skip
-    raise LookupError(f"no {group[:-1]} is called {name!r}"
-                      f"{nearest(name, family(known, name) or known)}")  # fmt: skip
+    entries = {e.value: e for e in entry_points(group=f"mmbench.{group}", name=name)}
+    if not entries:
+        if located(group, name):
+            module, _, attribute = name.partition(":")
+            return locate(module, attribute)
+        known = names(group)
+        raise LookupError(f"no {group[:-1]} is called {name!r}"
+                          f"{nearest(name, family(known, name) or known)}")  # fmt: skip
+    if len(entries) > 1:
+        packages = sorted(e.dist.name if e.dist else e.value for e in entries.values())
+        raise LookupError(f"{' and '.join(packages)} both register {name!r} among the {group}, "
+                          "expected one: uninstall the other")  # fmt: skip
+    (entry,) = entries.values()
+    try:
+        return entry.load()
+    except SyntaxError as error:
+        raise LookupError(_syntax(error)) from None
+    except AttributeError as error:
+        raise LookupError(f"{entry.value!r}, which the package of {name!r} names, is not there: "
+                          f"{error}") from None  # fmt: skip
 
 
 def _syntax(error: SyntaxError) -> str:

@@ -28,6 +28,24 @@ def cache(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Registers things as a package does: `installed("mine", models={"m": "module:M"})`."""
+
+    def add(package, version="1", **groups):
+        home = tmp_path / f"{package}-{version}.dist-info"
+        home.mkdir()
+        head = f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n"
+        (home / "METADATA").write_text(head)
+        lines = []
+        for group, entries in groups.items():
+            lines += [f"[mmbench.{group}]", *(f"{n} = {value}" for n, value in entries.items())]
+        (home / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return add
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(cache, monkeypatch):
     """No test reads or fills the user's cache."""

@@ -109,13 +109,8 @@ def test_a_model_of_ones_own_needs_no_table():
         override(PROTOCOL, ["models.multivae:mopo.beta=1"])
 
 
-def test_another_packages_model_needs_no_table(tmp_path, monkeypatch):
-    home = tmp_path / "mine-1.dist-info"
-    home.mkdir()
-    (home / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
-    entries = "[mmbench.models]\nmine = mmbench.models.mld:MLD\n"
-    (home / "entry_points.txt").write_text(entries)
-    monkeypatch.syspath_prepend(tmp_path)
+def test_another_packages_model_needs_no_table(installed):
+    installed("mine", models={"mine": "mmbench.models.mld:MLD"})
     assert resolve(PROTOCOL, "mine")["model"] == {}
     changed = load("mhd-mini", settings=["models.mine.d=0.3"], model="mine")
     assert resolve(changed, "mine")["model"] == {"d": 0.3}

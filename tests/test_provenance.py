@@ -53,11 +53,7 @@ def test_what_is_mmbench_s_or_has_no_file():
         code(["nowhere_at_all:Model"])
 
 
-def test_versions_name_the_packages_of_registered_things(tmp_path, monkeypatch):
-    home = tmp_path / "theirs-7.dist-info"
-    home.mkdir()
-    (home / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 7\n")
-    (home / "entry_points.txt").write_text("[mmbench.models]\nmine = theirs:Model\n")
-    monkeypatch.syspath_prepend(tmp_path)
+def test_versions_name_the_packages_of_registered_things(installed):
+    installed("theirs", "7", models={"mine": "theirs:Model"})
     assert versions(["fid"], "mine")["theirs"] == "7"
     assert versions(["fid", "own:metric"], "own:Model").keys() == {"python", "mmbench", "torch"}

@@ -58,26 +58,15 @@ def test_a_module_in_the_current_folder_hides_none(tmp_path, monkeypatch):
     del sys.modules["lies_here_only"]
 
 
-def registered(folder, package, **entries):
-    """A package that registers models, as one that is installed."""
-    home = folder / f"{package}-1.dist-info"
-    home.mkdir()
-    (home / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
-    lines = [f"{name} = {value}\n" for name, value in entries.items()]
-    (home / "entry_points.txt").write_text("[mmbench.models]\n" + "".join(lines))
-
-
-def test_a_name_that_two_packages_register(tmp_path, monkeypatch):
-    registered(tmp_path, "rival", mvae="rival:Model", own="rival:Model")
-    monkeypatch.syspath_prepend(tmp_path)
+def test_a_name_that_two_packages_register(installed):
+    installed("rival", models={"mvae": "rival:Model", "own": "rival:Model"})
     with pytest.raises(LookupError, match="mmbench and rival both register 'mvae' among the mod"):
         find("models", "mvae")
 
 
-def test_an_entry_point_that_is_not_python(tmp_path, monkeypatch):
-    registered(tmp_path, "clumsy", clumsy="clumsy:Model")
+def test_an_entry_point_that_is_not_python(installed, tmp_path):
+    installed("clumsy", models={"clumsy": "clumsy:Model"})
     (tmp_path / "clumsy.py").write_text("x = 1\ndef f(:\n")
-    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(LookupError, match=r"clumsy\.py, line 2: invalid syntax"):
         find("models", "clumsy")
     done = CliRunner().invoke(main, ["list", "models"])
@@ -86,12 +75,8 @@ def test_an_entry_point_that_is_not_python(tmp_path, monkeypatch):
     assert "mvae" in done.output
 
 
-def test_an_entry_point_to_nothing(tmp_path, monkeypatch):
-    home = tmp_path / "hollow-1.dist-info"
-    home.mkdir()
-    (home / "METADATA").write_text("Metadata-Version: 2.1\nName: hollow\nVersion: 1\n")
-    (home / "entry_points.txt").write_text("[mmbench.models]\nhollow = json:Hollow\n")
-    monkeypatch.syspath_prepend(tmp_path)
+def test_an_entry_point_to_nothing(installed):
+    installed("hollow", models={"hollow": "json:Hollow"})
     with pytest.raises(LookupError, match="'json:Hollow', which the package of 'hollow' names"):
         find("models", "hollow")
 

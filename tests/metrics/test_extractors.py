@@ -172,16 +172,11 @@ def test_a_named_file_is_opened_at_once(tmp_path):
         named([f"inception={file}"], CPU)
 
 
-def test_broken_extractors_of_other_packages_stop_nothing(tmp_path, monkeypatch):
+def test_broken_extractors_of_other_packages_stop_nothing(installed):
     known = [card.name for card in extractors.registered()]
     assert "inception" in known
-    home = tmp_path / "hollow-1.dist-info"
-    put(home / "METADATA", b"Metadata-Version: 2.1\nName: hollow\nVersion: 1\n")
-    put(
-        home / "entry_points.txt",
-        b"[mmbench.extractors]\na = nowhere_xyz:W\nb = json:Hollow\nc = json:dumps\n",
-    )
-    monkeypatch.syspath_prepend(tmp_path)
+    wrong = {"a": "nowhere_xyz:W", "b": "json:Hollow", "c": "json:dumps"}
+    installed("hollow", extractors=wrong)
     assert [card.name for card in extractors.registered()] == known
 
 
