@@ -12,17 +12,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C import _functorch
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from mmbench.processor import has_avx512
 
-WORTH = 2**20
+WORTH = 2**21
 """Products of a layer from which on it is faster, the weights being put in order each time."""
 
 
 class OneDNN(TorchFunctionMode):
-    """Within it float32 linear layers on a CPU with AVX-512 are oneDNN's, without gradients.
+    """Within it float32 linear layers on a CPU with AVX-512 are oneDNN's, and their gradients.
 
     Anything else is as without it. Results differ by rounding.
     """
@@ -34,10 +36,37 @@ class OneDNN(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func is F.linear and not kwargs and LINEAR is not None and _suited(args):
-            x, weight, bias = (*args, None)[:3]
-            return LINEAR(x, weight, bias, "none", [], "")
+        if func is F.linear and not kwargs and _suited(args):
+            return _Linear.apply(*(*args, None)[:3])
         return func(*args, **(kwargs or {}))
+
+
+class _Linear(torch.autograd.Function):
+    """(..., inputs), (outputs, inputs), (outputs,) or None -> (..., outputs)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.biased = bias is not None
+        return layer(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        rows, outputs = x.flatten(0, -2), g.flatten(0, -2)
+        # Where a gradient is differentiated again its own layers need PyTorch's derivatives.
+        product = F.linear if torch.is_grad_enabled() else layer
+        dx, dweight, dbias = ctx.needs_input_grad
+        return (
+            product(g, weight.t()) if dx else None,
+            product(outputs.t(), rows.t()) if dweight else None,
+            outputs.sum(0) if dbias and ctx.biased else None,
+        )
+
+
+def layer(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """(..., inputs), (outputs, inputs), (outputs,) -> (..., outputs), by oneDNN."""
+    return LINEAR(x, weight, bias, "none", [], "")
 
 
 def _linear() -> Callable[..., Tensor] | None:
@@ -56,9 +85,15 @@ FASTER = has_avx512()
 def _suited(args: tuple[Any, ...]) -> bool:
     return (
         FASTER
+        and LINEAR is not None
         and all(a is None or (a.device.type == "cpu" and a.dtype == torch.float32) for a in args)
-        and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and args[0].ndim > 1
         and args[0].numel() * len(args[1]) >= WORTH
+        and not _transformed()
     )
+
+
+def _transformed() -> bool:
+    """Whether torch.func or forward-mode derivatives are at work, which want PyTorch's own."""
+    return _functorch.maybe_current_level() is not None or forward_ad._current_level >= 0

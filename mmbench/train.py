@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from mmbench.atomic import replacing
 from mmbench.compilation import compiled
 from mmbench.datasets import tensors
+from mmbench.onednn import OneDNN
 from mmbench.precision import Precision, autocast, computed
 from mmbench.progress import Bar, Progress
 from mmbench.protocol import digest
@@ -183,6 +184,7 @@ class Trainer:
         if checkpoint.exists():
             step, before = _resume(checkpoint, module, optimiser, average, identity)
         noise = torch.Generator(self.device)
+        linear = nullcontext() if with_.compile else OneDNN()  # which a compiler cannot see into
         finite = torch.ones((), dtype=torch.bool, device=self.device)
         start = saved = time.monotonic()
         with self.progress.stage(stage, steps, step) as bar:
@@ -196,7 +198,7 @@ class Trainer:
                 noise.manual_seed(derive(self.seed, stage, "noise", step))
                 for group in optimiser.param_groups:
                     group["lr"] = with_.rate(step, steps)
-                with autocast(with_.precision, self.device):
+                with autocast(with_.precision, self.device), linear:
                     value = loss(order[here : here + size], noise)
                 optimiser.zero_grad()
                 value.backward()

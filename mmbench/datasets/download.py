@@ -105,9 +105,14 @@ def verify(name: str, source: Source, folder: Path, progress: Progress) -> list[
     """Reads all files again and says, in a sentence each, what differs from the record.
 
     Raises:
-        FileNotFoundError: There is no record in the data set's folder.
+        FileNotFoundError: There is no such folder, or no record in it.
     """
     place = home(name, folder)
+    if not place.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {place} with the files of {name}: name the folder that holds it "
+            f"by --data, or run 'mmbench data download {name}'"
+        )
     if not record.read(place):
         raise FileNotFoundError(
             f"{place} has no record of what was fetched: run 'mmbench data download {name}', "

@@ -6,10 +6,12 @@ cached latents save.
 
 First: floating-point operations a second of whole training steps (loss, gradients, Adam, moving
 average; counted as 6 for each weight of a linear layer and example) beside those of bare
-multiplications of the same shapes, forward and both backward, at the same batch size and
-precision. Second: examples a second that stage 2 trains on cached latents, with the pass that
-computes them, beside a loop that encodes every batch anew; and of both stages together, with the
-protocol's numbers of epochs: little is saved where the score network is large beside the encoders.
+multiplications of the same shapes, forward and both backward, at the same batch size: PyTorch's in
+the precision of the training and in float32, and oneDNN's where training has those. Second:
+examples a second that stage 2 trains on cached latents, with the pass that computes them, beside a
+loop that encodes every batch anew, in float32 as the cache and generation do, or in the network's
+half precision; and of both stages together, with the protocol's numbers of epochs: little is saved
+where the score network is large beside the encoders.
 Examples are noise in the data set's shapes; steps are warmed up, and the best of three rounds
 counts.
 """
@@ -26,6 +28,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from mmbench import onednn
 from mmbench.arguments import construct
 from mmbench.compilation import compiled
 from mmbench.core import Modality, Split
@@ -45,7 +48,7 @@ SHAPES = {
 }  # fmt: skip
 SHAPES |= {f"{name}-mini": shapes for name, shapes in SHAPES.items()}
 PROMISED = 0.6
-"""Of the rate of the matrix products; below it the exit code is 1."""
+"""Of the rate of PyTorch's products in the training's precision; below it the exit code is 1."""
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:
@@ -68,8 +71,14 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def multiplications(network: nn.Module, B: int, steps: int, device: torch.device,
-                    dtype: torch.dtype) -> float:  # fmt: skip
+def multiplications(
+    network: nn.Module,
+    B: int,
+    steps: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    product: Callable[[Tensor, Tensor], Tensor],
+) -> float:
     """Seconds of a step's matrix products alone."""
     tensors = []
     for layer in network.modules():
@@ -81,7 +90,7 @@ def multiplications(network: nn.Module, B: int, steps: int, device: torch.device
     def work() -> None:
         for _ in range(steps):
             for x, w, g in tensors:
-                x @ w.T, g @ w, g.T @ x
+                product(x, w.T), product(g, w), product(g.T, x)
 
     return best(work, device) / steps
 
@@ -136,35 +145,53 @@ def main() -> None:
     def cached(rows: Tensor, noise: torch.Generator) -> Tensor:
         return model.diffusion_loss(latents[rows], noise)
 
-    def in_the_loop(rows: Tensor, noise: torch.Generator) -> Tensor:
+    def in_half(rows: Tensor, noise: torch.Generator) -> Tensor:
         with torch.no_grad():
             codes = model.embed(split.batch(rows))
             z = torch.cat([codes[m] for m in model.names], 1)
         return model.diffusion_loss(z, noise)
 
+    def in_the_loop(rows: Tensor, noise: torch.Generator) -> Tensor:
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            codes = model.embed(split.batch(rows))
+            z = torch.cat([codes[m] for m in model.names], 1)
+        return model.diffusion_loss(z, noise)
+
     # Compiled once: the first round's warm-up holds it, as the first step of a stage does.
+    loops = {"float32": in_the_loop} | ({"bfloat16": in_half} if half else {})
     with compiled(model.score_network) if chosen.compile else nullcontext():
         step = train(model.score_network, cached, once(model.score))
-        looped = train(model.score_network, in_the_loop, once(model.score))
-    dtype = torch.bfloat16 if half else torch.float32
-    bare = multiplications(model.score_network, B, 3, device, dtype)
+        looped = {kind: train(model.score_network, loss, once(model.score))
+                  for kind, loss in loops.items()}  # fmt: skip
+    products = {"float32": (torch.float32, torch.matmul)}
+    if half:
+        products["bfloat16"] = (torch.bfloat16, torch.matmul)
+    elif onednn.FASTER and onednn.LINEAR and device.type == "cpu":
+        products["float32 by oneDNN"] = (torch.float32, lambda x, w: onednn.layer(x, w.t()))
     weights = sum(x.weight.numel() for x in model.score_network.modules()
                   if isinstance(x, nn.Linear))  # fmt: skip
-    rate, top = 6 * B * weights / step / 1e9, 6 * B * weights / bare / 1e9
-    print(f"{chosen.dataset}, {weights / 1e6:.1f} M weights, batches of {B}, {dtype}: training "
-          f"{rate:.1f} GFLOP/s, matrix products alone {top:.1f}: {rate / top:.0%}")  # fmt: skip
+    work = 6 * B * weights / 1e9
+    print(f"{chosen.dataset}, {weights / 1e6:.1f} M weights, batches of {B}: training in "
+          f"{'bfloat16' if half else 'float32'} {work / step:.1f} GFLOP/s")  # fmt: skip
+    share = {}
+    for kind, (dtype, product) in products.items():
+        bare = multiplications(model.score_network, B, 3, device, dtype, product)
+        share[kind] = bare / step
+        print(f"  of matrix products alone, {kind}, {work / bare:.1f} GFLOP/s: {bare / step:.0%}")
     epochs = model.score.epochs
     first = sum(
         how.epochs * train(ae, lambda rows, _, m=m, ae=ae: ae.loss(split.batch(rows, [m])[m]),
                            once(how)) / how.batch_size
         for (m, how), ae in zip(model.stage1.items(), model.autoencoders.values(), strict=True)
     )  # fmt: skip
-    two, loop = epochs * step / B + encoding / B, epochs * looped / B
-    print(f"stage 2: {epochs / two:,.0f} examples/s on cached latents, {epochs / loop:,.0f} with "
-          f"encoders in the loop: {loop / two:.2f} times")  # fmt: skip
-    print(f"both stages, {epochs} epochs of the score and the autoencoders' own: "
-          f"{(first + loop) / (first + two):.2f} times")  # fmt: skip
-    if rate < PROMISED * top:
+    two = epochs * step / B + encoding / B
+    print(f"stage 2: {epochs / two:,.0f} examples/s on cached latents; both stages, {epochs} "
+          "epochs of the score and the autoencoders' own")  # fmt: skip
+    for kind, seconds_a_step in looped.items():
+        loop = epochs * seconds_a_step / B
+        print(f"  encoders in the loop, {kind}: {epochs / loop:,.0f}, {loop / two:.2f} times; "
+              f"both stages {(first + loop) / (first + two):.2f} times")  # fmt: skip
+    if share["bfloat16" if half else "float32"] < PROMISED:
         raise SystemExit(f"expected at least {PROMISED:.0%} of the matrix products' rate")
 
 

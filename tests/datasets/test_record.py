@@ -96,6 +96,12 @@ def test_verify_knows_what_is_published_by_now(place):
     ]
 
 
+def test_verify_without_a_folder(place):
+    place.rename(place.with_name("elsewhere"))
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*digits .*--data, or run"):
+        check(place)
+
+
 def test_verify_without_a_record(place):
     with pytest.raises(FileNotFoundError, match="run 'mmbench data download digits'"):
         check(place)
