@@ -66,7 +66,22 @@ class _Linear(torch.autograd.Function):
 
 def layer(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """(..., inputs), (outputs, inputs), (outputs,) -> (..., outputs), by oneDNN."""
-    return LINEAR(x, weight, bias, "none", [], "")
+    # Of the operator itself torch.compile demands that weights are constant.
+    y: Tensor = (_opaque if torch.compiler.is_compiling() else _product)(x, weight, bias)
+    return y
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    y: Tensor = LINEAR(x, weight, bias, "none", [], "")
+    return y
+
+
+_opaque = torch.library.custom_op("mmbench::linear", _product, mutates_args=())
+
+
+@_opaque.register_fake
+def _shape(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return x.new_empty(*x.shape[:-1], len(weight))
 
 
 def _linear() -> Callable[..., Tensor] | None:
@@ -78,7 +93,7 @@ def _linear() -> Callable[..., Tensor] | None:
     return found
 
 
-LINEAR = _linear()
+LINEAR: Any = _linear()
 FASTER = has_avx512()
 
 
@@ -86,14 +101,16 @@ def _suited(args: tuple[Any, ...]) -> bool:
     return (
         FASTER
         and LINEAR is not None
+        and not _transformed()
         and all(a is None or (a.device.type == "cpu" and a.dtype == torch.float32) for a in args)
         and not torch.is_autocast_enabled("cpu")
         and args[0].ndim > 1
         and args[0].numel() * len(args[1]) >= WORTH
-        and not _transformed()
     )
 
 
 def _transformed() -> bool:
     """Whether torch.func or forward-mode derivatives are at work, which want PyTorch's own."""
+    if torch.compiler.is_compiling():
+        return False
     return _functorch.maybe_current_level() is not None or forward_ad._current_level >= 0

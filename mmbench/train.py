@@ -184,7 +184,6 @@ class Trainer:
         if checkpoint.exists():
             step, before = _resume(checkpoint, module, optimiser, average, identity)
         noise = torch.Generator(self.device)
-        linear = nullcontext() if with_.compile else OneDNN()  # which a compiler cannot see into
         finite = torch.ones((), dtype=torch.bool, device=self.device)
         start = saved = time.monotonic()
         with self.progress.stage(stage, steps, step) as bar:
@@ -198,7 +197,7 @@ class Trainer:
                 noise.manual_seed(derive(self.seed, stage, "noise", step))
                 for group in optimiser.param_groups:
                     group["lr"] = with_.rate(step, steps)
-                with autocast(with_.precision, self.device), linear:
+                with autocast(with_.precision, self.device), OneDNN():
                     value = loss(order[here : here + size], noise)
                 optimiser.zero_grad()
                 value.backward()

@@ -1,8 +1,11 @@
+from copy import deepcopy
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from mmbench import onednn
+from mmbench.compilation import lacking
 from mmbench.core import Context, Dataset, Modality, Split
 from mmbench.drawn import draw
 from mmbench.evaluate import generate
@@ -128,6 +131,22 @@ def test_training_is_within_it(calls, tmp_path, precision):
     trainer = Trainer(tmp_path, 0, torch.device("cpu"), Progress(None))
     trainer.minimise("stage", net, lambda rows, _: net(x[rows]).pow(2).mean(), 192, how)
     assert len(calls) == (0 if computed(precision, x.device) == "bfloat16" else 2)
+
+
+@needs
+@pytest.mark.skipif(bool(lacking()), reason=f"needs {' and '.join(lacking())}")
+def test_compiled_layers_are_its_too(calls, tmp_path):
+    net = torch.nn.Sequential(torch.nn.Linear(96, 128), torch.nn.SiLU(), torch.nn.Linear(128, 128))
+    x, plain = layer()[0], deepcopy(net)
+    trainer = Trainer(tmp_path, 0, torch.device("cpu"), Progress(None))
+    for module, compile in ((net, True), (plain, False)):
+        calls.clear()
+        loss = lambda rows, _, module=module: module(x[rows]).pow(2).mean()
+        how = Optimisation(1, 192, 1e-3, compile=compile)
+        trainer.minimise(f"stage {compile}", module, loss, 192, how)
+        assert len(calls) == 5
+    for ours, theirs in zip(net.parameters(), plain.parameters(), strict=True):
+        assert (ours - theirs).abs().mean() < 1e-5  # of a step of 1e-3
 
 
 def test_the_limit_is_by_products():
