@@ -34,11 +34,11 @@ from mmbench.compilation import compiled
 from mmbench.core import Modality, Split
 from mmbench.models.architecture import architectures
 from mmbench.models.mld import MLD
-from mmbench.precision import computed
+from mmbench.precision import Precision, autocast, computed
 from mmbench.progress import Progress
 from mmbench.protocol import load, resolve
 from mmbench.seeds import stream
-from mmbench.train import Optimisation, Trainer
+from mmbench.train import Loss, Optimisation, Trainer
 
 SHAPES = {
     "mhd": (("image", "image", (1, 28, 28)), ("trajectory", "trajectory", (200,)),
@@ -123,8 +123,7 @@ def main() -> None:
     split = Split({m.name: torch.randint(256, (N, *m.shape), generator=noise, dtype=torch.uint8)
                    for m in modalities}).to(device)  # fmt: skip
 
-    def train(module: nn.Module, loss: Callable[[Tensor, torch.Generator], Tensor],
-              how: Optimisation) -> float:  # fmt: skip
+    def train(module: nn.Module, loss: Loss, how: Optimisation) -> float:
         """Seconds a step of an epoch of the trainer's own loop."""
 
         def work() -> None:
@@ -145,34 +144,31 @@ def main() -> None:
     def cached(rows: Tensor, noise: torch.Generator) -> Tensor:
         return model.diffusion_loss(latents[rows], noise)
 
-    def in_half(rows: Tensor, noise: torch.Generator) -> Tensor:
-        with torch.no_grad():
-            codes = model.embed(split.batch(rows))
-            z = torch.cat([codes[m] for m in model.names], 1)
-        return model.diffusion_loss(z, noise)
+    def in_the_loop(precision: Precision) -> Loss:
+        """The loss of latents that encoders of a precision compute anew."""
 
-    def in_the_loop(rows: Tensor, noise: torch.Generator) -> Tensor:
-        with torch.no_grad(), torch.autocast(device.type, enabled=False):
-            codes = model.embed(split.batch(rows))
-            z = torch.cat([codes[m] for m in model.names], 1)
-        return model.diffusion_loss(z, noise)
+        def loss(rows: Tensor, noise: torch.Generator) -> Tensor:
+            with torch.no_grad(), autocast(precision, device):
+                codes = model.embed(split.batch(rows))
+                z = torch.cat([codes[m] for m in model.names], 1)
+            return model.diffusion_loss(z, noise)
+
+        return loss
 
     # Compiled once: the first round's warm-up holds it, as the first step of a stage does.
-    loops = {"float32": in_the_loop} | ({"bfloat16": in_half} if half else {})
+    precisions: list[Precision] = ["float32", "bfloat16"] if half else ["float32"]
     with compiled(model.score_network) if chosen.compile else nullcontext():
         step = train(model.score_network, cached, once(model.score))
-        looped = {kind: train(model.score_network, loss, once(model.score))
-                  for kind, loss in loops.items()}  # fmt: skip
-    products = {"float32": (torch.float32, torch.matmul)}
-    if half:
-        products["bfloat16"] = (torch.bfloat16, torch.matmul)
-    elif onednn.FASTER and onednn.LINEAR and device.type == "cpu":
+        looped = {p: train(model.score_network, in_the_loop(p), once(model.score))
+                  for p in precisions}  # fmt: skip
+    products = {p: (getattr(torch, p), torch.matmul) for p in precisions}
+    if not half and onednn.FASTER and onednn.LINEAR and device.type == "cpu":
         products["float32 by oneDNN"] = (torch.float32, lambda x, w: onednn.layer(x, w.t()))
     weights = sum(x.weight.numel() for x in model.score_network.modules()
                   if isinstance(x, nn.Linear))  # fmt: skip
     work = 6 * B * weights / 1e9
     print(f"{chosen.dataset}, {weights / 1e6:.1f} M weights, batches of {B}: training in "
-          f"{'bfloat16' if half else 'float32'} {work / step:.1f} GFLOP/s")  # fmt: skip
+          f"{precisions[-1]} {work / step:.1f} GFLOP/s")  # fmt: skip
     share = {}
     for kind, (dtype, product) in products.items():
         bare = multiplications(model.score_network, B, 3, device, dtype, product)
@@ -191,7 +187,7 @@ def main() -> None:
         loop = epochs * seconds_a_step / B
         print(f"  encoders in the loop, {kind}: {epochs / loop:,.0f}, {loop / two:.2f} times; "
               f"both stages {(first + loop) / (first + two):.2f} times")  # fmt: skip
-    if share["bfloat16" if half else "float32"] < PROMISED:
+    if share[precisions[-1]] < PROMISED:
         raise SystemExit(f"expected at least {PROMISED:.0%} of the matrix products' rate")
 
 
