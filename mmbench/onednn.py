@@ -76,7 +76,12 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return y
 
 
-_opaque = torch.library.custom_op("mmbench::linear", _product, mutates_args=())
+_opaque = torch.library.custom_op(
+    "mmbench::linear",
+    _product,
+    mutates_args=(),
+    schema="(Tensor x, Tensor weight, Tensor? bias) -> Tensor",
+)
 
 
 @_opaque.register_fake
