@@ -66,7 +66,7 @@ def download(name: str, folder: Path | None, accept_changed: bool, dry_run: bool
 @click.argument("name")
 @_FOLDER
 def verify(name: str, folder: Path | None) -> None:
-    """Reads the files of a data set in DIR/NAME again and says which have changed."""
+    """Reads the files of a data set in DIR/NAME or DIR again and says which have changed."""
     from mmbench.datasets import download as downloads
     from mmbench.progress import Progress
 

@@ -104,10 +104,18 @@ def download(
 def verify(name: str, source: Source, folder: Path, progress: Progress) -> list[str]:
     """Reads all files again and says, in a sentence each, what differs from the record.
 
+    Args:
+        name: The data set's.
+        source: What is published of it.
+        folder: The folder of all data, or, as loaders take it, the data set's own.
+        progress: Where to report.
+
     Raises:
         FileNotFoundError: There is no such folder, or no record in it.
     """
     place = home(name, folder)
+    if not place.is_dir() and record.read(folder):
+        place = folder
     if not place.is_dir():
         raise FileNotFoundError(
             f"there is no folder {place} with the files of {name}: name the folder that holds it "

@@ -96,6 +96,11 @@ def test_verify_knows_what_is_published_by_now(place):
     ]
 
 
+def test_verify_takes_the_folder_itself(place):
+    get(place)
+    assert verify("digits", WHAT, place, QUIET) == []
+
+
 def test_verify_without_a_folder(place):
     place.rename(place.with_name("elsewhere"))
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*digits .*--data, or run"):
