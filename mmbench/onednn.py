@@ -47,7 +47,6 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.biased = bias is not None
         return layer(x, weight, bias)
 
     @staticmethod
@@ -60,7 +59,7 @@ class _Linear(torch.autograd.Function):
         return (
             product(g, weight.t()) if dx else None,
             product(outputs.t(), rows.t()) if dweight else None,
-            outputs.sum(0) if dbias and ctx.biased else None,
+            outputs.sum(0) if dbias else None,
         )
 
 
@@ -116,6 +115,6 @@ def _suited(args: tuple[Any, ...]) -> bool:
 
 def _transformed() -> bool:
     """Whether torch.func or forward-mode derivatives are at work, which want PyTorch's own."""
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling():  # which cannot see into these
         return False
     return _functorch.maybe_current_level() is not None or forward_ad._current_level >= 0

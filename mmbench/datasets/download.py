@@ -114,13 +114,13 @@ def verify(name: str, source: Source, folder: Path, progress: Progress) -> list[
         FileNotFoundError: There is no such folder, or no record in it.
     """
     place = home(name, folder)
-    if not place.is_dir() and record.read(folder):
-        place = folder
     if not place.is_dir():
-        raise FileNotFoundError(
-            f"there is no folder {place} with the files of {name}: name the folder that holds it "
-            f"by --data, or run 'mmbench data download {name}'"
-        )
+        if not record.read(folder):
+            raise FileNotFoundError(
+                f"there is no folder {place} with the files of {name}: name the folder that holds "
+                f"it by --data, or run 'mmbench data download {name}'"
+            )
+        place = folder
     if not record.read(place):
         raise FileNotFoundError(
             f"{place} has no record of what was fetched: run 'mmbench data download {name}', "

@@ -155,8 +155,8 @@ def main() -> None:
 
         return loss
 
-    # Compiled once: the first round's warm-up holds it, as the first step of a stage does.
     precisions: list[Precision] = ["float32", "bfloat16"] if half else ["float32"]
+    # Compiled once: the first round's warm-up holds it, as the first step of a stage does.
     with compiled(model.score_network) if chosen.compile else nullcontext():
         step = train(model.score_network, cached, once(model.score))
         looped = {p: train(model.score_network, in_the_loop(p), once(model.score))
