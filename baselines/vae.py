@@ -96,7 +96,7 @@ class MultimodalVAE(LaidOut, LatentModel):
         if self.joint is not None:
             self.joint.fit(self._means(train, trainer.seed), trainer.seed)
 
-    def content(self, train: Split) -> str | None:
+    def content(self, train: Split) -> list[object] | None:
         """What training depends on, for runs that share it (see `Trainer.minimise`).
 
         None, unless a method has settings that only count afterwards.

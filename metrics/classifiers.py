@@ -9,7 +9,6 @@ identity.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,11 +24,14 @@ from mmbench.atomic import keep_text
 from mmbench.core import Context, Dataset, Modality, Split
 from mmbench.metrics.extractors import batches
 from mmbench.metrics.judges import trained, weights_hash
+from mmbench.protocol import digest
 from mmbench.registry import nearest
 from mmbench.seeds import derive
-from mmbench.train import Optimisation, Trainer
+from mmbench.train import Optimisation, Trainer, shapes
 
 BATCH = 500  # examples at a time in evaluation
+VERSION = 1
+"""Rises when `build` or training changes in what neither shapes nor settings show."""
 LEAST_EXAMPLES = 48_000  # seen in training, however few there are
 
 
@@ -157,14 +159,8 @@ def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -
     """
     name, title, outputs = modality.name, lesson.title, lesson.outputs
     content, test_content = (s.fingerprint(lesson.names) for s in (lesson.train, lesson.test))
-    settings = Optimisation(
-        epochs=max(_epochs(modality), math.ceil(LEAST_EXAMPLES / len(lesson.train))),
-        batch_size=64, learning_rate=1e-3, schedule="cosine",
-    )  # fmt: skip
-    with torch.device("meta"):  # only its description: nothing is drawn
-        described = str(build(modality, outputs))
-    recipe = (content, modality, outputs, settings, described)
-    key = hashlib.sha256(repr(recipe).encode()).hexdigest()[:32]
+    settings = optimisation(modality, len(lesson.train))
+    key = recipe(content, modality, outputs, settings)
     seed = int(content[:15], 16)
 
     def fit(folder: Path) -> Network:
@@ -189,6 +185,26 @@ def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -
         identity=f"{dataset}/{name} {title}, test accuracy {100 * accuracy:.1f} %, "
         f"sha256:{own_hash}",
     )
+
+
+def optimisation(modality: Modality, examples: int) -> Optimisation:
+    """How the network of a modality is trained on some number of examples."""
+    epochs = max(_epochs(modality), math.ceil(LEAST_EXAMPLES / examples))
+    return Optimisation(epochs, batch_size=64, learning_rate=1e-3, schedule="cosine")
+
+
+def recipe(content: str, modality: Modality, outputs: int, settings: Optimisation) -> str:
+    """The name of the folder of a network: the hash of all that decides its weights.
+
+    Args:
+        content: The fingerprint of what it learns from.
+        modality: What it looks at.
+        outputs: How many values it gives.
+        settings: How it is trained.
+    """
+    with torch.device("meta"):  # only its shapes: nothing is drawn
+        network = build(modality, outputs)
+    return digest([VERSION, content, modality, outputs, settings, shapes(network)], 32)
 
 
 def _epochs(modality: Modality) -> int:

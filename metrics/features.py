@@ -21,6 +21,7 @@ from mmbench.core import Context, Dataset, Generated, Modality, Score, Split
 from mmbench.metrics.classifiers import classifier
 from mmbench.metrics.extractors import Report, check, opened
 from mmbench.metrics.inception import INCEPTION, Resize, inception_features
+from mmbench.protocol import digest
 
 KEEP = 2**30
 """Bytes of features kept in memory, the latest."""
@@ -153,8 +154,7 @@ def real_features(
 def real_key(dataset: Dataset, name: str, rows: Tensor, extractor: str) -> str:
     """Names the features of some test examples by content: data, rows and network."""
     chosen = hashlib.sha256(rows.cpu().long().contiguous().numpy().tobytes()).hexdigest()
-    parts = (dataset.test.fingerprint([name]), name, chosen, extractor)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+    return digest([dataset.test.fingerprint([name]), name, chosen, extractor], 32)
 
 
 def drawn_features(through: Extractor, samples: Tensor, title: str, context: Context) -> Tensor:

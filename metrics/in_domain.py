@@ -11,7 +11,6 @@ often it finds the picture of a test caption is part of its identity.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,9 +27,12 @@ from mmbench.datasets.captions import EOS, PAD, SPECIALS
 from mmbench.extras import lacking
 from mmbench.metrics.dual_encoder import DualEncoder, embeddings
 from mmbench.metrics.judges import trained, weights_hash
+from mmbench.protocol import digest
 from mmbench.seeds import derive
-from mmbench.train import Optimisation, Trainer
+from mmbench.train import Optimisation, Trainer, shapes
 
+VERSION = 1
+"""Rises when `build` or training changes in what neither shapes nor settings show."""
 PIXELS = 32
 DIMENSIONS = 32
 """Few, so that a thousand pairs fill them: MID inverts a covariance of twice as many."""
@@ -133,11 +135,10 @@ def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context
         learning_rate=1e-3, schedule="cosine", warmup=50,
     )  # fmt: skip
     shape = (len(text.words) + 2, text.shape[0] + 1)
-    with torch.device("meta"):  # only its description: nothing is drawn
-        described = str(build(*shape))
+    with torch.device("meta"):  # only its shapes: nothing is drawn
+        layers = shapes(build(*shape))
     content = train.fingerprint()
-    recipe = (content, names, text.words, DIMENSIONS, settings, described)
-    key = hashlib.sha256(repr(recipe).encode()).hexdigest()[:32]
+    key = digest([VERSION, content, names, text.words, DIMENSIONS, settings, layers], 32)
     seed = int(content[:15], 16)
     title = f"{TITLE} of {image.name} and {text.name}"
 

@@ -16,6 +16,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -206,7 +207,7 @@ def with_code(settings: Table, model: str = "", modalities: Iterable[Table] = ()
         LookupError: There is no such module or object.
     """
     named = (t.get("network") for t in modalities if isinstance(t, dict))
-    networks = [n for n in named if isinstance(n, str)]
+    networks = [place("networks", n) for n in named if isinstance(n, str)]
     metrics = settings["evaluation"].get("metrics")
     judges = [place("metrics", m) for m in metrics] if isinstance(metrics, dict) else []
     found = {CODE: code([place("models", model), *networks]), METRIC_CODE: code(judges)}
@@ -222,10 +223,23 @@ def has_sampler(model: str) -> bool:
     return bool(getattr(find("models", model), "has_sampler", False))
 
 
-def digest(value: object) -> str:
-    """The first 16 hex digits of the sha256 of a value's canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def digest(value: object, digits: int = 16) -> str:
+    """The first hex digits of the sha256 of a value's canonical JSON.
+
+    A dataclass is the object of its fields, less those that take no part in comparisons.
+
+    Raises:
+        TypeError, ValueError: The value holds what JSON cannot, such as infinity.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_declared,
+                      allow_nan=False)  # fmt: skip
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def _declared(value: object) -> Table:
+    if not is_dataclass(value):
+        raise TypeError(f"{value!r} is neither plain JSON nor a dataclass")
+    return {f.name: getattr(value, f.name) for f in fields(value) if f.compare}
 
 
 @cache

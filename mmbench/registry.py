@@ -1,4 +1,4 @@
-"""Finds models, data sets, metrics and extractors by name: an entry point, or "module:object"."""
+"""Finds what is registered by name: an entry point of a group, or "module:object"."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any, Literal
 
-Group = Literal["models", "datasets", "metrics", "extractors"]
+Group = Literal["models", "datasets", "metrics", "extractors", "networks"]
 
 
 LISTED = 40

@@ -45,7 +45,7 @@ class Optimisation:
         weight_decay: L2 penalty inside Adam's gradient (not decoupled).
         schedule: "constant", or "cosine" to zero at the last step.
         warmup: Steps over which the learning rate rises linearly from zero.
-        clip: Largest norm of the gradient; longer ones are scaled down to it.
+        clip: Largest norm of the gradient; longer ones are scaled down to it. None leaves all.
         ema: Decay of the moving average of the parameters that the stage ends with; 0 is off.
         precision: What networks compute the loss in (see `mmbench.precision`).
         compile: Whether the network is compiled (see `mmbench.compilation`), which pays where
@@ -58,18 +58,19 @@ class Optimisation:
     weight_decay: float = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: int = 0
-    clip: float = math.inf
+    clip: float | None = None
     ema: float = 0.0
     precision: Precision = "float32"
-    compile: bool = field(default=False, repr=False)  # like a machine's rounding: no other stage
+    compile: bool = field(default=False, compare=False)  # as rounding: the same stage
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 0), ("batch_size", 1), ("warmup", 0), ("weight_decay", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
         for name in ("learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}, expected a finite number above 0")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is {self.ema}, expected a decay from 0 (off) to below 1")
 
@@ -121,7 +122,7 @@ class Trainer:
         loss: Loss,
         examples: int,
         with_: Optimisation,
-        content: str | None = None,
+        content: object = None,
     ) -> None:
         """Trains `module` in place; it ends in evaluation mode, with EMA weights if asked for.
 
@@ -132,10 +133,10 @@ class Trainer:
                 generator it is handed (dropout is seeded besides).
             examples: Number of training examples.
             with_: How.
-            content: What the result depends on beside all of the above and the module's layers
-                and initial weights: the data and the loss, in a word. Runs share stages of equal
-                content, in the same bits as each would train them. None is a stage of this run
-                alone.
+            content: What the result depends on beside all of the above and the module's initial
+                weights: the data, the loss and the layers, as `digest` takes it. Runs share
+                stages of equal content, in the same bits as each would train them. None is a
+                stage of this run alone.
 
         Raises:
             FloatingPointError: The loss is not finite.
@@ -146,7 +147,7 @@ class Trainer:
         identity = self._identity(stage, module, examples, with_)
         if self.shared is not None and content is not None and not path.exists():
             how = [computed(with_.precision, self.device), *["compiled"][: with_.compile]]
-            key = digest([identity, content, repr(module), _bits(module), self.device.type, *how])
+            key = digest([identity, content, _bits(module), self.device.type, *how])
             path = self.shared / f"{_slug(stage)}-{key}.safetensors"
         if path.exists():
             self.seconds[stage] = _load(path, module, identity)
@@ -201,7 +202,7 @@ class Trainer:
                     value = loss(order[here : here + size], noise)
                 optimiser.zero_grad()
                 value.backward()
-                if with_.clip < math.inf:
+                if with_.clip is not None:
                     nn.utils.clip_grad_norm_(parameters, with_.clip)
                 optimiser.step()
                 if average:
@@ -236,10 +237,12 @@ class Trainer:
         bar.update(step, f"loss {value.item():.4g}")
 
     def _identity(self, stage: str, module: nn.Module, examples: int, with_: Optimisation) -> str:
-        shapes = [(name, tuple(x.shape)) for name, x in module.state_dict().items()]
-        return hashlib.sha256(
-            repr((self.seed, stage, shapes, examples, with_)).encode()
-        ).hexdigest()
+        return digest([self.seed, stage, shapes(module), examples, with_], 64)
+
+
+def shapes(module: nn.Module) -> list[object]:
+    """The name and the shape of each parameter and buffer, in their order."""
+    return [[name, list(x.shape)] for name, x in module.state_dict().items()]
 
 
 def _seed(device: torch.device, seed: int) -> None:

@@ -22,7 +22,7 @@ from mmbench.arguments import construct
 from mmbench.core import Modality
 from mmbench.metrics.extractors import sha256 as file_hash
 from mmbench.protocol import Table
-from mmbench.registry import locate
+from mmbench.registry import find
 
 Distribution = Literal["normal", "laplace", "bernoulli", "categorical"]
 
@@ -140,11 +140,27 @@ class Pretrained:
 
 @dataclass(frozen=True)
 class Architecture:
-    """One modality as every model sees it."""
+    """One modality as every model sees it.
+
+    Attributes:
+        modality: The modality.
+        networks: How its encoders and decoders are built.
+        likelihood: Of the decoder.
+        name: By which a protocol names the networks; empty where none does.
+    """
 
     modality: Modality
     networks: Networks
     likelihood: Likelihood
+    name: str = ""
+
+    @property
+    def recipe(self) -> list[object]:
+        """What tells its networks and its loss from others, for keys: plain JSON and dataclasses.
+
+        Published weights that networks begin with are not in it.
+        """
+        return [self.name, self.modality, self.likelihood]
 
     def encoder(self, outputs: int) -> nn.Module:
         """A new encoder, (B, *shape) -> (B, outputs)."""
@@ -234,11 +250,11 @@ def architecture(
     weights: str | None = None,
     sha256: str | None = None,
 ) -> Architecture:
-    """One modality's, its networks named "module:object".
+    """One modality's.
 
     Args:
         modality: The modality.
-        network: A `Networks`, or a `Pretrained`.
+        network: The registered name, or "module:object", of a `Networks` or a `Pretrained`.
         likelihood: Of the decoder.
         weights: The folder of the weights that a `Pretrained` begins with.
         sha256: That of its `contents`, where they must be those of a record.
@@ -248,8 +264,7 @@ def architecture(
         ValueError: They are of neither class, or weights are missing, too much or others.
         FileNotFoundError: The folder lacks a file of the weights.
     """
-    module, _, name = network.partition(":")
-    networks = locate(module, name)
+    networks = find("networks", network)
     if isinstance(networks, Pretrained):
         if weights is None:
             raise ValueError(f"{network} begins with published weights, expected the folder that "
@@ -263,4 +278,4 @@ def architecture(
         raise ValueError(f"weights is {weights!r}, but {network} begins without any")
     if not isinstance(networks, Networks):
         raise ValueError(f"{network} is not a Networks (an encoder and a decoder)")
-    return Architecture(modality, networks, likelihood)
+    return Architecture(modality, networks, likelihood, network)

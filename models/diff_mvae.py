@@ -25,7 +25,6 @@ from mmbench.models.auxiliary import AuxiliaryScore
 from mmbench.models.diffusion_decoder import ConditionalUNet, DiffusionDecoder, UNet
 from mmbench.models.sde import VPSDE
 from mmbench.precision import autocast
-from mmbench.protocol import digest
 from mmbench.registry import nearest
 from mmbench.seeds import stream
 from mmbench.train import Optimisation, Trainer
@@ -95,7 +94,7 @@ class DiffMVAE(MoPoE):
         self.unet, self.sampler = unet, sampler
         super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
                          weights=weights)  # fmt: skip
-        self.auxiliary, self.score = auxiliary, score
+        self.auxiliary, self.score, self.groups = auxiliary, score, groups
         self.score_model = AuxiliaryScore(latent, width, blocks, time_embedding, groups, steps)
 
     def build(self) -> None:
@@ -145,13 +144,13 @@ class DiffMVAE(MoPoE):
         bits = hashlib.sha256(q.mean.cpu().numpy().data)
         bits.update(q.log_variance.cpu().numpy().data)
         trainer.minimise("auxiliary score", self.score_model, loss, len(train), self.score,
-                         content=bits.hexdigest())  # fmt: skip
+                         content=[bits.hexdigest(), self.groups])  # fmt: skip
 
-    def content(self, train: Split) -> str:
+    def content(self, train: Split) -> list[object]:
         """The data and the objective: another sampler, or no auxiliary model, trains nothing."""
-        likelihoods = [repr(self.architectures[m].likelihood) for m in self.names]
-        return digest([train.fingerprint(self.names), likelihoods, self.diffused, self.likelihood,
-                       self.beta, self.weights])  # fmt: skip
+        recipes = [self.architectures[m].recipe for m in self.names]
+        return [train.fingerprint(self.names), recipes, self.diffused, self.unet,
+                self.likelihood, self.beta, self.weights]  # fmt: skip
 
     @torch.no_grad()
     def _posteriors(self, train: Split) -> Gaussian:

@@ -27,7 +27,6 @@ from mmbench.models.samplers import make_sampler
 from mmbench.models.score import ScoreNetwork
 from mmbench.models.sde import VPSDE
 from mmbench.precision import autocast
-from mmbench.protocol import digest
 from mmbench.registry import expect_modalities, nearest
 from mmbench.train import Optimisation, Trainer
 
@@ -214,8 +213,7 @@ class LatentDiffusion(LatentModel):
             x = train.batch(examples[rows], [m])[m]
             return ae.loss(x if augment is None else augment(x))
 
-        content = digest([train.fingerprint([m]), repr(ae.architecture.likelihood),
-                          augment is not None])  # fmt: skip
+        content = [train.fingerprint([m]), ae.architecture.recipe, augment is not None]
         trainer.minimise(
             f"autoencoder {m}", ae, loss, len(examples), self.stage1[m], content=content
         )

@@ -28,7 +28,6 @@ from mmbench.models.matching import Guidance, Matching
 from mmbench.models.samplers import make_sampler
 from mmbench.models.sde import VPSDE
 from mmbench.precision import autocast
-from mmbench.protocol import digest
 from mmbench.registry import expect_modalities, nearest
 from mmbench.train import Optimisation, Trainer
 
@@ -153,8 +152,8 @@ class SBMVAE(LatentModel):
         def score_matching(rows: Tensor, noise: torch.Generator) -> Tensor:
             return self.score_matching_loss(z[rows], noise)
 
-        content = digest([hashlib.sha256(z.cpu().numpy().data).hexdigest(),
-                          self.sde.beta_min, self.sde.beta_max])  # fmt: skip
+        latents = hashlib.sha256(z.cpu().numpy().data).hexdigest()
+        content = [latents, self.sde.beta_min, self.sde.beta_max]
         network = self.score_network
         trainer.minimise("score", network, score_matching, len(z), self.score, content=content)
         if self.matching is not None and self.guidance is not None:
@@ -172,7 +171,7 @@ class SBMVAE(LatentModel):
         def loss(rows: Tensor, noise: torch.Generator) -> Tensor:
             return vae.loss(train.batch(examples[rows], [m])[m], noise)
 
-        content = digest([train.fingerprint([m]), repr(vae.architecture.likelihood), vae.beta])
+        content = [train.fingerprint([m]), vae.architecture.recipe, vae.beta]
         trainer.minimise(f"vae {m}", vae, loss, len(examples), self.stage1[m], content=content)
 
     def score_matching_loss(self, z: Tensor, noise: torch.Generator) -> Tensor:

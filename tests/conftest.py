@@ -12,6 +12,7 @@ torch.set_num_threads(1)  # the networks of tests are small: threads cost more t
 def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", help="device of the tests: cpu, cuda, ...")
     parser.addoption("--slow", action="store_true", help="also run what takes minutes")
+    parser.addoption("--repin", action="store_true", help="write tests/pins.json anew")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ IMAGE = Modality("image", "image", (3, 28, 28))
 
 def autoencoder() -> Autoencoder:
     torch.manual_seed(0)
-    table = {"network": "mmbench.models.networks.polymnist:image",
+    table = {"network": "polymnist/image",
              "likelihood": {"distribution": "laplace", "scale": 0.75}}  # fmt: skip
     parts = architectures([IMAGE], {"image": table})
     return Autoencoder(parts["image"], 8)

@@ -86,13 +86,14 @@ def test_networks_fit_their_shapes(networks, modality, size):
 
 
 IMAGE = Modality("m3", "image", (3, 28, 28))
-TABLE = {"network": "mmbench.models.networks.polymnist:image",
+TABLE = {"network": "polymnist/image",
          "likelihood": {"distribution": "laplace", "scale": 0.75}}  # fmt: skip
 
 
 def test_patterns_name_modalities():
     found = architectures([IMAGE], {"m*": TABLE})["m3"]
-    assert found == Architecture(IMAGE, polymnist.image, Likelihood("laplace", 0.75))
+    likelihood = Likelihood("laplace", 0.75)
+    assert found == Architecture(IMAGE, polymnist.image, likelihood, "polymnist/image")
 
 
 def test_pictures_are_clamped_and_vectors_are_not():

@@ -235,7 +235,7 @@ def test_mld_star_wants_an_image(toy):
     others = [m for m in toy.modalities if m.kind != "image"]
     parts = architectures(others, load(toy.name)["modalities"])
     with pytest.raises(ValueError, match="there is no image"):
-        MLDStar(others, parts, image="mmbench.models.networks.stronger:small_image", latent=4,
+        MLDStar(others, parts, image="stronger/small-image", latent=4,
                 autoencoder=HOW, score=HOW, width=16, groups=4, blocks=1, time_embedding=8,
                 sampler={"name": "ancestral"})  # fmt: skip
 

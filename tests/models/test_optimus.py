@@ -189,7 +189,7 @@ QUICK = {
 def test_models_generate_every_subset(birds, name, tmp_path):
     if name == "diff-mvae":
         pytest.importorskip("diffusers", reason="needs mmbench[diffusion]")
-    network = "modalities.sentence.network=mmbench.models.networks.optimus:small"
+    network = "modalities.sentence.network=optimus/small"
     protocol = override(load("cub-mini-32"), [network, *QUICK[name]])
     run = Run(name, birds, 0, protocol, tmp_path, torch.device("cpu"), tmp_path / "cache",
               Progress(None), {})  # fmt: skip
