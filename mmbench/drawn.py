@@ -14,7 +14,6 @@ from torch import Tensor
 from mmbench import examples
 from mmbench.core import JOINT, Batch, Dataset, Modality, Model
 from mmbench.evaluate import BLOCK
-from mmbench.onednn import OneDNN
 from mmbench.seeds import stream
 from mmbench.sound import waveforms
 
@@ -43,9 +42,7 @@ def draw(
         size = min(BLOCK, n - start)
         x = {m: v.to(device).expand(size, *v.shape[1:]) for m, v in given.items()}
         noise = stream(seed, "draw", *sorted(given), "block", i, device=device)
-        with OneDNN():
-            samples = model.generate(x, targets, size, noise)
-        for m, v in samples.items():
+        for m, v in model.generate(x, targets, size, noise).items():
             drawn[m].append(v.cpu())
     return {m: torch.cat(v) for m, v in drawn.items()}
 

@@ -26,7 +26,6 @@ from mmbench.core import (
     Split,
     subsets,
 )
-from mmbench.onednn import OneDNN
 from mmbench.part import Part, place
 from mmbench.pictures import spread
 from mmbench.registry import find
@@ -228,7 +227,7 @@ def generate(
         return Generated(given, {}, rows)
     out: dict[str, list[Tensor]] = {m: [] for m in targets}
     title = f"generate from {', '.join(given) or NOTHING}"
-    with OneDNN(), context.progress.stage(title, len(rows), unit="example") as bar:
+    with context.progress.stage(title, len(rows), unit="example") as bar:
         for i, block in enumerate(rows.split(BLOCK)):
             x = _embedded(model, dataset.test, given, i, block, context.device, kept)
             noise = stream(seed, "generate", *given, "block", i, device=context.device)

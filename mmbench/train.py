@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from mmbench.atomic import replacing
 from mmbench.compilation import compiled
 from mmbench.datasets import tensors
-from mmbench.onednn import OneDNN
 from mmbench.precision import Precision, autocast, computed
 from mmbench.progress import Bar, Progress
 from mmbench.protocol import digest
@@ -198,7 +197,7 @@ class Trainer:
                 noise.manual_seed(derive(self.seed, stage, "noise", step))
                 for group in optimiser.param_groups:
                     group["lr"] = with_.rate(step, steps)
-                with autocast(with_.precision, self.device), OneDNN():
+                with autocast(with_.precision, self.device):
                     value = loss(order[here : here + size], noise)
                 optimiser.zero_grad()
                 value.backward()

@@ -6,8 +6,8 @@ cached latents save.
 
 First: floating-point operations a second of whole training steps (loss, gradients, Adam, moving
 average; counted as 6 for each weight of a linear layer and example) beside those of bare
-multiplications of the same shapes, forward and both backward, at the same batch size: PyTorch's in
-the precision of the training and in float32, and oneDNN's where training has those. Second:
+multiplications of the same shapes, forward and both backward, at the same batch size: in the
+precision of the training and in float32. Second:
 examples a second that stage 2 trains on cached latents, with the pass that computes them, beside a
 loop that encodes every batch anew, in float32 as the cache and generation do, or in the network's
 half precision; and of both stages together, with the protocol's numbers of epochs: little is saved
@@ -28,7 +28,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mmbench import onednn
 from mmbench.arguments import construct
 from mmbench.compilation import compiled
 from mmbench.core import Modality, Split
@@ -162,8 +161,6 @@ def main() -> None:
         looped = {p: train(model.score_network, in_the_loop(p), once(model.score))
                   for p in precisions}  # fmt: skip
     products = {p: (getattr(torch, p), torch.matmul) for p in precisions}
-    if not half and onednn.FASTER and onednn.LINEAR and device.type == "cpu":
-        products["float32 by oneDNN"] = (torch.float32, lambda x, w: onednn.layer(x, w.t()))
     weights = sum(x.weight.numel() for x in model.score_network.modules()
                   if isinstance(x, nn.Linear))  # fmt: skip
     work = 6 * B * weights / 1e9
