@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from mmbench.architecture import Architecture, Output
 from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.mmvae import importance_weighted
 from mmbench.baselines.posteriors import (
@@ -25,8 +26,7 @@ from mmbench.baselines.posteriors import (
 )
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core import Batch, Modality
-from mmbench.models.architecture import Architecture, Output
-from mmbench.train import Optimisation
+from mmbench.training.trainer import Optimisation
 
 
 class MMVAEPlus(MultimodalVAE):

@@ -12,12 +12,12 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from mmbench.architecture import Architecture
 from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.posteriors import Gaussian, product
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core import Batch, Modality
-from mmbench.models.architecture import Architecture
-from mmbench.train import Optimisation
+from mmbench.training.trainer import Optimisation
 
 
 class MVAE(MultimodalVAE):

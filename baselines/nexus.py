@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mmbench.architecture import Architecture, Output
 from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.posteriors import Gaussian
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core import Batch, Modality
-from mmbench.models.architecture import Architecture, Output
 from mmbench.registry import nearest
-from mmbench.train import Optimisation
+from mmbench.training.trainer import Optimisation
 
 
 class NEXUS(MultimodalVAE):

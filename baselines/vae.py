@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mmbench.architecture import Architecture, Output
 from mmbench.baselines.mixture_prior import MixturePrior, PostHoc
 from mmbench.baselines.posteriors import Gaussian, Laplace, stack
 from mmbench.core import Batch, Embedded, LatentModel, Modality, Split
-from mmbench.layout import LaidOut
-from mmbench.models.architecture import Architecture, Output
 from mmbench.registry import expect_modalities, nearest
 from mmbench.seeds import stream
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.memory_format import LaidOut
+from mmbench.training.trainer import Optimisation, Trainer
 
 CACHED = 2**18
 """Values of a modality that a CPU computes at a time: what lies between a network's layers then

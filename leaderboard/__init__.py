@@ -1,1 +1,1 @@
-"""Tables of measured results."""
+"""What records amount to: tables, figures, claims and the page."""

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.classifiers import classifier
+from mmbench.metrics.extractors.classifiers import classifier
 
 
 def entropy(classes: Tensor) -> float:

@@ -12,7 +12,8 @@ Three definitions, and a stand-in for data sets that CLIP was not made for:
   "Multimodal ELBO with diffusion decoders", 2024, https://arxiv.org/abs/2408.16883, who do not
   name the network; CLIP's own preprocessing.
 - `clip-s[in-domain]`: 2.5 cos, averaged, through a dual encoder that was trained on the data set
-  itself (`mmbench.metrics.in_domain`) and has nothing to do with CLIP. The default of CUB's twins.
+  itself (`mmbench.metrics.extractors.in_domain`) and has nothing to do with CLIP. The default of
+  CUB's twins.
 
 The first two are on CLIP ViT-B/32.
 """
@@ -28,11 +29,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Modality, Score
-from mmbench.metrics.clip import CLIP, Resize, clip, embed_images, embed_texts, load_clip
-from mmbench.metrics.dual_encoder import Find, Pairs, pairs
-from mmbench.metrics.extractors import batches, locate
-from mmbench.metrics.in_domain import in_domain
-from mmbench.metrics.intervals import bootstrap
+from mmbench.metrics.extractors.clip import (
+    CLIP,
+    Resize,
+    clip,
+    embed_images,
+    embed_texts,
+    load_clip,
+)
+from mmbench.metrics.extractors.dual_encoder import Find, Pairs, pairs
+from mmbench.metrics.extractors.in_domain import in_domain
+from mmbench.metrics.statistics.bootstrap import bootstrap
+from mmbench.pretrained import batches, locate
 
 BATCH = 64
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from mmbench.core import JOINT, Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.classifiers import classifier
-from mmbench.metrics.intervals import bootstrap
+from mmbench.metrics.extractors.classifiers import classifier
+from mmbench.metrics.statistics.bootstrap import bootstrap
 
 
 def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:

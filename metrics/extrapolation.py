@@ -29,9 +29,9 @@ import torch
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.features import compare, paired
-from mmbench.metrics.frechet import Statistics, frechet_distance
-from mmbench.metrics.inception import INCEPTION
+from mmbench.metrics.extractors.features import compare, paired
+from mmbench.metrics.extractors.inception import INCEPTION
+from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
 from mmbench.seeds import stream
 
 SIZES = 15

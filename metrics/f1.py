@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.extractors import check
-from mmbench.metrics.intervals import bootstrap
+from mmbench.metrics.statistics.bootstrap import bootstrap
+from mmbench.pretrained import check
 
 THRESHOLD = 0.5
 BLOCK = 1024  # samples at a time

@@ -4,11 +4,11 @@ Kilgour, Zuluaga, Roblek and Sharifi, "Fréchet audio distance: a reference-free
 evaluating music enhancement algorithms", 2019, https://arxiv.org/abs/1812.08466. As its authors'
 https://github.com/google-research/google-research/tree/master/frechet_audio_distance: sounds are
 divided by their highest sample, then windows of a second, half a second apart, are embedded by
-VGGish (see `mmbench.metrics.vggish`), and the covariances are unbiased and in float64. Shorter
-sounds get silence on both sides.
+VGGish (see `mmbench.metrics.extractors.vggish`), and the covariances are unbiased and in float64.
+Shorter sounds get silence on both sides.
 
 What a data set keeps as spectrograms is made audible first, the real sounds as well as the
-generated (see `mmbench.sound`); so do Bounoua, Franzese and Michiardi, "Multi-modal latent
+generated (see `mmbench.media.sound`); so do Bounoua, Franzese and Michiardi, "Multi-modal latent
 diffusion", 2024, https://doi.org/10.3390/e26040320, for MHD.
 
 The value depends on the number of samples, so only values of equal n may be compared.
@@ -25,11 +25,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.core import Context, Dataset, Generated, Metric, Modality, Score
-from mmbench.metrics.extractors import Report, Weights, batches, check, locate, opened
-from mmbench.metrics.features import Extractor, compare
-from mmbench.metrics.frechet import Statistics, frechet_distance
-from mmbench.metrics.vggish import RATE, VGGISH
-from mmbench.sound import library, waveforms
+from mmbench.media.sound import library, waveforms
+from mmbench.metrics.extractors.features import Extractor, compare
+from mmbench.metrics.extractors.vggish import RATE, VGGISH
+from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
+from mmbench.pretrained import Report, Weights, batches, check, locate, opened
 
 WINDOW, STEP = RATE, RATE // 2
 QUIETEST = 0.1 / 32767

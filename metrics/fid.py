@@ -2,8 +2,8 @@
 
 Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter, "GANs trained by a two time-scale update
 rule converge to a local Nash equilibrium", 2017, https://arxiv.org/abs/1706.08500. Features are
-pytorch-fid's, or torch-fidelity's where asked for (see `mmbench.metrics.inception`), covariances
-unbiased and in float64.
+pytorch-fid's, or torch-fidelity's where asked for (see `mmbench.metrics.extractors.inception`),
+covariances unbiased and in float64.
 
 The value depends on the number of samples (at 2,048 or fewer the covariances are singular), so
 only values of equal n may be compared; n is part of every score.
@@ -23,11 +23,11 @@ import torch
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.datasets.photographs import folder
-from mmbench.metrics.extractors import locate
-from mmbench.metrics.features import compare, inception
-from mmbench.metrics.frechet import Statistics, feature_distance, frechet_distance
-from mmbench.metrics.inception import INCEPTION, Resize, streamed
+from mmbench.datasets.formats.photographs import folder
+from mmbench.metrics.extractors.features import compare, inception
+from mmbench.metrics.extractors.inception import INCEPTION, Resize, streamed
+from mmbench.metrics.statistics.frechet import Statistics, feature_distance, frechet_distance
+from mmbench.pretrained import locate
 
 
 def frechet_inception_distance(

@@ -3,8 +3,8 @@
 Bounoua, Franzese and Michiardi, "Multi-modal latent diffusion", 2024,
 https://doi.org/10.3390/e26040320, appendix C.2.2, report it for MNIST and for MHD's images and
 trajectories, through their classifiers. Here every modality has one for which the data set
-teaches a network (see `mmbench.metrics.own_network`); for RGB images and for sound that is an
-addition to the paper, which reports FID and FAD there.
+teaches a network (see `mmbench.metrics.extractors.own_network`); for RGB images and for sound that
+is an addition to the paper, which reports FID and FAD there.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.features import compare
-from mmbench.metrics.frechet import feature_distance
-from mmbench.metrics.own_network import own_network
+from mmbench.metrics.extractors.features import compare
+from mmbench.metrics.extractors.own_network import own_network
+from mmbench.metrics.statistics.frechet import feature_distance
 
 
 def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:

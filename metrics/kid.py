@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.features import compare, paired
-from mmbench.metrics.inception import INCEPTION
+from mmbench.metrics.extractors.features import compare, paired
+from mmbench.metrics.extractors.inception import INCEPTION
 from mmbench.seeds import stream
 
 SUBSETS = 100

@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.clip import CLIP, clip
-from mmbench.metrics.dual_encoder import Find, Pairs, pairs
-from mmbench.metrics.features import paired
-from mmbench.metrics.in_domain import in_domain
-from mmbench.metrics.intervals import bootstrap
+from mmbench.metrics.extractors.clip import CLIP, clip
+from mmbench.metrics.extractors.dual_encoder import Find, Pairs, pairs
+from mmbench.metrics.extractors.features import paired
+from mmbench.metrics.extractors.in_domain import in_domain
+from mmbench.metrics.statistics.bootstrap import bootstrap
 
 PAPER = (
     "Kim, Kim, Lee, Yoo and Lee, Mutual information divergence: a unified metric for multimodal "

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.features import Through, compare, extractor, paired
-from mmbench.metrics.inception import INCEPTION
-from mmbench.metrics.own_network import own_network
+from mmbench.metrics.extractors.features import Through, compare, extractor, paired
+from mmbench.metrics.extractors.inception import INCEPTION
+from mmbench.metrics.extractors.own_network import own_network
 
 NEIGHBOURS = 3
 BLOCK = 1024

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from mmbench.core import Context, Dataset, Generated, Metric, Score
-from mmbench.metrics.extractors import check
-from mmbench.metrics.features import precise
-from mmbench.metrics.intervals import bootstrap
+from mmbench.metrics.extractors.features import precise
+from mmbench.metrics.statistics.bootstrap import bootstrap
+from mmbench.pretrained import check
 
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2

@@ -1,5 +1,5 @@
 """`python -m mmbench` is `mmbench`."""
 
-from mmbench.cli import main
+from mmbench.cli.main import main
 
 main(prog_name="mmbench")

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from mmbench.progress import Progress
-    from mmbench.train import Trainer
+    from mmbench.training.trainer import Trainer
 
 Batch = dict[str, Tensor]
 """Modality name -> (B, *modality.shape): what crosses every boundary."""
@@ -428,7 +428,7 @@ class Score:
         extractor: The network that it was measured with and the sha256 of its weights.
         reason: Why there is no value, and how to get one.
         low, high: The 95 % interval of the value over samples (see
-            `mmbench.metrics.intervals.bootstrap`); None where a metric gives none.
+            `mmbench.metrics.statistics.bootstrap.bootstrap`); None where a metric gives none.
     """
 
     metric: str
@@ -473,9 +473,9 @@ class Metric:
         paper: Authors, title, year, url.
         compute: The scores of one `Generated`; nothing for what the metric does not concern.
         download: Where the pretrained weights that it needs are published; None if it needs none.
-        reference: Which real examples its reference is the score of (see `mmbench.references`):
-            "train" where samples are compared with the test examples, "test" where they are
-            judged by themselves.
+        reference: Which real examples its reference is the score of (see
+            `mmbench.evaluation.references`): "train" where samples are compared with the test
+            examples, "test" where they are judged by themselves.
     """
 
     name: str

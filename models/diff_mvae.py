@@ -16,18 +16,18 @@ from typing import Any, ClassVar, Self, get_args
 import torch
 from torch import Tensor, nn
 
+from mmbench.architecture import Architecture
 from mmbench.baselines.mopoe import MoPoE
 from mmbench.baselines.posteriors import Gaussian, product
 from mmbench.baselines.vae import ROWS
 from mmbench.core import Batch, Kind, Modality, Split
-from mmbench.models.architecture import Architecture
-from mmbench.models.auxiliary import AuxiliaryScore
-from mmbench.models.diffusion_decoder import ConditionalUNet, DiffusionDecoder, UNet
-from mmbench.models.sde import VPSDE
-from mmbench.precision import autocast
+from mmbench.models.diffusion.sde import VPSDE
+from mmbench.models.parts.auxiliary import AuxiliaryScore
+from mmbench.models.parts.diffusion_decoder import ConditionalUNet, DiffusionDecoder, UNet
 from mmbench.registry import nearest
 from mmbench.seeds import stream
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.precision import autocast
+from mmbench.training.trainer import Optimisation, Trainer
 
 WIDEST = 2**26
 """Values of a U-Net's widest layer that an accelerator computes at a time: 256 MB in float32, a
@@ -46,7 +46,7 @@ class DiffMVAE(MoPoE):
             or kinds such as "<image>".
         unet: Size of the diffusion decoders' networks.
         sampler: That of the diffusion decoders: its name under "name", "ddim" or one of
-            `mmbench.models.samplers`, and its parameters.
+            `mmbench.models.diffusion.samplers`, and its parameters.
         score: How the auxiliary score model is trained.
         width: Of its network.
         blocks: Levels of its network.

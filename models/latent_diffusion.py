@@ -18,17 +18,17 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from mmbench.architecture import Architecture
 from mmbench.core import Batch, Embedded, LatentModel, Modality, Split
-from mmbench.models.architecture import Architecture
-from mmbench.models.augment import trivial_augment_wide
-from mmbench.models.autoencoder import Autoencoder
-from mmbench.models.sampler import Score
-from mmbench.models.samplers import make_sampler
-from mmbench.models.score import ScoreNetwork
-from mmbench.models.sde import VPSDE
-from mmbench.precision import autocast
+from mmbench.models.diffusion.sampler import Score
+from mmbench.models.diffusion.samplers import make_sampler
+from mmbench.models.diffusion.score import ScoreNetwork
+from mmbench.models.diffusion.sde import VPSDE
+from mmbench.models.parts.augment import trivial_augment_wide
+from mmbench.models.parts.autoencoder import Autoencoder
 from mmbench.registry import expect_modalities, nearest
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.precision import autocast
+from mmbench.training.trainer import Optimisation, Trainer
 
 ROWS = 1024  # examples encoded or decoded at a time
 

@@ -13,10 +13,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from mmbench.architecture import Architecture
 from mmbench.core import Modality
-from mmbench.models.architecture import Architecture
 from mmbench.models.latent_diffusion import LatentDiffusion, Statistics
-from mmbench.train import Optimisation
+from mmbench.training.trainer import Optimisation
 
 
 class MLD(LatentDiffusion):

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from mmbench.core import Batch
+from mmbench.models.diffusion.sampler import Score
 from mmbench.models.latent_diffusion import LatentDiffusion
-from mmbench.models.sampler import Score
 
 
 class MLDInpaint(LatentDiffusion):

@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Literal
 
 import torch
 
+from mmbench.architecture import Architecture, Likelihood, architecture
 from mmbench.core import Modality
-from mmbench.models.architecture import Architecture, Likelihood, architecture
-from mmbench.models.autoencoder import Autoencoder
 from mmbench.models.latent_diffusion import Statistics
 from mmbench.models.mld import MLD
+from mmbench.models.parts.autoencoder import Autoencoder
 from mmbench.seeds import derive
-from mmbench.train import Optimisation
+from mmbench.training.trainer import Optimisation
 
 SQUARED_ERROR = Likelihood("normal", scale=0.5**0.5)
 

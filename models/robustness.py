@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 from pandas import DataFrame
 
-from mmbench.atomic import replacing
 from mmbench.core import Context, Dataset
-from mmbench.metrics.classifiers import classifier
-from mmbench.metrics.intervals import bootstrap
+from mmbench.files.atomic import replacing
+from mmbench.metrics.extractors.classifiers import classifier
+from mmbench.metrics.statistics.bootstrap import bootstrap
 from mmbench.models.latent_diffusion import LatentDiffusion
 from mmbench.seeds import stream
 

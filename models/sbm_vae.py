@@ -19,17 +19,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from mmbench.architecture import Architecture
 from mmbench.baselines.posteriors import Gaussian
 from mmbench.core import Batch, Embedded, LatentModel, Modality, Split
-from mmbench.layout import LaidOut
-from mmbench.models.architecture import Architecture
-from mmbench.models.latent_unet import LatentUNet
-from mmbench.models.matching import Guidance, Matching
-from mmbench.models.samplers import make_sampler
-from mmbench.models.sde import VPSDE
-from mmbench.precision import autocast
+from mmbench.models.diffusion.samplers import make_sampler
+from mmbench.models.diffusion.sde import VPSDE
+from mmbench.models.parts.latent_unet import LatentUNet
+from mmbench.models.parts.matching import Guidance, Matching
 from mmbench.registry import expect_modalities, nearest
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.memory_format import LaidOut
+from mmbench.training.precision import autocast
+from mmbench.training.trainer import Optimisation, Trainer
 
 ROWS = 1024  # examples encoded or decoded at a time
 
@@ -72,7 +72,7 @@ class SBMVAE(LatentModel):
         beta_min: Of the variance-preserving diffusion, at time 0.
         beta_max: Of the variance-preserving diffusion, at time 1.
         sampler: Name and parameters: "predictor-corrector", which is the default with 1,000 steps,
-            or one of `mmbench.models.samplers`.
+            or one of `mmbench.models.diffusion.samplers`.
         guidance: How a classifier of matching latents guides what is drawn given something; none
             by default.
     """

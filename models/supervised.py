@@ -16,10 +16,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from mmbench.architecture import Architecture
 from mmbench.core import Batch, Modality, Model, Split
-from mmbench.models.architecture import Architecture
 from mmbench.registry import expect_modalities, nearest
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.trainer import Optimisation, Trainer
 
 ROWS = 1024  # examples at a time
 PREDICTED = ("attributes", "mask")  # kinds of modalities

@@ -1,10 +1,15 @@
 import os
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import torch
 
 from mmbench.core import Dataset, Modality, Split
+from mmbench.files import transfer
 
 torch.set_num_threads(1)  # the networks of tests are small: threads cost more than they give
 
@@ -95,3 +100,124 @@ def toy_dataset():
 @pytest.fixture(scope="session")
 def toy():
     return toy_dataset()
+
+
+@dataclass
+class Item:
+    """What the server gives, and how: the first entry of `script` decides the next answer.
+
+    An entry is "ok", "cut" (half of what was asked for, then the connection ends), "page" (a web
+    page), "silent", "chunked", "endless" (no length), "lies" (another part than was asked for),
+    or the number of an error.
+    """
+
+    content: bytes
+    etag: str = '"v1"'
+    date: str = ""
+    ranges: bool = True
+    delay: float = 0.0  # seconds between chunks of 8 kB
+    script: list = field(default_factory=list)
+
+
+class Shop(ThreadingHTTPServer):
+    """A server of files, `items`, that notes what it was asked for."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.items = {}
+        self.asked = []  # (path, Range header or None)
+        self.given = 0  # bytes
+
+    def offer(self, name, content, **how):
+        """The address of a file with that content."""
+        self.items[f"/{name}"] = Item(content, **how)
+        return f"http://127.0.0.1:{self.server_port}/{name}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        item = self.server.items.get(self.path)
+        if item is None:
+            return self.send_error(404)
+        self._head(item, 200, {"Content-Length": len(item.content)})
+
+    def do_GET(self):
+        wanted = self.headers["Range"]
+        self.server.asked.append((self.path, wanted))
+        item = self.server.items.get(self.path)
+        if item is None:
+            return self.send_error(404)
+        way = item.script.pop(0) if item.script else "ok"
+        if isinstance(way, int):
+            return self.send_error(way)
+        if way == "page":
+            return self._page()
+        if way == "silent":
+            return time.sleep(1)
+        start, status, headers = 0, 200, {}
+        same = self.headers["If-Range"] in (None, item.etag, item.date)
+        if wanted and item.ranges and same:
+            start, status = int(wanted.removeprefix("bytes=").removesuffix("-")), 206
+            if start >= len(item.content):
+                return self.send_error(416)
+            start = 0 if way == "lies" else start
+            last = len(item.content) - 1
+            headers["Content-Range"] = f"bytes {start}-{last}/{len(item.content)}"
+        body = item.content[start:]
+        if way == "chunked":
+            headers["Transfer-Encoding"] = "chunked"
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        elif way != "endless":
+            headers["Content-Length"] = len(body)
+        self._head(item, status, headers)
+        if way in ("cut", "endless"):
+            body = body[: len(body) // 2]
+        self._send(body, item.delay)
+        self.close_connection = True
+
+    def _head(self, item, status, headers):
+        self.send_response(status)
+        if item.etag:
+            headers["ETag"] = item.etag
+        if item.date:
+            headers["Last-Modified"] = item.date
+        for name, value in headers.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+
+    def _send(self, body, delay):
+        step = 8192 if delay else max(len(body), 1)
+        for i in range(0, len(body), step):
+            time.sleep(delay)
+            self.server.given += len(body[i : i + step])
+            self.wfile.write(body[i : i + step])
+
+    def _page(self):
+        body = b"<!DOCTYPE html><html>Quota exceeded</html>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
+
+
+@pytest.fixture
+def shop(monkeypatch):
+    """A server on this machine; failed transfers are tried again at once."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(transfer, "PAUSE", 0.0)
+    server = Shop()
+    server.handle_error = lambda *_: None  # a client that hangs up
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()

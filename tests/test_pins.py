@@ -12,19 +12,19 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
+from mmbench.architecture import Likelihood, architectures
 from mmbench.core import Modality, Split
-from mmbench.datasets.mini.mel import SPECTROGRAM
-from mmbench.metrics.classifiers import build, optimisation, recipe
-from mmbench.metrics.extractors import registered
-from mmbench.metrics.features import real_key
-from mmbench.metrics.judges import TRAINED
-from mmbench.models.architecture import Likelihood, architectures
+from mmbench.datasets.mini.speech.mel import SPECTROGRAM
+from mmbench.metrics.extractors.classifiers import build, optimisation, recipe
+from mmbench.metrics.extractors.features import real_key
+from mmbench.metrics.extractors.judges import TRAINED
+from mmbench.pretrained import registered
 from mmbench.progress import Progress
-from mmbench.protocol import digest, load, shipped_hash
+from mmbench.protocols.protocol import digest, load, shipped_hash
 from mmbench.registry import find, names
-from mmbench.run import Run, folder_name
+from mmbench.runs.run import Run, folder_name
 from mmbench.seeds import derive
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.trainer import Optimisation, Trainer
 
 PINS = Path(__file__).with_name("pins.json")
 

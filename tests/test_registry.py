@@ -3,7 +3,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from mmbench.cli import main
+from mmbench.cli.main import main
 from mmbench.registry import find, locate, names, nearest
 
 
@@ -39,7 +39,7 @@ def test_module_and_object():
     with pytest.raises(LookupError, match=r"there is no module 'mmbench\.nowhere'"):
         find("models", "mmbench.nowhere:MLD")
     with pytest.raises(LookupError, match="has no 'zzz'; there is ") as told:
-        find("models", "mmbench.reasons:zzz")
+        find("models", "mmbench.errors:zzz")
     assert "__" not in str(told.value)
     for wrong in (":MLD", "json:", "..core:Model"):
         with pytest.raises(LookupError, match=f"{wrong!r} is not of the form 'package.module"):

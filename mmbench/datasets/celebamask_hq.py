@@ -39,9 +39,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from mmbench.core import Dataset, Download, Modality, Source, Split
-from mmbench.datasets.cache import cached, fingerprint, place
-from mmbench.datasets.folders import Published
-from mmbench.datasets.photographs import resized
+from mmbench.datasets.formats.cache import cached, fingerprint, place
+from mmbench.datasets.formats.folders import Published
+from mmbench.datasets.formats.photographs import resized
 from mmbench.progress import Progress
 
 NAME = "celebamask-hq"

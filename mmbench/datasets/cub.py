@@ -26,10 +26,10 @@ import torch
 from torch import Tensor
 
 from mmbench.core import Dataset, Download, Modality, Source, Split
-from mmbench.datasets.cache import cached, fingerprint, place
-from mmbench.datasets.captions import LENGTH, Vocabulary, tokenise
-from mmbench.datasets.folders import Published
-from mmbench.datasets.photographs import resized
+from mmbench.datasets.formats.cache import cached, fingerprint, place
+from mmbench.datasets.formats.captions import LENGTH, Vocabulary, tokenise
+from mmbench.datasets.formats.folders import Published
+from mmbench.datasets.formats.photographs import resized
 from mmbench.progress import Progress
 
 NAME = "cub"
@@ -83,7 +83,7 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
 
     Returns:
         Modalities image (3, 64, 64) as uint8, squeezed without cropping, and sentence (32,) as
-        the tokens of `mmbench.datasets.captions`. Ten examples share each photograph.
+        the tokens of `mmbench.datasets.formats.captions`. Ten examples share each photograph.
 
     Raises:
         FileNotFoundError: The files are not there.

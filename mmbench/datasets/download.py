@@ -18,10 +18,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mmbench.core import Download, Source
-from mmbench.datasets import record
-from mmbench.datasets.record import Kept
-from mmbench.datasets.transfer import Unfetched, fetch, length, readable, require_space
-from mmbench.datasets.unpack import unpack
+from mmbench.datasets import checksums
+from mmbench.datasets.checksums import Kept
+from mmbench.files.archives import unpack
+from mmbench.files.transfer import Unfetched, fetch, length, readable, require_space
 from mmbench.progress import Progress
 
 
@@ -85,10 +85,10 @@ def download(
     place = home(name, folder)
     work = place.with_name(f".{place.name}.part")
     with _alone(place.with_name(f".{place.name}.lock"), progress):
-        wanted = [d for d in source.files if not record.is_there(place, d)]
+        wanted = [d for d in source.files if not checksums.is_there(place, d)]
         _require_space(place, work, wanted)
         for d in wanted:
-            if not record.is_there(work / "ready", d):
+            if not checksums.is_there(work / "ready", d):
                 try:
                     _make(d, place, work, cache, progress, accept)
                 except Unfetched as error:
@@ -115,18 +115,18 @@ def verify(name: str, source: Source, folder: Path, progress: Progress) -> list[
     """
     place = home(name, folder)
     if not place.is_dir():
-        if not record.read(folder):
+        if not checksums.read(folder):
             raise FileNotFoundError(
                 f"there is no folder {place} with the files of {name}: name the folder that holds "
                 f"it by --data, or run 'mmbench data download {name}'"
             )
         place = folder
-    if not record.read(place):
+    if not checksums.read(place):
         raise FileNotFoundError(
             f"{place} has no record of what was fetched: run 'mmbench data download {name}', "
             "which also takes files that lie there"
         )
-    return [line for d in source.files for line in record.differences(place, d, progress)]
+    return [line for d in source.files for line in checksums.differences(place, d, progress)]
 
 
 def _make(
@@ -135,7 +135,7 @@ def _make(
     """Fetches, checks and unpacks one file, into the folder "ready" of what is to be renamed."""
     own = place / d.file  # put there by the user: stays there whatever happens
     path = own if own.is_file() else work / "files" / d.file
-    first = record.first_use(cache, d.url) if d.sha256 is None else None
+    first = checksums.first_use(cache, d.url) if d.sha256 is None else None
     if path != own:
         fetch(d.url, path, d.size, bool(d.sha256 or first), progress)
     ready = work / "ready"
@@ -143,15 +143,15 @@ def _make(
         kept = _check(d, path, None if accept else first)
         if d.unpack is not None:
             held = _unpack(path, work / "unpacking", ready, os.path.normpath(d.unpack), progress)
-            kept = replace(kept, members=record.write_members(ready, d.file, held))
+            kept = replace(kept, members=checksums.write_members(ready, d.file, held))
     except ValueError as error:
         if path == own:
             raise ValueError(f"{error}; remove {own} to have it fetched") from None
         path.unlink()  # or it would be taken for fetched the next time
         raise
     if d.sha256 is None:
-        record.remember(cache, kept)
-    record.write(ready, record.read(ready) | {d.file: kept})
+        checksums.remember(cache, kept)
+    checksums.write(ready, checksums.read(ready) | {d.file: kept})
     if path == own:
         return
     if d.unpack is None:
@@ -197,17 +197,17 @@ def _install(ready: Path, place: Path, wanted: Iterable[Download]) -> None:
     if not place.exists():
         os.rename(ready, place)
         return
-    before, new = record.read(place), record.read(ready)
+    before, new = checksums.read(place), checksums.read(ready)
     for d in wanted:
-        held = record.members(ready, d.file) if new[d.file].members else {}
+        held = checksums.members(ready, d.file) if new[d.file].members else {}
         for member in () if d.file in before else held:  # what was fetched may be replaced
             there = place / member
             if there.exists() and not cmp(ready / member, there, shallow=False):
                 raise ValueError(f"{there} is not the file that {d.file} holds: move it away and "
                                  "run the same command again")  # fmt: skip
-    (ready / record.RECORD).unlink()
+    (ready / checksums.RECORD).unlink()
     _merge(ready, place)
-    record.write(place, before | new)
+    checksums.write(place, before | new)
 
 
 def _merge(new: Path, into: Path) -> None:

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from mmbench.core import Dataset, Download, Modality, Source, Spectrogram, Split
-from mmbench.datasets import tensors
-from mmbench.datasets.folders import Published
+from mmbench.datasets.formats.folders import Published
+from mmbench.files import tensors
 from mmbench.progress import Progress
 
 NAME = "mhd"

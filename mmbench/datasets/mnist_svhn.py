@@ -21,9 +21,9 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from mmbench.core import Dataset, Download, Modality, Source, Split
-from mmbench.datasets import idx
-from mmbench.datasets.cache import cached, fingerprint, place
-from mmbench.datasets.folders import Published
+from mmbench.datasets.formats import idx
+from mmbench.datasets.formats.cache import cached, fingerprint, place
+from mmbench.datasets.formats.folders import Published
 from mmbench.progress import Progress
 from mmbench.seeds import derive
 

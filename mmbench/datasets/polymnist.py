@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmbench.core import Batch, Dataset, Download, Modality, Source, Split
-from mmbench.datasets import tensors
-from mmbench.datasets.cache import cached, fingerprint, place
-from mmbench.datasets.folders import Published
-from mmbench.datasets.png import decode_rgb
+from mmbench.datasets.formats.cache import cached, fingerprint, place
+from mmbench.datasets.formats.folders import Published
+from mmbench.files import tensors
+from mmbench.media.png import decode_rgb
 from mmbench.progress import Progress
 
 NAME = "polymnist"

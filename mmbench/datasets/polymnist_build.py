@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from mmbench.datasets import idx
+from mmbench.datasets.formats import idx
 from mmbench.progress import Progress
 from mmbench.seeds import derive
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from mmbench.architecture import Networks
 from mmbench.core import Modality
-from mmbench.models.architecture import Networks
 
 
 class Block(nn.Module):

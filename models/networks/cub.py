@@ -12,8 +12,8 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmbench.architecture import Networks
 from mmbench.core import Modality
-from mmbench.models.architecture import Networks
 
 PICTURE = (64, 128, 256)  # channels as the picture is halved
 SENTENCE = (64, 96, 128, 160)  # channels as the sentence is halved

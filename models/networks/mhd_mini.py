@@ -7,8 +7,8 @@ more examples and epochs than the twin has; these halve both axes.
 
 from torch import nn
 
+from mmbench.architecture import Networks
 from mmbench.core import Modality
-from mmbench.models.architecture import Networks
 from mmbench.models.networks import mhd, stronger
 
 

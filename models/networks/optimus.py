@@ -22,9 +22,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmbench.architecture import InTurn, Networks, Pretrained
 from mmbench.core import Modality
 from mmbench.extras import lacking
-from mmbench.models.architecture import InTurn, Networks, Pretrained
 from mmbench.models.networks import optimus_weights
 
 ROWS = 256

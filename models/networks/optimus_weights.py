@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmbench.reasons import first_line
+from mmbench.errors import first_line
 
 FILES = ("training.bin", "vocab.txt", "vocab.json", "merges.txt")
 

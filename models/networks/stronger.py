@@ -12,9 +12,9 @@ from types import ModuleType
 
 from torch import Tensor, nn
 
+from mmbench.architecture import Networks
 from mmbench.core import Modality
 from mmbench.extras import lacking
-from mmbench.models.architecture import Networks
 
 
 def _blocks() -> ModuleType:

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
+from mmbench.architecture import Architecture, Likelihood, Networks
 from mmbench.baselines.posteriors import Gaussian, Laplace
 from mmbench.core import Modality
-from mmbench.models.architecture import Architecture, Likelihood, Networks
 from mmbench.seeds import stream
-from mmbench.train import Optimisation
+from mmbench.training.trainer import Optimisation
 
 
 class OneHot(nn.Module):

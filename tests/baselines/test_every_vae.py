@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mmbench.architecture import Architecture, Likelihood
 from mmbench.baselines.mmvae import MMVAE
 from mmbench.baselines.mmvae_elbo import MMVAEElbo
 from mmbench.baselines.mmvae_plus import MMVAEPlus
@@ -11,11 +12,10 @@ from mmbench.baselines.mvae import MVAE
 from mmbench.baselines.mvtcae import MVTCAE
 from mmbench.baselines.nexus import NEXUS
 from mmbench.core import Modality, Split
-from mmbench.models.architecture import Architecture, Likelihood
 from mmbench.models.networks import polymnist
 from mmbench.progress import Progress
 from mmbench.seeds import stream
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.trainer import Optimisation, Trainer
 
 EVERY = {
     "mvae": (MVAE, {"subsampled": 2}),
@@ -104,7 +104,7 @@ def test_nothing_depends_on_how_many_examples_are_computed_together(
 @torch.no_grad()
 def test_the_order_of_weights_is_nobodys_business(monkeypatch):
     """Evaluation has another one for convolutions; samples and training with AVX-512 do not."""
-    monkeypatch.setattr("mmbench.layout.has_avx512", lambda: True)
+    monkeypatch.setattr("mmbench.training.memory_format.has_avx512", lambda: True)
     pair = [Modality(m, "image", (3, 28, 28)) for m in "ab"]
     parts = {m.name: Architecture(m, polymnist.image, Likelihood("laplace")) for m in pair}
     model = MoPoE(pair, parts, latent=8, training=Optimisation(1, 5, 1e-3))

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.distributions import MultivariateNormal
 
+from mmbench.architecture import Architecture, Likelihood, Networks
 from mmbench.baselines.mixture_prior import MixturePrior, PostHoc
 from mmbench.baselines.mmvae import MMVAE
 from mmbench.baselines.mmvae_elbo import MMVAEElbo
@@ -18,10 +19,9 @@ from mmbench.baselines.mvtcae import MVTCAE
 from mmbench.baselines.nexus import NEXUS
 from mmbench.baselines.posteriors import Gaussian
 from mmbench.core import Modality, Split
-from mmbench.models.architecture import Architecture, Likelihood, Networks
 from mmbench.progress import Progress
 from mmbench.seeds import stream
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.trainer import Optimisation, Trainer
 
 HOW = Optimisation(epochs=2, batch_size=20, learning_rate=1e-2)
 MODALITIES = [Modality("a", "attributes", (3,)), Modality("b", "attributes", (2,))]

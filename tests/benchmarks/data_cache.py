@@ -3,10 +3,10 @@
     python tests/benchmarks/data_cache.py [--faces 30000] [--folder DIR]
 
 Makes faces of random bytes (2 GB in all for 30,000) in a folder of its own, keeps them by
-`mmbench.datasets.cache.cached`, and loads them in fresh processes: once with the file dropped
-from the system's memory, once with it there. Seconds are those of the load, without Python's
-start and imports; memory is the most that the process held more than before the load, mapped
-pages of the file included, over the bytes of the tensors.
+`mmbench.datasets.formats.cache.cached`, and loads them in fresh processes: once with the file
+dropped from the system's memory, once with it there. Seconds are those of the load, without
+Python's start and imports; memory is the most that the process held more than before the load,
+mapped pages of the file included, over the bytes of the tensors.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def bytes_of(data) -> int:
 
 def make(path: Path, faces: int) -> dict[str, float]:
     """Makes and keeps, in this process."""
-    from mmbench.datasets.cache import cached
+    from mmbench.datasets.formats.cache import cached
     from mmbench.progress import Progress
 
     start = time.perf_counter()
@@ -60,7 +60,7 @@ def make(path: Path, faces: int) -> dict[str, float]:
 
 def load(path: Path) -> dict[str, float]:
     """Loads in this process, and touches every page."""
-    from mmbench.datasets.cache import cached
+    from mmbench.datasets.formats.cache import cached
     from mmbench.progress import Progress
 
     def never():

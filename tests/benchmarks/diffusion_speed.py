@@ -19,13 +19,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mmbench.arguments import construct
+from mmbench.architecture import architectures
 from mmbench.core import Modality
-from mmbench.models.architecture import architectures
 from mmbench.models.diff_mvae import DiffMVAEStar
-from mmbench.precision import Precision, autocast, computed, has_half
-from mmbench.protocol import load, resolve
+from mmbench.protocols.arguments import construct
+from mmbench.protocols.protocol import load, resolve
 from mmbench.seeds import stream
+from mmbench.training.precision import Precision, autocast, computed, has_half
 
 WORDS = tuple(map(str, range(1000)))
 

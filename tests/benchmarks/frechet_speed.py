@@ -16,7 +16,7 @@ import warnings
 import torch
 from pytorch_fid.fid_score import calculate_frechet_distance
 
-from mmbench.metrics.frechet import Statistics, frechet_distance
+from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
 
 PROMISED = 5.0
 

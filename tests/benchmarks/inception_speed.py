@@ -18,7 +18,7 @@ import pytorch_fid.inception as theirs
 import torch
 from torch import Tensor, nn
 
-from mmbench.metrics.inception import fid_inception, inception_features, load_inception
+from mmbench.metrics.extractors.inception import fid_inception, inception_features, load_inception
 
 THEIR_BATCH = 50
 

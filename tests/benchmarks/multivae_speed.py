@@ -30,13 +30,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from mmbench.architecture import Architecture, Likelihood, Networks
 from mmbench.core import Context, Dataset, Modality, Split, subsets
-from mmbench.evaluate import Kept, generate
-from mmbench.models.architecture import Architecture, Likelihood, Networks
+from mmbench.evaluation.evaluate import Kept, generate
 from mmbench.models.networks.polymnist import image
 from mmbench.progress import Progress
 from mmbench.registry import find
-from mmbench.train import Optimisation
+from mmbench.training.trainer import Optimisation
 
 TRAINING, EVALUATION = 1.0, 2.0
 """What is promised: how many times as fast as the library."""
@@ -103,7 +103,7 @@ def fastest(rounds: int, sides: list[Callable[[], float]]) -> list[float]:
 
 def compare(name: str, setting: Setting, device: torch.device, rounds: int) -> bool:
     """Prints all ratios; whether they are as promised."""
-    from mmbench.baselines import multivae
+    from mmbench.baselines.multivae import models as multivae
 
     parts = {
         m.name: Architecture(m, setting.networks, Likelihood("laplace", 0.75))

@@ -14,10 +14,10 @@ import argparse
 import tomllib
 from itertools import pairwise
 
-from mmbench.models.sampler import Sampler
-from mmbench.models.samplers import make_sampler
-from mmbench.models.sde import VPSDE
-from mmbench.protocol import load
+from mmbench.models.diffusion.sampler import Sampler
+from mmbench.models.diffusion.samplers import make_sampler
+from mmbench.models.diffusion.sde import VPSDE
+from mmbench.protocols.protocol import load
 
 DEVIATIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 

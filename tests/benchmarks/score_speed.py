@@ -28,16 +28,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mmbench.arguments import construct
-from mmbench.compilation import compiled
+from mmbench.architecture import architectures
 from mmbench.core import Modality, Split
-from mmbench.models.architecture import architectures
 from mmbench.models.mld import MLD
-from mmbench.precision import Precision, autocast, computed
 from mmbench.progress import Progress
-from mmbench.protocol import load, resolve
+from mmbench.protocols.arguments import construct
+from mmbench.protocols.protocol import load, resolve
 from mmbench.seeds import stream
-from mmbench.train import Loss, Optimisation, Trainer
+from mmbench.training.compilation import compiled
+from mmbench.training.precision import Precision, autocast, computed
+from mmbench.training.trainer import Loss, Optimisation, Trainer
 
 SHAPES = {
     "mhd": (("image", "image", (1, 28, 28)), ("trajectory", "trajectory", (200,)),

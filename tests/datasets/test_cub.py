@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from mmbench.datasets.captions import SPECIALS, Vocabulary
 from mmbench.datasets.cub import EACH, cub
+from mmbench.datasets.formats.captions import SPECIALS, Vocabulary
 from mmbench.progress import Progress
 
 SPECIES = {

@@ -14,8 +14,8 @@ import pytest
 
 from mmbench.core import Download, Source
 from mmbench.datasets import download as module
+from mmbench.datasets.checksums import RECORD
 from mmbench.datasets.download import describe, download, verify
-from mmbench.datasets.record import RECORD
 from mmbench.progress import Progress
 
 QUIET = Progress(None)
@@ -305,7 +305,7 @@ def test_a_cut_transfer_goes_on(shop, one, get):
 
 def test_a_resumed_file_is_checked_as_a_whole(shop, get, tmp_path, monkeypatch):
     """Even a server that swaps the file without a word cannot pass a mixture."""
-    monkeypatch.setattr("mmbench.datasets.transfer.TRIES", 1)
+    monkeypatch.setattr("mmbench.files.transfer.TRIES", 1)
     what = source(Download(shop.offer("a.gz", PLAIN, script=["cut"]), "a.gz", None, sha256(PLAIN)))
     with pytest.raises(FileNotFoundError):
         get(what)
@@ -362,7 +362,7 @@ def test_a_killed_command_goes_on_where_it_was(shop, tmp_path):
         f"digits = Source('digits', '', None, (Download({url!r}, 'all.zip', unpack='.'),))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "MMBENCH_CACHE": str(tmp_path / "c")}
-    command = [sys.executable, "-c", "from mmbench.cli_data import data; data()", "download",
+    command = [sys.executable, "-c", "from mmbench.cli.data import data; data()", "download",
                "shopping:digits", "--data", str(tmp_path / "data")]  # fmt: skip
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)  # fmt: skip

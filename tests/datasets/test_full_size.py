@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
-from mmbench.datasets import idx
-from mmbench.datasets.captions import Vocabulary
 from mmbench.datasets.celebamask_hq import ATTRIBUTES, PARTS, celebamask_hq
 from mmbench.datasets.cub import EACH, cub
+from mmbench.datasets.formats import idx
+from mmbench.datasets.formats.captions import Vocabulary
 from mmbench.datasets.mhd import mhd
 from mmbench.datasets.mnist_svhn import TIMES, mnist_svhn
 from mmbench.datasets.polymnist import polymnist

@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from mmbench.datasets import idx
 from mmbench.datasets import mnist_svhn as module
+from mmbench.datasets.formats import idx
 from mmbench.datasets.mnist_svhn import PUBLISHED, mnist_svhn, pair
 from mmbench.progress import Progress
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file
 
-from mmbench.datasets import cache as cache_module
+from mmbench.datasets.formats import cache as cache_module
 from mmbench.datasets.polymnist import polymnist
 from mmbench.progress import Progress
 

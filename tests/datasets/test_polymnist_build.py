@@ -9,8 +9,8 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from mmbench.datasets import idx
 from mmbench.datasets import polymnist_build as module
+from mmbench.datasets.formats import idx
 from mmbench.datasets.polymnist import polymnist
 from mmbench.datasets.polymnist_build import build, build_polymnist, overlay
 from mmbench.progress import Progress

@@ -10,15 +10,15 @@ from html.parser import HTMLParser
 import pytest
 from click.testing import CliRunner
 
-from mmbench.cli import main
+from mmbench.cli.main import main
 from mmbench.core import Score
-from mmbench.leaderboard.check import compare, report
-from mmbench.leaderboard.reference import of_records
-from mmbench.leaderboard.render import render
-from mmbench.leaderboard.tables import tables
-from mmbench.leaderboard.validation import place
-from mmbench.protocol import digest
-from mmbench.store import GREATEST, Record, find, read, write
+from mmbench.leaderboard.check.check import compare, report
+from mmbench.leaderboard.check.reference import of_records
+from mmbench.leaderboard.submissions.validation import place
+from mmbench.leaderboard.tables.render import render
+from mmbench.leaderboard.tables.table import tables
+from mmbench.protocols.protocol import digest
+from mmbench.records.store import GREATEST, Record, find, read, write
 
 NAMES = {
     "tag": "<img src=x onerror=alert(1)>",

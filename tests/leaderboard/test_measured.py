@@ -8,13 +8,13 @@ import pytest
 from click.testing import CliRunner
 from safetensors.torch import load_file
 
-from mmbench.cli import main
-from mmbench.leaderboard.claims import verdicts
-from mmbench.leaderboard.possible import networks
-from mmbench.metrics.judges import TRAINED, weights_hash
-from mmbench.protocol import digest, load, override, resolve
+from mmbench.cli.main import main
+from mmbench.leaderboard.claims.claims import verdicts
+from mmbench.leaderboard.submissions.possible import networks
+from mmbench.metrics.extractors.judges import TRAINED, weights_hash
+from mmbench.protocols.protocol import digest, load, override, resolve
+from mmbench.records.store import find
 from mmbench.registry import names
-from mmbench.store import find
 
 RECORDS = Path(__file__).parents[2] / "records"
 MEASURED = find(RECORDS)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mmbench.cli import main
+from mmbench.cli.main import main
 
 yaml = pytest.importorskip("yaml", reason="needs pyyaml")
 

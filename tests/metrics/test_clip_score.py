@@ -12,8 +12,6 @@ from PIL import Image
 from torch import nn
 
 from mmbench.core import Context, Dataset, Generated, Modality, Split
-from mmbench.metrics import clip as module
-from mmbench.metrics.clip import CLIP, load_clip, prepare
 from mmbench.metrics.clip_score import (
     HESSEL,
     IN_DOMAIN,
@@ -26,7 +24,9 @@ from mmbench.metrics.clip_score import (
     clip_score,
     metric,
 )
-from mmbench.metrics.dual_encoder import DualEncoder
+from mmbench.metrics.extractors import clip as module
+from mmbench.metrics.extractors.clip import CLIP, load_clip, prepare
+from mmbench.metrics.extractors.dual_encoder import DualEncoder
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 

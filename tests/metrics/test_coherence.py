@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from mmbench.core import JOINT, Context, Dataset, Generated, Modality, Split
-from mmbench.metrics import classifiers
-from mmbench.metrics.classifiers import classifier
 from mmbench.metrics.coherence import coherence
+from mmbench.metrics.extractors import classifiers
+from mmbench.metrics.extractors.classifiers import classifier
 from mmbench.metrics.fmd import fmd
-from mmbench.metrics.frechet import Statistics, frechet_distance
+from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 

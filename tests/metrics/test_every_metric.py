@@ -20,22 +20,15 @@ import torch
 from torch import nn
 
 import mmbench.metrics
-from mmbench import registry
+from mmbench import pretrained, registry
 from mmbench.core import Context, Dataset, Generated, Modality, Spectrogram, Split
-from mmbench.metrics import (
-    classifiers,
-    clip,
-    extractors,
-    extrapolation,
-    fad,
-    features,
-    in_domain,
-)
-from mmbench.metrics import inception as inception_module
-from mmbench.metrics.inception import INCEPTION
-from mmbench.metrics.judges import weights_hash
+from mmbench.metrics import extrapolation, fad
+from mmbench.metrics.extractors import classifiers, clip, features, in_domain
+from mmbench.metrics.extractors import inception as inception_module
+from mmbench.metrics.extractors.inception import INCEPTION
+from mmbench.metrics.extractors.judges import weights_hash
+from mmbench.metrics.extractors.vggish import log_mel
 from mmbench.metrics.mid import mutual_information_divergence
-from mmbench.metrics.vggish import log_mel
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 
@@ -291,16 +284,16 @@ def small(monkeypatch, tmp_path):
 
     def load(weights, path, modified, device):
         network = PRETRAINED[weights.name]()
-        return extractors.load_state(network, path, weights.title).to(device)
+        return pretrained.load_state(network, path, weights.title).to(device)
 
-    monkeypatch.setattr(extractors, "_opened", load)
+    monkeypatch.setattr(pretrained, "_opened", load)
     monkeypatch.setattr(classifiers, "trained", judge)
     monkeypatch.setattr(in_domain, "trained", judge)
     monkeypatch.setattr(extrapolation, "INCEPTION", replace(INCEPTION, dims=6))
     monkeypatch.setattr(inception_module, "PIXELS", 17)
     monkeypatch.setattr(clip, "PIXELS", 16)
     monkeypatch.setattr(fad, "waveforms", hum)
-    monkeypatch.delenv(extractors.FOLDER, raising=False)
+    monkeypatch.delenv(pretrained.FOLDER, raising=False)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     forget()
     yield
@@ -432,8 +425,8 @@ def test_the_size_of_batches_does_not_matter(case, monkeypatch):
     value = case.value(case.drawn(PINNED))
     case.new()
     sizes = 0
-    for found in pkgutil.iter_modules(mmbench.metrics.__path__):
-        module = importlib.import_module(f"mmbench.metrics.{found.name}")
+    for found in pkgutil.walk_packages(mmbench.metrics.__path__, "mmbench.metrics."):
+        module = importlib.import_module(found.name)
         for name in {"BATCH", "BLOCK"} & set(vars(module)):
             old, sizes = getattr(module, name), sizes + 1
             monkeypatch.setattr(

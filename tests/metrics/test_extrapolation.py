@@ -8,7 +8,7 @@ import torch
 
 from mmbench.core import Context, Dataset, Generated, Modality, Split
 from mmbench.metrics.extrapolation import extrapolated_distance, fid_infinity
-from mmbench.metrics.frechet import Statistics, frechet_distance
+from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 

@@ -8,10 +8,10 @@ import torch
 
 from mmbench.core import Context, Dataset, Generated, Modality, Spectrogram, Split
 from mmbench.metrics import fad as module
-from mmbench.metrics.extractors import FOLDER
+from mmbench.metrics.extractors.vggish import VGGISH, log_mel
 from mmbench.metrics.fad import audio_distance, fad, frechet_audio_distance, windows
-from mmbench.metrics.frechet import Statistics, frechet_distance
-from mmbench.metrics.vggish import VGGISH, log_mel
+from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
+from mmbench.pretrained import FOLDER
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 

@@ -12,18 +12,18 @@ import pytest
 import torch
 from PIL import Image
 
+from mmbench import pretrained
 from mmbench.core import Context, Dataset, Generated, Modality, Split
-from mmbench.datasets import photographs
-from mmbench.metrics import extractors
-from mmbench.metrics import inception as module
-from mmbench.metrics.fid import fid, fid_tensorflow, frechet_inception_distance
-from mmbench.metrics.frechet import Statistics, frechet_distance
-from mmbench.metrics.inception import (
+from mmbench.datasets.formats import photographs
+from mmbench.metrics.extractors import inception as module
+from mmbench.metrics.extractors.inception import (
     INCEPTION,
     fid_inception,
     inception_features,
     load_inception,
 )
+from mmbench.metrics.fid import fid, fid_tensorflow, frechet_inception_distance
+from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 
@@ -82,7 +82,7 @@ def drawn(dataset, given=("grey",), targets=("rgb", "grey")):
 
 
 def nothing_here(monkeypatch, tmp_path):
-    monkeypatch.delenv(extractors.FOLDER, raising=False)
+    monkeypatch.delenv(pretrained.FOLDER, raising=False)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
 
 
@@ -145,7 +145,7 @@ def test_without_weights_there_is_a_reason_and_no_number(tmp_path, monkeypatch):
 
 def test_without_pytorch_fid_the_reason_names_the_extra(file, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch_fid", None)
-    extractors._opened.cache_clear()
+    pretrained._opened.cache_clear()
     dataset, context = world(file, tmp_path)
     (score,) = fid.compute(drawn(dataset), dataset, context)
     assert score.value is None and "pip install 'mmbench[fid]'" in score.reason

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmbench.core import Context, Dataset, Generated, Modality, Split
-from mmbench.metrics.dual_encoder import DualEncoder
+from mmbench.metrics.extractors.dual_encoder import DualEncoder
 from mmbench.metrics.mid import SingularError, metric, mid, mutual_information_divergence
 from mmbench.progress import Progress
 from mmbench.seeds import stream

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mmbench.core import Context, Dataset, Generated, Modality, Split
-from mmbench.metrics import classifiers
 from mmbench.metrics import precision_recall as module
+from mmbench.metrics.extractors import classifiers
 from mmbench.metrics.precision_recall import precision, precision_of, recall, recall_of
 from mmbench.progress import Progress
 from mmbench.seeds import stream

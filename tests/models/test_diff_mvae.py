@@ -10,18 +10,18 @@ import pytest
 import torch
 from torch import nn
 
+from mmbench.architecture import Architecture, Likelihood
 from mmbench.baselines.mopoe import MoPoE
 from mmbench.core import Modality, Split, subsets
-from mmbench.models.architecture import Architecture, Likelihood
-from mmbench.models.auxiliary import AuxiliaryScore
-from mmbench.models.ddim import DDIM
 from mmbench.models.diff_mvae import DiffMVAE, DiffMVAEStar
-from mmbench.models.diffusion_decoder import ConditionalUNet, DiffusionDecoder, UNet
+from mmbench.models.diffusion.ddim import DDIM
+from mmbench.models.diffusion.sde import VPSDE
 from mmbench.models.networks import generic
-from mmbench.models.sde import VPSDE
+from mmbench.models.parts.auxiliary import AuxiliaryScore
+from mmbench.models.parts.diffusion_decoder import ConditionalUNet, DiffusionDecoder, UNet
 from mmbench.progress import Progress
 from mmbench.seeds import stream
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.trainer import Optimisation, Trainer
 
 MODALITIES = (
     Modality("image", "image", (3, 8, 8)),
@@ -417,7 +417,7 @@ def test_ddim_follows_the_flow_of_a_gaussian():
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_generation_has_the_precision_of_training(precision, monkeypatch):
-    monkeypatch.setattr("mmbench.precision.has_half", lambda device: True)
+    monkeypatch.setattr("mmbench.training.precision.has_half", lambda device: True)
     model = make(training=Optimisation(1, 16, 1e-3, precision=precision)).eval()
     seen = []
     last = model.decoders["image"].network.unet.conv_out
@@ -429,7 +429,7 @@ def test_generation_has_the_precision_of_training(precision, monkeypatch):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_z_is_drawn_in_the_precision_of_its_training(precision, monkeypatch):
-    monkeypatch.setattr("mmbench.precision.has_half", lambda device: True)
+    monkeypatch.setattr("mmbench.training.precision.has_half", lambda device: True)
     model = make(score=Optimisation(1, 16, 1e-3, precision=precision)).eval()
     nn.init.ones_(model.score_model.network.outward[-1].bias)
     seen = []

@@ -8,11 +8,11 @@ import torch
 
 from mmbench.core import Split, subsets
 from mmbench.progress import Progress
-from mmbench.protocol import load, override
+from mmbench.protocols.protocol import load, override
 from mmbench.registry import find, names
-from mmbench.run import Run
+from mmbench.runs.run import Run
 from mmbench.seeds import stream
-from mmbench.weights import load_weights, save_weights
+from mmbench.training.weights import load_weights, save_weights
 
 EPOCH = "models.{}.training.epochs=1"
 DIFFUSION = ["models.{}.width=32", "models.{}.groups=4", "models.{}.time_embedding=16",
@@ -38,7 +38,7 @@ QUICK = {
                                       "mmvae-plus")},
 }  # fmt: skip
 
-# tests/baselines/test_multivae.py: the others; test_supervised.py: what predicts only some.
+# tests/baselines/multivae/test_models.py: the others; test_supervised.py: what predicts only some.
 OURS = [m for m in names("models") if ":" not in m and m != "supervised"]
 
 pytestmark = pytest.mark.parametrize("name", OURS)

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import nn
 
+from mmbench.architecture import architectures
 from mmbench.core import Split
 from mmbench.models import latent_diffusion
-from mmbench.models.architecture import architectures
 from mmbench.models.mld import MLD
 from mmbench.progress import Progress
-from mmbench.protocol import load
+from mmbench.protocols.protocol import load
 from mmbench.seeds import stream
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.trainer import Optimisation, Trainer
 
 HOW = Optimisation(epochs=1, batch_size=20, learning_rate=1e-3)
 SIZES = {"image": 6, "trajectory": 3, "sound": 1}

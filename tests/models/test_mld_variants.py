@@ -12,17 +12,17 @@ import pytest
 import torch
 from torch import nn
 
+from mmbench.architecture import architectures
 from mmbench.core import Modality, Split
-from mmbench.models.architecture import architectures
 from mmbench.models.mld import MLD
 from mmbench.models.mld_inpaint import MLDInpaint
 from mmbench.models.mld_star import MLDStar
 from mmbench.models.mld_uni import MLDUni
 from mmbench.progress import Progress
-from mmbench.protocol import load, override
-from mmbench.run import Run
+from mmbench.protocols.protocol import load, override
+from mmbench.runs.run import Run
 from mmbench.seeds import stream
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.trainer import Optimisation, Trainer
 
 HOW = Optimisation(epochs=1, batch_size=20, learning_rate=1e-3)
 SIZES = {"image": 6, "trajectory": 3, "sound": 1}
@@ -416,7 +416,7 @@ def test_in_painting_a_mixture_is_biased_as_predicted():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", [MLD, MLDInpaint, MLDUni])
 def test_scores_are_computed_in_the_precision_of_training(kind, precision, monkeypatch):
-    monkeypatch.setattr("mmbench.precision.has_half", lambda device: True)
+    monkeypatch.setattr("mmbench.training.precision.has_half", lambda device: True)
     parts = architectures(PAIR, load("toy")["modalities"])
     how = replace(HOW, precision=precision)
     variant = kind(PAIR, parts, latent=4, autoencoder=HOW, score=how, width=8, groups=2,

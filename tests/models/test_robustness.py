@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
+from mmbench.architecture import Architecture, Likelihood, Networks
 from mmbench.core import Context, Dataset, Modality, Split
-from mmbench.metrics import classifiers
-from mmbench.metrics.classifiers import classifier
-from mmbench.models.architecture import Architecture, Likelihood, Networks
+from mmbench.metrics.extractors import classifiers
+from mmbench.metrics.extractors.classifiers import classifier
 from mmbench.models.mld import MLD
 from mmbench.models.robustness import TIMES, plot, robustness, table
 from mmbench.progress import Progress
 from mmbench.seeds import stream
-from mmbench.train import Optimisation
+from mmbench.training.trainer import Optimisation
 
 CLASSES = 5
 SCALES = {"weak": 1.0, "strong": 4.0}

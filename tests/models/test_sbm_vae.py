@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
+from mmbench.architecture import Architecture, Likelihood
 from mmbench.core import Embedded, Modality, Split, subsets
-from mmbench.models.architecture import Architecture, Likelihood
-from mmbench.models.matching import Guidance
+from mmbench.models.diffusion.predictor_corrector import PredictorCorrector
 from mmbench.models.networks import generic
-from mmbench.models.predictor_corrector import PredictorCorrector
+from mmbench.models.parts.matching import Guidance
 from mmbench.models.sbm_vae import SBMVAE, SBMVAEC
 from mmbench.progress import Progress
 from mmbench.seeds import stream
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.trainer import Optimisation, Trainer
 
 HOW = Optimisation(epochs=2, batch_size=16, learning_rate=1e-3)
 MODALITIES = (
@@ -57,7 +57,7 @@ def data(n=48, seed=0):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_scores_are_computed_in_the_precision_of_training(precision, monkeypatch):
-    monkeypatch.setattr("mmbench.precision.has_half", lambda device: True)
+    monkeypatch.setattr("mmbench.training.precision.has_half", lambda device: True)
     model = make(score=replace(HOW, precision=precision)).eval()
     seen = []
     model.score_network.register_forward_hook(lambda *a: seen.append(a[2].dtype))

@@ -4,14 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmbench.architecture import Architecture, Likelihood
 from mmbench.core import Modality, Split, subsets
 from mmbench.metrics.f1 import f1_score
-from mmbench.models.architecture import Architecture, Likelihood
 from mmbench.models.networks import generic
 from mmbench.models.supervised import Supervised
 from mmbench.progress import Progress
 from mmbench.seeds import stream
-from mmbench.train import Optimisation, Trainer
+from mmbench.training.trainer import Optimisation, Trainer
 
 HOW = Optimisation(epochs=15, batch_size=32, learning_rate=3e-3)
 MODALITIES = (

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 
 from mmbench.core import Batch, Dataset, Source, Split
-from mmbench.datasets.cache import loader
 from mmbench.datasets.celebamask_hq import ATTRIBUTES, modalities, shrunk
-from mmbench.datasets.mini import check_counts, faces, people
+from mmbench.datasets.formats.cache import loader
+from mmbench.datasets.mini import check_counts
+from mmbench.datasets.mini.faces import faces, people
 from mmbench.progress import Bar, Progress
 from mmbench.seeds import derive
 

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 
 from mmbench.core import Dataset, Source, Split
-from mmbench.datasets.cache import loader
-from mmbench.datasets.captions import Vocabulary, tokenise
 from mmbench.datasets.cub import EACH, PIXELS, modalities
+from mmbench.datasets.formats.cache import loader
+from mmbench.datasets.formats.captions import Vocabulary, tokenise
 from mmbench.datasets.mini import check_counts
-from mmbench.datasets.mini.birds import ATTRIBUTES, COLOURS, Bird, draw
-from mmbench.datasets.mini.grammar import captions
+from mmbench.datasets.mini.birds.birds import ATTRIBUTES, COLOURS, Bird, draw
+from mmbench.datasets.mini.birds.grammar import captions
 from mmbench.progress import Bar, Progress
 from mmbench.seeds import derive
 

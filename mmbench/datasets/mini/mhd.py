@@ -19,8 +19,10 @@ import torch
 from numpy.typing import NDArray
 
 from mmbench.core import Batch, Dataset, Modality, Source, Split
-from mmbench.datasets.cache import loader
-from mmbench.datasets.mini import check_counts, handwriting, mel, speech
+from mmbench.datasets.formats.cache import loader
+from mmbench.datasets.mini import check_counts
+from mmbench.datasets.mini.digits import handwriting
+from mmbench.datasets.mini.speech import mel, synthesiser
 from mmbench.progress import Bar, Progress
 from mmbench.seeds import derive
 
@@ -102,10 +104,10 @@ def _rng(seed: int, *purpose: object) -> np.random.Generator:
     return np.random.default_rng(derive(seed, NAME, *purpose))
 
 
-def _people(part: Part, seed: int) -> tuple[handwriting.Writers, speech.Speakers]:
+def _people(part: Part, seed: int) -> tuple[handwriting.Writers, synthesiser.Speakers]:
     return (
         handwriting.draw_writers(len(WRITERS[part]), _rng(seed, part, "writers")),
-        speech.draw_speakers(len(SPEAKERS[part]), _rng(seed, part, "speakers")),
+        synthesiser.draw_speakers(len(SPEAKERS[part]), _rng(seed, part, "speakers")),
     )
 
 
@@ -127,7 +129,7 @@ def _split(part: Part, count: int, seed: int, bar: Bar) -> Split:
             speakers[who.speakers[rows] - SPEAKERS[part].start],
             _rng(seed, part, "speech", i),
         )
-        power = speech.record(speech.speak(digits, voices, rng), voices, rng)
+        power = synthesiser.record(synthesiser.speak(digits, voices, rng), voices, rng)
         tensors["sound"][rows, 0] = _bytes(mel.scaled(power))
         bar.update(bar.done + len(digits))
     return Split(tensors, labels=torch.from_numpy(who.digits))

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from mmbench.core import Dataset, Source, Split
 from mmbench.datasets import mnist_svhn
-from mmbench.datasets.cache import loader
+from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.mini import check_counts
-from mmbench.datasets.mini.house_numbers import PIXELS, Numerals, photograph
-from mmbench.datasets.mini.typefaces import draw_face
-from mmbench.datasets.mini.written import written
+from mmbench.datasets.mini.digits.house_numbers import PIXELS, Numerals, photograph
+from mmbench.datasets.mini.digits.typefaces import draw_face
+from mmbench.datasets.mini.digits.written import written
 from mmbench.progress import Bar, Progress
 from mmbench.seeds import derive
 

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from mmbench.core import Batch, Dataset, Modality, Source, Split
-from mmbench.datasets.cache import loader
+from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.mini import check_counts
-from mmbench.datasets.mini.textures import TEXTURES, Bytes
-from mmbench.datasets.mini.written import PIXELS, written
+from mmbench.datasets.mini.digits.textures import TEXTURES, Bytes
+from mmbench.datasets.mini.digits.written import PIXELS, written
 from mmbench.datasets.polymnist_build import overlay
 from mmbench.progress import Bar, Progress
 from mmbench.seeds import derive

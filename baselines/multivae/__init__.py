@@ -1,0 +1,1 @@
+"""The models of the library MultiVae, adapted to the harness."""

@@ -1,0 +1,308 @@
+"""The library MultiVae under this package's interface.
+
+Senellart, Chadebec and Allassonnière, MultiVae: A Python package for multimodal variational
+autoencoders on partial datasets, 2025, https://doi.org/10.21105/joss.07996. Objectives, inference
+and priors are the library's, untouched; networks and likelihoods are the data set's, and the loop,
+checkpoints and seeds ours. Whatever the library draws comes from the default generators of torch
+and numpy, which are seeded from our streams and, numpy's always and torch's in generation, put
+back afterwards.
+
+Where its inference is not one example's own: MMVAE, MMVAEPlus and CMVAE draw one expert for all
+examples that are generated together, and JNF draws the noise of an expert for all examples that
+chose it. Losses of MMVAE, MMVAEPlus, CMVAE, CRMVAE and MHVAE are sums over a batch, the others'
+means: it matters to `clip` and `weight_decay` only.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any, ClassVar, get_args, get_origin
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmbench.architecture import Architecture, InTurn, full_precision
+from mmbench.core import Batch, Modality, Model, Split
+from mmbench.extras import lacking
+from mmbench.registry import expect_modalities, nearest
+from mmbench.training.trainer import Loss, Optimisation, Trainer
+
+try:
+    from multivae import models
+    from multivae.data.datasets.base import IncompleteDataset, MultimodalBaseDataset
+    from pythae.models.base.base_utils import ModelOutput as ModelOutput
+    from pythae.models.nn import BaseDecoder as BaseDecoder
+    from pythae.models.nn import BaseEncoder as BaseEncoder
+except ImportError as error:
+    raise ImportError(
+        lacking("a model called multivae:...", "MultiVae", "multivae", error)
+    ) from error
+
+for _name in list(logging.root.manager.loggerDict):
+    if _name.startswith("multivae."):  # each prints what it does to the terminal
+        logging.getLogger(_name).setLevel(logging.WARNING)
+
+OURS = ("name", "n_modalities", "latent_dim", "input_dims", "decoders_dist", "decoder_dist_params",
+        "custom_architectures", "subsets")  # fmt: skip
+"""Fields of the library's configurations that the data set, its protocol or this module sets."""
+
+
+class Encoder(BaseEncoder):  # type: ignore[misc, unused-ignore]
+    """A data set's encoder as the library calls it, to a latent and perhaps a private one.
+
+    Texts arrive as one-hot rows, the form in which the library's likelihood compares them.
+    """
+
+    def __init__(self, architecture: Architecture, latent: int, private: int = 0) -> None:
+        super().__init__()
+        self.text = architecture.modality.kind == "text"
+        self.latent_dim, self.style_dim = latent, private
+        self.network = architecture.encoder(2 * latent)
+        self.private_network = architecture.encoder(2 * private) if private else None
+
+    def forward(self, x: Tensor) -> ModelOutput:
+        """Means and log-variances (or logits of scales) for (B, *shape) or (B, tokens, words)."""
+        x = x.argmax(-1) if self.text else x
+        out = ModelOutput(**halves(self.network(x), "embedding", "log_covariance"))
+        if self.private_network is not None:
+            private = self.private_network(x)
+            out.update(halves(private, "style_embedding", "style_log_covariance"))
+        return out
+
+
+class Trunk(Encoder):
+    """An encoder whose whole output is what deeper layers take."""
+
+    def forward(self, x: Tensor) -> ModelOutput:
+        """(B, *shape) -> (B, 2 latent)."""
+        out = super().forward(x)
+        return ModelOutput(embedding=torch.cat([out.embedding, out.log_covariance], 1))
+
+
+class Decoder(BaseDecoder):  # type: ignore[misc, unused-ignore]
+    """A data set's decoder as the library calls it."""
+
+    def __init__(self, architecture: Architecture, latent: int) -> None:
+        super().__init__()
+        self.network = architecture.decoder(latent)
+
+    def forward(self, z: Tensor) -> ModelOutput:
+        """What the likelihood takes, for latents (B, D)."""
+        output = self.network(z)
+        if isinstance(output, InTurn):
+            raise ValueError("the models called multivae:... take the logits of all tokens at "
+                             "once, and this network of a text draws them in turn")  # fmt: skip
+        return ModelOutput(reconstruction=full_precision(output))
+
+
+def halves(x: Tensor, first: str, second: str) -> dict[str, Tensor]:
+    """An output (B, 2 D) as the library reads it: two names, (B, D) each.
+
+    Slices, not chunks: the library writes into log-variances where a modality is absent.
+    """
+    x, D = full_precision(x), x.shape[1] // 2
+    return {first: x[:, :D], second: x[:, D:]}
+
+
+class Adapted(Model):
+    """One of the library's models; each subclass names it.
+
+    A constructor takes, after modalities and architectures, `latent` (the library's latent_dim),
+    `training`, and every field of the model's configuration, by its name there and with its
+    default. Tables of a value for each modality have an entry for every modality; a number stands
+    for itself in every modality's place.
+    """
+
+    takes_incomplete = True
+    every_modality: ClassVar[bool] = False
+    """Whether inference wants all modalities, zeros for those that are not given."""
+    kind: ClassVar[Any]
+    tables: ClassVar[frozenset[str]]
+    """The settings that have a value for each modality."""
+    step: Tensor
+
+    def __init_subclass__(cls, of: str = "") -> None:
+        """Gives the subclass of a name the constructor that its configuration describes."""
+        if not of:
+            return
+        cls.kind, config = getattr(models, of), getattr(models, f"{of}Config")
+        Parameter = inspect.Parameter
+        own: list[tuple[str, Any, Any]] = [
+            ("latent", int, Parameter.empty),
+            ("training", Optimisation, Parameter.empty),
+        ]
+        theirs = [f for f in fields(config) if f.name not in OURS]
+        cls.tables = frozenset(f.name for f in theirs if _is_table(f.type))
+        for f in theirs:
+            needed = f.default is None and type(None) not in get_args(f.type)
+            kind = int | float | f.type if f.name in cls.tables else f.type
+            own.append((f.name, kind, Parameter.empty if needed else f.default))
+        signature = inspect.Signature(
+            [Parameter(n, Parameter.POSITIONAL_OR_KEYWORD, annotation=Any)
+             for n in ("self", "modalities", "architectures")]
+            + [Parameter(n, Parameter.KEYWORD_ONLY, default=d, annotation=t) for n, t, d in own]
+        )  # fmt: skip
+
+        def __init__(*args: Any, **settings: Any) -> None:
+            bound = signature.bind(*args, **settings)
+            bound.apply_defaults()
+            self, modalities, architectures = bound.args
+            self._construct(config, modalities, architectures, **bound.kwargs)
+
+        __init__.__signature__ = signature  # type: ignore[attr-defined]
+        __init__.__annotations__ = {n: t for n, t, _ in own}
+        cls.__init__ = __init__  # type: ignore[method-assign]
+
+    def _construct(
+        self,
+        config: Callable[..., Any],
+        modalities: Sequence[Modality],
+        architectures: Mapping[str, Architecture],
+        latent: int,
+        training: Optimisation,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        self.names = [m.name for m in modalities]
+        if latent < 1:
+            raise ValueError(f"latent is {latent}, expected at least 1")
+        for key in self.tables:
+            table = settings[key]
+            if isinstance(table, (int, float)):
+                settings[key] = dict.fromkeys(self.names, table)
+            elif table is not None:
+                for name in table:
+                    if name not in self.names:
+                        raise ValueError(
+                            f"{key} names a modality {name!r}{nearest(name, self.names)}"
+                        )
+                for name in self.names:
+                    if name not in table:
+                        raise ValueError(f"{key} has nothing for modality {name!r}")
+        self.architectures = dict(architectures)
+        self.latent, self.training_settings, self.settings = latent, training, settings
+        private = settings.get("modalities_specific_dim") or 0
+        self.private = private if isinstance(private, dict) else dict.fromkeys(self.names, private)
+        likelihoods = {m: architectures[m].likelihood for m in self.names}
+        described = config(
+            n_modalities=len(self.names),
+            latent_dim=latent,
+            input_dims={m.name: m.shape for m in modalities},
+            decoders_dist={m: p.distribution for m, p in likelihoods.items()},
+            decoder_dist_params={
+                m: {"scale": p.scale}
+                for m, p in likelihoods.items()
+                if p.distribution in ("normal", "laplace")
+            },
+            **settings,
+        )
+        self.vae = self.kind(described, **self.networks())
+        # Steps taken: part of the state, so that what is annealed resumes where it was.
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+
+    def networks(self) -> dict[str, Any]:
+        """The networks that the library's constructor takes."""
+        D, parts = self.latent, [(m, self.architectures[m], self.private[m]) for m in self.names]
+        return {
+            "encoders": {m: Encoder(a, D, P) for m, a, P in parts},
+            "decoders": {m: Decoder(a, D + P) for m, a, P in parts},
+        }
+
+    def fit(self, train: Split, trainer: Trainer) -> None:
+        """Minimises the library's loss in one stage."""
+        trainer.minimise("vae", self, self.loss(train), len(train), self.training_settings)
+
+    def loss(self, train: Split) -> Loss:
+        """The library's loss of a batch of training examples."""
+        steps = len(train) // min(self.training_settings.batch_size, len(train))
+
+        def loss(rows: Tensor, noise: torch.Generator) -> Tensor:
+            x = train.batch(rows, self.names)
+            present = {m: train.present(m, rows) for m in self.names} if train.incomplete else None
+            epoch, within = divmod(self.step.item(), steps)
+            with _numpy_seeded(noise.initial_seed()):
+                out = self.vae(
+                    self.inputs(x, present), epoch=epoch + 1, batch_ratio=within / steps
+                )
+            self.step += 1
+            found: Tensor = out.loss
+            return found
+
+        return loss
+
+    @torch.no_grad()
+    def generate(
+        self, given: Batch, targets: Sequence[str], n: int, generator: torch.Generator
+    ) -> Batch:
+        """Samples the library's posterior of what is given, or its prior, and decodes."""
+        expect_modalities((*given, *targets), self.names)
+        self.vae.device = generator.device
+        with _seeded(generator):
+            code = self.encode(given, n) if given else self.prior(n)
+            found = self.vae.decode(code, list(targets))
+        return {m: self.architectures[m].show(found[m]) for m in targets}
+
+    def encode(self, given: Batch, n: int) -> ModelOutput:
+        """The library's latents of the modalities given (at least one)."""
+        x = dict(given)
+        if self.every_modality:
+            for m in self.names:
+                if m not in given:
+                    shape = self.architectures[m].modality.shape
+                    x[m] = torch.zeros(n, *shape, device=self.step.device)
+        return self.vae.encode(self.inputs(x), cond_mod=[m for m in self.names if m in given])
+
+    def prior(self, n: int) -> ModelOutput:
+        """The library's latents given nothing; it drops the first axis of a single one."""
+        code = self.vae.generate_from_prior(n)
+        code.z = code.z.reshape(n, -1)
+        for m in getattr(code, "modalities_z", {}):
+            code.modalities_z[m] = code.modalities_z[m].reshape(n, -1)
+        return code
+
+    def inputs(self, x: Batch, present: Mapping[str, Tensor] | None = None) -> Any:
+        """A batch as the library takes it.
+
+        Args:
+            x: modality -> (B, *shape).
+            present: modality -> (B,) bool, where some examples lack some.
+        """
+        data = {}
+        for m, v in x.items():
+            modality = self.architectures[m].modality
+            text = modality.kind == "text"
+            data[m] = F.one_hot(v.long(), len(modality.words)).float() if text else v
+        if present is None:
+            return MultimodalBaseDataset(data)
+        return IncompleteDataset(data, dict(present))
+
+
+def _is_table(hint: Any) -> bool:
+    return dict in (hint, get_origin(hint)) or any(map(_is_table, get_args(hint)))
+
+
+@contextmanager
+def _numpy_seeded(seed: int) -> Iterator[None]:
+    before = np.random.get_state()
+    np.random.seed(seed % 2**32)
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
+
+
+@contextmanager
+def _seeded(generator: torch.Generator) -> Iterator[None]:
+    """Default generators of torch and numpy seeded by one draw, and put back afterwards."""
+    device = generator.device
+    seed = int(torch.randint(2**62, (), generator=generator, device=device))
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(cuda), _numpy_seeded(seed):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,1 @@
+"""Results compared with a reference file, for CI."""

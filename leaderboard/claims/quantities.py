@@ -1,0 +1,306 @@
+"""What claims compare: a number of each run, e.g. its mean coherence given one modality."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import fmean, geometric_mean
+
+from mmbench.core import JOINT
+from mmbench.leaderboard.claims.significance import Sample, sample
+from mmbench.leaderboard.figures.estimates import QUALITY
+from mmbench.leaderboard.papers.published import ANY, Published, published
+from mmbench.leaderboard.tables.columns import Term, modalities
+from mmbench.protocols.protocol import shipped_hash
+from mmbench.records.store import GREATEST, Record
+
+Given = int | str | tuple[str, ...]
+"""How many modalities are given, or which; 0 is joint generation. Or `CONDITIONAL` or `EVERY`."""
+
+CONDITIONAL = "conditional"
+"""The mean over all numbers of given modalities from 1."""
+
+EVERY = "every"
+"""The mean over all numbers of given modalities, joint generation among them."""
+
+Basis = tuple[str, int]
+"""What runs must have in common to be compared: the data, and of distances the samples' number."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of one run: a mean over scores, or how it changes with the inputs.
+
+    Attributes:
+        metric: The metric's name.
+        given: What it is generated from.
+        target: The modality generated; None for the mean over all. Jointly, a metric may score
+            all at once, each by itself, or both: the mean is of the first. What is given is never
+            scored. Distances of different modalities have no common scale: their mean is the
+            geometric one, to which a change by a tenth counts the same in each.
+        change: Instead: its change from one given modality to the most there are; `given` does not
+            matter. In the metric's unit, or in per cent of its start.
+    """
+
+    metric: str
+    given: Given = EVERY
+    target: str | None = None
+    change: str = ""
+
+    def of(self, scores: Mapping[Term, float]) -> float | None:
+        """Its value, or None where a run scored nothing of it.
+
+        Args:
+            scores: Of the metric in one run.
+        """
+        try:
+            if not self.change:
+                return self._mean(scores, self.given)
+            most = max((len(given) for given, _ in self.terms(scores, CONDITIONAL)), default=0)
+            start, end = self._mean(scores, 1), self._mean(scores, most)
+        except OverflowError:  # numbers that no metric gives
+            return None
+        if most < 2 or start is None or end is None:
+            return None
+        if self.change != "%":
+            return end - start
+        return 100 * (end - start) / start if start else None
+
+    def terms(self, scored: Collection[Term], given: Given) -> list[Term]:
+        """Those of the scored terms of which it is a mean."""
+        fits = [(g, t) for g, t in scored if (t not in g or t == ANY) and self._given(g, given)]
+        whole = [term for term in fits if term[1] == JOINT]
+        parts = [term for term in fits if term[1] != JOINT and self.target in (None, term[1])]
+        if self.target is not None:
+            return parts
+        first = whole if given == 0 else parts  # the mean of `EVERY` is made of single numbers
+        return first or parts or whole
+
+    def apart(self, scored: Collection[Term]) -> list[str]:
+        """The modalities of which a mean is geometric."""
+        each = self.target is None and self.metric in QUALITY
+        return sorted({t for _, t in scored} - {JOINT, ANY}) if each else []
+
+    def _given(self, of: tuple[str, ...], given: Given) -> bool:
+        if isinstance(given, int):
+            return len(of) == given
+        if isinstance(given, tuple):
+            return set(of) == set(given)
+        return given == EVERY or len(of) > 0
+
+    def _mean(self, scores: Mapping[Term, float], given: Given) -> float | None:
+        """Over targets and subsets, then over the numbers of given modalities.
+
+        That of distances is over targets last.
+        """
+        if len(targets := self.apart(scores)) > 1:
+            parts = [replace(self, target=t)._mean(scores, given) for t in targets]
+            distances = [x for x in parts if x is not None]
+            return geometric_mean(distances) if distances and min(distances) > 0 else None
+        if given in (CONDITIONAL, EVERY):
+            numbers = {len(g) for g, _ in scores} - ({0} if given == CONDITIONAL else set())
+            each = [self._mean(scores, k) for k in sorted(numbers)]
+            found = [x for x in each if x is not None]
+        else:
+            found = [scores[term] for term in self.terms(scores, given)]
+        mean = fmean(found) if found else math.nan
+        return mean if abs(mean) < GREATEST else None
+
+    @property
+    def title(self) -> str:
+        """In words, e.g. "coherence, given sound"."""
+        what = self.metric + (f" of {self.target}" if self.target else "")
+        if self.change:
+            return f"change of {what} with more inputs" + (" in %" if self.change == "%" else "")
+        match self.given:
+            case int(k):
+                return f"{what}, " + (f"given {'one' if k == 1 else k}" if k else JOINT)
+            case str(k):
+                return f"{what}, " + ("given any" if k == CONDITIONAL else "joint and given any")
+            case names:
+                return f"{what}, given {', '.join(names)}"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Whose runs are compared.
+
+    Attributes:
+        model: The model's name.
+        auxiliary: Whether its auxiliary score model draws joint samples; None for models that
+            have none.
+    """
+
+    model: str
+    auxiliary: bool | None = None
+
+    @property
+    def label(self) -> str:
+        """As the evidence names it."""
+        return self.model + (" without its auxiliary model" if self.auxiliary is False else "")
+
+    def made(self, record: Record) -> bool:
+        """Whether a record is of its runs."""
+        if record.model != self.model:
+            return False
+        settings = record.protocol.get("model")
+        settings = settings if isinstance(settings, Mapping) else {}
+        # Without the key: the default of the Diff-MVAE models.
+        return self.auxiliary is None or settings.get("auxiliary", True) is self.auxiliary
+
+
+class Results:
+    """The records of one data set.
+
+    Args:
+        dataset: Its name.
+        records: Of it.
+
+    Raises:
+        ValueError: Two records are of the same run.
+    """
+
+    def __init__(self, dataset: str, records: Iterable[Record]) -> None:
+        self.dataset = dataset
+        self.records = list(records)
+        seen = set()
+        for r in self.records:
+            key = (r.model, r.protocol_hash, r.data, r.seed)
+            if key in seen:
+                raise ValueError(f"two records of {r.model!r} on {dataset!r} have seed {r.seed}, "
+                                 "expected one: a mean would count the run twice")  # fmt: skip
+            seen.add(key)
+
+    @cached_property
+    def modalities(self) -> list[str]:
+        """Of the data set, in order."""
+        return modalities(self.records)
+
+    def metrics(self, kind: Sequence[str]) -> list[str]:
+        """Those metrics of some that have values; if none has, those that should."""
+        scores = [s for r in self.records for s in r.scores if s.metric in kind]
+        valued = {s.metric for s in scores if s.value is not None}
+        return [m for m in kind if m in (valued or {s.metric for s in scores})]
+
+    def targets(self, metric: str) -> list[str]:
+        """The single modalities that a metric scores."""
+        scored = {s.target for r in self.records for s in r.scores if s.metric == metric}
+        return [m for m in self.modalities if m in scored]
+
+    def samples(
+        self, quantity: Quantity, contenders: Sequence[Contender]
+    ) -> tuple[dict[Contender, Sample], list[str]]:
+        """What each contender's seeds gave, of scores that all of them have.
+
+        Only runs on the same examples are compared, and distances of equal numbers of samples:
+        those on which most contenders ran. Of several protocols of a model the shipped one counts,
+        or else the one with the most seeds.
+
+        Returns:
+            The samples of those who ran, and remarks about what was left out.
+        """
+        rows: dict[tuple[Basis, Contender], dict[str, list[Record]]] = {}
+        for c in contenders:
+            for r in self.records:
+                if c.made(r) and quantity.of(_scores(r, quantity.metric)) is not None:
+                    key = (_basis(r, quantity.metric), c)
+                    rows.setdefault(key, {}).setdefault(r.protocol_hash, []).append(r)
+        if not rows:
+            return {}, []
+
+        def ran(basis: Basis) -> tuple[int, int, Basis]:
+            found = [of for (b, _), of in rows.items() if b == basis]
+            return len(found), sum(len(runs) for of in found for runs in of.values()), basis
+
+        basis = max({b for b, _ in rows}, key=ran)
+        chosen = {c: self._counting(c, of) for (b, c), of in rows.items() if b == basis}
+        runs = [r for of in chosen.values() for r in of]
+        every = sum(len(records) for of in rows.values() for records in of.values())
+        left = every - len(runs)
+        other = "on other examples, of other numbers of samples or by other protocols"
+        remarks = [f"{left} runs {other} left out"] if left else []
+        shared = set.intersection(*(set(_scores(r, quantity.metric)) for r in runs))
+        if len(quantity.apart(shared)) > 1:
+            remarks.append(f"{quantity.metric}: the geometric mean over modalities")
+        remarks += _unlike(runs, quantity, shared)
+        found = {}
+        for c, of in chosen.items():
+            values = [quantity.of({t: v for t, v in _scores(r, quantity.metric).items()
+                                   if t in shared}) for r in of]  # fmt: skip
+            if all(v is not None for v in values):
+                least = _resolution(of[0], quantity, shared)
+                found[c] = sample(c.label, [v for v in values if v is not None], least)
+        return found, remarks if found else [*remarks, "the runs have no score in common"]
+
+    def _counting(self, contender: Contender, of: Mapping[str, list[Record]]) -> list[Record]:
+        """Of runs by several protocols those that count."""
+        ours = shipped_hash(self.dataset, contender.model)
+        return max(of.items(), key=lambda runs: (runs[0] == ours, len(runs[1]), runs[0]))[1]
+
+
+def printed(
+    paper: str, dataset: str, quantity: Quantity, contender: Contender
+) -> tuple[float, float | None]:
+    """What a paper prints of it: the value, and the deviation where it prints one.
+
+    Args:
+        paper: As in `mmbench.leaderboard.papers.published`.
+        dataset: The published data set's name.
+        quantity: What of it.
+        contender: The model.
+
+    Raises:
+        LookupError: It prints nothing of it.
+    """
+    cells: dict[Term, Published] = {}
+    for p in published():
+        if (p.paper, p.dataset, p.model, p.metric) == (
+                paper, dataset, contender.model, quantity.metric):  # fmt: skip
+            old = cells.setdefault((p.given, p.target), p)
+            if old.deviation is None:  # of what it prints twice, the cell with the deviation
+                cells[p.given, p.target] = p
+    value = quantity.of({term: float(p.value) for term, p in cells.items()})
+    if value is None or contender.auxiliary is False:
+        raise LookupError(f"{paper} prints no {quantity.title} of {contender.label} on {dataset}")
+    alone = [] if quantity.change else quantity.terms(cells, quantity.given)
+    deviation = cells[alone[0]].deviation if len(alone) == 1 else None
+    return value, None if deviation is None else float(deviation)
+
+
+def origin(dataset: str) -> str | None:
+    """The data set of the papers that this one is, or stands in for; None for others."""
+    stem = dataset.split("-mini")[0]
+    names = {p.dataset for p in published()}
+    return next((name for name in (dataset, stem, f"{stem}-hq") if name in names), None)
+
+
+def _basis(record: Record, metric: str) -> Basis:
+    counts = {s.n for s in record.scores if s.metric == metric and s.value is not None}
+    return record.data, max(counts) if metric in QUALITY else 0
+
+
+def _resolution(record: Record, quantity: Quantity, shared: set[Term]) -> float:
+    """By how much a share in per cent changes with one sample; 0 for what is no share."""
+    terms = quantity.terms(shared, EVERY if quantity.change else quantity.given)
+    n = sum(s.n for s in record.scores
+            if s.metric == quantity.metric and (s.given, s.target) in terms)  # fmt: skip
+    return 100 / n if quantity.metric == "coherence" and n else 0.0
+
+
+def _scores(record: Record, metric: str) -> dict[Term, float]:
+    return {(s.given, s.target): s.value for s in record.scores
+            if s.metric == metric and s.value is not None}  # fmt: skip
+
+
+def _unlike(runs: Sequence[Record], quantity: Quantity, shared: set[Term]) -> list[str]:
+    """What was measured in different ways."""
+    used = [s for r in runs for s in r.scores
+            if s.metric == quantity.metric and (s.given, s.target) in shared]  # fmt: skip
+    ways: dict[Term, set[tuple[int, str | None]]] = {}
+    for s in used:
+        ways.setdefault((s.given, s.target), set()).add((s.n, s.extractor))
+    if all(len(of) == 1 for of in ways.values()):
+        return []
+    return [f"{quantity.metric} measured with different networks or numbers of samples"]

@@ -1,0 +1,173 @@
+"""Whether orders of models show in the records of one data set, and the numbers that say so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mmbench.leaderboard.claims.quantities import Contender, Quantity, Results, origin, printed
+from mmbench.leaderboard.claims.significance import Order, Pair, Sample, State, decide, known
+from mmbench.leaderboard.figures.estimates import QUALITY
+from mmbench.leaderboard.papers.layouts import CITATIONS
+
+Side = tuple[Contender | float, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """That every model of one side has more of a quantity than every model of the other.
+
+    Attributes:
+        quantity: What is compared.
+        larger: The models said to have more, or a number.
+        smaller: The models said to have less, or a number.
+        but: The number of pairs that need not hold; 1 for "best or second".
+    """
+
+    quantity: Quantity
+    larger: Side
+    smaller: Side
+    but: int = 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a claim holds on one data set.
+
+    Attributes:
+        state: "not run" where results are missing.
+        evidence: A line for each comparison: means ± deviations over seeds, and the difference
+            that decides with its interval. Then what is missing.
+        further: If undecided, with how many more seeds of each model it would be decided if means
+            and deviations stayed; None where no number up to
+            `mmbench.leaderboard.claims.significance.MOST` is known.
+        published: A line for each comparison of which a paper prints both sides.
+        partial: Whether it holds of those models that have results, and others have none.
+    """
+
+    state: State
+    evidence: tuple[str, ...]
+    further: int | None = None
+    published: tuple[str, ...] = ()
+    partial: bool = False
+
+    @property
+    def words(self) -> str:
+        """The state, and what would decide it."""
+        if self.further is None:
+            return f"{self.state} of those run" if self.partial else self.state
+        seeds = "1 more seed" if self.further == 1 else f"{self.further} more seeds"
+        return f"{self.state}; {seeds} of each model would decide"
+
+
+def judge(results: Results, comparisons: Sequence[Comparison]) -> Verdict:
+    """Whether all of some comparisons hold.
+
+    Args:
+        results: Of one data set.
+        comparisons: At least one. One that fails decides, whatever the others lack.
+    """
+    orders: list[Order] = []
+    evidence: list[str] = []
+    remarks: list[str] = []
+    missing: list[str] = []
+    for comparison in comparisons:
+        order, text, absent = _order(results, comparison, remarks)
+        evidence.append(text)
+        missing += absent
+        orders += [order] if order else []
+    state, further = decide(orders) if orders else ("not run", None)
+    if len(orders) < len(comparisons) and state != "fails":
+        state, further = "not run", None
+    return Verdict(state, tuple(dict.fromkeys([*evidence, *remarks])), further,
+                   tuple(_published(results.dataset, comparisons)),
+                   partial=state == "holds" and bool(missing))  # fmt: skip
+
+
+def _order(
+    results: Results, comparison: Comparison, remarks: list[str]
+) -> tuple[Order | None, str, list[str]]:
+    """The pairs of those who ran, or None; the evidence; who did not run. Adds remarks."""
+    quantity = comparison.quantity
+    sides = (comparison.larger, comparison.smaller)
+    contenders = [c for side in sides for c in side if isinstance(c, Contender)]
+    samples, found = results.samples(quantity, contenders)
+    missing = [c.label for c in contenders if c not in samples]
+    lacking = [f"no results of {', '.join(missing)}"] if missing else []
+    larger, smaller = (
+        [samples[c] if isinstance(c, Contender) else known(c) for c in side
+         if not isinstance(c, Contender) or c in samples] for side in sides
+    )  # fmt: skip
+    pairs = tuple(Pair(a, b) for a in larger for b in smaller)
+    if len(pairs) <= comparison.but:
+        return None, f"{quantity.title}: {'; '.join([*lacking, *found])}", missing
+    single = [s.name for s in (*larger, *smaller) if s.deviation is None]
+    alone = [f"one seed of {', '.join(single)}: no deviation"] if single else []
+    remarks += [*alone, *lacking, *found]
+    order = Order(pairs, comparison.but)
+    first, second = (larger, smaller) if not comparison.but else (smaller, larger)
+    text = (f"{quantity.title}: {_listed(first)} against {_listed(second)}; "
+            f"{_difference(order.weakest)}")  # fmt: skip
+    return order, text, missing
+
+
+def _listed(samples: Sequence[Sample]) -> str:
+    return ", ".join(
+        f"{s.name} {number(s.mean, s.deviation)}" if s.name else number(s.mean) for s in samples
+    )
+
+
+def _difference(pair: Pair) -> str:
+    """A difference and its interval."""
+    second = pair.smaller.name or number(pair.smaller.mean)
+    names = " − ".join([pair.larger.name or number(pair.larger.mean),
+                        f"({second})" if second.startswith("-") else second])  # fmt: skip
+    ends = pair.interval()
+    difference = number(pair.larger.mean - pair.smaller.mean)
+    return f"{names} = {difference}" + (f" [{number(ends[0])}, {number(ends[1])}]" if ends else "")
+
+
+def _published(dataset: str, comparisons: Sequence[Comparison]) -> list[str]:
+    """What one paper prints of both sides, on the data set or on what it stands in for."""
+    name = origin(dataset)
+    lines: dict[str, None] = {}
+    for comparison in comparisons if name else ():
+        assert name is not None  # for the type checker
+        sides = [(comparison.larger, comparison.smaller), (comparison.smaller, comparison.larger)]
+        own = comparison.quantity.metric
+        # Of the twins' pictures another distance may be measured than the papers print.
+        for metric in dict.fromkeys([own, *(QUALITY if own in QUALITY else ())]):
+            quantity = replace(comparison.quantity, metric=metric)
+            found = [[_printed(paper, name, quantity, side) for side in sides[comparison.but > 0]]
+                     for paper in CITATIONS]  # fmt: skip
+            both = [of for of in found if all(of)]
+            if both:
+                first, second = max(both, key=lambda of: sum(map(len, of)))
+                lines[f"published, {name}: {quantity.title}: {', '.join(first)} "
+                      f"against {', '.join(second)}"] = None  # fmt: skip
+    return list(lines)
+
+
+def _printed(paper: str, dataset: str, quantity: Quantity, side: Side) -> list[str]:
+    found = []
+    for c in side:
+        if isinstance(c, Contender):
+            try:
+                found.append(f"{c.label} {number(*printed(paper, dataset, quantity, c))}")
+            except LookupError:
+                continue
+        else:
+            found.append(number(c))
+    return found
+
+
+def number(x: float, deviation: float | None = None) -> str:
+    """A number with two digits or more, and its deviation with as many decimals."""
+
+    def written(y: float) -> str:
+        return f"{y:.2e}" if not abs(y) < 1e6 else f"{y:.{decimals}f}"
+
+    size = max(abs(x), deviation or 0.0)
+    decimals = 1 if size >= 1 or not size > 0 else min(4, 1 - math.floor(math.log10(size)))
+    return written(x) + ("" if deviation is None else f" ± {written(deviation)}")

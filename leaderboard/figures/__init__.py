@@ -1,0 +1,1 @@
+"""Figures: what each shows, and how they look."""

@@ -1,0 +1,112 @@
+"""Scores against the number of given modalities.
+
+Figures 2, 9, 18 and 19 of M. Bounoua, G. Franzese, P. Michiardi, "Multi-modal Latent Diffusion",
+2023, https://arxiv.org/abs/2306.04445.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mmbench.leaderboard.figures.estimates import Estimate, Estimates
+from mmbench.leaderboard.figures.output import Drawn
+from mmbench.leaderboard.figures.style import (
+    DASHES,
+    PRINTED,
+    finish,
+    label,
+    level,
+    logarithmic,
+    look,
+    lower,
+    panels,
+    short,
+    style,
+    turns,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+
+def inputs(
+    found: Estimates, metrics: Sequence[str], targets: Sequence[str], log: bool = False
+) -> Drawn:
+    """Draws a line for each row of the tables with a band of the deviation over seeds.
+
+    Joint generation stands at 0, apart from the line where it is scored as a whole, since it is
+    then not the same quantity.
+
+    Args:
+        found: The numbers.
+        metrics: A row of panels for each.
+        targets: A column of panels for each: a modality, or `estimates.MEAN`. Of one alone, the
+            metrics stand beside each other.
+        log: Whether metrics of which less is better have a logarithmic axis.
+
+    Raises:
+        ValueError: There is nothing to draw.
+    """
+    points = {
+        (m, t): [(k, e) for k in range(found.most + 1) for e in found.of(m, t, k)]
+        for m in metrics
+        for t in targets
+    }
+    filled = [place for place, of in points.items() if of]
+    shown = tuple(e for of in points.values() for _, e in of)
+    if not shown:
+        raise ValueError(f"no record of {found.dataset} has a value of "
+                         f"{', '.join(metrics) or 'any metric'}")  # fmt: skip
+    turn = turns(shown)
+    entries = []
+    with style():
+        figure, grid = panels(metrics, targets, filled)
+        for (metric, target), axes in grid.items():
+            for group in dict.fromkeys(e.group for _, e in points[metric, target]):
+                own = [(k, e) for k, e in points[metric, target] if e.group is group]
+                entries.append((_line(axes, own, turn.get(group, 0)), group.label))
+            numbers = range(1, found.most + 1)
+            axes.set_xticks([0, *numbers], ["joint", *map(str, numbers)])
+            axes.set_xlim(-0.35, found.most + 0.35)
+            axes.set_xlabel("modalities given")
+            axes.set_ylabel(label(metric))
+            if log and lower(metric):
+                logarithmic(axes, "y")
+            axes.grid(visible=False, axis="x")
+        level(grid)
+        title = f"{short(found.dataset)}: number of given modalities"
+        finish(figure, title, entries, shown, "Bands, bars")
+    return Drawn(figure, shown, tuple({} for _ in shown))
+
+
+def _line(axes: Axes, points: Sequence[tuple[int, Estimate]], turn: int) -> Line2D:
+    """Draws one row of the tables: (number of given modalities, estimate) of each point."""
+    first = points[0][1]
+    colour, marker = look(first.group.model)
+    xs = [float(k) for k, _ in points]
+    means = [e.mean for _, e in points]
+    stds = [math.nan if e.std is None else e.std for _, e in points]
+    if xs[0] == 0 and len(xs) > 1:  # a gap behind joint generation
+        xs, means, stds = ([v[0], math.nan, *v[1:]] for v in (xs, means, stds))
+    printed = first.published
+    [line] = axes.plot(
+        xs, means, color=colour, marker=marker, linestyle=PRINTED if printed else DASHES[turn % 4],
+        markerfacecolor="white" if printed else colour, linewidth=1.0 if printed else 1.5,
+        label=first.group.label, zorder=2.5 if printed else 3,
+    )  # fmt: skip
+    low = [m - s for m, s in zip(means, stds, strict=True)]
+    high = [m + s for m, s in zip(means, stds, strict=True)]
+    joined = [i for i, x in enumerate(xs) if x > 0]
+    known = {i for i, s in enumerate(stds) if not math.isnan(s)}
+    if not printed and len(joined) > 1 and known.intersection(joined):
+        axes.fill_between([xs[i] for i in joined], [low[i] for i in joined],
+                          [high[i] for i in joined], color=colour, alpha=0.18,
+                          linewidth=0)  # fmt: skip
+        known -= set(joined)
+    if known:
+        axes.errorbar([xs[i] for i in known], [means[i] for i in known], [stds[i] for i in known],
+                      fmt="none", ecolor=colour, elinewidth=0.9)  # fmt: skip
+    return line

@@ -1,0 +1,127 @@
+"""Which records, metrics and targets a figure is of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmbench.leaderboard.figures.estimates import MEAN, Estimates
+from mmbench.leaderboard.papers.comparison import comparable
+from mmbench.leaderboard.papers.layouts import TABLES
+from mmbench.leaderboard.papers.published import published as printed
+from mmbench.leaderboard.submissions.collection import merged
+from mmbench.leaderboard.tables.columns import WIDEST
+from mmbench.protocols.differences import only
+from mmbench.records.store import Record
+from mmbench.registry import nearest
+
+
+def records(
+    folders: Sequence[Path],
+    dataset: str | None,
+    models: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    published: bool = False,
+) -> tuple[str, list[Record]]:
+    """A data set's name and the records of it that are asked for.
+
+    Args:
+        folders: The results folders; none for no records.
+        dataset: The data set's name; None for the only one with records.
+        models: The models wanted; all by default.
+        settings: What their protocols have, such as "model.d=0.3"; see `differences.only`.
+        published: Whether what the papers print of a data set or a model stands for its records.
+
+    Raises:
+        FileNotFoundError: A folder is missing, or holds no record.
+        LookupError: There is no such record.
+        ValueError: It is not clear which data set is meant, no paper prints results of it, a
+            record is damaged, or two folders have different ones of the same run.
+    """
+    every, where = merged(folders), " and ".join(map(str, folders))
+    known = list(dict.fromkeys(r.dataset for r in every))
+    papers = list(dict.fromkeys(t.dataset for t in TABLES))
+    if dataset is None and len(known) == 1:
+        dataset = known[0]
+    if dataset is None and not known:
+        raise ValueError(f"there is no record: name by --dataset one of {', '.join(papers)}")
+    if dataset is None:
+        raise ValueError(f"in {where} are records of {', '.join(known)}: name one by --dataset")
+    if published and dataset not in papers:
+        raise ValueError(f"no paper prints results of {dataset}, expected one of "
+                         f"{', '.join(papers)}: published numbers never stand beside those of "
+                         "other data, a twin's neither")  # fmt: skip
+    if not published and dataset not in known:
+        raise LookupError(f"there is no record of {dataset!r} in {where}{nearest(dataset, known)}")
+    found = [r for r in every if r.dataset == dataset]
+    ran = dict.fromkeys(r.model for r in found)
+    ran |= dict.fromkeys(p.model for p in printed() if published and p.dataset == dataset)
+    for model in models:
+        if model not in ran:
+            paper = ", and no paper a result" if published else ""
+            raise LookupError(f"{dataset} has no record of the model {model!r}{paper}"
+                              f"{nearest(model, ran)}")  # fmt: skip
+    found = [r for r in found if not models or r.model in models]
+    return dataset, only(found, settings)
+
+
+def estimates(
+    folders: Sequence[Path],
+    dataset: str | None,
+    models: Sequence[str],
+    settings: Sequence[str],
+    published: bool,
+) -> tuple[Estimates, list[str]]:
+    """The numbers of a data set, and sentences about records that are left out.
+
+    Args:
+        folders: As for `records`.
+        dataset: As for `records`.
+        models: As for `records`; also of what the papers print.
+        settings: As for `records`.
+        published: Whether to add what the papers print of it. Then only runs under the shipped
+            protocol stand beside.
+
+    Raises:
+        FileNotFoundError, LookupError, ValueError: As for `records`.
+    """
+    name, chosen = records(folders, dataset, models, settings, published)
+    if not published:
+        return Estimates(name, chosen), []
+    tables = [t for t in TABLES if t.dataset == name]
+    others = set.intersection(*({id(r) for r in comparable(t, chosen)[1]} for t in tables))
+    fit = [r for r in chosen if id(r) not in others]
+    remarks = []
+    if len(fit) < len(chosen):
+        remarks.append(f"{len(chosen) - len(fit)} of {len(chosen)} records are left out: they "
+                       "are not of a shipped protocol of the papers' models")  # fmt: skip
+    return Estimates(name, fit, models or None), remarks
+
+
+def metrics(found: Estimates, wanted: Sequence[str]) -> list[str]:
+    """Some metrics, each once.
+
+    Raises:
+        LookupError: One has no value.
+    """
+    known = found.metrics()
+    for metric in wanted:
+        if metric not in known:
+            raise LookupError(f"no record of {found.dataset} has a value of {metric!r}"
+                              f"{nearest(metric, known)}")  # fmt: skip
+    return list(dict.fromkeys(wanted))
+
+
+def targets(found: Estimates, wanted: Sequence[str], each: bool | None) -> list[str]:
+    """The targets that have a panel of their own, or the mean over all.
+
+    Args:
+        found: The numbers.
+        wanted: The metrics.
+        each: Whether each target has a panel; None as tables have columns, for each of up to
+            three modalities.
+    """
+    own = {t for metric in wanted for t in found.targets(metric)}
+    if each is None:
+        each = len(found.names) <= WIDEST
+    return [m for m in found.names if m in own] or [MEAN] if each else [MEAN]

@@ -1,0 +1,288 @@
+"""How figures look: a colour and a marker for each model, panels, labels, files.
+
+The same model has the same look in every figure. Colours are those of M. Okabe and K. Ito, "Color
+Universal Design", 2008, https://jfly.uni-koeln.de/color/, and of P. Tol, "Colour schemes", 2021,
+https://personal.sron.nl/~pault/, which the colour-blind tell apart; markers tell models apart in
+black and white.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mmbench.files.atomic import replacing
+from mmbench.leaderboard.figures.estimates import MEAN, Estimate, Group
+from mmbench.leaderboard.tables.notes import told_apart
+from mmbench.leaderboard.tables.table import registered
+from mmbench.text import plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = (".png", ".svg")
+
+LOOKS = {
+    "mld": ("#0072B2", "o"),
+    "mld-inpaint": ("#000000", "<"),
+    "mld-uni": ("#882255", ">"),
+    "mld-star": ("#332288", "*"),
+    "mvae": ("#E69F00", "s"),
+    "mmvae": ("#117733", "^"),
+    "mmvae-elbo": ("#009E73", "^"),
+    "mmvae-plus": ("#56B4E9", "X"),
+    "mopoe": ("#CC79A7", "D"),
+    "mopoe-star": ("#AA4499", "D"),
+    "nexus": ("#999933", "v"),
+    "mvtcae": ("#D55E00", "P"),
+    "diff-mvae": ("#44AA99", "h"),
+    "diff-mvae-star": ("#661100", "H"),
+    "sbm-vae": ("#888888", "d"),
+    "sbm-vae-c": ("#555555", "p"),
+    "supervised": ("#BBBBBB", "8"),
+}
+"""Model -> colour, marker."""
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255",
+           "#999933", "#000000")  # fmt: skip
+MARKERS = "osD^vP<>Xh"
+DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+FILLS: tuple[Literal["full", "left", "top", "right"], ...] = ("full", "left", "top", "right")
+"""Lines and markers of several rows of one model, in their order."""
+PRINTED = (0, (3, 2.5))
+"""The line of published values."""
+
+STYLE: dict[str, Any] = {
+    "text.parse_math": False,  # names come from strangers: "$" and "_" are letters
+    "svg.hashsalt": "mmbench",
+    "font.family": "DejaVu Sans",  # comes with matplotlib
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e6ea",
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 5,
+    "errorbar.capsize": 2,
+    "savefig.facecolor": "white",
+}
+FAINT = "#5a6472"
+ACROSS = 3
+"""Panels in a row, where nothing says which belong in one."""
+LONGEST = 36
+"""Characters of a name that are shown."""
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Within it, figures look alike whatever the user's settings are."""
+    import matplotlib.style
+
+    with matplotlib.style.context(["default", STYLE]):
+        yield
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure as PNG or SVG, whole or not at all.
+
+    Raises:
+        ValueError: The path ends in something else.
+        OSError: The file cannot be written.
+    """
+    check_format(path)
+    metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else {"Software": None}
+    with replacing(path) as part, style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # drawn as a box
+        figure.savefig(part, format=path.suffix[1:], dpi=200, metadata=metadata)
+
+
+def check_format(path: Path) -> None:
+    """Refuses a path that does not end in .png or .svg.
+
+    Raises:
+        ValueError: It ends in something else.
+    """
+    if path.suffix not in FORMATS:
+        raise ValueError(f"--out {path} ends in {path.suffix!r}, expected {' or '.join(FORMATS)}")
+
+
+def look(model: str) -> tuple[str, str]:
+    """The colour and the marker of a model: the same in every figure and on every machine."""
+    if model in LOOKS:
+        return LOOKS[model]
+    number = int(hashlib.sha256(model.encode("utf-8", "replace")).hexdigest()[:8], 16)
+    return COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS) % len(MARKERS)]
+
+
+def turns(estimates: Iterable[Estimate]) -> dict[Group, int]:
+    """Which row of its model each measured row is, from 0: they share a colour."""
+    seen: dict[str, int] = {}
+    found: dict[Group, int] = {}
+    for e in estimates:
+        if e.group not in found and not e.published:
+            found[e.group] = seen.get(e.group.model, 0)
+            seen[e.group.model] = found[e.group] + 1
+    return found
+
+
+def label(metric: str) -> str:
+    """What an axis says of a metric: its title, unit and better direction."""
+    found = registered(metric)
+    if found is None:
+        return short(metric)
+    arrow = {"higher": "↑", "lower": "↓"}[found.better]
+    return f"{found.title} ({found.unit}) {arrow}" if found.unit else f"{found.title} {arrow}"
+
+
+def lower(metric: str) -> bool:
+    """Whether less of a metric is better."""
+    found = registered(metric)
+    return found is not None and found.better == "lower"
+
+
+def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
+    """Makes an axis logarithmic, with plain numbers on it."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.6g}"))
+
+
+def short(name: str) -> str:
+    """A name as figures show it: no control characters, not longer than there is room."""
+    name = plain(name)
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
+def panels(
+    metrics: Sequence[str], targets: Sequence[str], filled: Iterable[tuple[str, str]]
+) -> tuple[Figure, dict[tuple[str, str], Axes]]:
+    """A figure with a panel for each metric and target, named where there are several.
+
+    Of one target alone, the metrics stand beside each other, three in a row; of several, each
+    metric has a row and each target a column.
+
+    Args:
+        metrics: In their order.
+        targets: In their order.
+        filled: Which of the pairs have anything to show; the places of the others stay empty.
+    """
+    from matplotlib.figure import Figure as Canvas
+
+    filled = set(filled)
+    if len(targets) == 1:
+        places = [(m, targets[0]) for m in metrics if (m, targets[0]) in filled]
+        columns = 2 if len(places) == 4 else min(len(places), ACROSS)
+    else:
+        metrics = [m for m in metrics if any((m, t) in filled for t in targets)]
+        targets = [t for t in targets if any((m, t) in filled for m in metrics)]
+        places = [(m, t) for m in metrics for t in targets]
+        columns = len(targets)
+    rows = -(-len(places) // columns)
+    figure = Canvas(figsize=(max(3.2 * columns, 4.6), 2.6 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    found = {}
+    for axes, place in zip_longest(grid, places):
+        if place not in filled:
+            axes.set_axis_off()
+            continue
+        found[place] = axes
+        if place[1] != MEAN:
+            axes.set_title(short(place[1]))
+    return figure, found
+
+
+def level(found: Mapping[tuple[str, str], Axes]) -> None:
+    """Gives panels of one metric the same scale upwards, where that is a percentage."""
+    for metric in dict.fromkeys(m for m, _ in found):
+        measure = registered(metric)
+        same = [axes for (m, _), axes in found.items() if m == metric]
+        if measure is not None and measure.unit == "%":
+            low = min(axes.get_ylim()[0] for axes in same)
+            high = max(axes.get_ylim()[1] for axes in same)
+            room = 0.03 * (high - low)  # for markers at an end
+            for axes in same:
+                axes.set_ylim(low - room, high + room)
+
+
+def finish(
+    figure: Figure,
+    title: str,
+    entries: Iterable[tuple[Any, str]],
+    shown: Sequence[Estimate],
+    spread: str,
+) -> None:
+    """Adds a title, a legend below the panels and how the numbers came about.
+
+    Args:
+        figure: The panels.
+        title: What it is of.
+        entries: (artist, what it means), those that mean the same once.
+        shown: The estimates in it.
+        spread: What shows the deviation, e.g. "Bands".
+    """
+    found: dict[str, Any] = {}
+    for artist, text in entries:
+        found.setdefault(text, artist)
+    width, height = figure.get_size_inches()
+    widest = 0.62 + 0.068 * max((len(short(text)) for text in found), default=0)  # inches
+    rows = -(-len(found) // max(1, min(len(found), int(width / widest))))
+    note = textwrap.wrap(_note(shown, spread), int(19 * width), max_lines=6, placeholder=" …")
+    foot = 0.06 + 0.115 * len(note)
+    below = foot + 0.08 + 0.19 * rows
+    total = height + below
+    figure.set_size_inches(width, total)
+    rect = (0, below / total, 1, 1 - below / total)
+    figure.set_layout_engine("constrained", rect=rect, wspace=0.04)
+    figure.suptitle(title, fontsize=10, fontweight="bold")
+    figure.text(0.5, 0.04 / total, "\n".join(note), ha="center", va="bottom", fontsize=6.5,
+                color=FAINT, linespacing=1.2)  # fmt: skip
+    # A text that begins with "_" would be left out: the texts come afterwards.
+    legend = figure.legend(
+        list(found.values()), ["x"] * len(found), loc="lower center", ncols=-(-len(found) // rows),
+        bbox_to_anchor=(0.5, foot / total), handlelength=3.4, columnspacing=1.4, borderpad=0.2,
+    )  # fmt: skip
+    legend.set_in_layout(False)
+    for letters, words in zip(legend.get_texts(), found, strict=True):
+        letters.set_text(short(words))
+
+
+def _note(shown: Sequence[Estimate], spread: str) -> str:
+    """How the numbers came about, in a few words."""
+    measured = [e for e in shown if not e.published]
+    parts = []
+    if any(e.std is not None for e in shown):
+        parts.append(f"{spread}: ± sample standard deviation over seeds")
+    for words in (
+        {short(e.group.label): f"{e.seeds} seed{'s' if e.seeds > 1 else ''}" for e in measured},
+        {short(e.group.label): f"N = {e.n:,}" for e in measured},
+    ):
+        parts.append(told_apart(words.items()))
+    if any(e.terms > 1 for e in shown):
+        mean = any(e.target == MEAN and e.terms > 1 for e in shown)
+        parts.append(f"means over {'targets and ' if mean else ''}given subsets")
+    sources: dict[str, list[str]] = {}
+    for source in sorted({s for e in shown for s in e.source.split("; ") if s}):
+        paper, _, table = source.rpartition(", table ")
+        sources.setdefault(paper, []).append(table)
+    for paper, numbers in sources.items():
+        tables = ", ".join(sorted(numbers, key=lambda n: n.zfill(9)))
+        parts.append(f"open markers: published, {paper}, table{'s'[: len(numbers) - 1]} {tables}")
+    return plain("; ".join(filter(None, parts))) + "."

@@ -1,0 +1,1 @@
+"""The leaderboard as one page: its data, charts, pictures and templates."""

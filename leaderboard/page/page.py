@@ -1,0 +1,145 @@
+"""The leaderboard as one page: `index.html`, and beside it only the pictures of samples.
+
+The charts are drawn by Observable Plot with D3 (ISC, 0.5 MB, both unchanged as published), of the
+kept-up libraries the one that makes plain SVG without eval, whose every point a keyboard and a
+screen reader reach and a style sheet colours for light and dark, where Chart.js and uPlot (0.2 and
+0.05 MB) paint on a canvas, Vega-Lite needs eval or an interpreter, and Plotly twice the space.
+
+Nothing comes over the network. The page's policy (a Content-Security-Policy in the page itself)
+admits no script, style or picture but its own, each script and style by its hash, so that a name
+from a stranger's record could do nothing even if it were taken for HTML.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from mmbench.files.atomic import write_text
+from mmbench.leaderboard.page import pictures as grids
+from mmbench.leaderboard.page.data import page_data
+from mmbench.leaderboard.submissions.collection import merged
+from mmbench.leaderboard.submissions.validation import place
+
+SCRIPTS = ("dom.js", "models.js", "tables.js", "charts.js", "samples.js", "page.js")
+"""Joined to one module, in this order."""
+
+LIBRARIES = ("d3", "plot")
+
+PLOT_STYLE = """:where(.plot-d6a7b5) {
+  --plot-background: white;
+  display: block;
+  height: auto;
+  height: intrinsic;
+  max-width: 100%;
+}
+:where(.plot-d6a7b5 text),
+:where(.plot-d6a7b5 tspan) {
+  white-space: pre;
+}"""
+"""The style that this release of Plot puts into every chart."""
+
+
+def write_site(
+    folders: Sequence[Path], out: Path, records_url: str | None = None
+) -> tuple[Path, list[str]]:
+    """Writes the page of some results folders.
+
+    Args:
+        folders: Their records are merged.
+        out: Gets `index.html`, and `grids/*.png` where pictures lie beside records.
+        records_url: Where the records will be found; by default where they lie, seen from `out`.
+
+    Returns:
+        The page, and a sentence for each picture that cannot be shown.
+
+    Raises:
+        FileNotFoundError: A folder is missing, or holds no record.
+        ValueError: A record is damaged, two differ that are of one run, or `records_url` is no
+            address.
+        OSError: `out` cannot be written to.
+    """
+    records = merged(folders)
+    known = {place(r) for r in records}
+    # A record's names choose no file: only files that were found in the folders are looked up.
+    found: dict[Path, list[Path]] = {}
+    for folder in folders:
+        for path in folder.glob("*/*/*.json"):
+            if (where := path.relative_to(folder)) in known:
+                found.setdefault(where, []).append(path)
+    links = {where: _link(where, paths[0], out, records_url) for where, paths in found.items()}
+    pictures, faults = {}, []
+    for where, paths in sorted(found.items()):
+        beside = (path.with_suffix(".png") for path in paths)
+        if picture := next((path for path in beside if path.exists()), None):
+            try:
+                pictures[where] = grids.read(picture)
+            except ValueError as error:
+                faults.append(str(error))
+    for grid in pictures.values():
+        grids.write(grid, out / "grids")
+    page = out / "index.html"
+    write_text(page, html(page_data(records, links, pictures)))
+    return page, faults
+
+
+def html(data: Mapping[str, Any]) -> str:
+    """The page of `mmbench.leaderboard.page.data.page_data`."""
+    style = _template("page.css")
+    scripts = [f"/*! {_template(f'vendor/{name}.LICENSE')}*/\n{_template(f'vendor/{name}.min.js')}"
+               for name in LIBRARIES]  # fmt: skip
+    module = "\n".join(map(_template, SCRIPTS))
+    policy = "; ".join([
+        "default-src 'none'",
+        f"script-src {' '.join(map(_hash, [*scripts, module]))}",
+        f"style-src {' '.join(map(_hash, [style, PLOT_STYLE]))}",
+        "img-src 'self' data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ])  # fmt: skip
+    parts = {
+        "policy": policy,
+        "style": style,
+        "data": embedded(data),
+        "libraries": "\n".join(f"<script>{text}</script>" for text in scripts),
+        "module": module,
+    }
+    before, *rest = _template("page.html").split("{{")
+    filled = [before]
+    for piece in rest:
+        name, _, after = piece.partition("}}")
+        filled += [parts[name], after]
+    return "".join(filled)
+
+
+def embedded(data: Mapping[str, Any]) -> str:
+    """JSON that stands in a script element and cannot end it: in ASCII, without < > and &."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    for c in "<>&":
+        text = text.replace(c, f"\\u{ord(c):04x}")
+    return text
+
+
+def _template(name: str) -> str:
+    return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """As a policy names the text of an element."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _link(where: Path, path: Path, out: Path, records_url: str | None) -> str:
+    if records_url is None:
+        return quote(os.fsencode(Path(os.path.relpath(path, out)).as_posix()))
+    if urlsplit(records_url).scheme not in ("", "http", "https"):
+        raise ValueError(f"{records_url!r} is no place for records, expected an http(s) address "
+                         "or a path")  # fmt: skip
+    return f"{records_url.rstrip('/')}/{quote(os.fsencode(where))}"

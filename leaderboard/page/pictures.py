@@ -1,0 +1,114 @@
+"""Pictures of samples that lie beside records, as a page shows them.
+
+They may come from strangers: only a whole PNG of a bearable size is shown, unchanged. Where each
+panel of it lies is read from its text "mmbench:panels", a JSON list of
+{"given": [modality, ...], "box": [left, top, width, height]}; a picture without it is shown whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, PngImagePlugin
+
+from mmbench.files.atomic import replacing
+from mmbench.media.grid import PANELS
+
+LARGEST = 32 * 2**20
+"""Bytes of a picture that is shown."""
+
+PIXELS = 64_000_000
+"""Of a picture that is shown."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The part of a picture that shows one subset of given modalities.
+
+    Attributes:
+        given: The modalities.
+        box: Left, top, width and height in pixels.
+    """
+
+    given: tuple[str, ...]
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A picture of samples.
+
+    Attributes:
+        content: The PNG.
+        width, height: In pixels.
+        panels: Empty where the picture does not tell.
+    """
+
+    content: bytes
+    width: int
+    height: int
+    panels: tuple[Panel, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of its file: the hash of its content."""
+        return f"{hashlib.sha256(self.content).hexdigest()[:16]}.png"
+
+
+def read(path: Path) -> Grid:
+    """Reads a picture.
+
+    Raises:
+        ValueError: It is no whole PNG, or too large; the sentence names the file.
+        OSError: It cannot be read.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise ValueError(f"{path} is a link or a folder, expected a file")
+    if (size := path.stat().st_size) > LARGEST:
+        raise ValueError(f"{path} has {size:,} bytes, expected at most {LARGEST:,}")
+    content = path.read_bytes()
+    try:
+        with Image.open(BytesIO(content), formats=["PNG"]) as picture:
+            width, height = picture.size
+            panels = _panels(picture)
+            if width * height <= PIXELS:
+                picture.verify()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} is not a whole PNG: {error}") from None
+    if width * height > PIXELS:
+        raise ValueError(f"{path} has {width:,} x {height:,} pixels, expected at most {PIXELS:,}")
+    return Grid(content, width, height, panels)
+
+
+def write(grid: Grid, folder: Path) -> Path:
+    """Writes a picture into a folder, under its name."""
+    path = folder / grid.name
+    with replacing(path) as part:
+        part.write_bytes(grid.content)
+    return path
+
+
+def _panels(picture: Image.Image) -> tuple[Panel, ...]:
+    """Those that a picture names; none if one is impossible."""
+    assert isinstance(picture, PngImagePlugin.PngImageFile)  # the only format that is opened
+    try:
+        named = json.loads(picture.info.get(PANELS, "[]"))
+        found = tuple(_panel(one, picture.size) for one in named)
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return ()
+    return found
+
+
+def _panel(one: dict[str, list[object]], size: tuple[int, int]) -> Panel:
+    given = tuple(m for m in one["given"] if isinstance(m, str))
+    left, top, width, height = (x for x in one["box"] if type(x) is int)
+    inside = left >= 0 and top >= 0 and width > 0 and height > 0
+    if len(given) != len(one["given"]) or not inside:
+        raise ValueError(f"{one} is no panel")
+    if left + width > size[0] or top + height > size[1]:
+        raise ValueError(f"{one} lies outside of the picture")
+    return Panel(given, (left, top, width, height))

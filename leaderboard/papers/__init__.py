@@ -1,0 +1,1 @@
+"""The papers' tables: their shapes, their numbers, and ours beside them."""

@@ -1,0 +1,179 @@
+"""The numbers that the papers print in their tables of results, as data.
+
+`published/*.csv` holds a line for each cell. Values stay as printed, also where two tables
+disagree; the note then says so. `given` joins modalities by "+"; "*" stands for any modality, so
+that "*+*" for the target "*" is the average over all targets and all pairs that they can be
+generated from (the "leave-one-out" averages of PolyMNIST).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Literal, cast, get_args
+
+from mmbench.registry import nearest
+
+Direction = Literal["higher", "lower"]
+
+UNITS = ("%", "")
+ANY = "*"
+"""Stands for any modality."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A cell of a table.
+
+    Attributes:
+        paper: "mld", "workshop" or "diff-mvae".
+        table: The table's number in it.
+        dataset: The data set's name here.
+        model: The model's name here; the papers' MMVAE, for one, is our `mmvae-elbo`.
+        metric: The metric's name here.
+        given: The modalities conditioned on.
+        target: The modality scored, or "joint".
+        value: With the digits that are printed.
+        deviation: What stands after ±; None where nothing does.
+        unit: "%" or "".
+        direction: Which is better.
+        source: Paper and table.
+        note: What does not fit, e.g. what another table has for the same cell; mostly empty.
+
+    Raises:
+        ValueError: A value has the wrong type or is impossible.
+    """
+
+    paper: str
+    table: int
+    dataset: str
+    model: str
+    metric: str
+    given: tuple[str, ...]
+    target: str
+    value: Decimal
+    deviation: Decimal | None
+    unit: str
+    direction: Direction
+    source: str
+    note: str
+
+    def __post_init__(self) -> None:
+        for name in ("paper", "dataset", "model", "metric", "target", "source"):
+            text = getattr(self, name)
+            if not isinstance(text, str) or not text:
+                raise ValueError(f"{name} is {text!r}, expected a name")
+        if type(self.table) is not int or self.table < 1:
+            raise ValueError(f"table is {self.table!r}, expected its number, from 1")
+        if not isinstance(self.given, tuple) or not all(self.given):
+            raise ValueError(f"given is {self.given!r}, expected names of modalities")
+        for name in ("value", "deviation"):
+            number = getattr(self, name)
+            if number is None and name == "deviation":
+                continue
+            if not isinstance(number, Decimal) or not number.is_finite() or number < 0:
+                raise ValueError(f"{name} is {number!r}, expected a number from 0")
+        if self.unit not in UNITS:
+            raise ValueError(f"unit is {self.unit!r}, expected '%' or nothing")
+        if self.direction not in get_args(Direction):
+            wrong = str(self.direction)
+            raise ValueError(f"direction is {wrong!r}{nearest(wrong, get_args(Direction))}")
+
+
+COLUMNS = tuple(f.name for f in fields(Published))
+
+
+@cache
+def published() -> tuple[Published, ...]:
+    """All cells of all tables, each paper's in the order of its tables, rows and columns.
+
+    Raises:
+        ValueError: A file was damaged.
+    """
+    folder = files("mmbench.leaderboard.papers") / "published"
+    sources = sorted((f for f in folder.iterdir() if f.name.endswith(".csv")),
+                     key=lambda f: f.name)  # fmt: skip
+    return tuple(read(sources))
+
+
+def read(sources: Iterable[Traversable]) -> list[Published]:
+    """The cells in some files.
+
+    Args:
+        sources: CSV files with the columns `COLUMNS`, in any order.
+
+    Raises:
+        ValueError: A file has other columns, an impossible value, a cell twice, or two directions
+            or units of one metric; the sentence names file and line.
+        OSError: A file cannot be read.
+    """
+    cells: dict[tuple[object, ...], Published] = {}
+    metrics: dict[str, tuple[str, str]] = {}
+    for source in sources:
+        try:
+            text = source.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{source} is not UTF-8 text, expected a CSV file") from None
+        lines = csv.reader(io.StringIO(text, newline=""))
+        head = next(lines, [])
+        for wrong in [name for name in head if name not in COLUMNS]:
+            raise ValueError(f"{source} has a column {wrong!r}{nearest(wrong, COLUMNS)}")
+        for missing in [name for name in COLUMNS if head.count(name) != 1]:
+            raise ValueError(f"{source} has {head.count(missing)} columns {missing!r}, expected 1")
+        for line in lines:
+            where = f"{source}, line {lines.line_num}"
+            if len(line) != len(head):
+                raise ValueError(f"{where}: {len(line)} columns, expected {len(head)}")
+            try:
+                cell = _cell(dict(zip(head, line, strict=True)))
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from None
+            key = (cell.paper, cell.table, cell.model, cell.metric, frozenset(cell.given),
+                   len(cell.given), cell.target)  # fmt: skip
+            if key in cells:
+                raise ValueError(f"{where}: a second {cell.metric} of {cell.target!r} of "
+                                 f"{cell.model!r} in this table, expected one")  # fmt: skip
+            cells[key] = cell
+            kind = (cell.direction, cell.unit)
+            if metrics.setdefault(cell.metric, kind) != kind:
+                raise ValueError(f"{where}: direction and unit of {cell.metric} are {kind}, "
+                                 f"but {metrics[cell.metric]} above")  # fmt: skip
+    return list(cells.values())
+
+
+def _cell(line: dict[str, str]) -> Published:
+    return Published(
+        paper=line["paper"],
+        table=_number("table", line["table"]),
+        dataset=line["dataset"],
+        model=line["model"],
+        metric=line["metric"],
+        given=tuple(line["given"].split("+")) if line["given"] else (),
+        target=line["target"],
+        value=_decimal("value", line["value"]),
+        deviation=_decimal("deviation", line["deviation"]) if line["deviation"] else None,
+        unit=line["unit"],
+        direction=cast(Direction, line["direction"]),
+        source=line["source"],
+        note=line["note"],
+    )
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{name} is {text!r}, expected a whole number") from None
+
+
+def _decimal(name: str, text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{name} is {text!r}, expected a number") from None

@@ -1,0 +1,1 @@
+"""Records of others: read, validated, and added to a leaderboard."""

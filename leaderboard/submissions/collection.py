@@ -1,0 +1,132 @@
+"""Results folders: several read as one, and records of others added to one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Literal
+
+from mmbench.leaderboard.submissions.validation import place, validated
+from mmbench.leaderboard.tables.columns import modalities
+from mmbench.records.store import Record, find, read, write
+from mmbench.records.strict import shown
+from mmbench.text import plain
+
+Outcome = Literal["added", "already there", "replaced"]
+
+
+def merged(folders: Sequence[Path]) -> list[Record]:
+    """The records of several results folders; one that lies in two of them counts once.
+
+    Raises:
+        FileNotFoundError: A folder is missing, or holds no record.
+        ValueError: A record is damaged, or two folders have different ones of the same run.
+    """
+    known: dict[Path, tuple[Path, Record]] = {}
+    for folder in folders:
+        for record in find(folder):
+            first, same = known.setdefault(place(record), (folder, record))
+            if same != record:
+                raise ValueError(
+                    f"{shown(first)} and {shown(folder)} have different records of one run, "
+                    f"{place(record)}: {_differing(same, record)}"
+                )
+    found = [record for _, record in known.values()]
+    return sorted(found, key=lambda r: (r.dataset, r.model, r.protocol_hash, r.data, r.seed))
+
+
+def valid(paths: Sequence[Path]) -> tuple[list[Record], list[str]]:
+    """Reads records that strangers sent.
+
+    Args:
+        paths: Files of records, or results folders, all of whose records are read.
+
+    Returns:
+        Those that add up, and a sentence for each fault of the others.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder, or the folder holds no record.
+    """
+    records, faults = [], []
+    for path in paths:
+        files = sorted(path.glob("*/*/*.json")) if path.is_dir() else [path]
+        if not files:
+            raise FileNotFoundError(f"{shown(path)} holds no record <dataset>/<model>/*.json")
+        for file in files:
+            try:
+                records.append(validated(file, path if path.is_dir() else None))
+            except ValueError as error:
+                faults += str(error).splitlines()
+    return records, faults
+
+
+def add(
+    records: Sequence[Record], folder: Path, replace: bool = False, dry_run: bool = False
+) -> list[tuple[Path, Outcome]]:
+    """Writes records to their places in a results folder: all of them or, where one may not, none.
+
+    Args:
+        records: Those that add up.
+        folder: The results folder; made where it is missing.
+        replace: Whether to write over other records of the same runs.
+        dry_run: Only say what would be done.
+
+    Returns:
+        The place of each, and what was done.
+
+    Raises:
+        FileExistsError: There is another record of the same run.
+        ValueError: There is a damaged one, two of `records` are of one run and differ, one scores
+            modalities that others there of the same examples do not have, or a place lies outside
+            the folder by a link.
+        OSError: The folder cannot be written to.
+    """
+    done: dict[Path, tuple[Record, Outcome]] = {}
+    for record in records:
+        path = folder / place(record)
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"{shown(path)} lies outside of {shown(folder)} by a link")
+        if path in done and done[path][0] != record:
+            raise ValueError(f"two of the records are of one run, {place(record)}, and differ in "
+                             f"{_differing(done[path][0], record)}")  # fmt: skip
+        outcome: Outcome = "added"
+        if path.exists():
+            try:
+                known: Record | None = read(path)
+            except ValueError:
+                if not replace:
+                    raise
+                known = None
+            if known is not None and known != record and not replace:
+                raise FileExistsError(f"{shown(path)} is another record of this run: it differs "
+                                      f"in {_differing(known, record)}; "
+                                      "--replace puts the new one there")  # fmt: skip
+            outcome = "already there" if known == record else "replaced"
+        done[path] = (record, outcome)
+    _expect_modalities(folder, {p: r for p, (r, of) in done.items() if of != "already there"})
+    for path, (record, outcome) in done.items():
+        if outcome != "already there" and not dry_run:
+            write(record, path)
+    return [(path, outcome) for path, (_, outcome) in done.items()]
+
+
+def _expect_modalities(folder: Path, new: Mapping[Path, Record]) -> None:
+    """Refuses modalities that others do not have: all records share the columns of tables."""
+    for dataset, data in sorted({(r.dataset, r.data) for r in new.values()}):
+        paths = [p for p in sorted((folder / dataset).glob("*/*.json")) if p not in new]
+        there = [r for r in map(read, paths) if r.data == data]
+        listed = [r.protocol.get("modalities") for r in there]
+        known = {*modalities(there), *(m for of in listed if isinstance(of, dict) for m in of)}
+        for path, r in new.items():
+            strange = sorted({*modalities([r])} - known)
+            if there and strange and (r.dataset, r.data) == (dataset, data):
+                raise ValueError(f"{shown(path)} has scores of {', '.join(strange)}, but records "
+                                 f"there of the same examples of "
+                                 f"{plain(', '.join(modalities(there)))}")  # fmt: skip
+
+
+def _differing(a: Record, b: Record) -> str:
+    """The names of the fields in which two records differ."""
+    return ", ".join(f.name for f in fields(Record)
+                     if f.compare and getattr(a, f.name) != getattr(b, f.name))  # fmt: skip

@@ -1,0 +1,1 @@
+"""Tables of results: columns, cells, notes, and a renderer for each format."""

@@ -1,0 +1,113 @@
+"""Columns of a table of results: which scores stand below which heading.
+
+With up to three modalities there is a column for each target and each subset of modalities it
+may be given; with more, one for each number of given modalities, averaged over targets and
+subsets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import combinations
+
+from mmbench.core import JOINT
+from mmbench.records.store import Record
+
+Term = tuple[tuple[str, ...], str]
+"""(given, target): what one score is about."""
+
+WIDEST = 3
+"""The largest number of modalities that get a column for each subset."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the cells below it are averages of.
+
+    Attributes:
+        target: The modality generated; "" where the column concerns several.
+        given: What it is generated from, in words.
+        terms: The scores that are averaged in each run.
+    """
+
+    target: str
+    given: str
+    terms: tuple[Term, ...]
+
+    @property
+    def title(self) -> str:
+        """In a line, e.g. "image ← trajectory, sound"."""
+        if not self.target:
+            return self.given
+        if self.given == JOINT:
+            return f"{self.target} ({JOINT})"
+        return f"{self.target} ← {self.given}"
+
+
+def modalities(records: Iterable[Record]) -> list[str]:
+    """All that were scored or given, in the order of the protocols, else of appearance."""
+    seen: dict[str, None] = {}
+    listed: dict[str, None] = {}
+    for r in records:
+        table = r.protocol.get("modalities")
+        listed |= dict.fromkeys(table if isinstance(table, Mapping) else ())
+        for s in r.scores:
+            seen |= dict.fromkeys((*s.given, s.target))
+    order: dict[str, None] = {}
+    for key in listed:  # a name, a pattern such as "m*", or a kind such as "<image>"
+        order |= dict.fromkeys(m for m in sorted(seen, key=_natural) if fnmatchcase(m, key))
+    return [m for m in order | seen if m != JOINT]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts m2 before m10."""
+    # Of a longer number the length counts first, whatever int() would make of it.
+    return [(len(part.lstrip("0")), part.lstrip("0")) if part.isdecimal() else (-1, part)
+            for part in re.split(r"(\d+)", name)]  # fmt: skip
+
+
+def columns(terms: Iterable[Term], names: Sequence[str]) -> tuple[Column, ...]:
+    """The columns that show some scores of one metric.
+
+    Args:
+        terms: What was scored: either never a target that is given, or always.
+        names: The modalities, in order.
+    """
+    terms = set(terms)
+    return tuple(_averages(terms, names) if len(names) > WIDEST else _subsets(terms, names))
+
+
+def _subsets(terms: set[Term], names: Sequence[str]) -> Iterable[Column]:
+    targets = [JOINT, *names]
+
+    def place(term: Term) -> tuple[int, int, list[int]]:
+        given, target = term
+        return targets.index(target), len(given), [names.index(m) for m in given]
+
+    for given, target in sorted(terms, key=place):
+        joint = (given, target) == ((), JOINT)
+        title = "Joint" if joint else ", ".join(given) or JOINT
+        yield Column("" if joint else target, title, ((given, target),))
+
+
+def _averages(terms: set[Term], names: Sequence[str]) -> Iterable[Column]:
+    """Their terms include those that nobody scored, so that an average cannot look complete."""
+    itself = any(target in given for given, target in terms)
+    scored = [m for m in names if any(target == m for _, target in terms)]
+    for k in range(len(names) + 1):
+        joint = tuple(sorted(t for t in terms if len(t[0]) == k and t[1] == JOINT))
+        if joint:
+            yield Column("", f"Joint ← {k} given" if k else "Joint", joint)
+        if all(len(given) != k or target == JOINT for given, target in terms):
+            continue  # of many modalities there are too many subsets to list for nothing
+        each = tuple(
+            (given, target)
+            for target in scored
+            for given in combinations(names, k)
+            if (target in given) == itself
+        )
+        if terms & set(each):
+            yield Column("", f"{k} given" if k else "Mean (joint)" if joint else "Joint", each)

@@ -1,0 +1,1 @@
+"""Networks that metrics look through: pretrained, or trained on the data."""

@@ -1,0 +1,59 @@
+"""Networks that tell from one modality the attributes that an example has.
+
+On faces, which have attributes but no classes, they are what classifiers are elsewhere: trained
+once on the train split, kept by content, named by their accuracy and the hash of their weights.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmbench.core import Context, Dataset, Split
+from mmbench.metrics.extractors.classifiers import Classifier, Lesson, taught
+
+
+def attribute_classifier(
+    dataset: Dataset, name: str, attributes: str, context: Context
+) -> Classifier:
+    """What tells the attributes of an example, trained the first time it is wanted.
+
+    Its accuracy is the fraction of attributes of the test examples that it tells right.
+
+    Args:
+        dataset: Whose examples have both.
+        name: The modality that it looks at.
+        attributes: The modality that it tells.
+        context: Its cache keeps the weights.
+    """
+    ready = _READY.setdefault(dataset, {})
+    key = (name, attributes, context.device, context.cache)
+    if key not in ready:
+        train, test = (_pairs(split, name, attributes) for split in (dataset.train, dataset.test))
+        (outputs,) = dataset.modality(attributes).shape
+        lesson = Lesson(
+            "attribute classifier", train, test, (name, attributes), outputs,
+            truth=lambda split, rows: split.batch(rows, [attributes])[attributes],
+            loss=F.binary_cross_entropy_with_logits, right=_right,
+        )  # fmt: skip
+        ready[key] = taught(lesson, dataset.name, dataset.modality(name), context)
+    return ready[key]
+
+
+_READY: WeakKeyDictionary[Dataset, dict[tuple[str, str, torch.device, Path], Classifier]]
+_READY = WeakKeyDictionary()
+
+
+def _right(logits: Tensor, truth: Tensor) -> Tensor:
+    return ((logits > 0) == (truth > 0.5)).float().mean(1)
+
+
+def _pairs(split: Split, *names: str) -> Split:
+    """The examples that have all of some modalities; nothing large is copied."""
+    rows = torch.stack([split.present(m) for m in names]).all(0).nonzero()[:, 0]
+    index = {m: split.index[m][rows] if m in split.index else rows for m in names}
+    return Split({m: split.tensors[m] for m in names}, index)

@@ -1,0 +1,332 @@
+"""Classifiers of one modality, for coherence and for the Fréchet modality distance.
+
+The papers judge generated samples by networks trained to name the class of a real one (Bounoua,
+Franzese and Michiardi, "Multi-modal latent diffusion", 2024, https://doi.org/10.3390/e26040320,
+appendix C.2). Each is trained once on the train split and kept by content, so that all models are
+judged by the same network. Its test accuracy bounds every coherence it measures and is part of its
+identity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmbench.core import Context, Dataset, Modality, Split
+from mmbench.files.atomic import keep_text
+from mmbench.metrics.extractors.judges import trained, weights_hash
+from mmbench.pretrained import batches
+from mmbench.protocols.protocol import digest
+from mmbench.registry import nearest
+from mmbench.seeds import derive
+from mmbench.training.trainer import Optimisation, Trainer, shapes
+
+BATCH = 500  # examples at a time in evaluation
+VERSION = 1
+"""Rises when `build` or training changes in what neither shapes nor settings show."""
+LEAST_EXAMPLES = 48_000  # seen in training, however few there are
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A trained classifier of one modality.
+
+    Attributes:
+        modality: What it looks at.
+        network: In evaluation mode.
+        accuracy: On the test split, from 0 to 1.
+        identity: Its name, test accuracy and the sha256 of its weights, as in records.
+    """
+
+    modality: Modality
+    network: Network
+    accuracy: float
+    identity: str
+
+    def predictions(self, samples: Tensor) -> Tensor:
+        """The class of each sample: (B, *shape) -> (B,), int64, on the CPU.
+
+        Raises:
+            ValueError: The samples are not of the modality (see `check`), or what the network
+                makes of them is not finite.
+        """
+        return self.outputs(samples).argmax(1)
+
+    def outputs(self, samples: Tensor) -> Tensor:
+        """What the network says of each sample: (B, *shape) -> (B, K), on the CPU.
+
+        Raises:
+            ValueError: As `predictions`.
+        """
+        return self._apply(self.network, samples)
+
+    def features(self, samples: Tensor) -> Tensor:
+        """What the network's trunk makes of each sample: (B, *shape) -> (B, F), on the CPU.
+
+        Raises:
+            ValueError: As `predictions`.
+        """
+        return self._apply(self.network.trunk, samples)
+
+    @torch.inference_mode()
+    def _apply(self, network: nn.Module, samples: Tensor) -> Tensor:
+        device = next(self.network.parameters()).device
+        seen = torch.cat(
+            [network(x).float().cpu() for x in batches(samples, self.modality, BATCH, device)]
+        )
+        bad = int((~seen.isfinite()).any(1).sum())
+        if bad:  # the highest of them would be a class
+            raise ValueError(f"what the classifier of {self.modality.name} makes of {bad} of "
+                             f"{len(seen)} samples is not finite")  # fmt: skip
+        return seen
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What a network learns to tell of the examples of a modality.
+
+    Attributes:
+        title: What it is then.
+        train: What it learns from.
+        test: What it is judged on.
+        names: What of both it depends on.
+        outputs: How many values it gives.
+        truth: (split, rows (B,)) -> what is so of these examples.
+        loss: (outputs (B, K), truth) -> the scalar to minimise.
+        right: (outputs, truth) -> (B,), how much of each is right, from 0 to 1.
+    """
+
+    title: str
+    train: Split
+    test: Split
+    names: tuple[str, ...]
+    outputs: int
+    truth: Callable[[Split, Tensor], Tensor]
+    loss: Callable[[Tensor, Tensor], Tensor]
+    right: Callable[[Tensor, Tensor], Tensor]
+
+
+def classifier(dataset: Dataset, name: str, context: Context) -> Classifier:
+    """The classifier of a modality, trained on the train split the first time it is wanted.
+
+    Args:
+        dataset: With labels.
+        name: The modality.
+        context: Its cache keeps the weights under `classifiers/`.
+
+    Raises:
+        LookupError: There is no such modality.
+        ValueError: There are no labels, or the train split lacks a class of the test split.
+    """
+    names = [m.name for m in dataset.modalities]
+    if name not in names:
+        raise LookupError(f"{dataset.name} has no modality {name!r}{nearest(name, names)}")
+    classes = _classes(dataset)
+    ready = _READY.setdefault(dataset, {})
+    key = (name, context.device, context.cache)
+    if key not in ready:
+        train, test = (view(split, name) for split in (dataset.train, dataset.test))
+        lesson = Lesson(
+            "classifier", train, test, (name,), classes,
+            truth=lambda split, rows: cast(Tensor, split.labels)[rows].long(),
+            loss=F.cross_entropy,
+            right=lambda logits, labels: (logits.argmax(1) == labels).float(),
+        )  # fmt: skip
+        ready[key] = taught(lesson, dataset.name, dataset.modality(name), context)
+    return ready[key]
+
+
+_READY: WeakKeyDictionary[Dataset, dict[tuple[str, torch.device, Path], Classifier]]
+_READY = WeakKeyDictionary()
+
+
+def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -> Classifier:
+    """A network that has learnt a lesson; by content read again or trained.
+
+    Args:
+        lesson: What it learns.
+        dataset: The data set's name, for the identity.
+        modality: What it looks at.
+        context: Its cache keeps the weights under `classifiers/`.
+    """
+    name, title, outputs = modality.name, lesson.title, lesson.outputs
+    content, test_content = (s.fingerprint(lesson.names) for s in (lesson.train, lesson.test))
+    settings = optimisation(modality, len(lesson.train))
+    key = recipe(content, modality, outputs, settings)
+    seed = int(content[:15], 16)
+
+    def fit(folder: Path) -> Network:
+        x = lesson.train.to(context.device)
+        network = build(modality, outputs).to(context.device)
+
+        def loss(rows: Tensor, _: torch.Generator) -> Tensor:
+            return lesson.loss(network(x.batch(rows, [name])[name]), lesson.truth(x, rows))
+
+        trainer = Trainer(folder, seed, context.device, context.progress)
+        trainer.minimise(f"{title} of {name}", network, loss, len(x), settings)
+        return network
+
+    folder = context.cache / "classifiers" / key
+    own = derive(seed, title, name)
+    network = trained(f"the {title} of {name}", folder, own, fit, context)
+    judge, own_hash = Classifier(modality, network, math.nan, ""), weights_hash(network)
+    accuracy = _accuracy(judge, lesson, folder / f"accuracy-{test_content[:32]}-{own_hash}.txt")
+    return replace(
+        judge,
+        accuracy=accuracy,
+        identity=f"{dataset}/{name} {title}, test accuracy {100 * accuracy:.1f} %, "
+        f"sha256:{own_hash}",
+    )
+
+
+def optimisation(modality: Modality, examples: int) -> Optimisation:
+    """How the network of a modality is trained on some number of examples."""
+    epochs = max(_epochs(modality), math.ceil(LEAST_EXAMPLES / examples))
+    return Optimisation(epochs, batch_size=64, learning_rate=1e-3, schedule="cosine")
+
+
+def recipe(content: str, modality: Modality, outputs: int, settings: Optimisation) -> str:
+    """The name of the folder of a network: the hash of all that decides its weights.
+
+    Args:
+        content: The fingerprint of what it learns from.
+        modality: What it looks at.
+        outputs: How many values it gives.
+        settings: How it is trained.
+    """
+    with torch.device("meta"):  # only its shapes: nothing is drawn
+        network = build(modality, outputs)
+    return digest([VERSION, content, modality, outputs, settings, shapes(network)], 32)
+
+
+def _epochs(modality: Modality) -> int:
+    match modality.kind, modality.shape:
+        case "sound", _:
+            return 4  # the costliest network, and the quickest to learn
+        case "image", (3, 28, 28):
+            return 20  # dropout of whole channels: 10 epochs end at 97 % on PolyMNIST
+        case _:
+            return 10
+
+
+def _accuracy(judge: Classifier, lesson: Lesson, path: Path) -> float:
+    """The fraction of the test examples that it tells right; kept in a file."""
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        pass
+    test, name, right = lesson.test, judge.modality.name, 0.0
+    for rows in torch.arange(len(test)).split(BATCH):
+        found = judge.outputs(test.batch(rows, [name])[name])
+        right += float(lesson.right(found, lesson.truth(test, rows).cpu()).double().sum())
+    keep_text(path, repr(right / len(test)))
+    return right / len(test)
+
+
+def _classes(dataset: Dataset) -> int:
+    train, test = dataset.train.labels, dataset.test.labels
+    if train is None or test is None:
+        raise ValueError(f"{dataset.name} has no labels, so no classifier can be trained on it")
+    learnt, wanted = set(train.tolist()), set(test.tolist())
+    if unknown := sorted(wanted - learnt):
+        raise ValueError(f"the test split of {dataset.name} has examples of class {unknown[0]}, "
+                         "the train split has none to learn it from")  # fmt: skip
+    classes = dataset.classes or int(max(learnt)) + 1
+    if not 0 <= min(learnt) <= max(learnt) < classes:
+        raise ValueError(f"the labels of {dataset.name} go from {min(learnt)} to {max(learnt)}, "
+                         f"expected 0 to {classes - 1}")  # fmt: skip
+    return classes
+
+
+def view(split: Split, name: str) -> Split:
+    """The distinct examples of one modality, with their labels; nothing large is copied.
+
+    Where examples share a picture (20 pairs of MNIST-SVHN do) it counts once, with the label of
+    the first of them.
+    """
+    index, labels = split.index.get(name), split.labels
+    x = split.tensors[name]
+    if index is None:
+        return Split({name: x}, labels=labels)
+    n = len(index)
+    first = torch.full((len(x) + 1,), n, device=index.device)  # the last is that of row -1
+    first.scatter_reduce_(0, index.long() % (len(x) + 1), torch.arange(n).to(first), "amin")
+    rows = (first[:-1] < n).nonzero()[:, 0]
+    return Split({name: x}, {name: rows}, None if labels is None else labels[first[rows]])
+
+
+class Network(nn.Module):
+    """Samples -> trunk -> features -> head -> logits."""
+
+    def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.trunk, self.head = trunk, head
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        return cast(Tensor, self.head(self.trunk(x)))
+
+
+def build(modality: Modality, classes: int) -> Network:
+    """The network for a modality, untrained.
+
+    PolyMNIST's is by Sutter, Daunhawer and Vogt, "Generalized multimodal ELBO", 2021,
+    https://openreview.net/forum?id=5Y21V0RDBV; MHD's three are by Vasco, Yin, Melo and Paiva,
+    "Leveraging hierarchy in multimodal generative models for effective cross-modality inference",
+    2022, https://doi.org/10.1016/j.neunet.2021.11.019. Any other shape gets strided convolutions
+    (images, masks, spectrograms), embeddings (text) or the trajectories' network.
+    """
+    match modality.kind, modality.shape:
+        case "image", (3, 28, 28):
+            return Network(
+                nn.Sequential(
+                    nn.Conv2d(3, 10, 4, 2, 1), nn.Dropout2d(0.5), nn.ReLU(),
+                    nn.Conv2d(10, 20, 4, 2, 1), nn.Dropout2d(0.5), nn.ReLU(),
+                    nn.Flatten(), nn.Linear(980, 128),
+                ),
+                nn.Sequential(nn.Dropout(0.5), nn.ReLU(), nn.Linear(128, classes)),
+            )  # fmt: skip
+        case "image", (1, 28, 28):
+            trunk = nn.Sequential(
+                nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+                nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2),
+                nn.Flatten(), nn.Linear(512, 128),
+            )  # fmt: skip
+        case "sound", (1, h, w) if h % 4 == 0:  # (1, time, frequency)
+            trunk = nn.Sequential(
+                nn.Conv2d(1, 128, (1, w), bias=False), nn.BatchNorm2d(128), nn.ReLU(),
+                nn.Conv2d(128, 128, (4, 1), (2, 1), (1, 0), bias=False),
+                nn.BatchNorm2d(128), nn.ReLU(),
+                nn.Conv2d(128, 256, (4, 1), (2, 1), (1, 0), bias=False),
+                nn.BatchNorm2d(256), nn.ReLU(),
+                nn.Flatten(), nn.Linear(64 * h, 128),
+            )  # fmt: skip
+        case "text", (length,):
+            words = nn.Embedding(len(modality.words), 32)
+            trunk = nn.Sequential(words, nn.Flatten(), nn.Linear(32 * length, 128))
+        case _, (channels, h, w):
+            trunk = _convolutions(channels, h, w)
+        case _, shape:
+            trunk = nn.Sequential(nn.Flatten())
+            for a, b in ((math.prod(shape), 512), (512, 512), (512, 128)):
+                trunk.extend([nn.Linear(a, b), nn.BatchNorm1d(b), nn.LeakyReLU()])
+            return Network(trunk, nn.Linear(128, classes))
+    head = nn.Sequential(nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, classes))
+    return Network(trunk, head)
+
+
+def _convolutions(channels: int, h: int, w: int) -> nn.Sequential:
+    """Halves height and width until the smaller is at most 4."""
+    trunk, width = nn.Sequential(), 32
+    while True:
+        trunk.extend([nn.Conv2d(channels, width, 3, 2, 1), nn.BatchNorm2d(width), nn.ReLU()])
+        channels, width, h, w = width, min(2 * width, 128), (h + 1) // 2, (w + 1) // 2
+        if min(h, w) <= 4:
+            return trunk.extend([nn.Flatten(), nn.Linear(channels * h * w, 128)])

@@ -1,0 +1,222 @@
+"""Features of generated and of real samples, each computed once for all metrics that compare them.
+
+RGB images are seen through FID's Inception (see `mmbench.metrics.extractors.inception`), other
+modalities through the classifier of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from mmbench.core import Context, Dataset, Generated, Modality, Score, Split
+from mmbench.files.atomic import replacing
+from mmbench.metrics.extractors.classifiers import classifier
+from mmbench.metrics.extractors.inception import INCEPTION, Resize, inception_features
+from mmbench.pretrained import Report, check, opened
+from mmbench.protocols.protocol import digest
+
+KEEP = 2**30
+"""Bytes of features kept in memory, the latest."""
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """What samples are seen through.
+
+    Attributes:
+        identity: As in records.
+        features: (N, *shape) and where to report -> (N, d), float32 on the CPU.
+    """
+
+    identity: str
+    features: Callable[[Tensor, Report], Tensor]
+
+
+Through = Callable[[Modality, Dataset, Context], Extractor | str | None]
+"""What a modality is seen through; the reason why it cannot be, or None where nothing can."""
+
+
+def rgb(modality: Modality) -> bool:
+    """Whether it is images in colour, which Inception sees."""
+    return modality.kind == "image" and modality.shape[0] == 3
+
+
+def inception(
+    modality: Modality, dataset: Dataset, context: Context, resize: Resize = "torch"
+) -> Extractor | str | None:
+    """FID's Inception, of RGB images."""
+    found = opened(INCEPTION, context)
+    if isinstance(found, str):
+        return found
+    network, identity = found
+    if resize != "torch":
+        identity += f", {resize} resize"
+    return Extractor(identity, lambda x, report: inception_features(x, network, report, resize))
+
+
+def extractor(modality: Modality, dataset: Dataset, context: Context) -> Extractor | str | None:
+    """Inception for RGB images, for others the classifier of their own where there are labels."""
+    if rgb(modality):
+        return inception(modality, dataset, context)
+    return classified(modality, dataset, context)
+
+
+def classified(modality: Modality, dataset: Dataset, context: Context) -> Extractor | None:
+    """The classifier of the modality, where there are labels."""
+    if dataset.test.labels is None or dataset.train.labels is None:
+        return None
+    judge = classifier(dataset, modality.name, context)
+    return Extractor(judge.identity, lambda x, report: judge.features(x))
+
+
+def compare(
+    metric: str,
+    distance: Callable[[Tensor, Tensor], float],
+    generated: Generated,
+    dataset: Dataset,
+    context: Context,
+    *,
+    concerns: Callable[[Modality], bool] = rgb,
+    through: Through = inception,
+    least: int = 2,
+) -> Iterator[Score]:
+    """The scores of a metric that compares features: one for each target.
+
+    Those of a target that was given are of its reconstructions: what the decoder costs.
+
+    Args:
+        metric: Its name.
+        distance: (features of the generated (N, d), of the real (N, d)) -> value, on a device
+            that has float64.
+        generated: The samples; their rows are the real examples.
+        dataset: Whose test split is real.
+        context: Where to compute, and what to keep.
+        concerns: Which modalities it scores.
+        through: What their samples are seen through.
+        least: Fewer samples have no value, and a reason.
+
+    Raises:
+        ValueError: Samples are not of their modality (see `mmbench.pretrained.check`).
+    """
+    for m, samples in generated.samples.items():
+        modality = dataset.modality(m)
+        if not concerns(modality):
+            continue
+        check(samples, modality)  # before minutes of work
+        n, origin = len(samples), ", ".join(generated.given) or "nothing"
+        if n < least:
+            reason = f"{metric} needs at least {least:,} samples, there are {n:,}"
+            yield Score(metric, generated.given, m, None, n, reason=reason)
+            continue
+        seen = through(modality, dataset, context)
+        if seen is None:
+            continue
+        if isinstance(seen, str):
+            yield Score(metric, generated.given, m, None, n, reason=seen)
+            continue
+        real = real_features(seen, modality, dataset, generated.rows, context)
+        drawn = drawn_features(seen, samples, f"features of {m} given {origin}", context)
+        device = precise(context.device)
+        with context.progress.stage(f"{metric} of {m} given {origin}", 1, unit="value"):
+            value = distance(drawn.to(device), real.to(device))
+        yield Score(metric, generated.given, m, value, n, seen.identity)
+
+
+def real_features(
+    through: Extractor, modality: Modality, dataset: Dataset, rows: Tensor, context: Context
+) -> Tensor:
+    """Of test examples; those that share a picture (CUB's ten captions do) are seen once."""
+    m, split = modality.name, dataset.test
+    pictures = Split({m: split.tensors[m]})
+    rows = rows.to(split.device)
+    distinct, place = (split.index[m][rows] if m in split.index else rows).unique(
+        return_inverse=True
+    )
+    key = real_key(dataset, m, distinct, through.identity)
+
+    def compute() -> Tensor:
+        return drawn_features(
+            through, pictures.batch(distinct)[m], f"features of real {m}", context
+        )
+
+    seen = recall(context.cache / "features" / f"{key}.safetensors", len(distinct), compute)
+    return seen[place.to(seen.device)]
+
+
+def real_key(dataset: Dataset, name: str, rows: Tensor, extractor: str) -> str:
+    """Names the features of some test examples by content: data, rows and network."""
+    chosen = hashlib.sha256(rows.cpu().long().contiguous().numpy().tobytes()).hexdigest()
+    return digest([dataset.test.fingerprint([name]), name, chosen, extractor], 32)
+
+
+def drawn_features(through: Extractor, samples: Tensor, title: str, context: Context) -> Tensor:
+    """Features of samples; of the same ones, computed once while there is room to keep them."""
+    digest = hashlib.sha256(f"{through.identity} {samples.dtype} {samples.shape}".encode())
+    for part in samples.split(1024):
+        digest.update(part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    key = digest.digest()
+    if key not in _KEPT:
+        with context.progress.stage(title, len(samples), unit="sample") as bar:
+            _KEPT[key] = through.features(samples, bar.update)
+        while len(_KEPT) > 1 and sum(x.nbytes for x in _KEPT.values()) > KEEP:
+            del _KEPT[next(iter(_KEPT))]
+    return _KEPT[key]
+
+
+_KEPT: dict[bytes, Tensor] = {}
+
+
+def recall(path: Path, n: int, compute: Callable[[], Tensor]) -> Tensor:
+    """The features of n samples in a file that was written before, or else computed and written.
+
+    A file that cannot be read or written only costs the time to compute: a cache is no reason to
+    fail.
+    """
+    try:
+        features = load_file(path)["features"]
+        if features.ndim == 2 and len(features) == n:
+            return features
+    except (OSError, SafetensorError, KeyError):
+        pass
+    features = compute()
+    try:
+        with replacing(path) as part:
+            save_file({"features": features.contiguous()}, part)
+    except (OSError, SafetensorError):
+        pass
+    return features
+
+
+def precise(device: torch.device) -> torch.device:
+    """The device, or the CPU for one that lacks float64: of the accelerators CUDA has it."""
+    return device if device.type == "cuda" else torch.device("cpu")
+
+
+def paired(a: Tensor, b: Tensor, least: int = 2) -> tuple[Tensor, Tensor]:
+    """Two sets of features (N, d) and (N', d), of any float type, as float64.
+
+    Raises:
+        ValueError: They are not features of the same kind, are not finite, or are fewer than
+            `least`.
+    """
+    for title, x in (("generated", a), ("real", b)):
+        if x.ndim != 2 or not x.shape[1]:
+            raise ValueError(f"the {title} features have shape {tuple(x.shape)}, expected (N, d)")
+        if len(x) < least:
+            raise ValueError(f"{len(x)} {title} samples are too few, expected at least {least}")
+        bad = (~x.isfinite()).any(1).nonzero()
+        if len(bad):
+            raise ValueError(f"the features of {len(bad)} of {len(x)} {title} samples are not "
+                             f"finite, the first of them in row {int(bad[0])}")  # fmt: skip
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"features of {a.shape[1]} and of {b.shape[1]} dimensions cannot be "
+                         "compared")  # fmt: skip
+    return a.detach().double(), b.detach().double()

@@ -1,0 +1,255 @@
+"""A small dual encoder that learns a data set's own pictures and captions.
+
+It stands in for CLIP where CLIP's weights are not at hand or the pictures are drawn, and is never
+called by CLIP's name: networks of open_clip (Ilharco et al., "OpenCLIP", 2021,
+https://doi.org/10.5281/zenodo.5143773), a residual network for pictures at 32 x 32 pixels and a
+transformer over the data set's own words, trained on the train split with the contrastive loss of
+Radford et al., "Learning transferable visual models from natural language supervision", 2021,
+https://arxiv.org/abs/2103.00020. As the classifiers it is trained once and kept by content; how
+often it finds the picture of a test caption is part of its identity.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmbench.core import Context, Dataset, Modality, Split
+from mmbench.datasets.formats.captions import EOS, PAD, SPECIALS
+from mmbench.extras import lacking
+from mmbench.files.atomic import keep_text
+from mmbench.metrics.extractors.dual_encoder import DualEncoder, embeddings
+from mmbench.metrics.extractors.judges import trained, weights_hash
+from mmbench.protocols.protocol import digest
+from mmbench.seeds import derive
+from mmbench.training.trainer import Optimisation, Trainer, shapes
+
+VERSION = 1
+"""Rises when `build` or training changes in what neither shapes nor settings show."""
+PIXELS = 32
+DIMENSIONS = 32
+"""Few, so that a thousand pairs fill them: MID inverts a covariance of twice as many."""
+BATCH = 64
+STEPS = 1600
+"""Of training, at least; at least an epoch."""
+TITLE = "the in-domain dual encoder"
+
+
+def in_domain(
+    image: Modality, text: Modality, dataset: Dataset, context: Context
+) -> DualEncoder | str:
+    """The dual encoder of a data set, trained on the train split the first time it is wanted.
+
+    Args:
+        image: RGB.
+        text: Its captions.
+        dataset: At least two pictures in its train split.
+        context: Its cache keeps the weights under `dual-encoders/`.
+
+    Returns:
+        The dual encoder, or the reason why there is none.
+    """
+    try:
+        import open_clip  # noqa: F401
+    except ImportError as error:
+        return lacking(TITLE, "open_clip", "clip", error)
+    ready = _READY.setdefault(dataset, {})
+    key = (image.name, text.name, context.device, context.cache)
+    if key not in ready:
+        ready[key] = _trained(image, text, dataset, context)
+    return ready[key]
+
+
+_READY: WeakKeyDictionary[Dataset, dict[tuple[str, str, torch.device, Path], DualEncoder]]
+_READY = WeakKeyDictionary()
+
+
+def build(words: int, length: int) -> nn.Module:
+    """open_clip's `CLIP`, small and untrained.
+
+    Args:
+        words: Tokens that captions are made of.
+        length: Tokens of a caption.
+
+    Raises:
+        ImportError: open_clip is not installed.
+    """
+    import open_clip
+
+    image = open_clip.CLIPVisionCfg(layers=(1, 1, 1, 1), width=16, image_size=PIXELS)
+    text = open_clip.CLIPTextCfg(
+        context_length=length, vocab_size=words, width=64, heads=2, layers=1
+    )
+    return cast(nn.Module, open_clip.CLIP(DIMENSIONS, image, text))
+
+
+def look(images: Tensor) -> Tensor:
+    """Pictures as the network sees them: (B, 3, H, W) in [0, 1] -> (B, 3, 32, 32) in [−1, 1]."""
+    if images.shape[2:] != (PIXELS, PIXELS):
+        size = (PIXELS, PIXELS)
+        images = F.interpolate(images, size=size, mode="bilinear", antialias=True)
+    return 2 * images - 1
+
+
+def spell(tokens: Tensor, words: tuple[str, ...]) -> Tensor:
+    """Captions as the network reads them: words up to the end, the end, padding.
+
+    Where a caption has no end it gets one; padding before it is left out. So whatever a model
+    generates is read as a person reads it.
+
+    Args:
+        tokens: (B, L).
+        words: Of the modality; they may lack "<eos>" and "<pad>".
+
+    Returns:
+        (B, L + 1), int64: 0 is padding, a word's token rises by 1, and the end has the highest
+        number of all, by which open_clip finds it.
+    """
+    number = {word: i for i, word in enumerate(words)}
+    end, pad = (number.get(SPECIALS[i], -1) for i in (EOS, PAD))
+    said = (tokens != pad) & ((tokens == end).cumsum(1) == 0)
+    order = (~said).byte().argsort(dim=1, stable=True)
+    spelt = F.pad((tokens + 1).gather(1, order), (0, 1))
+    count, place = said.sum(1, keepdim=True), torch.arange(spelt.shape[1], device=tokens.device)
+    closed = spelt.where(place < count, 0)
+    return closed.scatter(1, count, len(words) + 1)
+
+
+def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context) -> DualEncoder:
+    names = [image.name, text.name]
+    train, test = (
+        Split({m: s.tensors[m] for m in names}, {m: s.index[m] for m in names if m in s.index})
+        for s in (dataset.train, dataset.test)
+    )
+    examples = train.to(context.device)
+    album = Album.of(examples, image.name, text.name)
+    settings = Optimisation(
+        epochs=math.ceil(STEPS / max(len(album) // BATCH, 1)), batch_size=BATCH,
+        learning_rate=1e-3, schedule="cosine", warmup=50,
+    )  # fmt: skip
+    shape = (len(text.words) + 2, text.shape[0] + 1)
+    with torch.device("meta"):  # only its shapes: nothing is drawn
+        layers = shapes(build(*shape))
+    content = train.fingerprint()
+    key = digest([VERSION, content, names, text.words, DIMENSIONS, settings, layers], 32)
+    seed = int(content[:15], 16)
+    title = f"{TITLE} of {image.name} and {text.name}"
+
+    def fit(folder: Path) -> nn.Module:
+        from open_clip import ClipLoss
+
+        where = context.device
+        contrast = cast(Any, ClipLoss())
+        network = cast(Any, build(*shape).to(where))
+
+        def loss(pictures: Tensor, noise: torch.Generator) -> Tensor:
+            x = examples.batch(album.draw(pictures, noise))
+            return cast(Tensor, contrast(
+                network.encode_image(look(x[image.name]), normalize=True),
+                network.encode_text(spell(x[text.name], text.words), normalize=True),
+                network.logit_scale.clamp(max=math.log(100)).exp(),
+            ))  # fmt: skip
+
+        trainer = Trainer(folder, seed, where, context.progress)
+        trainer.minimise(title, network, loss, len(album), settings)
+        return cast(nn.Module, network)
+
+    folder = context.cache / "dual-encoders" / key
+    network = trained(title, folder, derive(seed, "dual encoder", *names), fit, context)
+    network.requires_grad_(False)
+    encoder = DualEncoder(
+        identity="",
+        image=lambda x: cast(Any, network).encode_image(look(x.to(context.device))),
+        text=lambda x: cast(Any, network).encode_text(spell(x.to(context.device), text.words)),
+        views=(f"{PIXELS} x {PIXELS}", "words"),
+    )
+    own_hash = weights_hash(network)
+    path = folder / f"retrieval-{test.fingerprint()[:32]}-{own_hash}.txt"
+    found, pictures = _kept_retrieval(encoder, test, image.name, text.name, path)
+    return replace(
+        encoder,
+        identity=f"{dataset.name}/{image.name}+{text.name} dual encoder, test retrieval "
+        f"{100 * found:.1f} % of {pictures}, sha256:{own_hash}",
+    )
+
+
+@dataclass(frozen=True)
+class Album:
+    """Pictures and the captions that go with each.
+
+    Attributes:
+        order: (N,) examples, picture by picture.
+        first: (K,) where those of each picture begin in `order`.
+        count: (K,) how many there are.
+    """
+
+    order: Tensor
+    first: Tensor
+    count: Tensor
+
+    @staticmethod
+    def of(split: Split, image: str, text: str) -> Album:
+        """The album of a split; an example that lacks one of the two is left out.
+
+        Raises:
+            ValueError: There are not two pictures, so that nothing can be told apart.
+        """
+        rows = (split.present(image) & split.present(text)).nonzero()[:, 0]
+        place = split.index[image][rows] if image in split.index else rows
+        place, count = place.unique(return_inverse=True, return_counts=True)[1:]
+        if len(count) < 2:
+            raise ValueError(f"{TITLE} needs at least 2 pictures with captions to learn from, "
+                             f"there are {len(count)}")  # fmt: skip
+        return Album(rows[place.argsort(stable=True)], count.cumsum(0) - count, count)
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+    def draw(self, pictures: Tensor, noise: torch.Generator) -> Tensor:
+        """One example of each of B pictures: (B,) -> (B,).
+
+        So no batch has two captions of a picture, each of which would count as wrong for it.
+        """
+        share = torch.rand(len(pictures), generator=noise, device=noise.device)
+        within = (share.to(pictures.device) * self.count[pictures]).long()  # below the count
+        return self.order[self.first[pictures] + within]
+
+
+def retrieval(encoder: DualEncoder, test: Split, image: str, text: str) -> tuple[float, int]:
+    """How often the picture closest to a caption is its own, and among how many pictures."""
+    split = {m: Split({m: test.tensors[m]}) for m in (image, text)}
+    place = {m: test.index.get(m, torch.arange(len(test))).cpu() for m in (image, text)}
+    shown, own = place[image].unique(return_inverse=True)
+    embedded = [
+        torch.cat([embeddings(embed, split[m].batch(rows)[m]) for rows in chosen.split(1000)])
+        for m, embed, chosen in (
+            (image, encoder.image, shown),
+            (text, encoder.text, torch.arange(len(split[text]))),
+        )
+    ]
+    right = 0
+    for rows in torch.arange(len(test)).split(1000):
+        cosine = embedded[1][place[text][rows]] @ embedded[0].T
+        others = cosine.scatter(1, own[rows, None], -math.inf)
+        right += int((cosine.gather(1, own[rows, None])[:, 0] > others.amax(1)).sum())
+    return right / len(test), len(shown)
+
+
+def _kept_retrieval(
+    encoder: DualEncoder, test: Split, image: str, text: str, path: Path
+) -> tuple[float, int]:
+    try:
+        found, pictures = path.read_text().split()
+        return float(found), int(pictures)
+    except (OSError, ValueError):
+        pass
+    value = retrieval(encoder, test, image, text)
+    keep_text(path, f"{value[0]!r} {value[1]}")
+    return value

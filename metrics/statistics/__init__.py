@@ -1,0 +1,1 @@
+"""Statistics of samples: Fréchet distances and bootstrapped intervals."""

@@ -1,0 +1,281 @@
+"""What a data set fixes for every method: encoders, decoders and likelihoods.
+
+The papers compare methods on equal networks, so these belong to the data set's protocol; only
+latent sizes differ between methods.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmbench.core import Modality
+from mmbench.pretrained import sha256 as file_hash
+from mmbench.protocols.arguments import construct
+from mmbench.protocols.protocol import Table
+from mmbench.registry import find
+
+Distribution = Literal["normal", "laplace", "bernoulli", "categorical"]
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """What a decoder makes of latents (B, latent) that draws a text token by token.
+
+    It stands where other decoders return logits: here those of a token depend on the tokens
+    before it.
+
+    Attributes:
+        logits: Tokens (B, L) -> (B, L, words), each from the latent and the tokens before it.
+        draw: () -> tokens (B, L), the most probable one in turn.
+    """
+
+    logits: Callable[[Tensor], Tensor]
+    draw: Callable[[], Tensor]
+
+
+Output = Tensor | InTurn
+"""What a decoder returns, and a `Likelihood` takes."""
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """log p(x | decoder output).
+
+    Attributes:
+        distribution: "normal" and "laplace" take the output as their location; "bernoulli" as
+            logits, "categorical" as logits of the tokens of x, over one more axis, the last.
+        scale: Of the normal (standard deviation) or Laplace. The squared error without a factor,
+            which several papers use, is the normal of scale sqrt(1/2).
+    """
+
+    distribution: Distribution
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.scale > 0:
+            raise ValueError(f"the scale of a likelihood is {self.scale}, expected more than 0")
+
+    def log_prob(self, output: Output, x: Tensor) -> Tensor:
+        """Log-likelihood of each example, summed over its elements.
+
+        Args:
+            output: (B, *shape) from the decoder; (B, *shape, words) or `InTurn` for tokens.
+            x: (B, *shape).
+
+        Returns:
+            (B,) in nats.
+
+        Raises:
+            ValueError: Tokens that are drawn in turn are to have another likelihood than
+                "categorical".
+        """
+        if isinstance(output, InTurn):
+            if self.distribution != "categorical":
+                raise ValueError(f"the likelihood of tokens that are drawn in turn is "
+                                 f"{self.distribution!r}, expected 'categorical'")  # fmt: skip
+            output = output.logits(x)
+        b, output = self.scale, full_precision(output)
+        if self.distribution == "laplace":
+            log_p = -(x - output).abs() / b - math.log(2 * b)
+        elif self.distribution == "normal":
+            log_p = -((x - output) ** 2) / (2 * b**2) - math.log(b * math.sqrt(2 * math.pi))
+        elif self.distribution == "bernoulli":
+            log_p = -F.binary_cross_entropy_with_logits(output, x, reduction="none")
+        else:
+            log_p = -F.cross_entropy(output.movedim(-1, 1), x, reduction="none")
+        return log_p.flatten(1).sum(1)
+
+    def point(self, output: Output) -> Tensor:
+        """What a sample shows, (B, *shape): the mean, or the most probable tokens."""
+        if isinstance(output, InTurn):
+            return output.draw()
+        if self.distribution == "bernoulli":
+            return output.sigmoid()
+        return output.argmax(-1) if self.distribution == "categorical" else output
+
+
+def full_precision(output: Tensor) -> Tensor:
+    """What networks computed under autocast, in float32; all else as it is.
+
+    Densities are sums of many terms and ratios of variances: networks keep their quality at half
+    precision, those do not.
+    """
+    return output.to(torch.promote_types(output.dtype, torch.float32))
+
+
+@dataclass(frozen=True)
+class Networks:
+    """How to build one modality's networks, for any latent size.
+
+    Attributes:
+        encoder: (modality, outputs) -> a network (B, *shape) -> (B, outputs).
+        decoder: (modality, latent size) -> a network (B, latent size) -> what the likelihood
+            takes: (B, *shape), or (B, *shape, words) or `InTurn` for a text.
+    """
+
+    encoder: Callable[[Modality, int], nn.Module]
+    decoder: Callable[[Modality, int], nn.Module]
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Networks that begin with published weights, which the user has.
+
+    Attributes:
+        load: The folder of the weights -> the networks. Raises FileNotFoundError if it lacks one.
+    """
+
+    load: Callable[[Path], Networks]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One modality as every model sees it.
+
+    Attributes:
+        modality: The modality.
+        networks: How its encoders and decoders are built.
+        likelihood: Of the decoder.
+        name: By which a protocol names the networks; empty where none does.
+    """
+
+    modality: Modality
+    networks: Networks
+    likelihood: Likelihood
+    name: str = ""
+
+    @property
+    def recipe(self) -> list[object]:
+        """What tells its networks and its loss from others, for keys: plain JSON and dataclasses.
+
+        Published weights that networks begin with are not in it.
+        """
+        return [self.name, self.modality, self.likelihood]
+
+    def encoder(self, outputs: int) -> nn.Module:
+        """A new encoder, (B, *shape) -> (B, outputs)."""
+        return self.networks.encoder(self.modality, outputs)
+
+    def decoder(self, latent: int) -> nn.Module:
+        """A new decoder, (B, latent) -> what the likelihood takes."""
+        return self.networks.decoder(self.modality, latent)
+
+    def log_prob(self, decoder: Callable[[Tensor], Output], z: Tensor, x: Tensor) -> Tensor:
+        """Log p(x | z), (..., B) for z (..., B, D) and x (B, *shape)."""
+        repeated = x.expand(*z.shape[:-2], *x.shape).flatten(0, z.ndim - 2)
+        return self.likelihood.log_prob(decoder(z.flatten(0, -2)), repeated).view(z.shape[:-1])
+
+    def show(self, output: Output) -> Tensor:
+        """What a decoder's output looks like as data; pictures and sounds are in [0, 1]."""
+        x = self.likelihood.point(output)
+        return x.clamp(0, 1) if self.modality.kind in ("image", "mask", "sound") else x
+
+
+def architectures(
+    modalities: Sequence[Modality], tables: dict[str, dict[str, Any]]
+) -> dict[str, Architecture]:
+    """Reads the protocol's table `modalities`.
+
+    A key is a modality's name, a pattern of names such as "m*", or a kind such as "<image>"; the
+    first that fits counts.
+
+    Raises:
+        LookupError: A modality has no table, or a network does not exist.
+        ValueError: A table has an unknown key or a value of the wrong type.
+    """
+    fit = fitting(modalities, tables)
+    return {m.name: construct(architecture, fit[m.name], f"modalities.{m.name}", m)
+            for m in modalities}  # fmt: skip
+
+
+def fitting(modalities: Sequence[Modality], tables: Table) -> Table:
+    """Modality -> the first of the protocol's tables `modalities` that fits it.
+
+    Raises:
+        LookupError: A modality has no table.
+    """
+    found = {}
+    for m in modalities:
+        fits = (t for key, t in tables.items() if fnmatchcase(m.name, key) or key == f"<{m.kind}>")
+        table = next(fits, None)
+        if table is None:
+            raise LookupError(f"the protocol has no table modalities.{m.name}")
+        found[m.name] = table
+    return found
+
+
+def identified(tables: Table) -> Table:
+    """The protocol's table `modalities` with the sha256 of the weights that it names.
+
+    One that is there already, as in a record, stays as it is.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+    """
+    return {
+        m: {"sha256": contents(Path(table["weights"])), **table} if "weights" in table else table
+        for m, table in tables.items()
+    }
+
+
+def contents(folder: Path) -> str:
+    """The sha256 of the names and the bytes of a folder's files.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+    """
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}, expected one with weights")
+    whole = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+        whole.update(f"{path.name} {file_hash(path)};".encode())
+    return whole.hexdigest()
+
+
+def architecture(
+    modality: Modality,
+    network: str,
+    likelihood: Likelihood,
+    weights: str | None = None,
+    sha256: str | None = None,
+) -> Architecture:
+    """One modality's.
+
+    Args:
+        modality: The modality.
+        network: The registered name, or "module:object", of a `Networks` or a `Pretrained`.
+        likelihood: Of the decoder.
+        weights: The folder of the weights that a `Pretrained` begins with.
+        sha256: That of its `contents`, where they must be those of a record.
+
+    Raises:
+        LookupError: There are no such networks.
+        ValueError: They are of neither class, or weights are missing, too much or others.
+        FileNotFoundError: The folder lacks a file of the weights.
+    """
+    networks = find("networks", network)
+    if isinstance(networks, Pretrained):
+        if weights is None:
+            raise ValueError(f"{network} begins with published weights, expected the folder that "
+                             "holds them as weights")  # fmt: skip
+        folder = Path(weights).expanduser()
+        if sha256 is not None and (found := contents(folder)) != sha256:
+            raise ValueError(f"the weights in {folder} have the sha256 {found[:16]}, expected "
+                             f"{sha256[:16]}")  # fmt: skip
+        networks = networks.load(folder)
+    elif weights is not None:
+        raise ValueError(f"weights is {weights!r}, but {network} begins without any")
+    if not isinstance(networks, Networks):
+        raise ValueError(f"{network} is not a Networks (an encoder and a decoder)")
+    return Architecture(modality, networks, likelihood, network)

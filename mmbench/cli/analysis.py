@@ -1,0 +1,166 @@
+"""Commands that look into a model: what a setting does, what its latents bear.
+
+Heavy packages are imported when they are called.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mmbench.cli import options
+
+
+@click.command()
+@click.option(
+    "--run",
+    "run_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="RUN",
+    help="A record results/<dataset>/<model>/<seed>-<key>.json of an MLD, or the folder of its "
+    "weights.",
+)
+@click.option("--steps", type=click.IntRange(min=1), default=20, show_default=True,
+              help="Into how many equal steps the diffusion time is cut.")  # fmt: skip
+@options.dataset_of_records
+@options.data
+@options.device
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The plot, .png or .svg; its numbers lie beside it as .csv.",
+)
+def robustness(
+    run_path: Path, steps: int, dataset: str | None, data: Path | None, device: str, out: Path
+) -> None:
+    """Plots how much of each modality's latent survives the diffusion.
+
+    Latents of test examples are diffused to a time, decoded, and judged by the classifiers: figure
+    5 of the MLD paper.
+    """
+    from mmbench.cli import main as cli
+    from mmbench.core import Context
+    from mmbench.datasets.load import dataset_of
+    from mmbench.files.atomic import write_text
+    from mmbench.models.latent_diffusion import LatentDiffusion
+    from mmbench.models.robustness import plot, table
+    from mmbench.models.robustness import robustness as measure
+    from mmbench.progress import Progress
+    from mmbench.runs.trained import find, reload
+
+    if out.suffix not in (".png", ".svg"):
+        raise ValueError(f"--out {out} ends in {out.suffix!r}, expected .png or .svg")
+    progress = Progress(sys.stderr)
+    path, record = find(run_path)
+    cache = cli.cache_folder()
+    loaded = dataset_of(record.dataset, dataset, data or cli.downloads(), cache, progress)
+    where = cli.compute_device(device)
+    run = reload(path, record, loaded, where, cache, progress)
+    model = run.trained()
+    if not isinstance(model, LatentDiffusion):
+        raise ValueError(f"{path} is of {record.model}, expected an MLD: only its latents are "
+                         "diffused")  # fmt: skip
+    rows = run.evaluation.rows(loaded.test)
+    times = [model.sde.T * i / steps for i in range(steps + 1)]
+    context = Context(where, cache, progress)
+    curves = measure(model, loaded, rows, context, times, record.seed)
+    plot(curves, out, f"{record.model} on {record.dataset}, seed {record.seed}, N = {len(rows):,}")
+    numbers = table(curves)
+    write_text(out.with_suffix(".csv"), numbers.to_csv(index=False))
+    wide = numbers.pivot(index="t", columns="modality", values="coherence")[model.names]
+    click.echo(wide.round(1).to_string())
+    click.echo(f"wrote {out} and {out.with_suffix('.csv').name}")
+
+
+@click.command(cls=options.Numbers)
+@click.argument("name", metavar="NAME")
+@click.option("--values", metavar="LIST",
+              help="Instead of the ablation's own, e.g. '[0.2, 0.5]'.")  # fmt: skip
+@click.option("--model", default="mld", show_default=True, metavar="NAME", help="A model's name.")
+@click.option("--dataset", default="mhd-mini", show_default=True, metavar="NAME",
+              help="A data set's name.")  # fmt: skip
+@options.seeds
+@options.data
+@options.settings
+@options.device
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="ablations",
+              show_default=True, metavar="DIR",
+              help="The results folder; not that of the leaderboard, whose rows are of the "
+              "protocol as it is.")  # fmt: skip
+def ablate(
+    name: str,
+    values: str | None,
+    model: str,
+    dataset: str,
+    seeds: tuple[int, ...],
+    data: Path | None,
+    settings: tuple[str, ...],
+    device: str,
+    out: Path,
+) -> None:
+    """Runs a model with several values of one setting, and draws what it does.
+
+    NAME is d, sampler, steps, statistics or masks, or a setting of the protocol such as
+    model.score.epochs, with --values. What is done already is not done again.
+
+    \b
+    Examples:
+      mmbench ablate d --dataset mnist-svhn-mini --seed 0 1 2
+      mmbench ablate sampler --dataset mhd-mini --set evaluation.examples=500
+      mmbench ablate model.width --values '[128, 256, 512]'
+    """  # noqa: D301  (click's mark for "do not wrap" is the control character)
+    import tomllib
+
+    from mmbench.cli import main as cli
+    from mmbench.datasets.load import load_dataset, source
+    from mmbench.leaderboard.figures import sweeps
+    from mmbench.leaderboard.figures.estimates import Estimates
+    from mmbench.progress import Progress
+    from mmbench.protocols import protocol
+    from mmbench.runs import ablations
+    from mmbench.runs.run import Run
+
+    try:
+        own = None if values is None else tomllib.loads(f"x = {values}")["x"]
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"--values {values} is not a list ({error})") from None
+    if not isinstance(own, list | None) or own == []:
+        raise ValueError(f"--values {values} is no list of values, expected e.g. '[0.2, 0.5]'")
+    ablation = ablations.find(name, own or ())
+    source(dataset)
+    whole = protocol.load(dataset, settings=settings, model=model)
+    protocols = ablation.protocols(whole, model)
+    progress, cache = Progress(sys.stderr), cli.cache_folder()
+    loaded = load_dataset(dataset, data or cli.downloads(), cache, progress)
+    where = cli.compute_device(device)
+    click.echo(f"{ablation.name}: {ablation.about}")
+    runs = [
+        (value, Run(model, loaded, seed, changed, out, where, cache, progress, {}))
+        for value, changed in zip(ablation.values, protocols, strict=True)
+        for seed in dict.fromkeys(seeds)
+    ]
+    for run in {str(value): run for value, run in runs}.values():
+        run.build()  # which refuses what does not fit, before any of them is trained
+    records = []
+    for value, run in runs:
+        progress.say(f"{ablation.key} = {value}, seed {run.seed}")
+        records.append(run.execute())
+    if len(ablation.values) < 2:
+        cli.show(records)
+        return
+    metrics = Estimates(loaded.name, records).metrics()
+    if ablation.key == ablations.SAMPLER:
+        drawn, remarks = sweeps.cost(loaded.name, records, metrics)
+    else:
+        drawn, remarks = sweeps.ablation(loaded.name, records, ablation.key, metrics)
+    picture = out / f"{loaded.name}-{model.replace(':', '.')}-{ablation.name}.svg"
+    drawn.save(picture)
+    click.echo(drawn.table())
+    for remark in remarks:
+        progress.say(remark)
+    click.echo(f"wrote {picture} and {picture.with_suffix('.csv').name}")

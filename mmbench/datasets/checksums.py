@@ -1,0 +1,158 @@
+"""What is known of files that were fetched, so that they can be checked ever after.
+
+A data set's folder keeps `.mmbench.json`, and for each archive `.mmbench-{archive}.sha256` with
+the hash of every file that it held, as `sha256sum` writes and checks them. The user's cache
+folder keeps, in `downloads.json`, the hash that a file without a published one had when it was
+first fetched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from mmbench.core import Download
+from mmbench.files.atomic import write_text
+from mmbench.progress import Progress
+
+RECORD = ".mmbench.json"
+FIRST_USE = "downloads.json"
+SHOWN = 10
+"""Files of an archive whose differences are told one by one."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the record says of a file.
+
+    Attributes:
+        url: Where it came from.
+        size: In bytes.
+        sha256: Of the file; of an archive, though it is gone once unpacked.
+        members: Sha256 of the list of what an archive held; None for a file that is used as it is.
+    """
+
+    url: str
+    size: int
+    sha256: str
+    members: str | None = None
+
+
+def read(place: Path) -> dict[str, Kept]:
+    """The record in a data set's folder: `Download.file` -> what is known of it."""
+    try:
+        return {file: Kept(**kept) for file, kept in _json(place / RECORD).items()}
+    except TypeError:
+        raise _damaged(place / RECORD) from None
+
+
+def write(place: Path, record: Mapping[str, Kept]) -> None:
+    """Replaces the record in a data set's folder."""
+    _write(place / RECORD, {file: asdict(kept) for file, kept in record.items()})
+
+
+def members(place: Path, file: str) -> dict[str, str]:
+    """What an archive held: path below the data set's folder -> sha256."""
+    lines = _list(place, file).read_text(encoding="utf-8").splitlines()
+    return {member: sha256 for sha256, _, member in (line.partition("  ") for line in lines)}
+
+
+def write_members(place: Path, file: str, hashes: Mapping[str, str]) -> str:
+    """Writes what an archive held; returns the sha256 of that list."""
+    text = "".join(f"{sha256}  {member}\n" for member, sha256 in hashes.items())
+    write_text(_list(place, file), text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_there(place: Path, d: Download) -> bool:
+    """Whether a folder holds a file, or all that it was unpacked to; no content is read."""
+    kept = read(place).get(d.file)
+    if kept is None or d.sha256 not in (None, kept.sha256):
+        return False
+    if kept.members is None:
+        path = place / d.file
+        return path.is_file() and path.stat().st_size == kept.size
+    if not _list(place, d.file).is_file():
+        return False
+    return all(os.path.lexists(place / member) for member in members(place, d.file))
+
+
+def differences(place: Path, d: Download, progress: Progress) -> list[str]:
+    """What differs from the record of a file, a sentence each; reads all of its content."""
+    kept = read(place).get(d.file)
+    if kept is None:
+        return [f"{place / d.file} was never fetched"]
+    if d.sha256 not in (None, kept.sha256):
+        return [f"{place / d.file} has sha256 {kept.sha256}, published is {d.sha256}"]
+    if kept.members is None:
+        return _differs(place / d.file, kept.sha256, kept.size)
+    wrong = _differs(_list(place, d.file), kept.members)
+    if wrong:
+        return wrong
+    held = members(place, d.file)
+    with progress.stage(f"verifying {d.file}", len(held), unit="file") as bar:
+        for done, (member, sha256) in enumerate(held.items(), 1):
+            wrong += _differs(place / member, sha256)
+            bar.update(done)
+    more = len(wrong) - SHOWN
+    return wrong[:SHOWN] + ([f"{more:,} more files of {d.file} differ"] if more > 0 else [])
+
+
+def first_use(cache: Path, url: str) -> str | None:
+    """Sha256 of what an address gave when it was first fetched; None if it never was."""
+    return _json(cache / FIRST_USE).get(url, {}).get("sha256")
+
+
+def remember(cache: Path, kept: Kept) -> None:
+    """Records what an address gave."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f"{FIRST_USE}.lock"):
+        every = _json(cache / FIRST_USE)
+        every[kept.url] = {"size": kept.size, "sha256": kept.sha256}
+        _write(cache / FIRST_USE, every)
+
+
+def _differs(path: Path, sha256: str, size: int | None = None) -> list[str]:
+    try:
+        found = path.stat().st_size
+        if size not in (None, found):
+            return [f"{path} has {found:,} bytes, expected {size:,}"]
+        with open(path, "rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                return [f"{path} has changed since it was fetched"]
+    except FileNotFoundError:
+        return [f"{path} is missing"]
+    except OSError as error:
+        return [f"{path} cannot be read ({error.strerror})"]
+    return []
+
+
+def _list(place: Path, file: str) -> Path:
+    return place / f".mmbench-{Path(file).name}.sha256"
+
+
+def _json(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        raise _damaged(path) from None
+    if not isinstance(found, dict) or not all(isinstance(kept, dict) for kept in found.values()):
+        raise _damaged(path)
+    return found
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    write_text(path, f"{json.dumps(content, indent=1)}\n")
+
+
+def _damaged(path: Path) -> ValueError:
+    return ValueError(f"{path} is damaged: remove it, it is made again")

@@ -1,0 +1,269 @@
+"""A data set of the user's own: a small TOML file that says what lies beside it.
+
+    files = "birds"              # a folder, a .npz or a .pt file, seen from the TOML file
+    classes = 200                # where examples have labels
+
+    [modalities.photo]
+    kind = "image"
+    size = [64, 64]              # resized to this height and width
+
+    [modalities.caption]
+    kind = "text"
+
+A folder holds {train,test}/<modality>/<example>.<ending>: pictures (.png, .jpg, ...), texts
+(.txt) or arrays of one example (.npy); files of one name are one example, and labels are lines
+"example,label" of {train,test}/labels.csv. A .npz or .pt file holds the arrays "train/<modality>"
+(N, *shape), "train/labels" (N,), and where examples share rows or lack a modality
+"train/<modality>/index" (N,), -1 for none; "test/..." likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mmbench.core import Batch, Dataset, Kind, Modality, Source, Split
+from mmbench.datasets.formats.cache import cached, fingerprint, place
+from mmbench.datasets.formats.paired import Files
+from mmbench.errors import first_line
+from mmbench.files import tensors
+from mmbench.media import examples
+from mmbench.progress import Progress
+from mmbench.protocols.arguments import construct
+from mmbench.protocols.protocol import read_toml
+from mmbench.records.naming import FORM, names_folder
+from mmbench.registry import names, nearest
+
+READER = "own 2"
+PARTS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class View:
+    """One modality, as described.
+
+    Attributes:
+        kind: What sort of signal it is.
+        size: Height and width to which pictures are resized; they must be equal without it.
+        channels: Of pictures: 3 for colour, 1 for grey.
+        length: Tokens of a text.
+        least: How often a word must occur in the training texts to have a token of its own.
+        words: Of texts that are given as tokens, or the names of attributes.
+    """
+
+    kind: Kind
+    size: list[int] | None = None
+    channels: int = 3
+    length: int = 32
+    least: int = 1
+    words: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
+            raise ValueError(f"size is {self.size}, expected [height, width]")
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels is {self.channels}, expected 1 or 3")
+        if self.length < 2 or self.least < 1:
+            raise ValueError("a text has at least 2 tokens, and a word occurs at least once")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the TOML file says.
+
+    Attributes:
+        files: The folder or file with the data, seen from the TOML file.
+        modalities: Name -> what it is, in the order in which models concatenate them.
+        name: The data set's; by default the TOML file's.
+        classes: Number of label values; counted by default.
+        sampling_rate: Of the sounds, in hertz.
+    """
+
+    files: str
+    modalities: dict[str, View]
+    name: str = ""
+    classes: int | None = None
+    sampling_rate: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.modalities) < 1:
+            raise ValueError("it describes no modality")
+        if self.classes is not None and self.classes < 1:
+            raise ValueError(f"classes is {self.classes}, expected at least 1")
+
+
+def described(path: Path) -> Source:
+    """The data set that a TOML file describes.
+
+    Raises:
+        FileNotFoundError: There is no such file, or not the data that it names.
+        ValueError: It is not TOML, or says something that has no meaning.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path} that describes a data set")
+    description: Description = construct(Description, read_toml(path), str(path))
+    description = replace(description, name=description.name or path.stem)
+    _check_name(description.name, path)
+    data = path.parent / description.files
+    if not data.exists():
+        raise FileNotFoundError(f"{path} names the data {data}, which does not exist")
+
+    def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
+        if data.is_dir():
+            files = Files.find(data, list(description.modalities))
+            source = f"{description} {fingerprint(data, files.names(), READER)}"
+            kept = place(cache, description.name, data)
+            return cached(kept, source, partial(_read, files, description, progress), progress)
+        return _arrays(data, description)
+
+    return Source(f"described by {path}", "", load)
+
+
+def _check_name(name: str, path: Path) -> None:
+    """Refuses a name that is no folder's below the results, or another data set's."""
+    if not names_folder(name):
+        raise ValueError(f"{path} describes {name!r}, which cannot name a data set: expected "
+                         f"name = at most 80 {FORM}")  # fmt: skip
+    if name in names("datasets"):
+        raise ValueError(f"{path} describes {name!r}, the name of a registered data set: give "
+                         "another, as in name = \"mine\"")  # fmt: skip
+
+
+def _arrays(path: Path, description: Description) -> Dataset:
+    """The arrays of a .npz or .pt file."""
+    found = _open(path)
+    expected = {f"{part}/labels" for part in PARTS}
+    for part in PARTS:
+        for m in description.modalities:
+            expected |= {f"{part}/{m}", f"{part}/{m}/index"}
+            if f"{part}/{m}" not in found:
+                raise ValueError(f"{path} has no array {part}/{m}{nearest(f'{part}/{m}', found)}")
+    if unknown := sorted(set(found) - expected):
+        raise ValueError(f"{path} has an array {unknown[0]!r}{nearest(unknown[0], expected)}")
+    splits = []
+    for part in PARTS:
+        views = {
+            m: compact(found[f"{part}/{m}"], view, f"{part}/{m} of {path}")
+            for m, view in description.modalities.items()
+        }
+        numbers = {
+            name: _numbers(found[key], f"the array {key} of {path}")
+            for name in ("labels", *(f"{m}/index" for m in views))
+            if (key := f"{part}/{name}") in found
+        }
+        index = {m: numbers[f"{m}/index"] for m in views if f"{m}/index" in numbers}
+        splits.append(Split(views, index, numbers.get("labels")))
+    words = {m: tuple(view.words or ()) for m, view in description.modalities.items()}
+    return _dataset(description, splits[0], splits[1], words)
+
+
+def _numbers(x: Tensor, where: str) -> Tensor:
+    """Labels or an index, (N,) int64."""
+    if x.is_floating_point() or x.ndim != 1:
+        raise ValueError(f"{where} is {x.dtype} of shape {tuple(x.shape)}, expected (N,) whole "
+                         "numbers")  # fmt: skip
+    return x.long()
+
+
+def _open(path: Path) -> Mapping[str, Tensor]:
+    if path.suffix == ".pt":
+        found = tensors.read(path)
+        if not isinstance(found, dict) or not all(isinstance(x, Tensor) for x in found.values()):
+            raise ValueError(f"{path} does not hold a dictionary of tensors")
+        return found
+    if path.suffix != ".npz":
+        raise ValueError(f"{path} is neither a folder nor a .npz or .pt file")
+    arrays = examples.load(path)
+    try:
+        return {name: torch.from_numpy(x) for name, x in arrays.items()}
+    except TypeError as error:  # of numbers that torch lacks
+        raise ValueError(f"{path} has an array that torch cannot hold ({first_line(error)})"
+                         ) from None  # fmt: skip
+
+
+def _read(files: Files, description: Description, progress: Progress) -> Dataset:
+    """The files of a folder."""
+    words: dict[str, tuple[str, ...]] = {}
+    parts: dict[str, Batch] = {part: {} for part in PARTS}
+    total = len(description.modalities) * len(PARTS)
+    with progress.stage(f"reading {description.name}", total, unit="folder") as bar:
+        for m, view in description.modalities.items():
+            words[m] = tuple(view.words or ())
+            if view.kind == "text" and not view.words:
+                words[m] = files.vocabulary(m, view.least)
+            for part in PARTS:
+                x = files.read(part, m, view.kind, view.size, view.channels, view.length, words[m])
+                parts[part][m] = compact(x, replace(view, words=list(words[m])),
+                                         f"{part}/{m} of {files.root}")  # fmt: skip
+                bar.update(bar.done + 1)
+    train, test = (Split(parts[p], files.index(p), files.labels(p)) for p in PARTS)
+    return _dataset(description, train, test, words)
+
+
+def _dataset(
+    description: Description, train: Split, test: Split, words: Mapping[str, tuple[str, ...]]
+) -> Dataset:
+    for m, view in description.modalities.items():
+        columns = train.tensors[m][0].numel()
+        if view.kind == "attributes" and words[m] and len(set(words[m])) != columns:
+            raise ValueError(f"{m} has the words {', '.join(words[m])}, expected {columns} "
+                             "different ones: one for each attribute")  # fmt: skip
+    modalities = tuple(
+        Modality(m, view.kind, tuple(train.tensors[m].shape[1:]), words[m])
+        for m, view in description.modalities.items()
+    )
+    classes = description.classes
+    if classes is None and train.labels is not None:
+        classes = int(train.labels.max()) + 1
+    return Dataset(description.name, modalities, train, test, classes, description.sampling_rate)
+
+
+def compact(x: Tensor, view: View, where: str) -> Tensor:
+    """Checks the values of a kind and makes them small: (N, *shape).
+
+    Raises:
+        ValueError: The shape or the values are not those of the kind.
+    """
+    if x.layout is not torch.strided or x.is_complex():
+        raise ValueError(f"{where} is sparse or complex, expected a dense tensor of real numbers")
+    if x.ndim < 2 or len(x) == 0:
+        raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, ...) with N >= 1")
+    if view.kind in ("image", "mask", "sound") and x.ndim != 4:
+        raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, channels, height, "
+                         "width)")  # fmt: skip
+    channels = {"image": (1, 3), "mask": (1,)}.get(view.kind)
+    if channels is not None and x.shape[1] not in channels:
+        raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, channels, height, "
+                         f"width) with channels = {' or '.join(map(str, channels))}")  # fmt: skip
+    if x.is_floating_point() and not bool(x.isfinite().all()):
+        raise ValueError(f"{where} has values that are not finite")
+    if view.kind == "text":
+        if x.is_floating_point() or not 0 <= int(x.min()) <= int(x.max()) < len(view.words or ()):
+            raise ValueError(f"{where} is not made of tokens below the number of its words, "
+                             f"{len(view.words or ())}")  # fmt: skip
+        return x.to(torch.int16 if len(view.words or ()) < 2**15 else torch.int32)
+    if view.kind == "trajectory":
+        if x.ndim != 2 or x.shape[1] % 2 or not 0 <= float(x.min()) <= float(x.max()) <= 1:
+            raise ValueError(f"{where} has shape {tuple(x.shape)} and values from {x.min():g} to "
+                             f"{x.max():g}, expected (N, 2n): n times x, then n times y, in "
+                             "[0, 1]")  # fmt: skip
+        return x.float()
+    if x.dtype in (torch.bool, torch.uint8) and view.kind in ("image", "sound"):
+        return x if x.dtype == torch.uint8 else x.to(torch.uint8) * 255
+    low, high = float(x.min()), float(x.max())
+    top = 255 if x.dtype == torch.uint8 and high > 1 else 1
+    if not 0 <= low <= high <= top:
+        raise ValueError(f"{where} has values from {low:g} to {high:g}, expected [0, 1] or uint8")
+    if view.kind == "image":
+        return (x * 255).round().to(torch.uint8)
+    if view.kind == "sound":
+        return x.float()
+    if not bool(((x == 0) | (x == top)).all()):
+        rule = "a mask is" if view.kind == "mask" else "attributes are"
+        raise ValueError(f"{where} has values between 0 and {top}; {rule} 0 or 1")
+    return x > 0

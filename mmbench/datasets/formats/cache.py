@@ -1,0 +1,160 @@
+"""A data set's decoded tensors in one file, so that only the first start has to decode.
+
+The file is a safetensors file whose metadata tell what it was made from (`fingerprint` of the
+source files, or the settings of what is made) and what it must hold (`Dataset.fingerprint`); one
+that differs is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mmbench.core import Batch, Dataset, Modality, Spectrogram, Split
+from mmbench.files.atomic import replacing
+from mmbench.progress import Progress
+
+SUFFIX = ".safetensors"
+
+
+def fingerprint(root: Path, names: Iterable[str], reader: str) -> str:
+    """Sha256 of the names, sizes and times of change of source files; reads none of them.
+
+    Args:
+        root: The folder that they lie in; not part of the result, so a folder may be moved.
+        names: The files, relative to `root`, in an order that does not depend on the machine.
+        reader: Who decodes them, with a version that rises when it decodes otherwise.
+
+    Raises:
+        FileNotFoundError: One of the files is missing.
+    """
+    digest = hashlib.sha256(f"{reader}\n".encode())
+    base = f"{root}{os.sep}"
+    for name in names:
+        found = os.stat(base + name)
+        digest.update(f"{name}/{found.st_size}/{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def place(folder: Path, name: str, root: Path) -> Path:
+    """The file in a cache folder for what is decoded from the files below `root`.
+
+    There is one for each `root`: when its files change, the old decoding is replaced.
+    """
+    return (
+        folder / f"{name}-{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12]}{SUFFIX}"
+    )
+
+
+def cached(path: Path, source: str, make: Callable[[], Dataset], progress: Progress) -> Dataset:
+    """`make()`, unless a file holds what it once returned for the same source.
+
+    The tensors of a file are mapped, not copied, so the system may drop and re-read their pages.
+
+    Args:
+        path: The file. If it cannot be written, that is said in a line and the data set is
+            returned all the same.
+        source: What decides the content: the `fingerprint` of source files, or the settings of
+            what is made.
+        make: Decodes or makes the data set; what it raises is passed on, and nothing is kept.
+        progress: Where to report.
+    """
+    kept = _load(path, source)
+    if kept is not None:
+        return kept
+    data = make()
+    try:
+        _save(data, path, source)
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
+        progress.say(f"{path} cannot be written ({why}): {data.name} will be made again next time")
+    return data
+
+
+def loader(
+    name: str, version: int, make: Callable[[Progress], Dataset]
+) -> Callable[[Path | None, Path, Progress], Dataset]:
+    """`Source.load` of a data set that is made, not read: made once, then kept in the cache.
+
+    Args:
+        name: The data set's, and the file's.
+        version: Rises with every change of the content, so that what is kept is made again.
+        make: Makes the data set.
+    """
+
+    def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
+        path = cache / f"{name}{SUFFIX}"
+        return cached(path, f"{name} {version}", lambda: make(progress), progress)
+
+    return load
+
+
+def _save(data: Dataset, path: Path, source: str) -> None:
+    about = {
+        "name": data.name,
+        "modalities": [asdict(m) for m in data.modalities],
+        "classes": data.classes,
+        "sampling_rate": data.sampling_rate,
+    }
+    tensors: Batch = {}
+    for title, split in (("train", data.train), ("test", data.test)):
+        roles = {"tensors": split.tensors, "index": split.index}
+        if split.labels is not None:
+            roles["labels"] = {"": split.labels}
+        for role, named in roles.items():
+            tensors |= {f"{title}/{role}/{m}": _own(x) for m, x in named.items()}
+    text = json.dumps(about)
+    with replacing(path) as part:
+        save_file(tensors, part, {"source": source, "about": text, "content": _seal(text, data)})
+
+
+def _own(x: Tensor) -> Tensor:
+    """On the CPU and not a part of another tensor, as safetensors wants it."""
+    x = x.cpu().contiguous()
+    return x if x.untyped_storage().nbytes() == x.nbytes else x.clone()
+
+
+def _load(path: Path, source: str) -> Dataset | None:
+    """What a file holds; None where it is missing, damaged or made from other files."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            if metadata["source"] != source:
+                return None
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+        about = json.loads(metadata["about"])
+        modalities = tuple(map(_modality, about.pop("modalities")))
+        train, test = _split(tensors, "train"), _split(tensors, "test")
+        data = Dataset(modalities=modalities, train=train, test=test, **about)
+        return data if _seal(metadata["about"], data) == metadata["content"] else None
+    except (OSError, SafetensorError, AttributeError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _modality(m: dict[str, Any]) -> Modality:
+    # A sound's file without the key is older than the key; of other kinds it may lack.
+    spectrogram = m["spectrogram"] if m["kind"] == "sound" else None
+    how = None if spectrogram is None else Spectrogram(**spectrogram)
+    return Modality(m["name"], m["kind"], tuple(m["shape"]), tuple(m["words"]), how)
+
+
+def _split(tensors: Batch, title: str) -> Split:
+    roles: dict[str, Batch] = {"tensors": {}, "index": {}, "labels": {}}
+    for key, x in tensors.items():
+        part, role, name = key.split("/")
+        if part == title:
+            roles[role][name] = x
+    return Split(roles["tensors"], roles["index"], roles["labels"].get(""))
+
+
+def _seal(about: str, data: Dataset) -> str:
+    return hashlib.sha256(f"{about}\n{data.fingerprint()}".encode()).hexdigest()

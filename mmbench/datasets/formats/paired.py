@@ -1,0 +1,222 @@
+"""A folder of examples: {train,test}/<modality>/<example>.<ending>, paired by name."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from mmbench.datasets.formats.captions import Vocabulary, tokenise
+from mmbench.media import examples
+from mmbench.media.image import opened
+from mmbench.registry import nearest
+
+PARTS = ("train", "test")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
+HALF = 128
+"""What is white in a mask, in pixels of 0 to 255."""
+
+_TINT = 32  # by which JPEG moves the channels of a grey pixel apart, at the most
+ENDINGS = (*PICTURES, ".npy", ".txt")
+LABELS = "labels.csv"
+LABEL = re.compile("[0-9]{1,9}")
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a folder holds.
+
+    Attributes:
+        root: The folder.
+        found: part -> modality -> example -> its file, examples in the order of their names.
+        examples: part -> all examples of any modality, in the order of their names.
+    """
+
+    root: Path
+    found: dict[str, dict[str, dict[str, Path]]]
+    examples: dict[str, list[str]]
+
+    @staticmethod
+    def find(root: Path, modalities: list[str]) -> Files:
+        """Lists the files of a folder.
+
+        Raises:
+            FileNotFoundError: A split or a modality has no folder, or no files.
+            ValueError: Two files are one example, or a file's ending is unknown.
+        """
+        found: dict[str, dict[str, dict[str, Path]]] = {}
+        examples = {}
+        for part in PARTS:
+            found[part] = {m: _list(root / part / m) for m in modalities}
+            examples[part] = sorted({e for files in found[part].values() for e in files})
+        for m, files in found["test"].items():
+            for e in examples["test"]:
+                if e not in files:
+                    raise ValueError(f"{root / 'test' / m} has no example {e!r}, which other "
+                                     "modalities have: only training examples may be "
+                                     "incomplete")  # fmt: skip
+        return Files(root, found, examples)
+
+    def names(self) -> Iterator[str]:
+        """All files, relative to the root."""
+        for part in PARTS:
+            for files in self.found[part].values():
+                yield from (str(path.relative_to(self.root)) for path in files.values())
+            if (self.root / part / LABELS).is_file():
+                yield f"{part}/{LABELS}"
+
+    def index(self, part: str) -> dict[str, Tensor]:
+        """Modality -> (N,) row of each example, -1 where it lacks the modality."""
+        out = {}
+        for m, files in self.found[part].items():
+            if len(files) < len(self.examples[part]):
+                row = {e: i for i, e in enumerate(files)}
+                out[m] = torch.tensor([row.get(e, -1) for e in self.examples[part]])
+        return out
+
+    def labels(self, part: str) -> Tensor | None:
+        """(N,) labels, where the split has them.
+
+        Raises:
+            ValueError: An example has no label or two, or it is not a number from 0.
+        """
+        path = self.root / part / LABELS
+        if not path.is_file():
+            return None
+        rows = _labels(path)
+        missing = [e for e in self.examples[part] if not LABEL.fullmatch(rows.get(e, ""))]
+        known = set(self.examples[part])
+        if missing:
+            others = [e for e in rows if e not in known and LABEL.fullmatch(rows[e])]
+            near = nearest(missing[0], others) if others and missing[0] not in rows else ""
+            raise ValueError(f"{path} gives example {missing[0]!r} no label 0, 1, 2, ...{near}")
+        for e in rows:
+            if e not in known and LABEL.fullmatch(rows[e]):  # the first line may be a heading
+                raise ValueError(f"{path} gives a label to {e!r}, which is no example"
+                                 f"{nearest(e, self.examples[part])}")  # fmt: skip
+        return torch.tensor([int(rows[e]) for e in self.examples[part]])
+
+    def vocabulary(self, modality: str, least: int) -> tuple[str, ...]:
+        """The words of the training texts."""
+        texts = map(examples.read_text, self.found["train"][modality].values())
+        return Vocabulary.of(map(tokenise, texts), least - 1).words
+
+    def read(
+        self,
+        part: str,
+        modality: str,
+        kind: str,
+        size: list[int] | None,
+        channels: int,
+        length: int,
+        words: tuple[str, ...],
+    ) -> Tensor:
+        """The examples of a modality, (K, *shape).
+
+        Raises:
+            ValueError: A file is damaged, of another kind, or of another shape than the first.
+        """
+        rows: list[NDArray[Any]] = []
+        vocabulary = Vocabulary(words) if kind == "text" else None
+        for path in self.found[part][modality].values():
+            if vocabulary is not None and path.suffix.lower() == ".txt":
+                row = vocabulary.tokens([tokenise(examples.read_text(path))], length)[0].numpy()
+            elif kind in ("image", "mask") and path.suffix.lower() in PICTURES:
+                row = _picture(path, kind, size, channels)
+            elif path.suffix.lower() == ".npy":
+                row = _array(path)
+            else:
+                raise ValueError(f"{path} cannot be read as {kind}, expected "
+                                 f"{', '.join(_endings(kind))}")  # fmt: skip
+            if rows and row.shape != rows[0].shape:
+                raise ValueError(f"{path} has shape {row.shape}, the others have {rows[0].shape}")
+            rows.append(row)
+        x = np.stack(rows)
+        if kind == "mask" and x.dtype == np.uint8:  # pictures of black and white, or of 0 and 1
+            if 1 < x.max() < HALF:
+                raise ValueError(f"the masks in {self.root / part / modality} have values up to "
+                                 f"{x.max()}, expected 0 and 255, or 0 and 1")  # fmt: skip
+            x = x >= (HALF if x.max() > 1 else 1)
+        return torch.from_numpy(x)
+
+
+def _list(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} does not exist: expected a folder of examples")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), key=lambda p: p.name):
+        if path.name.startswith("."):
+            continue
+        if path.suffix.lower() not in ENDINGS:
+            raise ValueError(f"{path} has an unknown ending; known are {', '.join(ENDINGS)}")
+        if path.stem in found:
+            raise ValueError(f"{found[path.stem]} and {path} are one example")
+        found[path.stem] = path
+    if not found:
+        raise FileNotFoundError(f"{folder} is empty: expected a file for each example")
+    return dict(sorted(found.items()))
+
+
+def _array(path: Path) -> NDArray[Any]:
+    arrays = examples.load(path)
+    if list(arrays) != [""]:
+        raise ValueError(f"{path} is a .npz file, expected one array as numpy.save writes it")
+    return arrays[""]
+
+
+def _endings(kind: str) -> tuple[str, ...]:
+    """Of the files that hold examples of a kind."""
+    more = {"image": PICTURES, "mask": PICTURES, "text": (".txt",)}
+    return (*more.get(kind, ()), ".npy")
+
+
+def _labels(path: Path) -> dict[str, str]:
+    """Example -> its label, as written: lines of both, parted by a comma or a semicolon.
+
+    An example may be called by the name of a file.
+    """
+    text = examples.read_text(path, "utf-8-sig")  # spreadsheets begin a text by a mark
+    parted = ";" if ";" in text and "," not in text else ","
+    found: dict[str, str] = {}
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=parted))
+    except csv.Error as error:
+        raise ValueError(f"{path} is not made of lines example,label ({error})") from None
+    for row in rows:
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        if len(cells) < 2:
+            raise ValueError(f"{path} has the line {cells[0]!r}, expected example,label")
+        name = Path(cells[0])
+        example = name.stem if name.suffix.lower() in ENDINGS else cells[0]
+        if found.setdefault(example, cells[-1]) != cells[-1]:
+            raise ValueError(f"{path} gives example {example!r} the labels {found[example]!r} "
+                             f"and {cells[-1]!r}, expected one")  # fmt: skip
+    return found
+
+
+def _picture(path: Path, kind: str, size: list[int] | None, channels: int) -> NDArray[Any]:
+    """(channels, height, width) uint8, of a mask (1, height, width)."""
+    image = opened(path, FORMATS)
+    if kind == "mask" and image.mode == "RGB":
+        colours = np.asarray(image).astype(int)
+        if np.ptp(colours, axis=2).max() > _TINT:
+            raise ValueError(f"{path} is in colours, expected a mask in black and white, one for "
+                             "each class")  # fmt: skip
+    image = image.convert("RGB" if kind == "image" and channels == 3 else "L")
+    if size is not None:
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

@@ -1,0 +1,60 @@
+"""Data sets by what a user calls them: a registered name, "module:object", a TOML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmbench.core import Dataset, Source
+from mmbench.datasets.custom import described
+from mmbench.progress import Progress
+from mmbench.registry import find, names
+
+
+def load_dataset(name: str, folder: Path | None, cache: Path, progress: Progress) -> Dataset:
+    """A data set by its registered name, "module:object", or a TOML file that describes it.
+
+    Raises:
+        LookupError: There is no such data set.
+        ValueError: The object is not a `Source`.
+        FileNotFoundError, ValueError: Its files are missing or damaged.
+    """
+    return source(name).load(folder, cache, progress)
+
+
+def source(name: str) -> Source:
+    """Where a data set comes from, by the same names.
+
+    Raises:
+        LookupError: There is no such data set.
+        ValueError: The object is not a `Source`.
+        FileNotFoundError: There is no such TOML file.
+    """
+    if name.endswith(".toml"):
+        return described(Path(name))
+    found = find("datasets", name)
+    if not isinstance(found, Source):
+        raise ValueError(f"{name} is not a data set: expected a mmbench.core.Source")
+    return found
+
+
+def dataset_of(
+    name: str, asked: str | None, folder: Path | None, cache: Path, progress: Progress
+) -> Dataset:
+    """The data set of records.
+
+    Args:
+        name: Theirs for it.
+        asked: What the user calls it, which may be "module:object" or a TOML file; by default the
+            registered one of that name.
+        folder: Where its files lie.
+        cache: For what is made of them.
+        progress: Where to report.
+
+    Raises:
+        LookupError: No data set is registered under the records' name, or what was asked for.
+        FileNotFoundError, ValueError: Its files are missing or damaged.
+    """
+    if asked is None and name not in names("datasets"):
+        raise LookupError(f"no data set is registered as {name!r}: name it by --dataset as for "
+                          "'mmbench run', module:object or a TOML file")  # fmt: skip
+    return load_dataset(asked or name, folder, cache, progress)

@@ -1,0 +1,179 @@
+"""Birds with names for what they look like, and their pictures at any resolution.
+
+A bird is what captions may say of it (`ATTRIBUTES`); its picture adds what they never say: which
+way it faces, where it is, the exact shades, the light and the scenery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mmbench.datasets.mini.birds.scenery import RGB, backdrop, varied, water
+from mmbench.datasets.mini.drawing import Canvas, Points, closed, curve, ellipse, moved
+
+COLOURS = {
+    "black": (28, 28, 32),
+    "white": (244, 244, 240),
+    "grey": (140, 142, 146),
+    "brown": (116, 72, 40),
+    "red": (206, 36, 34),
+    "orange": (241, 130, 28),
+    "yellow": (248, 218, 54),
+    "green": (66, 152, 58),
+    "blue": (46, 96, 200),
+}
+BEAKS = ("black", "grey", "red", "orange", "yellow")
+LENGTHS = {"short": 0.22, "long": 0.52}
+"""Of the beak, in lengths of the body."""
+SIZES = {"small": 0.40, "medium": 0.50, "large": 0.62}
+"""Length of the body in widths of the picture."""
+POSES = ("perched", "standing", "swimming", "flying")
+
+ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    "body": tuple(COLOURS),
+    "wing": tuple(COLOURS),
+    "breast": tuple(COLOURS),
+    "crown": tuple(COLOURS),
+    "beak": BEAKS,
+    "beak length": tuple(LENGTHS),
+    "size": tuple(SIZES),
+    "pose": POSES,
+}
+"""Attribute -> its values."""
+Bird = Mapping[str, str]
+"""Attribute -> value, of all ATTRIBUTES."""
+
+# A bird that faces right with its body along the x-axis from -0.5 to 0.5, y downwards.
+_BODY = closed([(-0.52, 0.03), (-0.26, -0.2), (0.08, -0.31), (0.38, -0.25), (0.48, 0.0),
+                (0.3, 0.24), (0.02, 0.29), (-0.28, 0.19)])  # fmt: skip
+_BREAST = closed([(0.6, -0.1), (0.8, 0.2), (0.3, 0.5), (-0.3, 0.42), (-0.26, 0.2),
+                  (0.02, 0.16), (0.2, 0.04), (0.32, -0.1)])  # fmt: skip
+_TAIL = np.array([(-0.34, -0.12), (-0.9, -0.1), (-0.93, 0.1), (-0.34, 0.15)])
+_FOLDED = closed([(0.18, -0.06), (0.04, -0.16), (-0.22, -0.1), (-0.62, 0.05), (-0.3, 0.13),
+                  (0.04, 0.13), (0.18, 0.05)])  # fmt: skip
+_SPREAD = closed([(0.2, 0.0), (0.12, -0.36), (-0.12, -0.78), (-0.36, -0.92), (-0.38, -0.56),
+                  (-0.32, -0.2), (-0.22, 0.06)])  # fmt: skip
+_NECK = np.array([(0.31, -0.2)])
+_HEAD = 0.25  # its radius
+
+_TILT = {"perched": -0.62, "standing": -0.34, "swimming": -0.16, "flying": -0.12}
+_FEET = ((-0.06, 0.14), (0.08, 0.14))
+_LEG = 0.2
+_DARK = (52, 42, 38)
+_LIGHT = 0.06  # how far the light may take a shade, as a share of it
+
+
+def draw(bird: Bird, pixels: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The picture of a bird.
+
+    Args:
+        bird: What it looks like.
+        pixels: Height and width. An equal generator gives the same picture at any resolution.
+        rng: Of everything that `bird` leaves open.
+
+    Returns:
+        (pixels, pixels, 3).
+    """
+    pose = bird["pose"]
+    scale = SIZES[bird["size"]] * rng.uniform(0.96, 1.04)
+    facing = rng.choice((-1, 1))
+    tilt = _TILT[pose] + rng.normal(0, 0.06)
+    neck = moved(_NECK, turn=tilt)[0]
+    head = neck + np.array((0.1, -0.13))
+    length = LENGTHS[bird["beak length"]] * rng.uniform(0.95, 1.05)
+    middle = _middle(pose, facing, scale, head[0] + 0.8 * _HEAD + length, rng)
+    shade = {
+        part: varied(COLOURS[bird[part]], 9, rng)
+        for part in ("body", "wing", "breast", "crown", "beak")
+    }
+    flap, nod = rng.uniform(-0.25, 0.25), rng.normal(0, 0.1)
+
+    def at(points: ArrayLike, turn: float = tilt) -> Points:
+        turned = moved(points, turn=turn)
+        return moved(turned, (facing * scale, scale), to=middle)
+
+    canvas = Canvas(pixels)
+    feet = float(moved(_FEET, turn=0)[:, 1].mean() + _LEG)
+    ground = middle[1] + scale * {"perched": feet, "standing": feet + 0.06}.get(pose, 0.06)
+    surface = backdrop(canvas, pose, middle[0], ground, rng)
+
+    outline = 0.016 * scale + 0.004
+    if pose == "flying":
+        far = moved(_SPREAD, (0.9, 1), turn=0.35 + flap, to=(0.1, -0.1))
+        _part(canvas, at(far), _darker(shade["wing"], 0.86), outline)
+    _part(canvas, at(_TAIL), _darker(shade["body"], 0.9), outline)
+    if pose in ("perched", "standing"):
+        for x, y in _FEET:
+            knee = at([(x, y)], turn=0)[0]
+            canvas.stroke([knee, (knee[0], ground)], 0.035 * scale + 0.004, _DARK)
+            if pose == "standing":
+                toe = (knee[0] + facing * 0.1 * scale, ground)
+                canvas.stroke([(knee[0], ground), toe], 0.035 * scale + 0.004, _DARK)
+
+    _beak(canvas, at, head, nod, length, shade["beak"], outline)
+    _part(canvas, at(_BODY), shade["body"], outline)
+    skull = at(ellipse(head, (_HEAD, _HEAD)), 0)
+    _part(canvas, skull, shade["body"], outline)
+    canvas.fill(at(_BODY), shade["body"])  # hides the line where the head joins
+    canvas.fill(at(_BREAST), shade["breast"], within=at(_BODY))
+    cap = moved([(-0.4, -0.4), (0.4, -0.4), (0.4, -0.035), (-0.4, -0.035)], turn=nod) + head
+    canvas.fill(at(cap, 0), shade["crown"], within=skull)
+    eye = moved([(0.09, 0.025)], turn=nod)[0] + head
+    canvas.fill(at(ellipse(eye, (0.052, 0.052)), 0), (250, 250, 246))
+    canvas.fill(at(ellipse(eye, (0.036, 0.036)), 0), (14, 14, 16))
+
+    if pose == "flying":
+        near = moved(_SPREAD, (1.05, 1), turn=-0.3 + flap)
+        feathers = [((-0.02, -0.2), (-0.26, -0.72)), ((-0.1, -0.08), (-0.32, -0.5))]
+        lines = [moved(line, turn=-0.3 + flap) for line in feathers]
+    else:
+        near, lines = _FOLDED, [curve([(0.1, 0.02), (-0.2, 0.02), (-0.5, 0.04)], 5)]
+    _part(canvas, at(near), shade["wing"], outline)
+    for line in lines:
+        canvas.stroke(at(line), outline, _darker(shade["wing"], 0.72))
+    if pose == "swimming":
+        water(canvas, middle[0], ground + 0.17 * scale, 1.6 * scale, surface)
+    light = rng.uniform(1 - _LIGHT, 1 + _LIGHT) + rng.normal(0, _LIGHT / 4, 3)
+    return np.rint(canvas.picture() * light).clip(0, 255).astype(np.uint8)
+
+
+def _middle(
+    pose: str, facing: int, scale: float, reach: float, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Where a bird is, so that its beak (`reach` body lengths before it) is in the picture."""
+    room = 0.5 - 0.62 * scale
+    x = 0.5 + room * rng.uniform(-0.6, 0.6) * facing
+    y = 0.53 + 0.5 * room * rng.uniform(-1, 1)
+    if pose == "flying":
+        y = 0.56 + 0.3 * room * rng.uniform(-1, 1)
+    beyond = max(0.0, facing * (x - 0.5) + reach * scale - 0.47)
+    return x - facing * beyond, y
+
+
+def _beak(
+    canvas: Canvas,
+    at: Callable[[Points, float], Points],
+    head: Points,
+    nod: float,
+    length: float,
+    colour: RGB,
+    width: float,
+) -> None:
+    root = _HEAD * 0.8
+    outline = np.array([(root, -0.105), (root + length, 0.04), (root, 0.135)])
+    _part(canvas, at(moved(outline, turn=nod) + head, 0), colour, 0.7 * width)
+
+
+def _part(canvas: Canvas, outline: Points, colour: RGB, width: float) -> None:
+    """A filled part with a line around it, by which it shows on its own colour."""
+    canvas.fill(outline, colour)
+    edge = _darker(colour, 0.62) if sum(colour) > 150 else (84, 84, 90)
+    canvas.stroke(np.vstack([outline, outline[:1]]), width, edge)
+
+
+def _darker(colour: RGB, share: float) -> RGB:
+    red, green, blue = colour
+    return round(red * share), round(green * share), round(blue * share)

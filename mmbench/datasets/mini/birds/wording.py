@@ -1,0 +1,182 @@
+"""Sentences about drawn birds: several forms, synonyms, and only what is to be told.
+
+The style is that of the captions which Reed, Akata, Schiele & Lee ("Learning deep representations
+of fine-grained visual descriptions", CVPR 2016, https://arxiv.org/abs/1605.05395) collected for
+CUB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mmbench.datasets.mini.birds.birds import COLOURS
+
+PARTS = ("wing", "breast", "crown")
+"""Attributes that are the colour of a part."""
+HUES = {c: (c,) for c in COLOURS} | {"grey": ("grey", "gray")}
+LENGTH_NAMES = {"short": ("short", "stubby"), "long": ("long",)}
+SIZE_NAMES = {
+    "small": ("small", "little", "tiny"),
+    "medium": ("medium sized", "medium-sized", "mid-sized"),
+    "large": ("large", "big"),
+}
+PART_NAMES = {
+    "wing": ("wings",),
+    "breast": ("breast", "belly", "chest", "breast and belly", "belly and breast"),
+    "crown": ("crown", "cap"),
+    "beak": ("beak", "bill"),
+}
+WHOLLY = ("all", "entirely", "completely")
+_POSES = {  # what follows "bird"; the name of the pose may stand before it
+    "perched": ("sitting on a branch", "perched on a branch", "perching on a twig"),
+    "standing": ("standing on the ground", "walking on the ground"),
+    "swimming": ("swimming in the water", "floating on the water"),
+    "flying": ("in flight", "flying through the air", "soaring in the sky"),
+}
+
+
+def sentence(told: Mapping[str, str], rng: np.random.Generator) -> str:
+    """A sentence that tells some attributes of a bird and nothing else.
+
+    Args:
+        told: Attribute -> value, out of ATTRIBUTES; at least one.
+        rng: Decides the form and the words.
+    """
+    return _Writer(told, rng).sentence()
+
+
+class _Writer:
+    def __init__(self, told: Mapping[str, str], rng: np.random.Generator) -> None:
+        self.told = dict(told)
+        self.rng = rng
+
+    def sentence(self) -> str:
+        size = self.one(SIZE_NAMES[self.told["size"]]) if "size" in self.told else ""
+        colour = self.colour("body")
+        whole = {self.told.get(a) for a in ("body", *PARTS)}
+        if len(whole) == 1 and colour and self.chance(0.6):  # all four, and all equal
+            colour = f"{self.one(WHOLLY)} {colour}"
+            self.told = {a: v for a, v in self.told.items() if a not in PARTS}
+        before, after = self.pose()
+        things = self.things()
+        looks = f"{size} {before}".strip()
+        if not things:
+            return self.bare(looks, colour, after)
+        if colour and self.chance(0.4):
+            return self.predicate(looks, colour, after, things)
+        if self.chance(0.2):
+            return self.clauses(looks, colour, after)
+        return self.attributive(looks, colour, after, things)
+
+    def bare(self, looks: str, colour: str, after: str) -> str:
+        """This is a small red bird sitting on a branch."""
+        start = self.one(("this is", "here is", "", "a picture of"))
+        return _joined(start, _a(f"{looks} {colour} bird"), after) + "."
+
+    def attributive(self, looks: str, colour: str, after: str, things: list[str]) -> str:
+        """A small red bird with a white belly and a short beak."""
+        if colour and " " not in colour and self.chance(0.25):
+            things, colour = [_a(f"{colour} body"), *things], ""
+        bird = f"{looks} {colour} bird"
+        if self.chance(0.5):
+            which = self.one(("this", "the", "this", "this particular"))
+            return f"{_joined(which, bird, after)} has {_list(things)}."
+        start = self.one(("", "", "this is"))
+        return f"{_joined(start, _a(bird), after)} with {_list(things)}."
+
+    def predicate(self, looks: str, colour: str, after: str, things: list[str]) -> str:
+        """This small bird is red in color, with a white belly and a short beak."""
+        bird = _joined(self.one(("this", "the")), looks, "bird", after)
+        how = self.one(("is {}, and has {}", "is {} with {}", "is {} in color, with {}",
+                        "is covered in {} feathers and has {}", "is {} and has {}"))  # fmt: skip
+        if colour.split()[0] in WHOLLY:
+            how = "is {} with {}"
+        return f"{bird} {how.format(colour, _list(things))}."
+
+    def clauses(self, looks: str, colour: str, after: str) -> str:
+        """This is a small red bird, its belly is white and the bill is short."""
+        said = []
+        for part in self.order((*PARTS, "beak")):
+            how = [self.length()] if part == "beak" and "beak length" in self.told else []
+            how += [self.colour(part)] if part in self.told else []
+            if how:
+                name = self.one(PART_NAMES[part][:3])
+                verb = "are" if name == "wings" else "is"
+                said.append(f"{self.one(('the', 'its'))} {name} {verb} {' and '.join(how)}")
+        if looks or colour or after or self.chance(0.3):
+            said.insert(0, _joined("this is", _a(f"{looks} {colour} bird"), after))
+        return f"{_list(said)}."
+
+    def things(self) -> list[str]:
+        """What the bird has: "a white belly", "a short, pointy beak"."""
+        parts = [p for p in self.order(PARTS) if p in self.told]
+        found = []
+        while parts:
+            part = parts.pop(0)
+            alike = [p for p in parts if self.told[p] == self.told[part]]
+            name, colour = self.one(PART_NAMES[part]), self.colour(part)
+            a = str if part == "wing" else _a
+            if alike and " and " not in name and self.chance(0.6):
+                parts.remove(alike[0])
+                found.append(a(f"{colour} {name} and {self.one(PART_NAMES[alike[0]][:3])}"))
+            elif self.chance(0.15):
+                verb = "are" if part == "wing" or " and " in name else "is"
+                found.append(f"{a(name)} that {verb} {colour}")
+            elif self.chance(0.1):
+                found.append(f"{colour} {part} feathers")
+            else:
+                found.append(a(f"{colour} {name}"))
+        if "beak" in self.told or "beak length" in self.told:
+            found.insert(int(self.rng.integers(len(found) + 1)), self.beak())
+        # "wings that are brown and black feathers" could be read in two ways
+        return sorted(found, key=lambda thing: " that " in thing)
+
+    def beak(self) -> str:
+        """A very short, pointy red beak."""
+        length = self.length()
+        if length and self.chance(0.3):
+            length += ", pointy"
+        return _a(_joined(length, self.colour("beak"), self.one(PART_NAMES["beak"])))
+
+    def pose(self) -> tuple[str, str]:
+        """Words of the pose before and after "bird"; one of them at most."""
+        if "pose" not in self.told:
+            return "", ""
+        if self.chance(0.4):
+            return self.told["pose"], ""
+        return "", self.one(_POSES[self.told["pose"]])
+
+    def colour(self, attribute: str) -> str:
+        return self.one(HUES[self.told[attribute]]) if attribute in self.told else ""
+
+    def length(self) -> str:
+        if "beak length" not in self.told:
+            return ""
+        word = self.one(LENGTH_NAMES[self.told["beak length"]])
+        return f"very {word}" if self.chance(0.25) else word
+
+    def chance(self, share: float) -> bool:
+        return bool(self.rng.random() < share)
+
+    def one(self, options: Sequence[str]) -> str:
+        return options[int(self.rng.random() * len(options))]
+
+    def order(self, options: Sequence[str]) -> list[str]:
+        return [options[i] for i in self.rng.permutation(len(options))]
+
+
+def _joined(*words: str) -> str:
+    return " ".join(" ".join(words).split())
+
+
+def _a(phrase: str) -> str:
+    phrase = _joined(phrase)
+    return f"an {phrase}" if phrase[0] in "aeo" else f"a {phrase}"
+
+
+def _list(things: Sequence[str]) -> str:
+    if len(things) < 3:
+        return " and ".join(things)
+    return f"{', '.join(things[:-1])}, and {things[-1]}"

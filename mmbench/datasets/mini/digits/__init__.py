@@ -1,0 +1,1 @@
+"""Digits as handwriting, house numbers and type, and textures behind them."""

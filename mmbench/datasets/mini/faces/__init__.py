@@ -1,0 +1,1 @@
+"""Drawn faces, their hair and masks: what CelebAMask-HQ's twins show."""

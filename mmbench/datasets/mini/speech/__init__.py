@@ -1,0 +1,1 @@
+"""Spoken digits and their mel spectrograms: what MHD's twin sounds like."""

@@ -1,0 +1,305 @@
+"""Spoken digits: a formant synthesiser, its phonemes and the people who speak.
+
+The source-filter model of Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67,
+1980: glottal pulses and aspiration pass five resonators in cascade, the vocal tract's formants;
+frication passes one of its own. Formants of vowels after Peterson & Barney, "Control methods used
+in a study of the vowels", JASA 24, 1952, of consonants after Klatt's tables II and III, the
+pulses after Klatt & Klatt, "Analysis, synthesis, and perception of voice quality variations among
+female and male talkers", JASA 87, 1990 (KLGLOTT88).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from mmbench.datasets.mini.speech.mel import RATE, SAMPLES, band_hertz, mel_power
+
+Floats = NDArray[np.float64]
+Waves = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+STEP = 80  # samples between two settings of the resonators: 5 ms, as in Klatt 1980
+_STEPS = SAMPLES // STEP
+_LONGEST = 0.85  # seconds that a word may take
+
+# fmt: off
+_PHONEMES = {
+    #      ms   F1   F2    F3    B1   B2   B3   voice breath fric.  peak Hz  its bandwidth
+    "_":  (60,  500, 1500, 2500, 100, 120, 180, 0,    0,     0,     5000,    3000),
+    "IY": (120, 280, 2250, 2950, 60,  150, 250, 1.0,  0,     0,     5000,    3000),
+    "IH": (85,  400, 1950, 2560, 60,  110, 160, 1.0,  0,     0,     5000,    3000),
+    "EH": (125, 540, 1800, 2480, 60,  100, 200, 1.0,  0,     0,     5000,    3000),
+    "E":  (115, 470, 1900, 2500, 70,  100, 200, 1.0,  0,     0,     5000,    3000),
+    "AH": (150, 640, 1190, 2390, 80,  80,  140, 1.0,  0,     0,     5000,    3000),
+    "AO": (150, 570, 850,  2410, 90,  100, 100, 1.0,  0,     0,     5000,    3000),
+    "UW": (190, 310, 1000, 2240, 65,  110, 140, 1.0,  0,     0,     5000,    3000),
+    "O":  (110, 520, 950,  2350, 80,  80,  100, 1.0,  0,     0,     5000,    3000),
+    "U":  (120, 380, 850,  2250, 70,  80,  100, 0.8,  0,     0,     5000,    3000),
+    "A":  (120, 700, 1200, 2500, 90,  80,  180, 1.0,  0,     0,     5000,    3000),
+    "I":  (100, 360, 2050, 2600, 70,  120, 200, 0.8,  0,     0,     5000,    3000),
+    "AX": (60,  500, 1350, 2470, 80,  80,  140, 0.8,  0,     0,     5000,    3000),
+    "W":  (70,  300, 640,  2150, 50,  80,  100, 0.6,  0,     0,     5000,    3000),
+    "R":  (90,  340, 1200, 1550, 70,  100, 120, 0.6,  0,     0,     5000,    3000),
+    "N":  (100, 270, 1340, 2470, 60,  300, 300, 0.35, 0,     0,     5000,    3000),
+    "V":  (80,  240, 1100, 2080, 90,  120, 150, 0.30, 0,     0.10,  6500,    5000),
+    "Z":  (100, 240, 1500, 2530, 80,  100, 180, 0.30, 0,     0.45,  5800,    1800),
+    "F":  (120, 340, 1100, 2080, 200, 120, 150, 0,    0.03,  0.16,  6800,    5000),
+    "TH": (110, 320, 1290, 2540, 200, 120, 200, 0,    0.03,  0.12,  6000,    5000),
+    "S":  (140, 320, 1500, 2530, 200, 100, 200, 0,    0,     0.85,  5800,    1600),
+    "-":  (60,  300, 1700, 2600, 200, 150, 250, 0,    0,     0,     4000,    2000),
+    "t":  (18,  350, 1750, 2650, 200, 150, 250, 0,    0.10,  0.85,  4300,    2600),
+    "k":  (22,  320, 2000, 2700, 200, 150, 250, 0,    0.15,  0.75,  2500,    700),
+    "h":  (45,  380, 1500, 2500, 200, 120, 200, 0,    0.35,  0.10,  4000,    3000),
+}
+"""Per phoneme its duration, formants and bandwidths in Hz, and the strengths of the sources."""
+
+# Capitals after the ARPAbet; E I, A I, O U are diphthongs; "-" is the silence before a release,
+# "t", "k" the burst and "h" the breath that follow it.
+_WORDS = (
+    "Z IY R O U",  # zero
+    "W AH N",  # one
+    "t h UW",  # two
+    "TH R IY",  # three
+    "F AO R",  # four
+    "F A I V",  # five
+    "S IH - k S",  # six
+    "S EH V AX N",  # seven
+    "E I - t",  # eight
+    "N A I N",  # nine
+)
+# fmt: on
+_NAMES = list(_PHONEMES)
+_TABLE = np.array(list(_PHONEMES.values()), np.float64)
+_LENGTH = 2 + max(len(word.split()) for word in _WORDS)
+_SPELLED = np.array(
+    [
+        [_NAMES.index(p) for p in ["_", *word.split(), *["_"] * _LENGTH][:_LENGTH]]
+        for word in _WORDS
+    ]
+)  # (10, _LENGTH): silence, the phonemes, silence
+
+
+@dataclass(frozen=True)
+class Speakers:
+    """The voices of S people.
+
+    Attributes:
+        tract: (S,) factor on all formants: 1 for a man's vocal tract, more for a shorter one.
+        pitch: (S,) of the voice in hertz.
+        rate: (S,) factor on all durations.
+        breath: (S,) aspiration beside the voice.
+        open: (S,) share of a period for which the glottis is open.
+        accent: (S, phonemes, 3) factors on each phoneme's formants.
+        timing: (S, phonemes) factors on each phoneme's duration.
+        colour: (S,) slope of the spectrum in decibels an octave, by voice and microphone.
+    """
+
+    tract: Floats
+    pitch: Floats
+    rate: Floats
+    breath: Floats
+    open: Floats
+    accent: Floats
+    timing: Floats
+    colour: Floats
+
+    def __len__(self) -> int:
+        return len(self.tract)
+
+    def __getitem__(self, who: Integers) -> Speakers:
+        """The speakers of the given numbers, repeated as asked."""
+        return Speakers(*(getattr(self, f.name)[who] for f in fields(self)))
+
+
+def draw_speakers(count: int, rng: np.random.Generator) -> Speakers:
+    """Draws people of all sizes alike, from tall men to children."""
+    size = rng.uniform(0, 1, count)  # 0 is a tall man, 1 is a child
+    phonemes = len(_NAMES)
+
+    def spread(deviation: float, *shape: int) -> NDArray[np.float64]:
+        factor = rng.standard_normal((count, *shape)).clip(-2.5, 2.5) * deviation
+        return np.exp(factor)
+
+    habits = dict(
+        tract=0.82 + 0.54 * size,
+        pitch=90 * 2.9**size * spread(0.1),
+        rate=spread(0.28),
+        breath=rng.uniform(0.01, 0.08, count),
+        open=rng.uniform(0.45, 0.8, count),
+        accent=spread(0.06, phonemes, 3),
+        timing=spread(0.2, phonemes),
+        colour=rng.uniform(-4, 4, count),
+    )
+    return Speakers(**habits)
+
+
+def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Waves:
+    """Says one digit with each voice.
+
+    Args:
+        digits: (N,) 0 to 9.
+        voices: N speakers, e.g. `speakers[ids]`.
+        rng: What differs whenever a word is said: timing, speed, pitch, and the noise of breath.
+
+    Returns:
+        Waves (N, SAMPLES) in [-1, 1].
+    """
+    n = len(digits)
+    said = _SPELLED[digits]
+    row = np.arange(n)[:, None]
+    seconds = _durations(said, voices.timing[row, said] * voices.rate[:, None], rng)
+    ends = np.cumsum(seconds, axis=1)
+    time = np.arange(_STEPS, dtype=float) * (STEP / RATE)
+    at = (time[:, None, None] >= ends[:, :-1]).sum(-1)  # (T, N): which phoneme is under way
+
+    value = _TABLE[said]  # (N, L, 12)
+    value[..., 1:4] *= voices.accent[row, said] * voices.tract[:, None, None]
+    value[..., 1:4] *= np.exp(rng.normal(0, 0.015, (n, 1, 3)))
+    value[..., 10] = (value[..., 10] * voices.tract[:, None]).clip(None, 7000)
+    # Before and after the word the mouth is where the word begins and ends.
+    last = np.array([len(word.split()) for word in _WORDS])[digits]
+    silence = np.arange(_LENGTH) > last[:, None]
+    for column in (1, 2, 3):
+        value[:, 0, column] = value[:, 1, column]
+        value[silence, column] = np.repeat(value[np.arange(n), last, column], silence.sum(1))
+    track = value[np.arange(n), at]  # (T, N, 12)
+    place = gaussian_filter1d(track[..., 1:7], 4.5, axis=0, mode="nearest")  # the tongue is slow
+    strength = gaussian_filter1d(track[..., 7:10], 1.6, axis=0, mode="nearest")
+    strength[strength < 1e-3] = 0
+
+    wave = _sounded(
+        _resonators(place, track[..., 10:], voices),
+        strength,
+        _pitch(time, ends, last, voices, rng),
+        voices,
+        rng,
+    )
+    loudness = 0.9 * 10 ** (-rng.uniform(0, 14, (n, 1)) / 20)
+    wave *= (loudness / np.abs(wave).max(1, keepdims=True)).astype(np.float32)
+    return wave
+
+
+def record(waves: Waves, voices: Speakers, rng: np.random.Generator) -> Floats:
+    """Mel power (N, FRAMES, BANDS) of the waves as a microphone in a room takes it.
+
+    The room's noise is added as its expected power, a smooth floor: its chance fluctuations would
+    be most of what a network has to store, and say nothing of the word.
+    """
+    n = len(waves)
+    octaves = np.log2(band_hertz() / 1000)
+
+    def uniform(low: float, high: float) -> NDArray[np.float64]:
+        return rng.uniform(low, high, (n, 1))
+
+    def bump(width: float) -> NDArray[np.float64]:
+        return np.exp(-(((octaves - uniform(-3, 3)) / width) ** 2) / 2)
+
+    response = (rng.normal(0, 2, (n, 1)) + voices.colour[:, None]) * octaves
+    response += uniform(-8, 8) * bump(0.8)
+    noise = uniform(-67, -54) - uniform(0, 3) * octaves + uniform(0, 8) * bump(0.8)
+    gain, floor = (10 ** (decibels / 10)[:, None] for decibels in (response, noise))
+    power: Floats = mel_power(waves) * gain + floor
+    return power
+
+
+def _durations(said: Integers, factor: Floats, rng: np.random.Generator) -> Floats:
+    """Seconds of each phoneme (N, L), the word placed at random within the second."""
+    n = len(said)
+    spread = np.exp(rng.normal(0, 0.17, (n, 1)) + rng.normal(0, 0.15, said.shape))
+    seconds: Floats = _TABLE[said, 0] / 1000 * factor * spread * 0.75
+    seconds[said == _NAMES.index("_")] = 0
+    length = seconds.sum(1)
+    seconds *= np.minimum(1, _LONGEST / length)[:, None]
+    slack = 0.96 - seconds.sum(1)
+    seconds[:, 0] = 0.02 + slack * rng.uniform(0, 1, n)
+    return seconds
+
+
+def _pitch(
+    time: Floats, ends: Floats, last: Integers, voices: Speakers, rng: np.random.Generator
+) -> Floats:
+    """Hertz (T, N): falling, or now and then rising, through the word, with a slight waver."""
+    n = len(ends)
+    begin, end = ends[:, 0], ends[np.arange(n), last]
+    through = ((time[:, None] - begin) / (end - begin)).clip(0, 1)
+    slope = rng.normal(-0.2, 0.25, n)
+    arch = rng.normal(0.08, 0.06, n)
+    waver = gaussian_filter1d(rng.standard_normal((len(time), n)), 3, axis=0)
+    melody = slope * (through - 0.5) + arch * np.sin(np.pi * through) + 0.03 * waver
+    hertz: Floats = voices.pitch * np.exp(melody + rng.normal(0, 0.12, n))
+    return hertz
+
+
+def _resonators(place: Floats, hiss: Floats, voices: Speakers) -> tuple[Floats, Floats, Floats]:
+    """Coefficients of y_t = a x_t + b y_{t-1} + c y_{t-2}, each (T, 6, N).
+
+    Klatt 1980, equations 1 to 3; the sixth, of the frication, has unit gain at its peak.
+    """
+    steps, n, _ = place.shape
+    hertz = np.empty((steps, 6, n))
+    width = np.empty_like(hertz)
+    hertz[:, :3], width[:, :3] = place[..., :3].swapaxes(1, 2), place[..., 3:].swapaxes(1, 2)
+    hertz[:, 3], width[:, 3] = 3400 * voices.tract, 250
+    hertz[:, 4], width[:, 4] = 4300 * voices.tract, 300
+    hertz[:, 5], width[:, 5] = hiss[..., 0], hiss[..., 1]
+    r = np.exp(-np.pi / RATE * width)
+    turn = np.cos(2 * np.pi / RATE * hertz)
+    b, c = 2 * r * turn, -(r**2)
+    a = 1 - b - c
+    a[:, 5] = (1 - r[:, 5]) * np.sqrt(1 - 2 * r[:, 5] * (2 * turn[:, 5] ** 2 - 1) + r[:, 5] ** 2)
+    return a, b, c
+
+
+def _sounded(
+    coefficients: tuple[Floats, Floats, Floats],
+    strength: Floats,
+    hertz: Floats,
+    voices: Speakers,
+    rng: np.random.Generator,
+) -> Waves:
+    """The sources through the resonators, sample by sample for all voices at once: (N, SAMPLES).
+
+    The rows of a state are the source, the five formants, the hiss and its resonator. Each
+    resonator takes the row above at the sample before, so that one product moves the cascade.
+    """
+    steps, n = hertz.shape
+    cycles = hertz / RATE
+    begun = (np.cumsum(cycles, axis=0) - cycles) * STEP  # phase at the start of a step, in cycles
+    sample = np.arange(STEP)[:, None]
+    gain = np.zeros((3, 7, n), np.float32)  # the row that the hiss is put in stays silent
+    old, now, new = np.zeros((3, 8, n), np.float32)
+    part = np.empty((7, n), np.float32)
+    wave = np.empty((n, steps, STEP), np.float32)
+    block = np.empty((STEP, n), np.float32)
+    for k in range(steps):
+        voicing, breathing, rubbing = strength[k].T
+        phase = begun[k] % 1 + cycles[k] * sample
+        phase -= np.floor(phase)
+        phase /= voices.open
+        pulse = phase * (2 - 3 * phase)  # the derivative of the flow x² - x³
+        pulse[phase >= 1] = 0
+        noise = rng.random((STEP + 1, n), np.float32) - np.float32(0.5)
+        breath = noise[1:] * (breathing + voicing * voices.breath)
+        source = (pulse * voicing + breath).astype(np.float32)
+        hiss = np.diff(noise, axis=0) * rubbing  # radiation: frication has no low frequencies
+
+        for kept, given in zip(gain, coefficients, strict=True):
+            kept[:5], kept[6] = given[k, :5], given[k, 5]
+        a, b, c = gain
+        for t in range(STEP):
+            out = new[1:]
+            np.multiply(a, now[:-1], out=out)
+            np.multiply(b, now[1:], out=part)
+            out += part
+            np.multiply(c, old[1:], out=part)
+            out += part
+            new[0] = source[t]
+            new[6] = hiss[t]
+            np.add(new[5], new[7], out=block[t])
+            old, now, new = now, new, old
+        wave[:, k] = block.T
+    return wave.reshape(n, -1)

@@ -1,0 +1,106 @@
+"""What real examples score in the place of samples: between which bounds a score lies.
+
+- Of a metric that compares samples with the test examples (FID, FMD, ...): as many training
+  examples, drawn at random, against the test examples. No model that has learnt the distribution
+  gets nearer but by chance.
+- Of a metric that judges samples by themselves (coherence): the test examples, since its networks
+  have seen the training examples; jointly, and each modality as if it were its own reconstruction.
+
+The other bound, a model's autoencoder, is among its scores: those of a target that is given.
+
+References are the same for all models. Each is computed once for a data set, the test examples
+scored and the networks it is measured with, and then kept in the cache.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mmbench.core import Context, Dataset, Generated, Metric, Score
+from mmbench.files.atomic import keep_text
+from mmbench.protocols.protocol import digest
+from mmbench.records.provenance import code
+from mmbench.registry import place
+from mmbench.seeds import stream
+
+FORMAT = 1
+"""Rises when references are computed in another way, so that those in a cache are not used."""
+
+
+def references(
+    metrics: Iterable[Metric],
+    scores: Iterable[Score],
+    dataset: Dataset,
+    rows: Tensor,
+    context: Context,
+) -> tuple[Score, ...]:
+    """The references of some scores: for each metric those that have a value, given nothing.
+
+    Args:
+        metrics: Those of the scores.
+        scores: Of all samples of a model. A metric without a value among them has no reference.
+        dataset: Whose examples are real.
+        rows: (N,) the test examples that were scored.
+        context: Where to compute and what to keep.
+    """
+    measured: dict[str, set[tuple[str, str]]] = {}
+    for s in scores:
+        if s.value is not None and s.target not in s.given:
+            measured.setdefault(s.metric, set()).add((s.target, s.extractor or ""))
+    context = replace(context, model=None)
+    found: list[Score] = []
+    for metric in metrics:
+        if metric.name not in measured:
+            continue
+        own = code([place("metrics", metric.name)])
+        key = digest([FORMAT, version("mmbench"), metric.name, dataset.fingerprint(),
+                      rows.tolist(), sorted(measured[metric.name]), *own.values()])  # fmt: skip
+        path = context.cache / "references" / f"{key}.json"
+        known = _read(path)
+        if known is None:
+            known = list(_compute(metric, dataset, rows, context))
+            keep_text(path, json.dumps([asdict(s) for s in known]))
+        found += known
+    return tuple(found)
+
+
+def _compute(metric: Metric, dataset: Dataset, rows: Tensor, context: Context) -> Iterator[Score]:
+    names = [m.name for m in dataset.modalities]
+    if metric.reference == "train":
+        real = dataset.train.batch(examples(dataset, len(rows)))
+        stand_ins = [Generated((), real, rows)]
+    else:
+        real = dataset.test.batch(rows)
+        stand_ins = [Generated((), real, rows),
+                     *(Generated((m,), {m: real[m]}, rows) for m in names)]  # fmt: skip
+    seen: set[str] = set()
+    for one in stand_ins:
+        for s in metric.compute(one, dataset, context):
+            if s.value is not None and s.target not in seen:
+                seen.add(s.target)
+                yield replace(s, given=())
+
+
+def examples(dataset: Dataset, n: int) -> Tensor:
+    """The training examples that stand for samples: n of the complete ones, or all of them."""
+    complete = torch.ones(len(dataset.train), dtype=torch.bool)
+    for m in dataset.train.incomplete:
+        complete &= dataset.train.present(m).cpu()
+    rows = complete.nonzero().flatten()
+    order = torch.randperm(len(rows), generator=stream(0, "references"))
+    return rows[order[:n]].sort().values
+
+
+def _read(path: Path) -> list[Score] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return [Score(**{**s, "given": tuple(s["given"])}) for s in found]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

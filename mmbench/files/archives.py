@@ -1,0 +1,164 @@
+"""Unpacking zip and tar archives that nobody has looked through.
+
+Only plain files and folders are written, and only below the folder named; an archive that holds
+anything else is refused as a whole. That leaves nothing for `tarfile`'s own filters to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO
+
+from mmbench.files.transfer import MB, require_space
+from mmbench.progress import Progress
+
+SPARE = 2**26
+"""Bytes of the disk that unpacking leaves free."""
+
+_CHUNK = 2**20
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,  # encrypted
+    NotImplementedError,  # a compression that zipfile does not know
+    FileExistsError,  # a name of both a file and a folder
+    NotADirectoryError,
+    IsADirectoryError,
+)
+
+
+def unpack(archive: Path, folder: Path, progress: Progress) -> dict[str, str]:
+    """Unpacks a zip file or a tar file of any compression into an empty folder.
+
+    Args:
+        archive: The file.
+        folder: Made if missing; what it holds after an error is to be removed.
+        progress: Where to report.
+
+    Returns:
+        Path below `folder`, with slashes -> sha256 of each file, sorted.
+
+    Raises:
+        ValueError: The archive is damaged, or holds what would lie outside the folder, a link, a
+            device, or a name that cannot be printed.
+        OSError: Its content would not fit on the disk.
+    """
+    hashes: dict[str, str] = {}
+    total = archive.stat().st_size
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        progress.stage(f"unpacking {archive.name}", -(-total // MB), unit="MB") as bar,
+        open(archive, "rb") as file,
+    ):
+        try:
+            for member in _members(file, folder):
+                path = _inside(member.name, archive)
+                if member.what != "file" and member.what != "folder":
+                    raise ValueError(f"{archive.name} holds {member.what}, {member.name!r}: only "
+                                     "plain files are unpacked")  # fmt: skip
+                target = folder / path
+                (target if member.what == "folder" else target.parent).mkdir(
+                    parents=True, exist_ok=True
+                )
+                if member.what == "file":
+                    require_space(folder, member.size + SPARE)
+                    hashes[str(path)] = _write(member, target)
+                bar.update(file.tell() // MB)
+        except _DAMAGED as error:
+            raise _damaged(archive, error) from None
+        except OSError as error:
+            if error.errno is not None:
+                raise  # of the disk; those of gzip and bz2 have no number
+            raise _damaged(archive, error) from None
+    return dict(sorted(hashes.items()))
+
+
+@dataclass(frozen=True)
+class _Member:
+    """An entry of an archive.
+
+    Attributes:
+        name: As it stands there.
+        what: "file", "folder", or in words what else it is.
+        size: In bytes, once unpacked.
+        open: Its content.
+    """
+
+    name: str
+    what: str
+    size: int
+    open: Callable[[], IO[bytes] | None]
+
+
+def _members(file: BinaryIO, folder: Path) -> Iterator[_Member]:
+    magic = file.read(2)
+    file.seek(0)
+    return _zipped(file, folder) if magic == b"PK" else _tarred(file)
+
+
+def _zipped(file: BinaryIO, folder: Path) -> Iterator[_Member]:
+    kinds = {0: "file", stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "a link"}
+    with zipfile.ZipFile(file) as archive:
+        require_space(folder, sum(i.file_size for i in archive.infolist()) + SPARE)
+        for info in archive.infolist():
+            what = kinds.get(stat.S_IFMT(info.external_attr >> 16), "a device")
+            if info.is_dir() and what == "file":
+                what = "folder"
+            yield _Member(info.filename, what, info.file_size, partial(archive.open, info))
+
+
+def _tarred(file: BinaryIO) -> Iterator[_Member]:
+    with tarfile.open(fileobj=file, mode="r:*") as archive:
+        for info in archive:
+            link = "a link" if info.issym() or info.islnk() else "a device"
+            what = "file" if info.isreg() else "folder" if info.isdir() else link
+            yield _Member(info.name, what, info.size, partial(archive.extractfile, info))
+        # tarfile takes any header that it cannot read for the end, and stops short of the checksum
+        stream = archive.fileobj
+        if stream is not None:
+            stream.seek(archive.offset)
+            if stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+                raise EOFError
+            while stream.read(_CHUNK):
+                pass
+
+
+def _inside(name: str, archive: Path) -> PurePosixPath:
+    out = name.startswith("/") or ".." in name.split("/") or "\\" in name
+    if out or re.match("[A-Za-z]:", name) or not name.isprintable():
+        raise ValueError(f"{archive.name} holds {name!r}, which could lie outside its folder: it "
+                         "is not unpacked")  # fmt: skip
+    return PurePosixPath(name)
+
+
+def _write(member: _Member, path: Path) -> str:
+    digest, size = hashlib.sha256(), 0
+    source = member.open()
+    if source is None:
+        raise EOFError
+    with source, open(path, "wb") as file:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            file.write(chunk)
+            size += len(chunk)
+    if size != member.size:
+        raise EOFError(f"{member.name} ends early")
+    return digest.hexdigest()
+
+
+def _damaged(archive: Path, error: Exception) -> ValueError:
+    why = str(error).splitlines()[0] if str(error) else "it ends early"
+    return ValueError(f"{archive.name} is damaged, or neither a zip nor a tar archive ({why})")

@@ -1,0 +1,1 @@
+"""Media: how pictures, sounds and texts are drawn, written and read."""

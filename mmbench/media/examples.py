@@ -1,0 +1,254 @@
+"""Examples as files that people open: pictures, sentences, arrays.
+
+An image or a mask is a PNG of its own pixels, a text or a list of attributes a TXT. Sounds and
+trajectories are drawn as pictures too, which cannot be read back: their values are arrays.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from scipy.io import wavfile
+from torch import Tensor
+
+from mmbench.core import Modality
+from mmbench.datasets.formats.captions import SPECIALS, Vocabulary, tokenise
+from mmbench.errors import first_line
+from mmbench.files.atomic import replacing, write_text
+from mmbench.media.grid import draw, sentence
+from mmbench.media.image import opened
+from mmbench.registry import nearest
+
+PICTURES = (".png", ".jpg", ".jpeg")
+ARRAYS = (".npz", ".npy")
+DRAWN = (256, 256)
+"""Width and height of the picture of a sound or a trajectory."""
+
+LIMITS = {"image": (0, 1), "mask": (0, 1), "sound": (0, 1), "trajectory": (-1, 2),
+          "attributes": (-1, 2)}  # fmt: skip
+"""Kind -> lowest and highest value. Models clamp pictures and sounds to [0, 1]; of the others a
+likelihood without bounds overshoots, but never as far as data of another scale reach."""
+
+
+def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
+    """One example of a modality, (1, *shape), as `checked` returns it.
+
+    Args:
+        path: A picture of an image or a mask, a .txt of a text or of the names of the attributes
+            that are there, or a .npy or .npz array of any kind.
+        modality: What it should be.
+        resize: Whether a picture of another size is cut to the modality's proportions, about its
+            middle, and resized; refused otherwise.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, or cannot be an example of the modality.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path} to read {modality.name} from")
+    ending, kind = path.suffix.lower(), modality.kind
+    if ending in ARRAYS:
+        arrays = load(path)
+        name = modality.name if modality.name in arrays or len(arrays) != 1 else next(iter(arrays))
+        if name not in arrays:
+            raise ValueError(f"{path} has no array {name!r}{nearest(name, arrays)}")
+        array = arrays[name]
+        if array.shape == modality.shape:
+            array = array[None]
+        if array.shape != (1, *modality.shape):
+            raise ValueError(f"{path} has an array of shape {array.shape}, expected one "
+                             f"{modality.name} of shape {modality.shape}")  # fmt: skip
+        return checked(array, modality, str(path))
+    if ending in PICTURES and kind in ("image", "mask"):
+        return checked(_picture(path, modality.shape, resize)[None], modality, str(path))
+    if ending == ".txt" and kind in ("text", "attributes"):
+        text = read_text(path)
+        row = _tokens(text, modality, path) if kind == "text" else _named(text, modality, path)
+        return checked(row[None], modality, str(path))
+    raise ValueError(f"{path} cannot be read as {modality.name}, of kind {kind}: expected "
+                     f"{', '.join(endings(modality))}")  # fmt: skip
+
+
+def endings(modality: Modality) -> tuple[str, ...]:
+    """Of the files that `read` reads."""
+    if modality.kind in ("image", "mask"):
+        return (*PICTURES, *ARRAYS)
+    return (".txt", *ARRAYS) if modality.kind in ("text", "attributes") else ARRAYS
+
+
+def load(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a .npz file by name, or that of a .npy file by the name "".
+
+    Raises:
+        ValueError: The file is damaged, or holds anything but numbers.
+    """
+    try:
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            whole = isinstance(found, np.lib.npyio.NpzFile)
+            arrays = {name: found[name] for name in found.files} if whole else {"": found}
+    except (OSError, ValueError, EOFError, KeyError, SyntaxError, BadZipFile, zlib.error) as error:
+        why = first_line(error)
+        if "allow_pickle" in why:  # numpy advises to load it, which would run what it holds
+            objects = why.startswith("Object arrays")
+            why = "it holds Python objects" if objects else "numpy did not write it"
+        raise ValueError(f"{path} is not a whole file of arrays ({why})") from None
+    for x in arrays.values():
+        if not isinstance(x, np.ndarray) or x.dtype.kind not in "buif":
+            raise ValueError(f"{path} does not hold arrays of numbers")
+    return {name: x.astype(x.dtype.newbyteorder("="), copy=False) for name, x in arrays.items()}
+
+
+def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:
+    """Values (N, *shape) as the networks see them: float32, or int64 for tokens.
+
+    uint8 holds [0, 1] in 255 steps, but for tokens, attributes and masks of zeros and ones.
+
+    Args:
+        x: Bool, integers or floats.
+        modality: What they should be.
+        where: Names them in messages.
+
+    Raises:
+        ValueError: They have another shape, are not finite, or out of range.
+    """
+    if x.shape[1:] != modality.shape or not len(x):
+        raise ValueError(f"{where} has shape {x.shape}, expected (N, "
+                         f"{', '.join(map(str, modality.shape))})")  # fmt: skip
+    kind = modality.kind
+    if kind == "text":
+        if x.dtype.kind not in "ui":
+            raise ValueError(f"{where} holds {x.dtype}, expected tokens: whole numbers")
+        if not 0 <= x.min() <= x.max() < len(modality.words):
+            raise ValueError(f"{where} has tokens from {x.min()} to {x.max()}, expected 0 to "
+                             f"{len(modality.words) - 1}")  # fmt: skip
+        return torch.from_numpy(x.astype(np.int64))
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        bad = int((~np.isfinite(x)).reshape(len(x), -1).any(1).argmax())
+        raise ValueError(f"{where} is not finite, first in row {bad}")
+    bits = kind == "attributes" or (kind == "mask" and x.max() <= 1)
+    scale = 255 if x.dtype == np.uint8 and not bits else 1
+    low, high = LIMITS[kind]
+    if not low <= x.min() / scale <= x.max() / scale <= high:
+        raise ValueError(f"{where} has values from {x.min():g} to {x.max():g}, expected [0, 1], "
+                         "or uint8 in 255 steps")  # fmt: skip
+    values = torch.from_numpy(np.ascontiguousarray(x, np.float32))
+    return values.div_(255) if scale == 255 else values
+
+
+def write(folder: Path, stem: str, modality: Modality, x: Tensor) -> Path:
+    """Writes one example (*shape) for people: `folder/stem.png` or `.txt`.
+
+    Args:
+        folder: Where to.
+        stem: The file's name without its ending.
+        modality: What it is.
+        x: The example.
+    """
+    x = x.detach().cpu()
+    if modality.kind in ("text", "attributes"):
+        text = sentence(modality.words, x.tolist()) if modality.kind == "text" else ", ".join(
+            modality.words[i] if i < len(modality.words) else str(i)
+            for i in (x.reshape(-1) >= 0.5).nonzero().flatten().tolist()
+        )  # fmt: skip
+        path = folder / f"{stem}.txt"
+        write_text(path, f"{text}\n")
+        return path
+    if modality.kind in ("image", "mask"):
+        picture = _pixels(x.float().numpy())
+    else:
+        (picture,) = draw(modality, x[None], DRAWN)
+    path = folder / f"{stem}.png"
+    with replacing(path) as part:
+        picture.save(part, format="PNG")
+    return path
+
+
+def write_waveform(path: Path, wave: Tensor, rate: int) -> None:
+    """Writes a sound (samples,) as a 16-bit WAV, its loudest moment at 0.9 of what that holds."""
+    peak = float(wave.abs().max()) or 1.0
+    with replacing(path) as part, part.open("wb") as file:
+        wavfile.write(file, rate, (wave / peak * 0.9 * 32767).round().short().numpy())
+
+
+def save(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Writes tensors as a .npz file, whole or not at all."""
+    arrays: dict[str, Any] = {m: x.detach().cpu().numpy() for m, x in tensors.items()}
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def _pixels(x: NDArray[np.float32]) -> Image.Image:
+    """(C, H, W) in [0, 1]: three channels in colour, others as their mean."""
+    pixels = np.rint(255 * np.nan_to_num(x).clip(0, 1)).astype(np.uint8)
+    if len(pixels) == 3:
+        return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.mean(0).astype(np.uint8))
+
+
+def _picture(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.uint8]:
+    """(C, H, W) from a picture of any size."""
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise ValueError(f"{path} is a picture, expected an array of shape {shape}")
+    channels, height, width = shape
+    image = opened(path, ("PNG", "JPEG")).convert("RGB" if channels == 3 else "L")
+    if image.size != (width, height):
+        if not resize:
+            raise ValueError(f"{path} has {image.width} x {image.height} pixels, expected {width} "
+                             f"x {height}")  # fmt: skip
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+    pixels = np.asarray(image)
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """A text in UTF-8.
+
+    Raises:
+        ValueError: It is in another encoding.
+    """
+    try:
+        return path.read_text(encoding=encoding)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a text in UTF-8") from None
+
+
+def _tokens(text: str, modality: Modality, path: Path) -> NDArray[np.int16]:
+    """(length,): the words of a text, those that are not known as the vocabulary's <exc>."""
+    if modality.words[: len(SPECIALS)] != SPECIALS:
+        raise ValueError(f"{path} cannot be read as {modality.name}: its vocabulary does not "
+                         f"begin with {', '.join(SPECIALS)}; give an array of tokens")  # fmt: skip
+    words = tokenise(text)
+    unknown = [word for word in dict.fromkeys(words) if word not in modality.words]
+    if len(unknown) == len(set(words)):
+        raise ValueError(f"{path} has no word that {modality.name} knows"
+                         + (nearest(unknown[0], modality.words) if unknown else ""))  # fmt: skip
+    row = Vocabulary(modality.words).tokens([words], modality.shape[0])[0]
+    tokens: NDArray[np.int16] = row.numpy()
+    return tokens
+
+
+def _named(text: str, modality: Modality, path: Path) -> NDArray[np.bool_]:
+    """(K,): which attributes a text names, parted by commas or lines."""
+    there = np.zeros(modality.shape, bool)
+    for name in filter(None, (part.strip() for part in re.split(r"[,\n]", text))):
+        if name not in modality.words:
+            raise ValueError(f"{path} has {name!r}, which is none of {modality.name}"
+                             f"{nearest(name, modality.words)}")  # fmt: skip
+        there.reshape(-1)[modality.words.index(name)] = True
+    return there
+
+
+def unknown_words(path: Path, modality: Modality) -> Sequence[str]:
+    """The words of a text that the modality does not know."""
+    words = tokenise(read_text(path)) if path.suffix.lower() == ".txt" else []
+    return [word for word in dict.fromkeys(words) if word not in modality.words]

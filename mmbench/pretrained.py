@@ -1,0 +1,391 @@
+"""Pretrained networks that metrics look through: located, verified, never random.
+
+A network is declared by a card of its published weights, `Weights`, which an entry point of the
+group "mmbench.extractors" names; another package adds one by the same group. Nothing is downloaded
+unless it is asked for. Weights that are absent make a score without a value and with a reason,
+never a number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import Tensor, nn
+
+from mmbench import registry
+from mmbench.core import Context, Modality
+from mmbench.errors import first_line
+from mmbench.files import tensors
+from mmbench.files.transfer import Unfetched
+from mmbench.files.transfer import fetch as transfer
+from mmbench.progress import Progress
+
+FOLDER = "MMBENCH_WEIGHTS"
+"""The environment variable that names a folder of weights."""
+
+Report = Callable[[int], None]
+"""Told the number of samples done."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A card of published weights.
+
+    Attributes:
+        name: As in `Context.weights` and in the flag `--weights <name>=FILE`.
+        title: What the network is, as in records.
+        file: The name that the file is published under.
+        url: Where.
+        sha256: Of the published file; None where nobody publishes it, so that any file of that
+            name is taken (its own hash names it in every score).
+        dims: Number of its features.
+        load: (a file, where to) -> the network in evaluation mode. Raises ImportError, which
+            names the extra to install, or ValueError, in a sentence.
+        paper: Authors, title, year, url.
+        size: Of the published file in bytes, where known.
+    """
+
+    name: str
+    title: str
+    file: str
+    url: str
+    sha256: str | None
+    dims: int
+    load: Callable[[Path, torch.device], nn.Module]
+    paper: str
+    size: int | None = None
+
+    @property
+    def download(self) -> str:
+        """Where the file is published, under the name that all registered things give it."""
+        return self.url
+
+    @property
+    def absent(self) -> str:
+        """The reason of a score that lacks these weights."""
+        return (
+            f"the weights {self.file} are absent: get them from {self.url} and name the file with "
+            f"{option(self.name)}, or put it into the folder that ${FOLDER} names"
+        )
+
+    @property
+    def begins(self) -> str:
+        """How the name of the network in records begins, before the sha256 of its weights."""
+        return f"{self.title}, sha256:"
+
+
+def option(name: str) -> str:
+    """The option by which the reason of a score that lacks weights says how to name them."""
+    return f"--weights {name}=FILE"
+
+
+def opened(weights: Weights, context: Context) -> tuple[nn.Module, str] | str:
+    """A network with its weights and its name in records, or the reason why it cannot be had.
+
+    Raises:
+        FileNotFoundError, ValueError: As `locate`; or the file holds something else.
+    """
+    path = locate(weights, context.weights)
+    if path is None:
+        return weights.absent
+    try:
+        network = _read(weights, path, context.device)
+    except ImportError as error:
+        return str(error)
+    return network, f"{weights.begins}{sha256(path)}"
+
+
+def _read(weights: Weights, path: Path, device: torch.device) -> nn.Module:
+    try:
+        return _opened(weights, path, path.stat().st_mtime_ns, device)
+    except (ImportError, OSError, ValueError, MemoryError):
+        raise
+    except Exception as error:  # a loader of another package may raise anything on a wrong file
+        raise ValueError(f"{path} does not hold the weights of {weights.title} "
+                         f"({first_line(error)})") from error  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _opened(weights: Weights, path: Path, modified: int, device: torch.device) -> nn.Module:
+    return weights.load(path, device)
+
+
+def locate(weights: Weights, named: Mapping[str, Path]) -> Path | None:
+    """Finds a file of weights: the one the user named, $MMBENCH_WEIGHTS, torch's hub cache.
+
+    A file that the user named may have any content (its own hash then names it in the scores);
+    one that is found by its published name must be the published one.
+
+    Args:
+        weights: What to find.
+        named: Extractor name -> the file that the user named.
+
+    Raises:
+        FileNotFoundError: The file that the user named, or the folder, does not exist.
+        ValueError: A file of the published name has another sha256.
+    """
+    if weights.name in named:
+        path = Path(named[weights.name]).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"--weights {weights.name}={path} names no file")
+        return path
+    folders = [Path(os.environ[FOLDER]).expanduser()] if os.environ.get(FOLDER) else []
+    for folder in folders:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"${FOLDER} is {folder}, which is no folder")
+    for folder in [*folders, _hub()]:
+        path = folder / weights.file
+        if path.is_file():
+            if weights.sha256 not in (None, found := sha256(path)):
+                raise ValueError(
+                    f"{path} has the sha256 {found[:16]}…, the published file "
+                    f"{str(weights.sha256)[:16]}…: it is damaged or another one; delete it, or, "
+                    f"to use it all the same, name it with --weights {weights.name}={path}"
+                )
+            return path
+    return None
+
+
+def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
+    """What the flag `--weights` says, for `Context.weights`.
+
+    Each file is opened, so that a wrong one is told before hours of training.
+
+    Args:
+        assignments: "NAME=FILE" each, of a registered name or "module:object".
+        device: Where the networks will be.
+
+    Raises:
+        ValueError: One is not of that form, two are of one network, the object is no card of
+            weights, or the file holds something else.
+        LookupError: There is no such extractor.
+        FileNotFoundError: There is no such file.
+        ImportError: An extra is not installed.
+    """
+    found: dict[str, Path] = {}
+    for text in assignments:
+        name, equals, file = text.partition("=")
+        if not (name and equals and file):
+            raise ValueError(f"--weights {text} is not of the form NAME=FILE")
+        weights = registry.find("extractors", name)
+        if not isinstance(weights, Weights):
+            raise ValueError(f"{name} is no extractor: expected an object of class Weights")
+        if weights.name in found:
+            raise ValueError(f"--weights names {found[weights.name]} and {file} for "
+                             f"{weights.title}, expected one file")  # fmt: skip
+        path = Path(file).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {file} of {weights.title}'s weights")
+        _read(weights, path, device)
+        found[weights.name] = path
+    return found
+
+
+def fetch_needed(metrics: Iterable[str], named: Mapping[str, Path], progress: Progress) -> None:
+    """Downloads what metrics look through and `locate` does not find, into torch's hub cache.
+
+    Args:
+        metrics: Their names.
+        named: Extractor name -> the file that the user named.
+        progress: Where to report.
+
+    Raises:
+        LookupError: There is no such metric.
+        OSError, ValueError: As `download` and `locate`.
+    """
+    for weights in needed(metrics):
+        if locate(weights, named) is None:
+            download(weights, _hub(), progress)
+
+
+def needed(metrics: Iterable[str]) -> Iterator[Weights]:
+    """The registered weights that metrics look through, by their names.
+
+    Raises:
+        LookupError: There is no such metric.
+    """
+    urls = {getattr(registry.find("metrics", name), "download", None) for name in metrics}
+    return (weights for weights in registered() if weights.url in urls)
+
+
+def registered() -> Iterator[Weights]:
+    """All registered weights but those of packages that are broken."""
+    for name in registry.names("extractors"):
+        try:
+            weights = registry.find("extractors", name)
+        except Exception:  # whatever their modules raise concerns who asks for them
+            continue
+        if isinstance(weights, Weights):
+            yield weights
+
+
+def download(weights: Weights, folder: Path, progress: Progress | None = None) -> Path:
+    """Fetches the published file, verifies it, and returns where it lies; only when asked to.
+
+    A transfer that broke goes on where it stopped.
+
+    Raises:
+        FileNotFoundError: The file cannot be fetched.
+        ValueError: What came is not the published file.
+        OSError: The folder cannot be written to, or the disk is full.
+    """
+    path = folder / weights.file
+    proven = weights.sha256 is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{weights.file}.lock"):
+        try:
+            transfer(weights.url, path, weights.size, proven, progress or Progress(None))
+        except Unfetched as error:
+            raise FileNotFoundError(
+                f"{weights.url} cannot be fetched ({error}): get it by other means and put it "
+                f"into {folder}, or name it with --weights {weights.name}=FILE"
+            ) from None
+        if proven and (found := sha256(path)) != weights.sha256:
+            path.unlink()
+            raise ValueError(f"{weights.url} did not send {weights.file}: its sha256 is {found}, "
+                             f"the published one {weights.sha256}")  # fmt: skip
+    return path
+
+
+def _hub() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content; a file that did not change is read once a process."""
+    status = path.stat()
+    return _sha256(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=16)
+def _sha256(path: Path, modified: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_state(
+    network: nn.Module, path: Path, title: str, unused: Sequence[str] = ()
+) -> nn.Module:
+    """Fills a network with the state dict of a file, all of it and nothing else.
+
+    Args:
+        network: With random or without parameters.
+        path: A file that torch.save wrote.
+        title: What the network is, for messages.
+        unused: Parameters that the file may hold besides.
+
+    Returns:
+        The network, in evaluation mode, without gradients.
+
+    Raises:
+        ValueError: The file does not hold the weights of this network.
+    """
+    try:
+        state: Any = tensors.read(path)
+    except ValueError:
+        raise ValueError(f"{path} is not a readable file of weights, expected what torch.save "
+                         "writes") from None  # fmt: skip
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} holds a {type(state).__name__}, expected a state dict with the "
+                         f"parameters of {title}")  # fmt: skip
+    state = {k: x for k, x in state.items() if k not in unused}
+    expected = {k for k in network.state_dict() if not k.endswith("num_batches_tracked")}
+    missing, surplus = expected - set(state), set(state) - set(network.state_dict())
+    if missing or surplus:
+        example = f"lacks {min(missing)}" if missing else f"has {min(map(str, surplus))} besides"
+        raise ValueError(
+            f"{path} is not {title}: of its {len(expected)} parameters it holds "
+            f"{len(expected) - len(missing)}, and {len(surplus)} others (it {example})"
+        )
+    try:
+        network.load_state_dict(state)  # a plain dict: counters of batches are filled in
+    except RuntimeError as error:
+        raise ValueError(f"{path} is not {title}: "
+                         f"{str(error).splitlines()[-1].strip()}") from None  # fmt: skip
+    if not all(x.isfinite().all() for x in state.values()):
+        raise ValueError(f"{path} has parameters that are not finite")
+    return network.eval().requires_grad_(False)
+
+
+def check(samples: Tensor, modality: Modality, pixels: bool = False) -> None:
+    """Refuses samples (N, *shape) that are not of a modality.
+
+    Args:
+        samples: Floats or bool; of a text the numbers of its words.
+        modality: What they should be.
+        pixels: Whether uint8 is good too, for [0, 1] in 255 steps.
+
+    Raises:
+        ValueError: They have another shape or type, are not finite, far out of range, or no words.
+    """
+    name, text = modality.name, modality.kind == "text"
+    if tuple(samples.shape[1:]) != modality.shape or not len(samples):
+        raise ValueError(f"samples of {name} have shape {tuple(samples.shape)}, expected "
+                         f"(N, {', '.join(map(str, modality.shape))})")  # fmt: skip
+    if pixels and samples.dtype == torch.uint8:
+        return
+    if samples.is_complex() or not (
+        text or samples.is_floating_point() or samples.dtype == torch.bool
+    ):
+        raise ValueError(f"samples of {name} are {str(samples.dtype).removeprefix('torch.')}, "
+                         f"expected {'whole' if text else 'floating-point'} numbers")  # fmt: skip
+    for start in range(0, len(samples), 1024):
+        x = samples[start : start + 1024].flatten(1)
+        if (wrong := ~x.isfinite()).any():
+            row, value = _first(x, wrong)
+            raise ValueError(f"samples of {name} are not finite, the first of them in row "
+                             f"{start + row}: {value}, expected finite numbers")  # fmt: skip
+        if text:
+            wrong = (x < 0) | (x >= len(modality.words)) | (x != x.long())
+            if wrong.any():
+                row, value = _first(x, wrong)
+                raise ValueError(f"{name} has the token {value:g} in row {start + row}, expected "
+                                 f"whole numbers from 0 to {len(modality.words) - 1}")  # fmt: skip
+        elif modality.kind != "trajectory":
+            low, high = float(x.min()), float(x.max())
+            if not OVERSHOOT[0] <= low <= high <= OVERSHOOT[1]:
+                raise ValueError(f"samples of {name} reach from {low:g} to {high:g}, expected "
+                                 "values in [0, 1]")  # fmt: skip
+
+
+OVERSHOOT = (-1.0, 2.0)
+"""What samples may reach where data are in [0, 1]: a likelihood without bounds overshoots, but
+never as far as data of another scale reach."""
+
+
+def _first(x: Tensor, wrong: Tensor) -> tuple[int, float]:
+    """The row and the value of the first that is wrong: (N, D) twice."""
+    row = int(wrong.any(1).nonzero()[0])
+    return row, float(x[row][wrong[row]][0])
+
+
+def batches(
+    samples: Tensor, modality: Modality, size: int, device: torch.device, pixels: bool = False
+) -> Iterator[Tensor]:
+    """Samples on their way into a network, `size` at a time, once all are found good.
+
+    Args:
+        samples: (N, *shape), as `check` takes them.
+        modality: What they should be.
+        size: Of a batch.
+        device: Where the network is.
+        pixels: Whether uint8 is good too.
+
+    Yields:
+        (B, *shape), float32, or int64 for text, or uint8 as it came.
+
+    Raises:
+        ValueError: As `check`.
+    """
+    check(samples, modality, pixels)
+    for start in range(0, len(samples), size):
+        x = samples[start : start + size].to(device)
+        yield x if x.dtype == torch.uint8 else x.long() if modality.kind == "text" else x.float()

@@ -1,0 +1,253 @@
+"""Protocols: what a paper's appendix sets, one TOML table per data set.
+
+A protocol has three tables: `modalities` (network and likelihood of each), `models` (the
+hyper-parameters of each method, which are constructor arguments) and `evaluation`. A run uses its
+own part, with overrides applied; that part is stored in the record and hashed, and rows with
+different hashes never share a mean.
+
+A model's table may begin with another's: `like = "mld"` takes all that mld sets, `without = ["d"]`
+leaves some of it out, and what the table sets itself counts before it. A setting given for mld's
+table reaches those that are like it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from mmbench.records.provenance import code
+from mmbench.registry import find, located, names, nearest, place
+
+Table = dict[str, Any]
+
+TABLES = ("modalities", "models", "evaluation")
+CODE, METRIC_CODE = "code", "evaluation_code"
+"""What a run's part of a protocol has besides, where it names a user's own code (`with_code`)."""
+DEFAULT = "default.toml"
+
+
+def load(
+    dataset: str, file: Path | None = None, settings: Sequence[str] = (), model: str = ""
+) -> Table:
+    """The protocol of a data set, or the one in a file, with overrides applied.
+
+    A data set without a protocol of its own gets the default one, which chooses networks by kind
+    and shape.
+
+    Args:
+        dataset: Its name.
+        file: A protocol to read instead of the one shipped.
+        settings: As `override` takes them. One for a model's table reaches the tables that are
+            like it, unless they set that key themselves or leave it out.
+        model: One that is run; from elsewhere, it gets an empty table where it has none.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not TOML, or has other tables than a protocol has, or a setting does not
+            fit it.
+    """
+    if file is None:
+        shipped = files("mmbench") / "protocols" / f"{dataset}.toml"
+        if not shipped.is_file():
+            shipped = files("mmbench") / "protocols" / DEFAULT
+        protocol, name = read_toml(shipped), shipped.name
+    elif not file.exists() or file.is_dir():  # it may be a pipe
+        raise FileNotFoundError(f"there is no protocol {file}")
+    else:
+        protocol, name = read_toml(file), str(file)
+    for key in protocol:
+        if key not in TABLES:
+            raise ValueError(f"{name} has a table {key!r}{nearest(key, TABLES)}")
+    for key in TABLES:
+        if not isinstance(protocol.get(key), dict):
+            raise ValueError(f"{name} has no table {key!r}")
+    if elsewhere(model):
+        protocol["models"].setdefault(model, {})
+    like = [m for m, t in protocol["models"].items() if isinstance(t, dict) and "like" in t]
+    last = [s for s in settings if s.strip().startswith(tuple(f"models.{m}." for m in like))]
+    protocol = override(protocol, [s for s in settings if s not in last])
+    models = protocol["models"]
+    return override(protocol | {"models": {m: _whole(models, m, name) for m in models}}, last)
+
+
+def read_toml(file: Path | Traversable) -> Table:
+    """A TOML file, which may begin with a byte order mark.
+
+    Raises:
+        ValueError: It is not TOML.
+    """
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not a TOML file: it is no text in UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file} is not a TOML file: {error}") from None
+
+
+def _whole(models: Table, model: str, file: str) -> Any:
+    """A model's table with what it takes from another's."""
+    table = models[model]
+    if not isinstance(table, dict) or not table.keys() & {"like", "without"}:
+        return table
+    own = dict(table)
+    like, without = own.pop("like", None), own.pop("without", [])
+    base = models.get(like) if isinstance(like, str) else None
+    if not isinstance(base, dict) or "like" in base:
+        known = [m for m, t in models.items() if isinstance(t, dict) and "like" not in t]
+        raise ValueError(f"{file}: models.{model} is like {like!r}{nearest(str(like), known)}")
+    for key in without:
+        if key not in base:
+            raise ValueError(f"{file}: models.{model} is without {key!r}{nearest(key, base)}")
+    return {k: v for k, v in base.items() if k not in without} | own
+
+
+def override(protocol: Table, settings: Sequence[str]) -> Table:
+    """Applies settings like "models.mld.score.epochs=10"; values are TOML, or else text.
+
+    The tables on the way must exist. Whether the last key does is checked where it is used, for it
+    may be an argument that the protocol leaves at its default.
+
+    Raises:
+        ValueError: A setting is not KEY=VALUE, or its tables do not exist.
+    """
+    result: Table = json.loads(json.dumps(protocol))
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        keys = _keys(path.strip(), result["models"])
+        if not equals or not all(keys):
+            raise ValueError(f"the setting {setting!r} is not of the form KEY=VALUE")
+        table = result
+        for depth, key in enumerate(keys[:-1]):
+            if depth > 1 and keys[0] == "models" and elsewhere(keys[1]):
+                table.setdefault(key, {})  # its own defaults lie in no table
+            inside = ".".join(keys[:depth]) or "the protocol"
+            if not isinstance(table.get(key), dict):
+                tables = [k for k, v in table.items() if isinstance(v, dict)]
+                raise ValueError(f"{inside} has no table {key!r}{nearest(key, tables)}")
+            table = table[key]
+        if len(keys) == 1:
+            if path.strip() in TABLES:
+                raise ValueError(f"{path} is a whole table: set a key in it, as in "
+                                 "models.mld.score.epochs=10")  # fmt: skip
+            raise ValueError(f"{path!r} is not a setting{nearest(path, TABLES)}")
+        try:
+            table[keys[-1]] = tomllib.loads(f"x = {text}")["x"]
+        except tomllib.TOMLDecodeError:
+            table[keys[-1]] = text.strip()
+    return result
+
+
+def _keys(path: str, models: Iterable[str]) -> list[str]:
+    """The keys of a setting; the dots in a model's name, "package.module:class", part none."""
+    for model in models:
+        if path.startswith(f"models.{model}.") and "." in model:
+            return ["models", model, *path.removeprefix(f"models.{model}.").split(".")]
+    return path.split(".")
+
+
+def elsewhere(model: str) -> bool:
+    """Whether a model is "module:class" or another package's, which no protocol need know."""
+    known = names("models")
+    if model in known:
+        package = known[model].dist
+        return package is not None and package.name != "mmbench"
+    return located("models", model)
+
+
+def of_model(protocol: Table, model: str) -> Table:
+    """A model's table; empty for one from elsewhere without, whose own defaults then count.
+
+    Raises:
+        LookupError: The protocol has no table for it.
+        ValueError: It has something else in its place.
+    """
+    known = protocol["models"]
+    if model not in known and not elsewhere(model):
+        raise LookupError(f"this protocol has no table models.{model}{nearest(model, known)}")
+    found: Table = known.get(model, {})
+    if not isinstance(found, dict):
+        raise ValueError(f"models.{model} is {found!r}, expected a table")
+    return found
+
+
+def resolve(protocol: Table, model: str) -> Table:
+    """The part of a protocol that one model uses, with the model's table under "model".
+
+    The sampler is part of it only where the model has one. The model's name is not: models with
+    equal settings have equal hashes, and a record names its model beside the hash.
+
+    Raises:
+        LookupError: There is no such model, or the protocol has no table for it.
+    """
+    sampled = has_sampler(model)
+    evaluation = {k: v for k, v in protocol["evaluation"].items() if sampled or k != "sampler"}
+    return {"modalities": protocol["modalities"], "model": of_model(protocol, model),
+            "evaluation": evaluation}  # fmt: skip
+
+
+def with_code(settings: Table, model: str = "", modalities: Iterable[Table] = ()) -> Table:
+    """A part of a protocol, and the code that it names outside of mmbench, where there is any.
+
+    `CODE` is of the model and the networks, `METRIC_CODE` of the metrics (`provenance.code`).
+
+    Args:
+        settings: The part.
+        model: Which is trained.
+        modalities: The tables of its modalities, each with a network "module:object".
+
+    Raises:
+        LookupError: There is no such module or object.
+    """
+    named = (t.get("network") for t in modalities if isinstance(t, dict))
+    networks = [place("networks", n) for n in named if isinstance(n, str)]
+    metrics = settings["evaluation"].get("metrics")
+    judges = [place("metrics", m) for m in metrics] if isinstance(metrics, dict) else []
+    found = {CODE: code([place("models", model), *networks]), METRIC_CODE: code(judges)}
+    return settings | {name: of for name, of in found.items() if of}
+
+
+def has_sampler(model: str) -> bool:
+    """Whether a model, by its name or "module:class", uses the protocol's `evaluation.sampler`.
+
+    Raises:
+        LookupError: There is no such model.
+    """
+    return bool(getattr(find("models", model), "has_sampler", False))
+
+
+def digest(value: object, digits: int = 16) -> str:
+    """The first hex digits of the sha256 of a value's canonical JSON.
+
+    A dataclass is the object of its fields, less those that take no part in comparisons.
+
+    Raises:
+        TypeError, ValueError: The value holds what JSON cannot, such as infinity.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_declared,
+                      allow_nan=False)  # fmt: skip
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def _declared(value: object) -> Table:
+    if not is_dataclass(value):
+        raise TypeError(f"{value!r} is neither plain JSON nor a dataclass")
+    return {f.name: getattr(value, f.name) for f in fields(value) if f.compare}
+
+
+@cache
+def shipped_hash(dataset: str, model: str) -> str | None:
+    """The hash of a model's protocol as it is shipped; None where none is for that data set."""
+    if dataset not in names("datasets") or model not in names("models"):
+        return None  # a record must not make us import "module:class"
+    try:
+        return digest(resolve(load(dataset), model))
+    except LookupError:
+        return None

@@ -1,0 +1,1 @@
+"""Records: one file a run, how it is read, named, and what it was measured with."""

@@ -1,0 +1,153 @@
+"""One picture of what several models drew from the same examples, as runs kept it.
+
+Figures 1, 3, 8, 13 to 17 and 20 to 22 of M. Bounoua, G. Franzese, P. Michiardi, "Multi-modal
+Latent Diffusion", 2023, https://arxiv.org/abs/2306.04445, are of this kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mmbench.core import JOINT, NOTHING, Dataset, Generated
+from mmbench.evaluation.checkpoint import Part, place
+from mmbench.evaluation.evaluate import SHOWN
+from mmbench.media.grid import TILE, Strip, panel, width, write
+from mmbench.media.lettering import SCALE
+from mmbench.records.store import Record
+from mmbench.registry import nearest
+from mmbench.runs.run import folder_name
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """What a run drew.
+
+    Attributes:
+        label: What it is called.
+        drawn: A few samples, given the modalities of the picture.
+    """
+
+    label: str
+    drawn: Generated
+
+
+def kept(path: Path, record: Record, given: tuple[str, ...]) -> Path:
+    """The file in which a run or an evaluation of samples kept what was drawn from a subset.
+
+    Args:
+        path: The record's file, where it was written.
+        record: What it holds.
+        given: The modalities given, in the data set's order.
+    """
+    if record.samples is None:
+        weights = path.parent / folder_name(record.seed, record.protocol, record.data)
+        folder = weights / f"evaluation-{path.stem.partition('-')[2]}"
+    else:
+        folder = path.with_suffix("") / Path(record.samples[:16]).name
+    return place(folder, given)
+
+
+def exhibit(
+    label: str, path: Path, record: Record, dataset: Dataset, given: tuple[str, ...]
+) -> Exhibit:
+    """Reads what a run kept of one subset of given modalities.
+
+    Raises:
+        FileNotFoundError: It kept nothing of it.
+        ValueError: The file is damaged, or of another data set.
+    """
+    if record.data != dataset.fingerprint():
+        raise ValueError(f"{path} is of other examples of {record.dataset}: sha256 "
+                         f"{record.data[:8]}, here {dataset.fingerprint()[:8]}")  # fmt: skip
+    file = kept(path, record, given)
+    if not file.is_file():
+        raise FileNotFoundError(f"{label} has no samples given {', '.join(given) or NOTHING}: "
+                                f"there is no {file}")  # fmt: skip
+    try:
+        drawn = Part.read(file, given).shown
+    except (KeyError, TypeError):
+        raise ValueError(f"{file} is not what a run keeps; delete it to score again") from None
+    N = len(drawn.rows)
+    for m, x in drawn.samples.items():
+        shape = next((k.shape for k in dataset.modalities if k.name == m), None)
+        if tuple(x.shape) != (N, *(shape or ())):
+            raise ValueError(f"{file} holds {m} of shape {tuple(x.shape)}, expected "
+                             f"{(N, *(shape or ()))} of {dataset.name}")  # fmt: skip
+    inside = [0 <= row < len(dataset.test) for row in drawn.rows.reshape(-1).tolist()]
+    if drawn.rows.dtype != torch.int64 or not inside or not all(inside):
+        raise ValueError(f"{file} is of test examples that {dataset.name} does not have")
+    return Exhibit(label, drawn)
+
+
+def subset(dataset: Dataset, names: Iterable[str]) -> tuple[str, ...]:
+    """Some modalities in the data set's order.
+
+    Raises:
+        LookupError: There is no such modality.
+    """
+    known = [m.name for m in dataset.modalities]
+    wanted = set(names)
+    for name in sorted(wanted - set(known)):
+        raise LookupError(f"{dataset.name} has no modality {name!r}{nearest(name, known)}")
+    return tuple(m for m in known if m in wanted)
+
+
+def gallery(
+    path: Path,
+    dataset: Dataset,
+    exhibits: Sequence[Exhibit],
+    targets: Sequence[str] = (),
+    examples: int = SHOWN,
+) -> None:
+    """Writes what several models drew from the same examples as PNG or SVG.
+
+    The first rows are what was given, if anything was; then each model has a row for each target.
+
+    Args:
+        path: The file to write.
+        dataset: Whose test examples were given.
+        exhibits: Of each model, drawn given the same.
+        targets: What to show; by default every modality that was not given. One that was is a
+            reconstruction.
+        examples: Columns.
+
+    Raises:
+        ValueError: There is nothing to show, the models were given different examples, or one
+            did not draw a target.
+    """
+    if not exhibits or examples < 1:
+        raise ValueError(f"there is nothing to draw: {len(exhibits)} models, {examples} examples")
+    given = exhibits[0].drawn.given
+    rows = exhibits[0].drawn.rows
+    for one in exhibits[1:]:
+        if one.drawn.given != given or (given and not torch.equal(one.drawn.rows, rows)):
+            raise ValueError(f"{one.label} was given other test examples than "
+                             f"{exhibits[0].label}, expected the same")  # fmt: skip
+    kinds = {m.name: m for m in dataset.modalities}
+    shown = subset(dataset, targets) or tuple(m for m in kinds if m not in given)
+    strips = []
+    if given:
+        real = dataset.test.batch(rows[:examples], given)
+        strips += [Strip(kinds[m], m, x, given=True) for m, x in real.items()]
+    if not shown:
+        raise ValueError(f"every modality of {dataset.name} is given: name a target to show its "
+                         "reconstruction")  # fmt: skip
+    for i, one in enumerate(exhibits):
+        for j, m in enumerate(shown):
+            if m not in one.drawn.samples:
+                raise ValueError(f"{one.label} did not draw {m} given {', '.join(given)}: it drew "
+                                 f"{', '.join(one.drawn.samples) or 'nothing'}")  # fmt: skip
+            words = one.label if len(shown) == 1 else f"{one.label}: {m}" if not j else m
+            apart = i > 0 and j == 0 and len(shown) > 1
+            strips.append(Strip(kinds[m], words, one.drawn.samples[m], apart=apart))
+    columns = min(examples, *(len(one.drawn.rows) for one in exhibits))
+    room = min(max(width(s.label) for s in strips), 4 * TILE * SCALE)
+    again = " (reconstruction)" if set(shown) & set(given) else ""
+    source = f"given {', '.join(given)}" if given else JOINT
+    heading = f"{dataset.name}, {source}: {', '.join(shown)}{again}"
+    sheet = panel(strips, columns, TILE * SCALE, heading, room)
+    write(path, [sheet], 1)

@@ -1,0 +1,128 @@
+"""Samples that somebody asked for: drawn from one condition, written for people to open."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mmbench.core import JOINT, Batch, Dataset, Modality, Model
+from mmbench.evaluation.evaluate import BLOCK
+from mmbench.media import examples
+from mmbench.media.sound import waveforms
+from mmbench.seeds import stream
+
+ALL = "samples.npz"
+"""What `mmbench generate` drew, as arrays."""
+
+
+def draw(
+    model: Model, given: Batch, targets: Sequence[str], n: int, seed: int, device: torch.device
+) -> Batch:
+    """Draws so many samples of one condition.
+
+    Args:
+        model: Trained, on the device.
+        given: name -> (1, *shape); empty for joint generation.
+        targets: What to draw.
+        n: How many, at least 1.
+        seed: Of the only randomness.
+        device: Where to compute.
+
+    Returns:
+        target -> (n, *shape), on the CPU.
+    """
+    drawn: dict[str, list[Tensor]] = {m: [] for m in targets}
+    for i, start in enumerate(range(0, n, BLOCK)):
+        size = min(BLOCK, n - start)
+        x = {m: v.to(device).expand(size, *v.shape[1:]) for m, v in given.items()}
+        noise = stream(seed, "draw", *sorted(given), "block", i, device=device)
+        for m, v in model.generate(x, targets, size, noise).items():
+            drawn[m].append(v.cpu())
+    return {m: torch.cat(v) for m, v in drawn.items()}
+
+
+def write(folder: Path, dataset: Dataset, given: Batch, drawn: Batch) -> str | None:
+    """Writes samples of one condition: files of each for people, and all arrays as one NPZ.
+
+    Args:
+        folder: Gets `<target>-<i>.png` or `.txt`, `given-<modality>.png` or `.txt`, a `.wav` of
+            each sound beside its picture, and `samples.npz` with arrays `<target>` (n, *shape)
+            and `given-<modality>` (1, *shape).
+        dataset: Whose modalities they are.
+        given: name -> (1, *shape).
+        drawn: target -> (n, *shape), on the CPU.
+
+    Returns:
+        Why sounds have no waveform, where they have none.
+    """
+    missing = None
+    parts = [(m, [f"given-{m}"], x.cpu()) for m, x in given.items()]
+    for m, x in drawn.items():
+        digits = len(str(len(x) - 1))
+        parts.append((m, [f"{m}-{i:0{digits}}" for i in range(len(x))], x))
+    for m, stems, x in parts:
+        modality = dataset.modality(m)
+        for stem, sample in zip(stems, x, strict=True):
+            examples.write(folder, stem, modality, sample)
+        if modality.kind == "sound":
+            waves = _waveforms(x, modality, dataset.sampling_rate)
+            if isinstance(waves, str):
+                missing = waves
+                continue
+            for stem, wave in zip(stems, waves, strict=True):
+                examples.write_waveform(folder / f"{stem}.wav", wave, dataset.sampling_rate or 0)
+    examples.save(folder / ALL, {**drawn, **{f"given-{m}": x.cpu() for m, x in given.items()}})
+    return missing
+
+
+def _waveforms(x: Tensor, modality: Modality, rate: int | None) -> Tensor | str:
+    """Of spectrograms (N, *shape): (N, samples), or why there are none."""
+    if modality.spectrogram is None or rate is None:
+        return f"{modality.name} has no waveforms: it is not told how its pictures were made"
+    try:
+        return waveforms(x, modality.spectrogram, rate)
+    except ImportError as error:
+        return str(error)
+
+
+@contextmanager
+def renewing(folder: Path, dataset: Dataset) -> Iterator[Path]:
+    """Yields a folder beside `folder` to write samples to; it takes its place if all goes well.
+
+    Raises:
+        FileExistsError: `folder` holds anything but samples.
+    """
+    folder = folder.resolve()
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file, expected a folder for samples")
+    known = "|".join(re.escape(m.name) for m in dataset.modalities)
+    flat = rf"(?:(?:{known})-\d+|given-(?:{known}))\.(?:png|txt|wav)|{re.escape(ALL)}"
+    ours = re.compile(rf"{flat}|(?:{JOINT}|(?:{known})(?:\+(?:{known}))*)/(?:{known})\.npz")
+    for path in sorted(folder.rglob("*")) if folder.exists() else ():
+        name = path.relative_to(folder).as_posix()
+        if not path.is_dir() and not ours.fullmatch(name):
+            raise FileExistsError(f"{folder} holds {name}, which is none of {dataset.name}'s "
+                                  "samples: give a folder that is new or empty")  # fmt: skip
+    new, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)

@@ -1,0 +1,172 @@
+"""Samples of test examples as files: those of a run, and those that any other program wrote.
+
+A folder of samples has a folder for each subset of modalities that was given, named by them
+(`image+caption/`, in any order; `joint/` where nothing was), and in it for each modality drawn
+
+- `<modality>.npz` with the array `samples` (N, *shape) and, unless its rows are in the order of
+  the test examples that were given, `index` (N,): their numbers;
+- or a folder `<modality>/` with a file for each, named by that number: `17.png` for images and
+  masks, `17.txt` for texts and attributes, `17.npy` for anything.
+
+Joint samples have no test example; theirs are numbers from 0 that say which belong together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mmbench.core import JOINT, Dataset, Generated, Modality, subsets
+from mmbench.media import examples
+from mmbench.registry import nearest
+
+
+def write(folder: Path, generated: Generated) -> None:
+    """Writes samples of test examples into a folder of samples, losing nothing."""
+    home = folder / folder_of(generated.given)
+    index = {"index": generated.rows.cpu()} if generated.given else {}
+    for m, x in generated.samples.items():
+        examples.save(home / f"{m}.npz", {"samples": x.detach().cpu(), **index})
+
+
+def folder_of(given: Sequence[str]) -> str:
+    """The name of the folder of samples that were drawn from some modalities."""
+    return "+".join(given) or JOINT
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A folder of samples of test examples.
+
+    Attributes:
+        root: The folder.
+        dataset: Whose test examples were given.
+        found: Modalities given -> modality drawn -> its file or folder.
+    """
+
+    root: Path
+    dataset: Dataset
+    found: dict[tuple[str, ...], dict[str, Path]]
+
+    @classmethod
+    def find(cls, root: Path, dataset: Dataset) -> Samples:
+        """Lists what a folder holds.
+
+        Raises:
+            FileNotFoundError: There is no such folder, or it is empty.
+            ValueError: Something in it has a name without meaning, or is there twice.
+        """
+        names = [m.name for m in dataset.modalities]
+        found: dict[tuple[str, ...], dict[str, Path]] = {}
+        for folder in _entries(root):
+            parts = [] if folder.name == JOINT else folder.name.split("+")
+            given = tuple(m for m in names if m in parts)
+            if len(given) < len(parts) or not folder.is_dir():
+                wrong = next((m for m in parts if m not in names), folder.name)
+                raise ValueError(f"{folder} is no folder of samples: expected {JOINT}/ or "
+                                 f"modalities of {dataset.name} joined by "
+                                 f"+{nearest(wrong, [JOINT, *names])}")  # fmt: skip
+            if given in found:
+                raise ValueError(f"{folder} has samples of the same subset as another folder")
+            targets: dict[str, Path] = {}
+            for path in _entries(folder):
+                m = path.name if path.is_dir() else path.name.removesuffix(".npz")
+                if m not in names:
+                    raise ValueError(f"{path} is neither a folder nor a .npz file of a modality"
+                                     f"{nearest(m, names)}")  # fmt: skip
+                if m in targets:
+                    raise ValueError(f"{targets[m]} and {path} are samples of the same modality")
+                targets[m] = path
+            found[given] = {m: targets[m] for m in names if m in targets}
+        return cls(root, dataset, {s: found[s] for s in subsets(names) if s in found})
+
+    def read(self, given: tuple[str, ...], rows: Tensor) -> Generated:
+        """The samples of one subset, in the order of the test examples.
+
+        Args:
+            given: A key of `found`.
+            rows: (N,) the test examples that were given; of joint samples there are as many.
+
+        Raises:
+            ValueError: A file is damaged, or samples are missing, there twice, of no such
+                example, or of another shape or range than their modality.
+        """
+        wanted = rows.tolist() if given else list(range(len(rows)))
+        samples = {}
+        for m, path in self.found[given].items():
+            modality = self.dataset.modality(m)
+            numbers, x = (_files if path.is_dir() else _arrays)(path, modality, wanted)
+            samples[m] = x[_places(numbers, wanted, path)]
+        return Generated(given, samples, rows)
+
+    def fingerprint(self, rows: Tensor) -> str:
+        """Sha256 of all samples, however they are stored; reads, and so checks, them all."""
+        digest = hashlib.sha256()
+        for given in self.found:
+            for m, x in self.read(given, rows).samples.items():
+                digest.update(f"{given} {m} {x.dtype} {tuple(x.shape)};".encode())
+                digest.update(x.contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds, without hidden files."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder} of samples")
+    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    if not entries:
+        raise FileNotFoundError(f"{folder} is empty, expected samples")
+    return entries
+
+
+def _arrays(path: Path, modality: Modality, wanted: list[int]) -> tuple[list[int], Tensor]:
+    """The numbers and the samples (N, *shape) of a .npz file."""
+    arrays = examples.load(path)
+    for name in arrays:
+        if name not in ("samples", "index"):
+            raise ValueError(f"{path} has an array {name!r}{nearest(name, ['samples', 'index'])}")
+    if "samples" not in arrays:
+        raise ValueError(f"{path} has no array 'samples'")
+    x = examples.checked(arrays["samples"], modality, str(path))
+    if "index" not in arrays:
+        if len(x) != len(wanted):
+            raise ValueError(f"{path} has {len(x):,} samples, expected {len(wanted):,}: one for "
+                             "each test example that is scored")  # fmt: skip
+        return wanted, x
+    index = arrays["index"]
+    if index.shape != (len(x),) or index.dtype.kind not in "ui":
+        raise ValueError(f"the index of {path} is {index.dtype} of shape {index.shape}, expected "
+                         f"({len(x)},) numbers of test examples")  # fmt: skip
+    return index.tolist(), x
+
+
+def _files(folder: Path, modality: Modality, wanted: list[int]) -> tuple[list[int], Tensor]:
+    """The numbers and the samples (N, *shape) of a folder with a file for each."""
+    paths = _entries(folder)
+    for path in paths:
+        if not path.stem.isdecimal():
+            raise ValueError(f"{path} has no number: expected e.g. {wanted[0]}"
+                             f"{examples.endings(modality)[0]}")  # fmt: skip
+    numbers = [int(path.stem) for path in paths]
+    _places(numbers, wanted, folder)  # before all are read
+    return numbers, torch.cat([examples.read(path, modality, resize=False) for path in paths])
+
+
+def _places(numbers: list[int], wanted: list[int], where: Path) -> Tensor:
+    """(N,) where the wanted numbers stand."""
+    place = {number: i for i, number in enumerate(numbers)}
+    if len(place) < len(numbers):
+        twice = next(n for i, n in enumerate(numbers) if place[n] != i)
+        raise ValueError(f"{where} has example {twice} twice, expected once")
+    if missing := sorted(set(wanted) - set(place)):
+        others = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        raise ValueError(f"{where} lacks test example {missing[0]}{others}")
+    if unknown := sorted(set(place) - set(wanted)):
+        raise ValueError(f"{where} has a sample {unknown[0]}, expected the {len(wanted):,} test "
+                         f"examples that are scored, {min(wanted)} to {max(wanted)}")  # fmt: skip
+    return torch.tensor([place[number] for number in wanted])

@@ -1,0 +1,100 @@
+"""The run behind a record: its model, trained, to draw from again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from mmbench.core import Dataset
+from mmbench.progress import Progress
+from mmbench.protocols.protocol import CODE
+from mmbench.records.store import Record, read
+from mmbench.registry import nearest
+from mmbench.runs.run import WEIGHTS, Run, folder_name
+
+
+def find(path: Path) -> tuple[Path, Record]:
+    """The record of a trained model that a path means.
+
+    Args:
+        path: A record, the folder of its weights `results/<dataset>/<model>/<seed>-<key>`, or a
+            folder with one record.
+
+    Returns:
+        Its file and the record.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder, no record of it, or no weights.
+        ValueError: The record is damaged or of samples, or several records fit.
+    """
+    file, record = _record(path)
+    if not all(isinstance(record.protocol.get(k), dict)
+               for k in ("modalities", "model", "evaluation")):  # fmt: skip
+        raise ValueError(f"{file} is of no model that was trained here, expected one that "
+                         "'mmbench run' wrote")  # fmt: skip
+    home = folder_name(record.seed, record.protocol, record.data)
+    _expect_weights(file, file.resolve().parent / home / WEIGHTS)
+    return file, record
+
+
+def _expect_weights(path: Path, weights: Path) -> None:
+    if not weights.is_file():
+        raise FileNotFoundError(f"{path} has no weights beside it, expected {weights}: the same "
+                                "'mmbench run' trains it again")  # fmt: skip
+
+
+def _record(path: Path) -> tuple[Path, Record]:
+    if path.is_file():
+        return path, read(path)
+    if not path.is_dir():
+        beside = []
+        if path.parent.is_dir():
+            beside = sorted(p.name for p in path.parent.iterdir()
+                            if p.suffix == ".json" or p.is_dir())  # fmt: skip
+        raise FileNotFoundError(f"there is no run {path}{nearest(path.name, beside)}")
+    known = [(p, read(p)) for p in sorted(path.glob("*.json"))]
+    if not known:  # the records of the weights in a folder lie beside it
+        name = path.resolve().name
+        beside_it = ((p, read(p)) for p in sorted(path.resolve().parent.glob("*.json")))
+        known = [(p, r) for p, r in beside_it if folder_name(r.seed, r.protocol, r.data) == name]
+    if not known:
+        raise FileNotFoundError(f"{path} is not the folder of a finished run: expected "
+                                "results/<dataset>/<model>/<seed>-<key>.json")  # fmt: skip
+    if len(known) > 1:
+        raise ValueError(f"{path} has {len(known)} records, expected one: name its file, e.g. "
+                         f"{known[0][0]}")  # fmt: skip
+    return known[0]
+
+
+def reload(
+    path: Path, record: Record, dataset: Dataset, device: torch.device, cache: Path,
+    progress: Progress,
+) -> Run:  # fmt: skip
+    """The run that made a record, its weights at hand.
+
+    Args:
+        path: The record's file, where the run wrote it.
+        record: What it holds, as `find` returns it.
+        dataset: What it was trained on.
+        device: Where to compute.
+        cache: For classifiers and features of real data.
+        progress: Where to report.
+
+    Raises:
+        ValueError: The record is of other data, or of other code.
+    """
+    if record.dataset != dataset.name:
+        raise ValueError(f"{path} is of {record.dataset}, not of {dataset.name}")
+    if record.data != dataset.fingerprint():
+        raise ValueError(f"{path} was trained on other examples of {record.dataset}: sha256 "
+                         f"{record.data[:8]}, here {dataset.fingerprint()[:8]}")  # fmt: skip
+    settings = record.protocol
+    whole = {**settings, "models": {record.model: settings["model"]}}
+    out = path.resolve().parents[2]
+    run = Run(record.model, dataset, record.seed, whole, out, device, cache, progress, {})
+    if settings.get(CODE, {}) != run.settings.get(CODE, {}):
+        raise ValueError(f"{path} is of other code of {record.model} or its networks, or does not "
+                         "tell of which: the same 'mmbench run' trains it anew")  # fmt: skip
+    _expect_weights(path, run.weights_path)
+    return run

@@ -1,0 +1,1 @@
+"""Training: the loop that every model is trained by, and how networks run fast."""

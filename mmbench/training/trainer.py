@@ -1,0 +1,293 @@
+"""The one training loop: progress, EMA, mixed precision, checkpoints and exact resume.
+
+Nothing random is carried from one step to the next: the order of an epoch and the noise of a
+step each have a stream of their own, so a checkpoint needs parameters, optimiser, EMA and step,
+and an interrupted stage ends in the same bits as an uninterrupted one on the same machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from mmbench.files import tensors
+from mmbench.files.atomic import replacing
+from mmbench.progress import Bar, Progress
+from mmbench.protocols.protocol import digest
+from mmbench.seeds import derive, stream
+from mmbench.training.compilation import compiled
+from mmbench.training.precision import Precision, autocast, computed
+from mmbench.training.weights import load_weights, save_weights
+
+Loss = Callable[[Tensor, torch.Generator], Tensor]
+"""(rows (B,) of the training examples, source of noise) -> scalar to minimise."""
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """The hyper-parameters of one training stage.
+
+    Attributes:
+        epochs: Passes over the training examples.
+        batch_size: Examples a step; the incomplete batch that ends an epoch is left out.
+        learning_rate: Of Adam, after warm-up.
+        weight_decay: L2 penalty inside Adam's gradient (not decoupled).
+        schedule: "constant", or "cosine" to zero at the last step.
+        warmup: Steps over which the learning rate rises linearly from zero.
+        clip: Largest norm of the gradient; longer ones are scaled down to it. None leaves all.
+        ema: Decay of the moving average of the parameters that the stage ends with; 0 is off.
+        precision: What networks compute the loss in (see `mmbench.training.precision`).
+        compile: Whether the network is compiled (see `mmbench.training.compilation`), which pays
+            where training takes minutes.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: int = 0
+    clip: float | None = None
+    ema: float = 0.0
+    precision: Precision = "float32"
+    compile: bool = field(default=False, compare=False)  # as rounding: the same stage
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 0), ("batch_size", 1), ("warmup", 0), ("weight_decay", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
+        for name in ("learning_rate", "clip"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}, expected a finite number above 0")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is {self.ema}, expected a decay from 0 (off) to below 1")
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step, of `steps` in all."""
+        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        fall = 0.5 * (1 + math.cos(math.pi * step / steps)) if self.schedule == "cosine" else 1.0
+        return self.learning_rate * rise * fall
+
+    def newest(self, step: int) -> float:
+        """The weight of the parameters after a step, from 0, in the moving average.
+
+        The average is of the parameters after all steps so far, each `ema` times as much as the
+        next. Those before the first are not in it: in short training they would be much of it.
+        """
+        return (1 - self.ema) / (1 - self.ema ** (step + 1))
+
+
+class Trainer:
+    """Minimises losses, one named stage after the other.
+
+    Args:
+        folder: Where finished stages and checkpoints lie. A finished stage is loaded instead of
+            trained, an interrupted one goes on.
+        seed: The run's seed.
+        device: Where the modules and the training examples are.
+        progress: Where to report.
+        checkpoint_seconds: Time between checkpoints.
+        shared: Where stages lie that several runs have in common; None to share none.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        device: torch.device,
+        progress: Progress,
+        checkpoint_seconds: float = 30.0,
+        shared: Path | None = None,
+    ) -> None:
+        self.folder, self.seed, self.device, self.progress = folder, seed, device, progress
+        self.checkpoint_seconds, self.shared = checkpoint_seconds, shared
+        self.seconds: dict[str, float] = {}  # per stage, interruptions left out
+
+    def minimise(
+        self,
+        stage: str,
+        module: nn.Module,
+        loss: Loss,
+        examples: int,
+        with_: Optimisation,
+        content: object = None,
+    ) -> None:
+        """Trains `module` in place; it ends in evaluation mode, with EMA weights if asked for.
+
+        Args:
+            stage: A name, unique in the run.
+            module: Whose parameters are trained.
+            loss: The scalar loss of a batch of example numbers. It draws noise only from the
+                generator it is handed (dropout is seeded besides).
+            examples: Number of training examples.
+            with_: How.
+            content: What the result depends on beside all of the above and the module's initial
+                weights: the data, the loss and the layers, as `digest` takes it. Runs share
+                stages of equal content, in the same bits as each would train them. None is a
+                stage of this run alone.
+
+        Raises:
+            FloatingPointError: The loss is not finite.
+            ValueError: A file of this stage belongs to another module or other settings, or the
+                module cannot be compiled as asked.
+        """
+        path = self.folder / f"{_slug(stage)}.safetensors"
+        identity = self._identity(stage, module, examples, with_)
+        if self.shared is not None and content is not None and not path.exists():
+            how = [computed(with_.precision, self.device), *["compiled"][: with_.compile]]
+            key = digest([identity, content, _bits(module), self.device.type, *how])
+            path = self.shared / f"{_slug(stage)}-{key}.safetensors"
+        if path.exists():
+            self.seconds[stage] = _load(path, module, identity)
+        else:
+            with compiled(module) if with_.compile else nullcontext():
+                self._run(stage, module, loss, examples, with_, path, identity)
+        module.eval()
+
+    def order(self, stage: str, epoch: int, examples: int) -> Tensor:
+        """The order in which an epoch of a stage meets the examples: (examples,)."""
+        noise = stream(self.seed, stage, "order", epoch)
+        return torch.randperm(examples, generator=noise).to(self.device)
+
+    def _run(
+        self,
+        stage: str,
+        module: nn.Module,
+        loss: Loss,
+        examples: int,
+        with_: Optimisation,
+        path: Path,
+        identity: str,
+    ) -> None:
+        size = min(with_.batch_size, examples)
+        per_epoch = examples // size
+        steps = per_epoch * with_.epochs
+        module.train()  # first: it may change the order of weights, which the average shares
+        parameters: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
+        optimiser = torch.optim.Adam(parameters, lr=with_.learning_rate,
+                                     weight_decay=with_.weight_decay,
+                                     fused=self.device.type in ("cpu", "cuda"))  # fmt: skip
+        average = [p.detach().clone() for p in parameters] if with_.ema else []
+        checkpoint = self.folder / f"{_slug(stage)}.checkpoint"
+        step, before = 0, 0.0
+        if checkpoint.exists():
+            step, before = _resume(checkpoint, module, optimiser, average, identity)
+        noise = torch.Generator(self.device)
+        finite = torch.ones((), dtype=torch.bool, device=self.device)
+        start = saved = time.monotonic()
+        with self.progress.stage(stage, steps, step) as bar:
+            epoch, order = -1, torch.empty(0)
+            while step < steps:
+                if step // per_epoch != epoch:
+                    epoch = step // per_epoch
+                    order = self.order(stage, epoch, examples)
+                here = step % per_epoch * size
+                _seed(self.device, derive(self.seed, stage, "dropout", step))
+                noise.manual_seed(derive(self.seed, stage, "noise", step))
+                for group in optimiser.param_groups:
+                    group["lr"] = with_.rate(step, steps)
+                with autocast(with_.precision, self.device):
+                    value = loss(order[here : here + size], noise)
+                optimiser.zero_grad()
+                value.backward()
+                if with_.clip is not None:
+                    nn.utils.clip_grad_norm_(parameters, with_.clip)
+                optimiser.step()
+                if average:
+                    with torch.no_grad():
+                        torch._foreach_lerp_(average, parameters, with_.newest(step))
+                finite &= torch.isfinite(value.detach())
+                step += 1
+                now = time.monotonic()
+                save = now - saved > self.checkpoint_seconds
+                if step % 20 == 0 or step == steps or save:
+                    self._report(stage, step, value, finite, bar)
+                if save and step < steps:
+                    state = {"module": module.state_dict(), "optimiser": optimiser.state_dict(),
+                             "average": average, "step": step, "identity": identity,
+                             "seconds": before + now - start}  # fmt: skip
+                    with replacing(checkpoint) as part:
+                        torch.save(state, part)
+                    saved = time.monotonic()
+        with torch.no_grad():
+            for p, a in zip(parameters, average, strict=False):
+                p.copy_(a)
+        self.seconds[stage] = before + time.monotonic() - start
+        save_weights(path, module, identity=identity, seconds=repr(self.seconds[stage]))
+        checkpoint.unlink(missing_ok=True)
+
+    def _report(self, stage: str, step: int, value: Tensor, finite: Tensor, bar: Bar) -> None:
+        if not finite:
+            raise FloatingPointError(
+                f"the loss of stage {stage!r} is not finite by step {step}: try a lower "
+                "learning_rate, or a clip"
+            )
+        bar.update(step, f"loss {value.item():.4g}")
+
+    def _identity(self, stage: str, module: nn.Module, examples: int, with_: Optimisation) -> str:
+        return digest([self.seed, stage, shapes(module), examples, with_], 64)
+
+
+def shapes(module: nn.Module) -> list[object]:
+    """The name and the shape of each parameter and buffer, in their order."""
+    return [[name, list(x.shape)] for name, x in module.state_dict().items()]
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    """Seeds what layers on a device draw from by themselves, and what augmentation does."""
+    if device.type == "cpu":  # all devices' would read the call stack, a fifth of a millisecond
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
+
+
+def _bits(module: nn.Module) -> str:
+    """The sha256 of a module's parameters and buffers."""
+    bits = hashlib.sha256()
+    for name, x in sorted(module.state_dict().items()):
+        bits.update(name.encode())
+        bits.update(x.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return bits.hexdigest()
+
+
+def _load(path: Path, module: nn.Module, identity: str) -> float:
+    metadata = load_weights(path, module)
+    if metadata.get("identity") != identity:
+        raise ValueError(f"{path} was trained with other settings; delete it to train again")
+    return float(metadata["seconds"])
+
+
+def _resume(
+    path: Path,
+    module: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: list[Tensor],
+    identity: str,
+) -> tuple[int, float]:
+    try:
+        state: dict[str, Any] = tensors.read(path)
+    except ValueError:
+        raise ValueError(f"{path} is not a readable checkpoint; delete it to train that stage "
+                         "again") from None  # fmt: skip
+    if state["identity"] != identity:
+        raise ValueError(f"{path} was written with other settings; delete it to train again")
+    module.load_state_dict(state["module"])
+    optimiser.load_state_dict(state["optimiser"])
+    for a, saved in zip(average, state["average"], strict=True):
+        a.copy_(saved)
+    return state["step"], state["seconds"]
+
+
+def _slug(stage: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", stage)

@@ -1,0 +1,37 @@
+"""Files of a network's weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from mmbench.errors import first_line
+from mmbench.files.atomic import replacing
+
+
+def save_weights(path: Path, module: nn.Module, **metadata: str) -> None:
+    """Writes a module's parameters and buffers as safetensors."""
+    state = {k: x.detach().cpu().clone().contiguous() for k, x in module.state_dict().items()}
+    with replacing(path) as part:
+        save_file(state, part, metadata)
+
+
+def load_weights(path: Path, module: nn.Module) -> dict[str, str]:
+    """Reads what `save_weights` wrote into a module; returns the metadata.
+
+    Raises:
+        ValueError: The file is damaged, or belongs to another network.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}
+            metadata = dict(file.metadata() or {})
+        module.load_state_dict(state)
+    except (SafetensorError, RuntimeError) as error:
+        why = first_line(error).rstrip(":.")
+        raise ValueError(f"{path} does not hold the weights of this network ({why}); delete it "
+                         "to train again") from None  # fmt: skip
+    return metadata

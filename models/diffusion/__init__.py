@@ -1,0 +1,1 @@
+"""Diffusion: its process, the network of its score, and samplers."""

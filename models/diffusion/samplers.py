@@ -1,0 +1,38 @@
+"""All samplers, by the names that protocols know them by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmbench.models.diffusion.predictor_corrector import PredictorCorrector
+from mmbench.models.diffusion.repaint import RePaint
+from mmbench.models.diffusion.sampler import Sampler
+from mmbench.models.diffusion.solvers import Ancestral, Euler, Exponential
+from mmbench.protocols.arguments import construct
+from mmbench.registry import nearest
+
+SAMPLERS: dict[str, type[Sampler]] = {
+    "euler": Euler,
+    "ancestral": Ancestral,
+    "exponential": Exponential,
+    "predictor-corrector": PredictorCorrector,
+    "repaint": RePaint,
+}
+
+
+def make_sampler(settings: Mapping[str, Any]) -> Sampler:
+    """The sampler of a protocol's table `evaluation.sampler`.
+
+    Args:
+        settings: The name of a sampler under "name", and its arguments.
+
+    Raises:
+        ValueError: There is no such sampler, or it does not take these settings.
+    """
+    arguments = dict(settings)
+    name = arguments.pop("name", None)
+    if name not in SAMPLERS:
+        told = "no name" if name is None else f"the name {name!r}"
+        raise ValueError(f"the sampler has {told}{nearest(str(name), SAMPLERS)}")
+    return construct(SAMPLERS[name], arguments, "evaluation.sampler")  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""Parts of methods: autoencoders, decoders, U-Nets, and what trains them."""

@@ -1,0 +1,162 @@
+import json
+import subprocess
+import sys
+import time
+from importlib.resources import files
+
+import pytest
+from click.testing import CliRunner
+
+from mmbench.cli.main import main
+
+MINI = files("mmbench") / "protocols" / "mhd-mini.toml"
+
+
+def mmbench(*arguments, **options):
+    return CliRunner().invoke(main, list(map(str, arguments)), **options)
+
+
+def test_help_is_instant():
+    """The fastest of a few starts, so that a busy machine does not fail it."""
+    took = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "mmbench", "--help"], check=True, capture_output=True
+        )
+        took.append(time.perf_counter() - start)
+    assert min(took) < 0.3
+
+
+def test_help_imports_nothing_heavy():
+    code = ("import sys; from mmbench.cli.main import main\n"
+            "try: main(['run', '--help'])\n"
+            "except SystemExit: pass\n"
+            "print({'torch', 'pandas', 'matplotlib', 'numpy'} & set(sys.modules))")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("set()")
+
+
+@pytest.mark.parametrize("group", ["models", "datasets", "metrics", "extractors"])
+def test_list(group):
+    done = mmbench("list", group)
+    assert done.exit_code == 0
+    assert "https://" in done.output
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["run", "--model", "mdl"], "no model is called 'mdl'; did you mean 'mld'?"),
+    (["run", "--dataset", "mhd-mni"], "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
+    (["run", "--set", "models.mld.scor.epochs=1"], "no table 'scor'; did you mean 'score'?"),
+    (["run", "--protocol", "/nowhere.toml"], "there is no protocol /nowhere.toml"),
+    (["run", "--set", "models={}"], "models is a whole table: set a key in it"),
+    (["run", "--model", "nowhere_at_all:Model"], "there is no module 'nowhere_at_all', install"),
+    (["run", "--model", "json:"], "'json:' is not of the form 'package.module:object'"),
+    (["data", "show", "mhd-mini", "--out", "x.jpg"], "--out x.jpg ends in '.jpg', expected .png"),
+    (["table", "--paper", "mld-1", "--out", "x"], "as ''; there is .md, .csv, .tex, .html\n"),
+    (["ablate", "d", "--values", "[]"], "--values [] is no list of values, expected"),
+    (["ablate", "models.mld.width", "--values", "[1]"], "that --model names it is model.width\n"),
+    (["ablate", "models.mld.score.epochs", "--values", "[1]"], "it is model.score.epochs\n"),
+    (["run", "--device", "hpu"], "the device 'hpu' cannot be used: "),
+    (["run", "--weights", "inception=/nowhere.pth"], "no file /nowhere.pth"),
+    (["run", "--protocol", MINI, "--dataset", "json:dumps"], "json:dumps is not a data set"),
+    (["run", "--model", "mvae", "--sampler", "euler"], "mvae has no sampler that --sampler euler"),
+    (["run", "--seed", "-1"], "-1 is not in the range"),
+    (["table", "--results", "/nowhere"], "/nowhere"),
+    (["table", "--paper", "mld-1", "--results", "/nowhere"], "/nowhere"),
+    (["table", "--paper", "mdl-1"], "no paper's table is called 'mdl-1'; did you mean 'mld-1'?"),
+    (["table", "--show", "both"], "--show says which numbers of a paper's table: give --paper"),
+    (["list", "model"], "models"),
+])  # fmt: skip
+def test_mistakes_get_one_sentence(arguments, words):
+    done = mmbench(*arguments)
+    assert done.exit_code != 0
+    assert words in done.output
+    assert "Traceback" not in done.output
+
+
+def test_the_papers_tables_need_no_results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    listed = mmbench("table", "--list-papers").output.splitlines()
+    assert listed[0].split()[0] == "mld-1" and len(listed) == 17
+    for show in ("published", "both"):
+        done = mmbench("table", "--paper", "mld-1", "--paper", "diff-mvae-3", "--show", show,
+                       "--out", "x.html")  # fmt: skip
+        assert done.exit_code == 0, done.output
+        assert "85.22" in done.output and "wrote x.html" in done.output
+        assert "no run" in done.output if show == "both" else "no run" not in done.output
+        page = (tmp_path / "x.html").read_text()
+        assert page.count("<table") == 2 and "<strong>85.22</strong>" in page
+    refused = mmbench("table", "--paper", "mld-1", "--out", "x.htm")
+    assert refused.exit_code == 1 and "did you mean '.html'?" in refused.output
+    assert not (tmp_path / "x.htm").exists()
+
+
+@pytest.fixture
+def quick(toy, monkeypatch, tmp_path):
+    """Arguments of a run that takes seconds, on the toy data set."""
+    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
+    change = ["models.mld.width=32", "models.mld.groups=4", "models.mld.autoencoder.epochs=1",
+              "models.mld.latent=4", "models.mld.score.epochs=1", "evaluation.examples=20",
+              "evaluation.sampler={name='ancestral', steps=2}"]  # fmt: skip
+    return ["run", *[a for c in change for a in ("--set", c)], "--out", str(tmp_path / "results")]
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--set", "models.mld.score.epoch=1"], "models.mld.score has no setting 'epoch'; did you"),
+    (["--set", "models.mld.d=1.5"], "models.mld: d is 1.5, expected a probability"),
+    (["--set", "evaluation.given=[9]"], "asks for 9 given modalities; mhd-mini has 3"),
+    (["--set", "evaluation.metrics.fmdd='all'"], "no metric is called 'fmdd'; did you mean 'fmd'"),
+    (["--sampler", "eule"], "the sampler has the name 'eule'; did you mean 'euler'?"),
+    (["--set", "evaluation.metrics={'json:dumps'='all'}"], "json:dumps is not a metric"),
+    (["--device", "cuda:99"], "the device 'cuda:99' cannot be used"),
+    (["--device", "gpu"], "there is no device 'gpu'; expected cpu, cuda, cuda:1, ... or auto"),
+    (["--set", "evaluation.metrics={}"], "evaluation: there is no metric, expected one or more"),
+    (["--set", "evaluation.sampler.steps='x'"], "evaluation.sampler.steps is 'x', expected a who"),
+    (["--set", "evaluation.sampler=3"], "evaluation.sampler is 3, expected a table\n"),
+])  # fmt: skip
+def test_mistakes_in_a_run_get_one_sentence(quick, tmp_path, arguments, words):
+    done = mmbench(*quick, *arguments)
+    assert done.exit_code != 0
+    assert words in done.output
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_dry_run_writes_nothing(quick, tmp_path):
+    done = mmbench(*quick, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert '"epochs": 1' in done.output
+    assert "would write" in done.output
+    assert not (tmp_path / "results").exists()
+
+
+def test_run_then_table(quick, tmp_path):
+    done = mmbench(*quick, "--seed", 0, 1)
+    assert done.exit_code == 0, done.output
+    home = tmp_path / "results" / "mhd-mini" / "mld"
+    records = sorted(home.glob("*.json"))
+    assert [r.name[0] for r in records] == ["0", "1"]
+    assert all(r.with_suffix(".png").read_bytes().startswith(b"\x89PNG") for r in records)
+    a, b = (json.loads(r.read_text()) for r in records)
+    assert a["evaluations"] == 2
+    assert a["scores"] != b["scores"]
+    before = records[0].read_bytes()
+    assert "already done" in mmbench(*quick).output
+    assert records[0].read_bytes() == before
+
+    for out in (tmp_path / "results.md", tmp_path / "results.html"):
+        done = mmbench("table", "--results", tmp_path / "results", "--out", out)
+        assert done.exit_code == 0, done.output
+        assert "mld" in out.read_text()
+        assert "±" in out.read_text()
+    assert mmbench("table", "--results", tmp_path / "results", "--out", "x.doc").exit_code != 0
+
+
+def test_equal_runs_give_equal_records(quick, tmp_path):
+    kept = []
+    for folder in ("a", "b"):
+        done = mmbench(*quick[:-1], tmp_path / folder)
+        assert done.exit_code == 0, done.output
+        (record,) = (tmp_path / folder).rglob("*.json")
+        kept.append({k: v for k, v in json.loads(record.read_text()).items() if k != "seconds"})
+    assert kept[0] == kept[1]

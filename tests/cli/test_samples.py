@@ -1,0 +1,255 @@
+"""`mmbench generate` and `mmbench evaluate`, on a run that was trained for a moment."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from mmbench.cli.main import main
+
+CHANGE = ["models.mld.width=32", "models.mld.groups=4", "models.mld.latent=4",
+          "models.mld.autoencoder.epochs=1", "models.mld.score.epochs=1",
+          "evaluation.sampler={name='ancestral', steps=2}", "evaluation.examples=20",
+          "evaluation.metrics={coherence='all', fmd=[0, 2], log-likelihood=[0]}"]  # fmt: skip
+SETTINGS = [a for c in CHANGE for a in ("--set", c)]
+
+
+def mmbench(*arguments):
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+@pytest.fixture(scope="module")
+def quick_judges(tmp_path_factory):
+    """A cache for judges that were trained for a moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mmbench.metrics.extractors.classifiers.LEAST_EXAMPLES", 1000)
+        yield tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _toy(toy, quick_judges, monkeypatch):
+    monkeypatch.setenv("MMBENCH_CACHE", str(quick_judges))
+    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
+
+
+@pytest.fixture(scope="module")
+def finished(toy, quick_judges, tmp_path_factory):
+    """The record of a run."""
+    out = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MMBENCH_CACHE", str(quick_judges))
+        patch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
+        done = mmbench("run", *SETTINGS, "--out", out)
+    assert done.exit_code == 0, done.output
+    (path,) = out.rglob("*.json")
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(toy, quick_judges, finished, tmp_path_factory):
+    """All samples that the run scored, in a folder."""
+    out = tmp_path_factory.mktemp("samples") / "all"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MMBENCH_CACHE", str(quick_judges))
+        patch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
+        done = mmbench("generate", "--run", finished, "--all", "--out", out)
+    assert done.exit_code == 0, done.output
+    return out
+
+
+@pytest.fixture
+def samples(exported, tmp_path):
+    """A copy that may be changed."""
+    return shutil.copytree(exported, tmp_path / "samples")
+
+
+def evaluated(folder, out, *more):
+    done = mmbench("evaluate", "--dataset", "mhd-mini", "--samples", folder, "--name", "theirs",
+                   "--out", out, *SETTINGS, *more)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    (path,) = out.rglob("*.json")
+    return json.loads(path.read_text()), done
+
+
+def test_exported_samples_score_as_the_run_did(finished, exported, tmp_path):
+    """To the last bit; only what needs the model itself has no score."""
+    run = json.loads(finished.read_text())
+    theirs, done = evaluated(exported, tmp_path)
+    both = [{(s["metric"], *s["given"], s["target"]): s for s in r["scores"]}
+            for r in (run, theirs)]  # fmt: skip
+    density = both[1].pop(("log-likelihood", "joint"))
+    assert density["value"] is None
+    assert both[0].pop(("log-likelihood", "joint"))["n"] == 20
+    assert both[0] == both[1]
+    assert len(both[0]) == 16 + 6  # coherence of all subsets, FMD of those of 0 and 2
+    assert theirs["references"] == run["references"]
+    assert theirs["data"] == run["data"]
+    assert theirs["samples"]
+    assert run["samples"] is None
+    assert "theirs" in done.output
+    assert next(tmp_path.rglob("*.png")).read_bytes() == finished.with_suffix(".png").read_bytes()
+
+
+def test_seeds_share_a_row_and_other_samples_do_not_slip_in(samples, tmp_path):
+    out = tmp_path / "results"
+    first, _ = evaluated(samples, out)
+    again, done = evaluated(samples, out)
+    assert again == first
+    assert "already done" in done.output
+    path = samples / "joint/image.npz"
+    with np.load(path) as arrays:
+        np.savez(path, samples=arrays["samples"][::-1])
+    refused = mmbench("evaluate", "--dataset", "mhd-mini", "--samples", samples, "--name",
+                      "theirs", "--out", out, *SETTINGS)  # fmt: skip
+    assert refused.exit_code == 1
+    assert "holds the scores of other samples: give another --seed" in refused.output
+    (path,) = out.rglob("*.json")
+    assert json.loads(path.read_text()) == first
+    replaced, _ = evaluated(samples, out, "--replace")
+    assert replaced["samples"] != first["samples"]
+    assert replaced["protocol_hash"] == first["protocol_hash"]
+    done = mmbench("evaluate", "--dataset", "mhd-mini", "--samples", samples, "--name", "theirs",
+                   "--out", out, "--seed", 1, *SETTINGS)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    shown = mmbench("table", "--results", out).output
+    assert "theirs  2 seeds" in shown
+
+
+def test_some_of_the_samples_are_enough(samples, tmp_path):
+    for folder in samples.iterdir():
+        if folder.name != "sound":
+            shutil.rmtree(folder)
+    (samples / "sound/trajectory.npz").unlink()
+    record, _ = evaluated(samples, tmp_path / "results")
+    assert {(*s["given"], s["target"]) for s in record["scores"]} == {
+        ("sound", "image"), ("sound", "sound"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--name", "mld"], "mld is the name of a registered model"),
+    (["--name", "a/b"], "'a/b' cannot name a model"),
+    (["--name", ".."], "'..' cannot name a model"),
+    (["--name", "modèle"], "'modèle' cannot name a model: expected at most 80 letters, digits"),
+    (["--samples", "/nowhere"], "there is no folder /nowhere of samples"),
+    (["--dataset", "mhd-mni"], "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
+    (["--set", "evaluation.examples=10"], "expected 10"),
+    (["--set", "evaluation.given=[1]"], "but the evaluation asks for [1] given"),
+    (["--set", "evaluation.metrics={fmdd='all'}"], "did you mean 'fmd'?"),
+    (["--set", "evaluation.metrics={ssim=[0]}"], "no metric of the protocol (ssim) concerns the"),
+])  # fmt: skip
+def test_mistakes_in_an_evaluation_get_one_sentence(exported, arguments, words, tmp_path):
+    done = mmbench("evaluate", "--dataset", "mhd-mini", "--samples", exported, "--name", "theirs",
+                   "--out", tmp_path, *SETTINGS, *arguments)  # fmt: skip
+    assert done.exit_code == 1
+    assert words in done.output
+    assert "Traceback" not in done.output
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def drawn(folder):
+    with np.load(folder / "samples.npz") as arrays:
+        return {m: arrays[m] for m in arrays.files}
+
+
+def test_generate_jointly(finished, toy, tmp_path):
+    for name in ("a", "b"):
+        done = mmbench("generate", "--run", finished, "-n", 3, "--out", tmp_path / name)
+        assert done.exit_code == 0, done.output
+    a, b = (drawn(tmp_path / x) for x in "ab")
+    assert {m: x.shape for m, x in a.items()} == {
+        m.name: (3, *m.shape) for m in toy.modalities
+    }  # fmt: skip
+    assert all(np.array_equal(a[m], b[m]) for m in a)
+    assert Image.open(tmp_path / "a/image-2.png").size == (28, 28)
+    mmbench("generate", "--run", finished, "-n", 3, "--seed", 1, "--out", tmp_path / "b")
+    assert not np.array_equal(a["sound"], drawn(tmp_path / "b")["sound"])
+
+
+def test_generate_from_files_and_test_examples(finished, toy, tmp_path):
+    """A test example, its picture in a file and its array are the same condition."""
+    example = toy.test.batch(torch.tensor([7]))
+    pixels = toy.test.tensors["image"][7, 0].numpy()
+    Image.fromarray(pixels).save(tmp_path / "7.png")
+    np.savez(tmp_path / "7.npz", sound=example["sound"].numpy())
+    out = []
+    for name, given in {
+        "test": ["image=test:7", "sound=test:7"],
+        "files": [f"sound={tmp_path}/7.npz", f"image={tmp_path}/7.png"],
+        "other": ["image=test:8", "sound=test:7"],
+    }.items():
+        done = mmbench("generate", "--run", finished, "--given", *given, "-n", 2, "--targets",
+                       "trajectory", "image", "--out", tmp_path / name)  # fmt: skip
+        assert done.exit_code == 0, done.output
+        out.append(drawn(tmp_path / name))
+    assert set(out[0]) == {"given-image", "given-sound", "trajectory", "image"}
+    assert all(np.array_equal(out[0][m], out[1][m]) for m in out[0])
+    assert np.array_equal(out[0]["given-sound"], example["sound"].numpy())
+    assert not np.array_equal(out[0]["trajectory"], out[2]["trajectory"])
+
+
+def test_a_run_is_named_by_its_folders_too(finished, tmp_path):
+    (weights,) = (p for p in finished.parent.iterdir() if p.name.startswith("0-") and p.is_dir())
+    for i, path in enumerate((finished.parent, weights)):
+        done = mmbench("generate", "--run", path, "-n", 1, "--out", tmp_path / str(i))
+        assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--run", "/nowhere/0.json"], "there is no run /nowhere/0.json"),
+    (["--given", "image"], "--given image is not of the form MODALITY=FILE"),
+    (["--given", "imge=test:1"], "mhd-mini has no modality 'imge'; did you mean 'image'?"),
+    (["--given", "image=test:40"], "test:40 is no test example of mhd-mini: expected test:0 to"),
+    (["--given", "image=test:-1"], "test:-1 is no test example"),
+    (["--given", "image=/nowhere.png"], "there is no file /nowhere.png"),
+    (["--given", "image=test:1", "image=test:2"], "image is given twice"),
+    (["--given", "image=test:1", "sound=test:1", "trajectory=test:2"], "every modality of"),
+    (["--targets", "sond"], "mhd-mini has no modality 'sond'; did you mean 'sound'?"),
+    (["--all", "--targets", "sound"], "leave out --given and --targets"),
+    (["-n", 0], "0 is not in the range"),
+])  # fmt: skip
+def test_mistakes_in_generating_get_one_sentence(finished, arguments, words, tmp_path):
+    done = mmbench("generate", "--run", finished, "--out", tmp_path / "out", *arguments)
+    assert done.exit_code != 0
+    assert words in done.output
+    assert "Traceback" not in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_cannot_be_drawn_from(finished, exported, toy, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    home = tmp_path / "results/mhd-mini/mld"
+    home.mkdir(parents=True)
+    shutil.copy(finished, home)
+    done = mmbench("generate", "--run", home, "--out", out)
+    assert "has no weights beside it, expected" in done.output
+    assert "the same 'mmbench run' trains it again" in done.output
+    evaluated(exported, tmp_path / "theirs")
+    done = mmbench("generate", "--run", next(tmp_path.glob("theirs/*/*/*.json")), "--out", out)
+    assert "is of no model that was trained here" in done.output
+    done = mmbench("generate", "--run", tmp_path, "--out", out)
+    assert "is not the folder of a finished run" in done.output
+    shutil.copy(finished, home / "1-copy.json")
+    done = mmbench("generate", "--run", home, "--out", out)
+    assert "has 2 records, expected one: name its file" in done.output
+    other = type(toy)(toy.name, toy.modalities, toy.test, toy.test, 10, 16_000)
+    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: other)
+    done = mmbench("generate", "--run", finished, "--out", out)
+    assert "was trained on other examples of mhd-mini" in done.output
+    other = type(toy)("another", toy.modalities, toy.train, toy.test, 10, 16_000)
+    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: other)
+    done = mmbench("generate", "--run", finished, "--out", out)
+    assert "is of mhd-mini, not of another" in done.output
+    assert not out.exists()
+
+
+def test_other_files_are_never_overwritten(finished, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    done = mmbench("generate", "--run", finished, "--out", tmp_path)
+    assert done.exit_code == 1
+    assert "holds notes.txt, which is none of mhd-mini's samples" in done.output
+    assert (tmp_path / "notes.txt").read_text() == "mine"

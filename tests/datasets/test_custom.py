@@ -1,0 +1,324 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmbench.datasets.custom import described
+from mmbench.progress import Progress
+from mmbench.protocols.protocol import load as protocol
+from mmbench.protocols.protocol import override
+from mmbench.runs.run import Run
+
+SILENT = Progress(None)
+TOML = """
+files = "{}"
+sampling_rate = 8000
+
+[modalities.photo]
+kind = "image"
+
+[modalities.outline]
+kind = "mask"
+
+[modalities.caption]
+kind = "text"
+length = 6
+words = ["<exc>", "<pad>", "<eos>", "red", "blue"]
+
+[modalities.traits]
+kind = "attributes"
+words = ["bald", "young"]
+
+[modalities.walk]
+kind = "trajectory"
+"""
+
+
+def load(path, folder=None):
+    return described(path).load(None, (folder or path.parent) / "cache", SILENT)
+
+
+def arrays(n=6, seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        "photo": rng.integers(0, 256, (n, 3, 5, 4), np.uint8),
+        "outline": rng.random((n, 1, 5, 4)) < 0.5,
+        "caption": rng.integers(0, 5, (n, 6)),
+        "traits": rng.integers(0, 2, (n, 2)),
+        "walk": rng.random((n, 8)),
+        "labels": np.arange(n) % 3,
+    }
+
+
+def named(**parts):
+    return {f"{part}/{m}": x for part, views in parts.items() for m, x in views.items()}
+
+
+@pytest.fixture(params=["npz", "pt"])
+def toml(request, tmp_path):
+    found = named(train=arrays(), test=arrays(4, 1))
+    if request.param == "npz":
+        np.savez(tmp_path / "data.npz", **found)
+    else:
+        torch.save({k: torch.from_numpy(x) for k, x in found.items()}, tmp_path / "data.pt")
+    path = tmp_path / "mine.toml"
+    path.write_text(TOML.format(f"data.{request.param}"))
+    return path
+
+
+def test_arrays_are_a_data_set(toml):
+    data = load(toml)
+    assert (data.name, data.classes, data.sampling_rate) == ("mine", 3, 8000)
+    assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
+        ("photo", "image", (3, 5, 4)), ("outline", "mask", (1, 5, 4)),
+        ("caption", "text", (6,)), ("traits", "attributes", (2,)), ("walk", "trajectory", (8,)),
+    ]  # fmt: skip
+    assert data.modality("traits").words == ("bald", "young")
+    kinds = {m: x.dtype for m, x in data.train.tensors.items()}
+    assert kinds == {"photo": torch.uint8, "outline": torch.bool, "caption": torch.int16,
+                     "traits": torch.bool, "walk": torch.float32}  # fmt: skip
+    found = data.test.batch(torch.tensor([2]))
+    for m, x in arrays(4, 1).items():
+        if m != "labels":
+            scale = 255 if m == "photo" else 1
+            assert torch.allclose(found[m].double(), torch.from_numpy(x[2:3] / scale))
+
+
+def test_an_index_pairs_and_leaves_out(tmp_path):
+    train = arrays() | {"photo/index": np.array([0, 5, -1]), "caption/index": np.array([-1, 1, 1])}
+    train |= {m: x[:3] for m, x in train.items() if m in ("outline", "traits", "walk", "labels")}
+    np.savez(tmp_path / "data.npz", **named(train=train, test=arrays(4, 1)))
+    (tmp_path / "mine.toml").write_text(TOML.format("data.npz"))
+    train = load(tmp_path / "mine.toml").train
+    assert len(train) == 3
+    assert sorted(train.incomplete) == ["caption", "photo"]
+    assert train.present("photo").tolist() == [True, True, False]
+
+
+FOLDER = """
+name = "birds"
+files = "data"
+
+[modalities.photo]
+kind = "image"
+size = [8, 6]
+
+[modalities.caption]
+kind = "text"
+length = 5
+least = 2
+
+[modalities.song]
+kind = "sound"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for part, names in (("train", "abcd"), ("test", "xy")):
+        for m in ("photo", "caption", "song"):
+            (tmp_path / "data" / part / m).mkdir(parents=True)
+        for i, e in enumerate(names):
+            home = tmp_path / "data" / part
+            picture = Image.fromarray(rng.integers(0, 256, (9 + i, 9, 3), np.uint8))
+            picture.save(home / "photo" / f"{e}.{'png' if i else 'jpg'}")
+            (home / "caption" / f"{e}.txt").write_text(f"A red bird, {e}.")
+            np.save(home / "song" / f"{e}.npy", rng.random((1, 4, 3)))
+        (home / "labels.csv").write_text("".join(f"{e},{i % 2}\n" for i, e in enumerate(names)))
+    (tmp_path / "data" / "train" / "photo" / ".DS_Store").write_text("")
+    (tmp_path / "birds.toml").write_text(FOLDER)
+    return tmp_path
+
+
+def test_a_folder_is_a_data_set(folder):
+    data = load(folder / "birds.toml")
+    assert (data.name, data.classes, len(data.train), len(data.test)) == ("birds", 2, 4, 2)
+    assert data.modality("photo").shape == (3, 8, 6)
+    assert data.modality("song").shape == (1, 4, 3)
+    words = data.modality("caption").words
+    assert words == ("<exc>", "<pad>", "<eos>", "a", "red", "bird", ",", ".")
+    caption = data.test.batch(torch.tensor([1]))["caption"][0]
+    assert [words[i] for i in caption] == ["a", "red", "bird", ",", "<eos>"]
+    assert data.train.labels.tolist() == [0, 1, 0, 1]
+    again = load(folder / "birds.toml")
+    assert again.fingerprint() == data.fingerprint()
+    (folder / "data" / "train" / "caption" / "a.txt").write_text("red red red")
+    assert load(folder / "birds.toml").fingerprint() != data.fingerprint()
+
+
+@pytest.mark.parametrize("white", [1, 255])
+@pytest.mark.parametrize("ending", ["png", "npy"])
+def test_masks_of_ones_or_of_white(tmp_path, white, ending):
+    drawn = np.zeros((4, 4), np.uint8)
+    drawn[1:3] = white
+    for part in ("train", "test"):
+        home = tmp_path / "data" / part / "seg"
+        home.mkdir(parents=True)
+        if ending == "png":
+            Image.fromarray(drawn).save(home / "0.png")
+        else:
+            np.save(home / "0.npy", drawn[None])
+    (tmp_path / "m.toml").write_text('files = "data"\n[modalities.seg]\nkind = "mask"\n')
+    assert load(tmp_path / "m.toml").train.tensors["seg"].float().mean() == 0.5
+
+
+@pytest.mark.parametrize(("pixels", "words"), [
+    (np.full((4, 4), 18, np.uint8), "seg have values up to 18, expected 0 and 255, or 0 and 1"),
+    (np.eye(4, dtype=np.uint8)[..., None] * np.uint8([9, 0, 99]), "in colours, expected a mask"),
+    (np.full((4, 4), 40000, np.uint16), "has channels of 16 bits, expected 8"),
+    (np.full((4, 4, 4), 99, np.uint8), "transparent pixels, expected a ground of some colour"),
+])  # fmt: skip
+def test_pictures_that_are_no_masks(tmp_path, pixels, words):
+    for part in ("train", "test"):
+        home = tmp_path / "data" / part / "seg"
+        home.mkdir(parents=True)
+        Image.fromarray(pixels).save(home / "0.png")
+    (tmp_path / "m.toml").write_text('files = "data"\n[modalities.seg]\nkind = "mask"\n')
+    with pytest.raises(ValueError, match=words):
+        load(tmp_path / "m.toml")
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("..", "cannot name a data set"), ("a/b", "cannot name a data set"), ("a:b", "cannot name"),
+    ("mhd-mini", "the name of a registered data set: give another"),
+])  # fmt: skip
+def test_names_that_are_no_folders_or_anothers(tmp_path, name, words):
+    np.savez(tmp_path / "data.npz", **named(train=arrays(), test=arrays(4, 1)))
+    (tmp_path / "mine.toml").write_text(f'name = "{name}"' + TOML.format("data.npz"))
+    with pytest.raises(ValueError, match=words):
+        load(tmp_path / "mine.toml")
+
+
+def test_arrays_in_another_byte_order(tmp_path):
+    found = named(train=arrays(), test=arrays(4, 1))
+    np.savez(tmp_path / "native.npz", **found)
+    swapped = {k: x.astype(x.dtype.newbyteorder(">")) for k, x in found.items()}
+    np.savez(tmp_path / "swapped.npz", **swapped)
+    for name in ("native", "swapped"):
+        (tmp_path / f"{name}.toml").write_text(TOML.format(f"{name}.npz"))
+    same = [load(tmp_path / f"{name}.toml").fingerprint() for name in ("native", "swapped")]
+    assert same[0] == same[1]
+
+
+def test_labels_as_a_spreadsheet_writes_them(folder):
+    table = "\ufeffexample;label\r\na.jpg;0\r\nb.png;1\r\n\r\nc;0\r\nd;1\r\n"
+    (folder / "data/train/labels.csv").write_bytes(table.encode())
+    assert load(folder / "birds.toml").train.labels.tolist() == [0, 1, 0, 1]
+
+
+def test_missing_training_files_are_incomplete_examples(folder):
+    (folder / "data" / "train" / "photo" / "b.png").unlink()
+    (folder / "data" / "train" / "song" / "d.npy").unlink()
+    train = load(folder / "birds.toml").train
+    assert len(train) == 4
+    assert train.present("photo").tolist() == [True, False, True, True]
+    assert train.present("song").tolist() == [True, True, True, False]
+    (folder / "data" / "test" / "song" / "x.npy").unlink()
+    with pytest.raises(ValueError, match="song has no example 'x'"):
+        load(folder / "birds.toml")
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda d: (d / "birds.toml").write_text("files = "), "is not a TOML file"),
+    (lambda d: (d / "birds.toml").write_text("files = 'data'"), "lacks the setting 'modalities'"),
+    (lambda d: (d / "birds.toml").write_text(FOLDER + "lenght = 3"), "no setting 'lenght'; did"),
+    (lambda d: (d / "birds.toml").write_text(FOLDER.replace("sound", "noise")), "kind is 'noise'"),
+    (lambda d: (d / "birds.toml").write_text(FOLDER.replace("data", "date")), "does not exist"),
+    (lambda d: (d / "birds.toml").write_text(FOLDER.replace("song", "sing")), "sing does not exi"),
+    (lambda d: (d / "data/test/labels.csv").write_text("x,1\n"), "gives example 'y' no label"),
+    (lambda d: (d / "data/test/photo/y.png").write_bytes(b"png"), "y.png cannot be read as a PNG"),
+    (lambda d: (d / "data/test/photo/y.gif").write_bytes(b"gif"), "y.gif has an unknown ending"),
+    (lambda d: (d / "data/test/photo/y.jpg").write_bytes(b"gif"), "y.png are one example"),
+    (lambda d: np.save(d / "data/test/song/y.npy", np.ones((2, 4, 3))), "y.npy has shape"),
+    (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x"), "y.npy is not a whole file of"),
+    (lambda d: np.save(d / "data/test/song/y.npy", np.array([{}])), "it holds Python objects"),
+    (lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,0\ny,1\n"), "'y' the labels '0' "),
+    (lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,0\nz,1\n"), "a label to 'z', whic"),
+    (lambda d: (d / "data/test/labels.csv").write_text("x 1\ny 0\n"), "line 'x 1', expected exam"),
+    (lambda d: (d / "data/test/labels.csv").write_bytes(b"\xff"), "labels.csv is not a text in"),
+    (lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,²\n"), "csv gives example 'y' no"),
+    (lambda d: (d / "data/test/labels.csv").write_text(f"x,1\ny,{10**20}\n"), "csv gives example"),
+    (lambda d: (d / "data/test/labels.csv").write_text('x,"' + "1\n" * 99999), "is not made of "),
+    (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x" * 200), "numpy did not write it"),
+    (lambda d: (d / "birds.toml").write_text("classes = 1\n" + FOLDER), "labels from 0 to 1, exp"),
+    (lambda d: (d / "birds.toml").write_text("classes = 0\n" + FOLDER), "classes is 0, expected"),
+    (lambda d: (d / "birds.toml").write_bytes(b"\xff"), "it is no text in UTF-8"),
+    (lambda d: (d / "birds.toml").write_text(FOLDER.replace('"text"', '"attributes"')),
+     r"a.txt cannot be read as attributes, expected \.npy"),
+    (lambda d: np.save(d / "data/test/song/y.npy", np.full((1, 4, 3), 2.0)), "values from 0"),
+    (lambda d: (d / "data/test/caption/y.txt").write_bytes(b"\xff"), "not a text in UTF-8"),
+])  # fmt: skip
+def test_what_is_wrong_is_told(folder, change, words):
+    change(folder)
+    with pytest.raises((ValueError, FileNotFoundError), match=words):
+        load(folder / "birds.toml")
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"train/photo": None}, "has no array train/photo"),
+    ({"train/foto": np.ones(3)}, "has an array 'train/foto'; did you mean 'train/photo'"),
+    ({"train/photo": np.ones((6, 3, 5, 4)) * 2}, "values from 2 to 2"),
+    ({"train/photo": np.ones((6, 5, 4))}, "channels, height, width"),
+    ({"train/photo": np.ones((6, 5, 4, 3))}, r"height, width\) with channels = 1 or 3"),
+    ({"train/outline": np.ones((6, 3, 5, 4))}, r"height, width\) with channels = 1$"),
+    ({"train/outline": np.full((6, 1, 5, 4), 0.5)}, "a mask is 0 or 1"),
+    ({"train/caption": np.full((6, 6), 5)}, "tokens below the number of its words, 5"),
+    ({"train/walk": np.full((6, 8), np.nan)}, "not finite"),
+    ({"train/walk": np.full((6, 8), 1.5)}, "from 1.5 to 1.5, expected \\(N, 2n\\)"),
+    ({"train/walk": np.ones((6, 7))}, "expected \\(N, 2n\\)"),
+    ({"train/walk": np.ones((5, 8))}, "differ in their number of examples"),
+    ({"test/labels": np.array([0, 1, 0, 1])}, "no example of class 2"),
+    ({"test/labels": np.array([0, 1, 2, 3])}, "labels from 0 to 3, expected 0 to 2"),
+    ({"train/labels": np.array([0, 1, 2, 0, 1, -1])}, "labels from -1 to 2, expected 0 to 2"),
+    ({"test/labels": np.array([0, 1, 2, 0.5])}, r"expected \(N,\) whole numbers"),
+    ({"train/photo/index": np.zeros((6, 1), int)}, r"shape \(6, 1\), expected \(N,\) whole num"),
+    ({"train/photo/index": np.arange(6) + 0.5}, r"index .* expected \(N,\) whole numbers"),
+    ({"train/traits": np.ones((6, 3)), "test/traits": np.ones((4, 3))}, "bald, young, expected 3"),
+])  # fmt: skip
+def test_wrong_arrays_are_told(tmp_path, change, words):
+    found = named(train=arrays(), test=arrays(4, 1)) | change
+    np.savez(tmp_path / "data.npz", **{k: x for k, x in found.items() if x is not None})
+    (tmp_path / "mine.toml").write_text(TOML.format("data.npz"))
+    with pytest.raises(ValueError, match=words):
+        load(tmp_path / "mine.toml")
+
+
+def test_pickles_are_not_opened(tmp_path):
+    np.savez(tmp_path / "data.npz", **{"train/photo": np.array([{}], dtype=object)})
+    (tmp_path / "mine.toml").write_text(TOML.format("data.npz"))
+    with pytest.raises(ValueError, match="it holds Python objects") as told:
+        load(tmp_path / "mine.toml")
+    assert "allow_pickle" not in str(told.value)  # the advice to run what a file holds
+
+
+@pytest.mark.parametrize("cut", [0.02, 0.5, 0.98])
+def test_damaged_arrays_are_told(tmp_path, cut):
+    path = tmp_path / "data.npz"
+    np.savez_compressed(path, **named(train=arrays(), test=arrays(4, 1)))
+    content = path.read_bytes()
+    (tmp_path / "mine.toml").write_text(TOML.format("data.npz"))
+    at = int(len(content) * cut)
+    for damaged in (content[:at], content[:at] + b"\0" * 9 + content[at + 9 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="is not a whole file of arrays"):
+            load(tmp_path / "mine.toml")
+
+
+def test_missing_file_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        described(tmp_path / "mine.toml")
+
+
+def test_any_kind_can_be_run(toml, tmp_path):
+    """Networks by kind and shape, from the default protocol, to a record."""
+    settings = ["models.mld.autoencoder.epochs=1", "models.mld.score.epochs=1",
+                "models.mld.autoencoder.batch_size=3", "evaluation.sampler.steps=2",
+                "evaluation.given=[0, 1, 5]", "evaluation.metrics={fid='all'}"]  # fmt: skip
+    chosen = override(protocol(str(toml)), settings)
+    run = Run("mld", load(toml), 0, chosen, tmp_path / "results", torch.device("cpu"),
+              tmp_path / "cache", SILENT, {})  # fmt: skip
+    record = run.execute()
+    assert run.record_path.parent == tmp_path / "results" / "mine" / "mld"
+    assert {s.target for s in record.scores} == {"photo"}
+    assert run.record_path.with_suffix(".png").stat().st_size > 10_000

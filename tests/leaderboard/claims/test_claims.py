@@ -1,0 +1,376 @@
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from mmbench.cli.main import main
+from mmbench.core import Score
+from mmbench.leaderboard.claims.claims import (
+    CLAIMS,
+    FRAGILE,
+    MIXTURES,
+    PRODUCTS,
+    VAES,
+    find,
+    verdicts,
+)
+from mmbench.protocols.protocol import digest
+from mmbench.records.store import Record, write
+
+GIVEN = [(), ("a",), ("b",), ("c",), ("a", "b"), ("a", "c"), ("b", "c"), ("a", "b", "c")]
+EVERYWHERE = [
+    "mixtures cohere from one", "products draw better", "mixtures lose quality",
+    "products use more modalities", "MLD is coherent jointly", "MLD draws best or second best",
+    "more inputs do not hurt MLD", "guidance makes SBM-VAE coherent",
+]  # fmt: skip
+
+
+def made(model, seed, scores, dataset="toy", settings=None, data="0"):
+    protocol = {"model": settings or {}}
+    return Record(
+        model=model, dataset=dataset, seed=seed, protocol=protocol, protocol_hash=digest(protocol),
+        data=data, versions={}, commit=None, device="cpu", parameters=1, evaluations=1,
+        seconds={}, scores=tuple(scores),
+    )  # fmt: skip
+
+
+def record(model, seed=0, joint=50.0, one=60.0, two=60.0, fmd=10.0, more=10.0, **changes):
+    scores = [Score("coherence", (), "joint", joint, 1000)]
+    for given in GIVEN:
+        for target in "abc":
+            known = target in given
+            coherence = {0: None, 1: one, 2: two, 3: None}[len(given)]
+            if given:
+                scores.append(
+                    Score("coherence", given, target, 99.0 if known else coherence, 1000)
+                )
+            value = 1.0 if known else more if len(given) == 2 else fmd
+            scores.append(Score("fmd", given, target, value, 100))
+    return made(model, seed, scores, **changes)
+
+
+def seeds(model, joint=50.0, one=60.0, two=60.0, fmd=10.0, apart=0.2, count=3, **changes):
+    """Runs whose scores differ by `apart` from seed to seed; changes with the inputs do not."""
+    return [record(model, s, joint + apart * s, one + apart * s, two + apart * s, fmd + apart * s,
+                   fmd + apart * s, **changes) for s in range(count)]  # fmt: skip
+
+
+def as_told(**changes):
+    """For each model records in which every claim holds."""
+    models = {"mld": seeds("mld", joint=80.0, fmd=2.0, **changes)}
+    models |= {m: seeds(m, one=40.0, two=70.0, fmd=5.0, **changes) for m in PRODUCTS}
+    models |= {m: seeds(m, one=60.0, two=60.5, fmd=20.0, **changes) for m in MIXTURES}
+    models |= {m: seeds(m, one=40.0, fmd=15.0, **changes) for m in VAES if m not in models}
+    models["sbm-vae"] = seeds("sbm-vae", one=50.0, two=50.0, **changes)
+    models["sbm-vae-c"] = seeds("sbm-vae-c", **changes)
+    return models
+
+
+def flat(models):
+    return [r for of in models.values() for r in of]
+
+
+def states(records):
+    return {claim.name: verdict.state for _, claim, verdict in verdicts(records)}
+
+
+def verdict(records, name):
+    [found] = [v for _, claim, v in verdicts(records) if claim.name == name]
+    return found
+
+
+def test_all_hold_where_they_should():
+    found = states(flat(as_told()))
+    assert list(found) == EVERYWHERE
+    assert set(found.values()) == {"holds"}
+
+
+@pytest.mark.parametrize(("name", "model", "change"), [
+    ("mixtures cohere from one", "mvae", {"one": 61.0, "two": 70.0, "fmd": 5.0}),
+    ("mixtures lose quality", "mopoe", {"one": 40.0, "fmd": 4.0}),
+    ("products use more modalities", "mvae", {"one": 40.0, "two": 40.0, "fmd": 5.0}),
+    ("products use more modalities", "mmvae-elbo", {"two": 70.0, "fmd": 20.0}),
+    ("MLD is coherent jointly", "nexus", {"joint": 81.0, "fmd": 15.0}),
+    ("more inputs do not hurt MLD", "mld", {"joint": 80.0, "two": 50.0, "fmd": 2.0}),
+    ("guidance makes SBM-VAE coherent", "sbm-vae-c", {"one": 40.0, "two": 40.0}),
+])  # fmt: skip
+def test_each_can_fail_alone(name, model, change):
+    found = states(flat(as_told() | {model: seeds(model, **change)}))
+    assert [n for n, state in found.items() if state != "holds"] == [name]
+    assert found[name] == "fails"
+
+
+def test_mld_may_draw_second_best_but_not_third():
+    name = "MLD draws best or second best"
+    models = as_told() | {"nexus": seeds("nexus", fmd=1.0)}
+    assert states(flat(models))[name] == "holds"
+    models |= {"mmvae-plus": seeds("mmvae-plus", fmd=1.0)}
+    assert states(flat(models))[name] == "fails"
+
+
+def test_quality_that_falls_with_more_inputs_hurts():
+    worse = [record("mld", s, joint=80.0, fmd=2.0 + s / 10, more=3.0) for s in range(3)]
+    assert states(flat(as_told() | {"mld": worse}))["more inputs do not hurt MLD"] == "fails"
+
+
+def test_seeds_that_differ_too_much_leave_it_undecided():
+    wide = [record("mld", s, joint=joint, fmd=2.0) for s, joint in enumerate((51, 70, 110))]
+    found = verdict(flat(as_told() | {"mld": wide}), "MLD is coherent jointly")
+    assert found.state == "undecided" and found.further >= 1
+    assert f"{found.further} more seed" in found.words
+    ever_more = [record("mld", s, joint=wide[s % 3].scores[0].value, fmd=2.0) for s in range(60)]
+    models = as_told(count=60) | {"mld": ever_more}
+    assert verdict(flat(models), "MLD is coherent jointly").state == "holds"
+
+
+def test_one_seed_decides_nothing():
+    found = verdict(flat(as_told(count=1)), "MLD is coherent jointly")
+    assert (found.state, found.further, found.words) == ("undecided", None, "undecided")
+    assert any(line.startswith("one seed of mld, mvae") for line in found.evidence)
+
+
+def test_without_results_a_claim_is_not_run():
+    found = verdicts([record("mld")])
+    assert {v.state for _, c, v in found if c.name != "more inputs do not hurt MLD"} == {"not run"}
+    assert any("no results of mmvae, mmvae-elbo, mvae" in line for line in found[0][2].evidence)
+    assert verdicts([]) == []
+
+
+def test_what_half_was_run_can_fail_but_not_hold():
+    rising, level = as_told()["mvae"], seeds("mvae", one=40.0, two=40.0)
+    assert states(rising)["products use more modalities"] == "not run"
+    assert states(level)["products use more modalities"] == "fails"
+
+
+def test_data_sets_do_not_mix():
+    found = verdicts([*flat(as_told()), record("mld", joint=1.0, dataset="other")])
+    assert [d for d, _, _ in found] == ["other"] * len(EVERYWHERE) + ["toy"] * len(EVERYWHERE)
+    assert all(v.state == "holds" for d, _, v in found if d == "toy")
+
+
+def test_examples_and_protocols_do_not_mix():
+    models = as_told()
+    others = seeds("mld", joint=1.0, count=2, settings={"d": 0.9})
+    elsewhere = seeds("mld", joint=1.0, count=9, data="1")
+    found = verdict(flat(models) + others + elsewhere, "MLD is coherent jointly")
+    assert found.state == "holds"
+    left = "11 runs on other examples, of other numbers of samples or by other protocols left out"
+    assert left in found.evidence
+
+
+def test_the_shipped_protocol_counts_whatever_else_has_more_seeds(monkeypatch):
+    models = as_told()
+    others = seeds("mld", joint=1.0, count=5, settings={"d": 0.9})
+    name = "MLD is coherent jointly"
+    assert verdict(flat(models) + others, name).state == "fails"
+    ours = models["mld"][0].protocol_hash
+    monkeypatch.setattr("mmbench.leaderboard.claims.quantities.shipped_hash", lambda *_: ours)
+    assert verdict(flat(models) + others, name).state == "holds"
+
+
+def test_distances_of_fewer_samples_are_not_compared():
+    models = as_told()
+    fewer = [replace(r, scores=tuple(replace(s, n=20) for s in r.scores)) for r in models["mvae"]]
+    found = verdict(flat(models | {"mvae": fewer}), "products draw better")
+    assert found.state == "holds" and found.partial
+    assert "no results of mvae" in found.evidence
+    assert states(flat(models | {"mvae": fewer}))["products use more modalities"] == "holds"
+
+
+def test_what_holds_of_some_models_says_so():
+    models = as_told()
+    name = "MLD is coherent jointly"
+    assert verdict(flat(models), name).words == "holds"
+    del models["nexus"]
+    assert verdict(flat(models), name).words == "holds of those run"
+
+
+def test_seeds_that_agree_to_the_last_sample_are_not_certain():
+    name = "MLD is coherent jointly"
+    models = {"mld": seeds("mld", joint=80.0, apart=0), "mvae": seeds("mvae", joint=79.9, apart=0)}
+    assert verdict(flat(models), name).state == "undecided"
+    models["mvae"] = seeds("mvae", joint=70.0, apart=0)
+    assert verdict(flat(models), name).state == "holds"
+
+
+def test_a_modality_of_small_distances_counts_as_much():
+    """Twice as near in one of three outweighs a hundredth further in the others."""
+
+    def scaled(model, a, b):
+        return [made(model, s, [Score("fmd", (), t, x * (1 + s / 1000), 100)
+                                for t, x in (("a", a), ("b", b), ("c", b))])
+                for s in range(3)]  # fmt: skip
+
+    models = {"mvae": scaled("mvae", 2.0, 1000.0), "mmvae": scaled("mmvae", 1.0, 1010.0)}
+    found = verdict(flat(models), "products draw better")
+    assert found.state == "fails"
+    assert "fmd: the geometric mean over modalities" in found.evidence
+
+
+def test_means_are_of_scores_that_all_have():
+    models = as_told()
+    models["nexus"] = [
+        made("nexus", s, [Score("fmd", (), "a", 3.0 + s / 10, 100)]) for s in range(3)
+    ]
+    claimed = verdict(flat(models), "MLD draws best or second best")
+    assert "nexus" in claimed.evidence[0] and "nexus" not in claimed.evidence[1]
+
+
+def test_different_ways_of_measuring_are_told():
+    models = as_told()
+    models["mld"][0] = made("mld", 0, [Score("coherence", (), "joint", 80.0, 999)])
+    found = verdict(flat(models), "MLD is coherent jointly")
+    assert "coherence measured with different networks or numbers of samples" in found.evidence
+
+
+def test_a_run_counts_once():
+    with pytest.raises(ValueError, match="two records of 'mld' on 'toy' have seed 0"):
+        verdicts([record("mld"), record("mld")])
+
+
+def fragile(model, level, modality):
+    return [made(model, s, [Score("coherence", (), "joint", 50.0, 999),
+                            Score("coherence", (modality,), "image", level + s, 999),
+                            Score("coherence", ("image",), modality, 90.0, 999)])
+            for s in range(3)]  # fmt: skip
+
+
+@pytest.mark.parametrize("modality", FRAGILE)
+def test_inpainting_is_asked_of_fragile_modalities(modality):
+    name = "in-paint fails from fragile modalities"
+    records = fragile("mld", 80, modality)
+    assert states(records)[name] == "not run"
+    assert states(records + fragile("mld-inpaint", 50, modality))[name] == "holds"
+    assert states(records + fragile("mld-inpaint", 90, modality))[name] == "fails"
+    assert states(records + fragile("mld-inpaint", 79, modality))[name] == "undecided"
+    assert name not in states(fragile("mld", 80, "text"))
+
+
+def many(model, rise):
+    names = ("m0", "m1", "m2", "m3")
+    return [made(model, s, [Score("coherence", given, target, 50.0 + s + rise * len(given), 9)
+                            for given in (names[:1], names[:2], names[:3])
+                            for target in names if target not in given])
+            for s in range(3)]  # fmt: skip
+
+
+def test_uni_is_asked_of_many_modalities():
+    name = "MLD-Uni gains less from more inputs"
+    assert states(many("mld", 9.0) + many("mld-uni", 5.0))[name] == "holds"
+    assert states(many("mld", 5.0) + many("mld-uni", 9.0))[name] == "fails"
+    assert name not in states(flat(as_told()))
+
+
+def pictures(model, fid, settings=None, reason=None):
+    return [made(model, s, [Score("fid", given, "image", None if reason else fid + s, 9,
+                                  reason=reason) for given in ((), ("sentence",))],
+                 "birds", settings) for s in range(3)]  # fmt: skip
+
+
+def test_the_auxiliary_model_is_told_by_the_protocol():
+    name = "the auxiliary score model helps"
+    with_it = pictures("diff-mvae-star", 30.0)
+    assert states(with_it)[name] == "not run"
+    without = pictures("diff-mvae-star", 60.0, {"auxiliary": False})
+    assert states(with_it + without)[name] == "holds"
+    assert states(pictures("diff-mvae-star", 90.0) + without)[name] == "fails"
+
+
+def test_diffusion_decoders_are_asked_about_pictures():
+    name = "diffusion decoders draw better"
+    ours = pictures("diff-mvae-star", 30.0)
+    assert states(ours + pictures("mvtcae", 90.0))[name] == "holds"
+    assert states(ours + pictures("mvtcae", 9.0))[name] == "fails"
+    # Where z comes from the prior, it is another model.
+    assert states(pictures("diff-mvae-star", 9.0, {"auxiliary": False})
+                  + pictures("mvtcae", 90.0))[name] == "not run"  # fmt: skip
+    assert states(pictures("mvtcae", 9.0, reason="no weights"))[name] == "not run"
+    assert name not in states(flat(as_told()))
+
+
+def faces(model, f1):
+    return [made(model, s, [Score("f1", ("image",), "attributes", f1 + s / 100, 9),
+                            Score("f1", ("image",), "mask", 0.9, 9),
+                            Score("f1", ("attributes",), "attributes", 0.99 - f1, 9)], "faces")
+            for s in range(3)]  # fmt: skip
+
+
+def test_diffusion_decoders_are_asked_about_attributes():
+    name = "diffusion decoders tell attributes better"
+    ours = faces("diff-mvae-star", 0.8)
+    assert states(ours + faces("mopoe-star", 0.6))[name] == "holds"
+    assert states(ours + faces("mopoe-star", 0.95))[name] == "fails"
+    assert states(ours + faces("mopoe-star", 0.795))[name] == "undecided"
+    assert states(ours + faces("mld", 0.6))[name] == "not run"
+    assert name not in states(pictures("mvtcae", 9.0))
+
+
+def test_published_numbers_stand_beside():
+    records = [r for m in ("mld", "mld-inpaint") for r in fragile(m, 50, "svhn")]
+    records = [made(r.model, r.seed, r.scores, "mnist-svhn-mini") for r in records]
+    [line] = verdict(records, "in-paint fails from fragile modalities").published
+    assert line == ("published, mnist-svhn: coherence, given svhn: mld 79.1 ± 0.4 against "
+                    "mld-inpaint 63.3 ± 1.2")  # fmt: skip
+    assert not verdict(flat(as_told()), "MLD is coherent jointly").published
+
+
+def test_names_are_distinct_and_found():
+    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
+    assert find("MLD is coherent jointly").name == "MLD is coherent jointly"
+    with pytest.raises(LookupError, match="did you mean 'MLD is coherent jointly'"):
+        find("MLD is coherent")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for r in flat(as_told()):
+        write(r, tmp_path / r.dataset / r.model / f"{r.seed}.json")
+    write(record("mld", dataset="o\x1b[2J|<b>"), tmp_path / "other" / "mld" / "0.json")
+    return tmp_path
+
+
+def said(*arguments):
+    result = CliRunner().invoke(main, ["claims", *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_command_prints_text(folder):
+    lines = said("--results", folder).splitlines()
+    assert "toy: MLD is coherent jointly: holds" in lines
+    assert not any("\x1b" in line for line in lines)
+    [line] = [line for line in lines if line.startswith("o [2J|<b>: not run: ")]
+    assert "MLD is coherent jointly" in line
+    one = said("--results", folder, "--claim", "MLD is coherent jointly").splitlines()
+    assert [x for x in one if not x.startswith(" ")] == [
+        "o [2J|<b>: MLD is coherent jointly: not run", "toy: MLD is coherent jointly: holds"
+    ]  # fmt: skip
+
+
+def test_what_nothing_compares_is_one_line(tmp_path):
+    write(record("nexus", dataset="alone"), tmp_path / "alone" / "nexus" / "0.json")
+    count = len(verdicts([record("nexus", dataset="alone")]))
+    assert said("--results", tmp_path).splitlines() == [
+        f"alone: all {count} claims not run: no results that they compare"
+    ]
+
+
+def test_the_command_prints_markdown(folder):
+    lines = said("--results", folder, "--format", "markdown").splitlines()
+    assert len(lines) == 2 + 2 * len(EVERYWHERE)
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == 6 for line in lines)
+    assert all("<b>" not in line and "\x1b" not in line for line in lines)
+
+
+def test_the_command_prints_json(folder):
+    found = json.loads(said("--results", folder, "--format", "json"))
+    assert {f["state"] for f in found if f["dataset"] == "toy"} == {"holds"}
+    assert {"o\x1b[2J|<b>", "toy"} == {f["dataset"] for f in found}
+    assert all(f["evidence"] and f["source"] and f["statement"] for f in found)
+
+
+def test_the_command_knows_no_other_claim(folder):
+    result = CliRunner().invoke(main, ["claims", "--results", str(folder), "--claim", "MLD is"])
+    assert result.exit_code == 1 and "no claim is called 'MLD is'" in result.output

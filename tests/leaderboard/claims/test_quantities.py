@@ -1,0 +1,63 @@
+from itertools import combinations
+
+import pytest
+
+from mmbench.leaderboard.claims.quantities import CONDITIONAL, Contender, Quantity, origin, printed
+
+COHERENCE = {((), "joint"): 10.0}
+FMD = {((), target): 8.0 for target in "abc"}
+for k, coherence, distance in ((1, 30.0, 8.0), (2, 60.0, 4.0)):
+    for given in combinations("abc", k):
+        for target in "abc":
+            known = target in given  # its own reconstruction, which is never compared
+            COHERENCE[given, target] = 99.0 if known else coherence
+            FMD[given, target] = 1.0 if known else distance
+
+
+def test_it_is_a_mean_over_targets_and_subsets_then_over_numbers_of_inputs():
+    assert Quantity("coherence", 0).of(COHERENCE) == 10
+    assert Quantity("coherence", 1).of(COHERENCE) == 30
+    assert Quantity("coherence", CONDITIONAL).of(COHERENCE) == 45
+    assert Quantity("coherence").of(COHERENCE) == pytest.approx((10 + 30 + 60) / 3)
+    assert Quantity("coherence", ("b", "a")).of(COHERENCE) == 60
+    assert Quantity("fmd", target="a").of(FMD) == pytest.approx((8 + 8 + 4) / 3)
+    assert Quantity("fmd", 1, "a").of({(("b",), "a"): 2.0, (("b",), "c"): 9.0}) == 2
+
+
+def test_distances_of_different_scales_have_a_geometric_mean():
+    apart = {(("a",), "b"): 2.0, (("a",), "c"): 800.0, (("b", "c"), "a"): 1.0}
+    assert Quantity("fmd", 1).of(apart) == pytest.approx(40)
+    assert Quantity("coherence", 1).of(apart) == 401
+    assert Quantity("fmd", 1).of({(("a",), "b"): 2.0}) == 2
+    assert Quantity("fmd", 1).of(apart | {(("b",), "a"): 0.0}) is None
+
+
+def test_a_change_is_from_one_input_to_the_most():
+    assert Quantity("coherence", change="points").of(COHERENCE) == 30
+    assert Quantity("fmd", change="%").of(FMD) == pytest.approx(-50)
+    pair = {(("a",), "b"): 1.0, (("b",), "a"): 2.0}
+    assert Quantity("coherence", change="points").of(pair) is None
+
+
+def test_what_was_not_scored_has_no_value():
+    assert Quantity("coherence", ("z",)).of(COHERENCE) is None
+    assert Quantity("coherence", 3).of(COHERENCE) is None
+    assert Quantity("fid").of({}) is None
+
+
+def test_numbers_that_no_metric_gives_have_none():
+    assert Quantity("fmd").of({(("a",), t): 1.7e308 for t in "bcde"}) is None
+
+
+def test_published_averages():
+    assert printed("mld", "polymnist", Quantity("coherence", 1), Contender("mld")) == (68.58, 0.72)
+    rise, deviation = printed("mld", "polymnist", Quantity("coherence", change="points"),
+                              Contender("mld-uni"))  # fmt: skip
+    assert (rise, deviation) == (pytest.approx(81.86 - 65.12), None)
+    # Of what the tables 1 and 11 print, the one with the deviation.
+    assert printed("mld", "mnist-svhn", Quantity("fid", 0, "svhn"), Contender("mvae"))[0] == 68.0
+    with pytest.raises(LookupError):
+        printed("workshop", "polymnist", Quantity("coherence", 1), Contender("mld"))
+    assert [origin(n) for n in ("mhd", "mhd-mini", "celebamask-mini-32", "toy")] == [
+        "mhd", "mhd", "celebamask-hq", None
+    ]  # fmt: skip

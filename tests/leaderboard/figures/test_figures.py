@@ -1,0 +1,574 @@
+import csv
+import io
+import math
+import xml.etree.ElementTree as ElementTree
+from statistics import fmean, stdev
+
+import matplotlib as mpl
+import matplotlib.collections
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from mmbench.cli.main import main
+from mmbench.core import Score, subsets
+from mmbench.leaderboard.figures import style
+from mmbench.leaderboard.figures.estimates import CONDITIONAL, MEAN, Estimates, chosen
+from mmbench.leaderboard.figures.inputs import inputs
+from mmbench.leaderboard.figures.plane import plane
+from mmbench.leaderboard.figures.sweeps import ablation, cost
+from mmbench.leaderboard.papers.published import published
+from mmbench.leaderboard.tables.table import tables
+from mmbench.protocols.differences import differences, only
+from mmbench.protocols.protocol import digest, load, resolve
+from mmbench.records.store import Record, write
+
+FIVE = tuple(f"m{i}" for i in range(5))
+TWO = ("mnist", "svhn")
+
+
+def protocol(names=TWO, d=0.3, sampler=None, **model):
+    return {
+        "modalities": {m: {} for m in names},
+        "model": {"d": d, "width": 256} | model,
+        "evaluation": {"metrics": {"coherence": "all"},
+                       "sampler": sampler or {"name": "euler", "steps": 25}},
+    }  # fmt: skip
+
+
+def value(model, seed, metric, given, target):
+    """Any number, the same for the same score."""
+    return int(digest([model, seed, metric, list(given), target])[:6], 16) / 16**6 * 90 + 1
+
+
+def scores(model, seed, names, metrics=("coherence", "fid"), add=0.0):
+    found = []
+    for given in subsets(names):
+        for metric in metrics:
+            joint = metric == "coherence" and not given
+            found += [
+                Score(metric, given, t, add + value(model, seed, metric, given, t), 1000)
+                for t in (("joint",) if joint else names)
+                if len(given) < len(names)
+            ]
+    return tuple(found)
+
+
+def record(model="mld", seed=0, names=TWO, evaluations=1, settings=None, **changes):
+    settings = settings or protocol(names)
+    return Record(**dict(
+        model=model, dataset="toy", seed=seed, protocol=settings, protocol_hash=digest(settings),
+        data="d" * 64, versions={}, commit=None, device="cpu", parameters=1,
+        evaluations=evaluations, seconds={}, scores=scores(model, seed, names),
+    ) | changes)  # fmt: skip
+
+
+def several(*models, seeds=3, names=FIVE):
+    return [record(m, s, names) for m in models for s in range(seeds)]
+
+
+def panel(drawn, word):
+    """The axes whose label upwards contains a word."""
+    (found,) = [a for a in drawn.figure.axes if word in a.get_ylabel()]
+    return found
+
+
+def line(axes, label):
+    (found,) = [x for x in axes.lines if x.get_label() == label]
+    return found
+
+
+def points(artist):
+    return [(x, y) for x, y in zip(*artist.get_data(), strict=True) if not math.isnan(y)]
+
+
+def texts(figure):
+    return [t.get_text() for t in figure.findobj(mpl.text.Text)]
+
+
+def save(records, folder):
+    for r in records:
+        write(r, folder / r.dataset / "model" / f"{r.model.encode().hex()[:40]}-{r.seed}-"
+              f"{r.protocol_hash[:8]}.json")  # fmt: skip
+    return folder
+
+
+def mmbench(*arguments):
+    return CliRunner().invoke(main, ["figure", *map(str, arguments)])
+
+
+# Against the number of given modalities
+
+
+def test_lines_show_the_means_of_the_tables():
+    records = several("mld", "mvae")
+    drawn = inputs(Estimates("toy", records), ["coherence", "fid"], [MEAN])
+    for table in [t for t in tables(records) if t.metric in ("coherence", "fid")]:
+        if "self" in table.title:
+            continue
+        axes = panel(drawn, {"coherence": "Coherence", "fid": "FID"}[table.metric])
+        for row in table.rows:
+            shown = points(line(axes, row.label))
+            assert [x for x, _ in shown] == [0, 1, 2, 3, 4]
+            assert [y for _, y in shown] == pytest.approx([c.mean for c in row.cells])
+
+
+def test_bands_are_the_deviation_over_seeds():
+    records = several("mld", names=FIVE)
+    drawn = inputs(Estimates("toy", records), ["fid"], [MEAN])
+    (axes,) = drawn.figure.axes
+    (band,) = [c for c in axes.collections if isinstance(c, mpl.collections.PolyCollection)]
+    corners = [corner for path in band.get_paths() for corner in path.vertices]
+    for k in (1, 4):
+        of = [fmean(s.value for s in r.scores if s.metric == "fid" and len(s.given) == k
+                    and s.target not in s.given) for r in records]  # fmt: skip
+        ends = [y for x, y in corners if x == k]
+        assert min(ends) == pytest.approx(fmean(of) - stdev(of))
+        assert max(ends) == pytest.approx(fmean(of) + stdev(of))
+
+
+def test_one_seed_has_no_band():
+    drawn = inputs(Estimates("toy", several("mld", seeds=1)), ["fid"], [MEAN])
+    (axes,) = drawn.figure.axes
+    assert not axes.collections
+    assert "1 seed" in " ".join(texts(drawn.figure))
+    assert "deviation" not in " ".join(texts(drawn.figure))
+
+
+def test_each_target_has_a_panel():
+    records = several("mld", names=TWO)
+    drawn = inputs(Estimates("toy", records), ["coherence", "fid"], TWO)
+    titles = [a.get_title() for a in drawn.figure.axes]
+    assert titles == [*TWO, *TWO]
+    shown = points(line(drawn.figure.axes[3], "mld"))
+    given = [[s.value for r in records for s in r.scores if s.metric == "fid"
+              and s.target == "svhn" and s.given == g] for g in ((), ("mnist",))]  # fmt: skip
+    assert [y for _, y in shown] == pytest.approx([fmean(x) for x in given])
+
+
+def test_reconstructions_do_not_count():
+    terms = {(("mnist",), "mnist"), (("mnist",), "svhn"), (("svhn",), "mnist"), ((), "joint")}
+    assert chosen(terms, MEAN, 1).terms == ((("mnist",), "svhn"), (("svhn",), "mnist"))
+    assert chosen(terms, "mnist", CONDITIONAL).terms == ((("svhn",), "mnist"),)
+    assert chosen(terms, "mnist", 0).terms == (((), "joint"),)
+    assert chosen(terms, MEAN, 2) is None
+
+
+def test_a_mean_of_fewer_scores_is_left_out_and_told():
+    less = record("mvae", 0, FIVE)
+    less = record("mvae", 0, FIVE, scores=tuple(s for s in less.scores if s.given != ("m0",)))
+    found = Estimates("toy", [record("mld", 0, FIVE), less])
+    drawn = inputs(found, ["coherence"], [MEAN])
+    axes = panel(drawn, "Coherence")
+    assert [x for x, _ in points(line(axes, "mld"))] == [0, 1, 2, 3, 4]
+    assert [x for x, _ in points(line(axes, "mvae"))] == [0, 2, 3, 4]
+    assert found.remarks == ["mvae has no coherence, 1 given: mean of 16 of 20 scores"]
+
+
+def test_rows_of_one_model_share_its_colour_and_differ_in_their_line():
+    records = [record("mld", s, settings=protocol(d=d)) for s in range(2) for d in (0.2, 0.3)]
+    drawn = inputs(Estimates("toy", records), ["fid"], [MEAN])
+    first, second = (x for x in drawn.figure.axes[0].lines if x.get_label().startswith("mld ["))
+    assert first.get_color() == second.get_color() == style.LOOKS["mld"][0]
+    assert first.get_linestyle() != second.get_linestyle()
+
+
+def test_looks_differ_and_stay():
+    assert len(set(style.LOOKS.values())) == len(style.LOOKS)
+    assert style.look("mld") == ("#0072B2", "o")
+    assert style.look("somebody's") == style.look("somebody's")
+    assert style.look("somebody's")[0] in style.COLOURS
+
+
+# The plane
+
+
+def test_the_plane_shows_means_and_deviations():
+    records = several("mld", "mvae")
+    drawn = plane(Estimates("toy", records), "coherence", "fid", [MEAN])
+    (axes,) = drawn.figure.axes
+    assert "FID ↓" in axes.get_xlabel()
+    assert "Coherence (%) ↑" in axes.get_ylabel()
+    of = {}
+    for metric in ("coherence", "fid"):
+        of[metric] = [
+            fmean(
+                s.value
+                for s in r.scores
+                if s.metric == metric and s.given and s.target not in s.given
+            )
+            for r in records
+            if r.model == "mld"
+        ]
+    joint, conditional = [c for c in axes.containers if c.get_label() == "mld"]
+    ((x, y),) = points(conditional.lines[0])
+    assert (x, y) == pytest.approx((fmean(of["fid"]), fmean(of["coherence"])))
+    across, up = (c.get_segments()[0] for c in conditional.lines[2])
+    assert across[1][0] - x == pytest.approx(stdev(of["fid"]))
+    assert up[1][1] - y == pytest.approx(stdev(of["coherence"]))
+    assert joint.lines[0].get_marker() != conditional.lines[0].get_marker()
+
+
+def test_the_plane_averages_what_both_metrics_scored():
+    records = several("mld")
+    few = [record("mld", r.seed, FIVE, scores=tuple(
+        s for s in r.scores if s.metric == "coherence" or len(s.given) in (0, 1)
+    )) for r in records]  # fmt: skip
+    drawn = plane(Estimates("toy", few), "coherence", "fid", [MEAN])
+    shown = {(e.metric, e.given): e.terms for e in drawn.shown}
+    assert shown["coherence", "conditional"] == shown["fid", "conditional"] == 20
+    found = Estimates("mnist-svhn", [], None)  # the paper prints the FID of SVHN alone
+    drawn = plane(found, "coherence", "fid", [MEAN])
+    alone = {e.group.model: e.mean for e in found.of("coherence", "svhn", 1)}
+    assert alone == {e.group.model: e.mean for e in drawn.shown
+                     if (e.metric, e.given) == ("coherence", "conditional")}  # fmt: skip
+
+
+# What a paper prints
+
+
+def test_published_values_are_as_printed():
+    drawn = inputs(Estimates("polymnist", [], None), ["coherence", "fid"], [MEAN])
+    printed = {len(p.given): p for p in published() if p.dataset == "polymnist"
+               and p.model == "mld" and p.metric == "fid"}  # fmt: skip
+    artist = line(panel(drawn, "FID"), "mld, published")
+    assert points(artist) == [(k, float(p.value)) for k, p in sorted(printed.items())]
+    assert artist.get_markerfacecolor() == "white"
+    assert artist.get_linestyle() == "--"
+    assert "Multi-modal Latent Diffusion, tables 14, 15" in " ".join(
+        " ".join(texts(drawn.figure)).split())  # fmt: skip
+    stds = {e.std for e in drawn.shown if e.group.model == "mld" and e.metric == "fid"}
+    assert stds == {float(p.deviation) for p in printed.values()}
+
+
+def test_a_mean_over_printed_cells_has_no_deviation():
+    found = Estimates("mhd", [], None)
+    one = {e.group.model: e for e in found.of("coherence", "image", 1)}["mld"]
+    cells = {p.given: float(p.value) for p in published() if p.dataset == "mhd" and p.table == 12
+             and (p.model, p.metric, p.target) == ("mld", "coherence", "image")}  # fmt: skip
+    assert one.mean == pytest.approx(fmean([cells["trajectory",], cells["sound",]]))
+    assert one.std is None
+    both = {e.group.model: e for e in found.of("coherence", "image", 2)}["mld"]
+    assert both.std is not None
+
+
+def test_only_the_shipped_protocol_stands_beside_published_values(tmp_path):
+    shipped = resolve(load("polymnist"), "mld")
+    names = FIVE
+    right = [record("mld", s, names, settings=shipped, dataset="polymnist") for s in range(2)]
+    other = record("mvae", 0, names, dataset="polymnist")
+    folder = save([*right, other], tmp_path / "results")
+    out = tmp_path / "f.svg"
+    done = mmbench("inputs", "--results", folder, "--published", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "1 of 3 records are left out" in done.output
+    rows = list(csv.DictReader(out.with_suffix(".csv").open(encoding="utf-8")))
+    measured = {r["model"] for r in rows if not r["source"]}
+    assert measured == {"mld"}
+    assert "mvae" in {r["model"] for r in rows if r["source"]}
+
+
+def test_a_plane_of_one_metric_is_refused(tmp_path):
+    folder = save([record("mld", 0, FIVE)], tmp_path / "results")
+    done = mmbench("plane", "--results", folder, "--quality", "coherence",
+                   "--out", tmp_path / "f.svg")  # fmt: skip
+    assert done.exit_code == 1
+    assert "--coherence and --quality are both 'coherence', expected two metrics" in done.output
+
+
+def test_a_twin_never_stands_beside_published_values(tmp_path):
+    twin = save([record("mld", 0, FIVE, dataset="polymnist-mini")], tmp_path / "results")
+    refused = mmbench("plane", "--results", twin, "--published", "--out", tmp_path / "f.svg")
+    assert refused.exit_code == 1
+    assert "no paper prints results of polymnist-mini" in refused.output
+    assert not list(tmp_path.glob("f.*"))
+
+
+def test_published_values_need_no_results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = mmbench("plane", "--dataset", "mnist-svhn", "--published", "--out", "f.png")
+    assert done.exit_code == 0, done.output
+    with Image.open("f.png") as picture:
+        assert picture.format == "PNG"
+
+
+# Ablations
+
+
+def swept(values=(0.1, 0.5, 0.9), seeds=2, model="mld", **others):
+    return [
+        record(model, s, settings=protocol(d=d, **others),
+               scores=scores(model, s, TWO, add=10 * d))
+        for d in values for s in range(seeds)
+    ]  # fmt: skip
+
+
+def test_an_ablation_shows_each_value_once():
+    records = swept()
+    drawn, remarks = ablation("toy", records, "model.d", ["coherence", "fid"])
+    assert remarks == []
+    axes = panel(drawn, "FID")
+    found = {c.get_label(): points(c.lines[0]) for c in axes.containers}
+    for label, k in (("mld joint", 0), ("mld conditional", 1)):
+        expected = [
+            (d, fmean(s.value for r in records if r.protocol["model"]["d"] == d for s in r.scores
+                      if s.metric == "fid" and len(s.given) == k and s.target not in s.given))
+            for d in (0.1, 0.5, 0.9)
+        ]  # fmt: skip
+        assert found[label] == [pytest.approx(p) for p in expected]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0.1", "0.5", "0.9"]
+    rows = list(csv.DictReader(io.StringIO(drawn.numbers())))
+    assert {r["model.d"] for r in rows} == {"0.1", "0.5", "0.9"}
+    head, _, first, *_ = drawn.table().splitlines()
+    assert head.split()[:2] == ["Model", "model.d"]
+    assert first.split()[:2] == ["mld", "0.1"]
+
+
+def test_words_and_what_is_not_set_stand_side_by_side():
+    records = [record("mld", s, settings=protocol(**table)) for s in range(2)
+               for table in ({"masks": "example"}, {"masks": "batch"}, {})]  # fmt: skip
+    drawn, _ = ablation("toy", records, "model.masks", ["fid"])
+    labels = [t.get_text() for t in drawn.figure.axes[0].get_xticklabels()]
+    assert labels == ["batch", "example", "not set"]
+
+
+def test_a_wide_range_has_a_logarithmic_axis():
+    records = [record("mld", s, settings=protocol(sampler={"name": "euler", "steps": n}))
+               for s in range(2) for n in (10, 50, 1000)]  # fmt: skip
+    drawn, _ = ablation("toy", records, "evaluation.sampler.steps", ["fid"])
+    assert drawn.figure.axes[0].get_xscale() == "log"
+
+
+def test_metrics_alone_are_no_difference():
+    first = protocol()
+    second = protocol(d=0.5)
+    second["evaluation"]["metrics"] = {"coherence": "all", "fid": [0]}
+    records = [record("mld", 0, settings=p) for p in (first, second)]
+    assert list(differences(records)) == ["model.d"]
+    ablation("toy", records, "model.d", ["coherence"])
+
+
+@pytest.mark.parametrize(("records", "parameter", "sentence"), [
+    (swept() + swept(width=512), "model.d",
+     "the records of mld differ not only in model.d but also in model.width (256, 512): choose by "
+     "--where KEY=VALUE"),
+    (swept((0.3,)), "model.d",
+     "model.d is 0.3 in all records of mld, expected at least two values"),
+    (swept((0.3,)) + swept((0.3,), width=9), "model.d", "; what differs is model.width"),
+    (swept(), "model.dd", "no record's protocol has a value 'model.dd'; did you mean 'model.d'?"),
+    (swept(), "evaluation.sampler", "evaluation.sampler is a table, expected one of "
+     "evaluation.sampler.name, evaluation.sampler.steps"),
+    ([*swept((0.1,)), record(settings=protocol(d=0.2), data="e" * 64)], "model.d",
+     "the records of mld are of different examples (dddddd, eeeeee)"),
+])  # fmt: skip
+def test_an_ablation_refuses_in_a_sentence(records, parameter, sentence):
+    with pytest.raises((ValueError, LookupError)) as refused:
+        ablation("toy", records, parameter, ["fid"])
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_models_without_the_parameter_are_told():
+    drawn, remarks = ablation("toy", swept() + swept((0.3,), model="mvae"), "model.d", ["fid"])
+    assert remarks == ["mvae is left out: its records do not differ in model.d"]
+    assert {e.group.model for e in drawn.shown} == {"mld"}
+
+
+def test_settings_choose_records():
+    records = swept() + swept(width=512)
+    assert {r.protocol["model"]["width"] for r in only(records, ["model.width=512"])} == {512}
+    assert len(only(records, ["model.width = 512", "model.d=0.5"])) == 2
+    assert len(only(records, ["evaluation.sampler.name=euler"])) == len(records)
+    for setting, sentence in (
+        ("model.width", "not of the form KEY=VALUE"),
+        ("model.wide=1", "no record's protocol has a value 'model.wide'; did you mean "
+         "'model.width'?"),
+        ("model.width=1", "no record has model.width = 1; there is 256, 512"),
+    ):  # fmt: skip
+        with pytest.raises((ValueError, LookupError), match=sentence.replace("?", r"\?")):
+            only(records, [setting])
+
+
+@pytest.mark.parametrize("text", ["2024-01-01", "10:30:00", "[2024-01-01]"])
+def test_a_setting_that_looks_like_a_date_is_text(text):
+    assert len(only(swept((0.1,), day=text), [f"model.day={text}"])) == 2
+    with pytest.raises(LookupError, match=r"no record has model\.d = 2024-01-01; there is 0\.1"):
+        only(swept((0.1,)), ["model.d=2024-01-01"])
+
+
+# What samplers cost
+
+
+def samplers():
+    found = []
+    for name, steps, evaluations in (("euler", 50, 50), ("euler", 200, 200), ("repaint", 9, 2410)):
+        p = protocol(sampler={"name": name, "steps": steps})
+        found += [record("mld", s, settings=p, evaluations=evaluations,
+                         scores=scores("mld", s, TWO, ("coherence", "fid", "recall"), steps))
+                  for s in range(2)]  # fmt: skip
+    return found
+
+
+def test_cost_shows_evaluations_of_each_sampler():
+    drawn, _ = cost("toy", samplers(), [])
+    assert [a.get_ylabel() for a in drawn.figure.axes if a.axison] == [
+        "Coherence (%) ↑", "FID ↓", "Recall ↑"]  # fmt: skip
+    axes = panel(drawn, "Recall")
+    lines = [[x for x, _ in points(c.lines[0])] for c in axes.containers]
+    assert sorted(lines) == [[50, 200], [50, 200], [2410], [2410]]
+    rows = list(csv.DictReader(io.StringIO(drawn.numbers())))
+    assert {(r["sampler"], r["steps"], r["evaluations"]) for r in rows} == {
+        ("euler", "50", "50"), ("euler", "200", "200"), ("repaint", "9", "2410")}  # fmt: skip
+    assert {"euler", "repaint", "joint", "conditional"} <= set(texts(drawn.figure))
+
+
+def test_cost_is_of_one_model_that_differs_in_its_sampler_alone():
+    with pytest.raises(ValueError, match="the records are of mld, mvae, expected one model"):
+        cost("toy", [*samplers(), record("mvae")], [])
+    with pytest.raises(ValueError, match=r"but also in model.d \(0.3, 0.7\)"):
+        cost("toy", [*samplers(), record(settings=protocol(d=0.7))], [])
+
+
+# Files
+
+
+HOSTILE = ["$x^2$", "_hidden", "a\\frac{b", "$\\unknown{$", "<b>&amp;--><script>", "x\ny\x1b[2J",
+           "=1+2", "n" * 300]  # fmt: skip
+
+
+def test_hostile_names_are_letters(tmp_path):
+    records = [record(m, s, ("$m_0$", "_b")) for m in HOSTILE for s in range(2)]
+    drawn = inputs(Estimates("toy", records), ["coherence"], ["$m_0$", "_b"])
+    drawn.save(tmp_path / "f.svg")
+    root = ElementTree.parse(tmp_path / "f.svg").getroot()
+    assert not [e for e in root.iter() if e.tag.endswith("script")]
+    shown = texts(drawn.figure)
+    assert {"$x^2$", "_hidden", "a\\frac{b", "$\\unknown{$", "$m_0$", "_b"} <= set(shown)
+    assert all(len(line) < 300 for t in shown for line in t.splitlines())
+    assert "x y [2J" in shown
+    assert "\x1b" not in drawn.table() + drawn.numbers()
+    assert "'=1+2" in drawn.numbers()
+    drawn.save(tmp_path / "f.png")
+    plane(Estimates("toy", records), "coherence", "fid", [MEAN]).save(tmp_path / "p.png")
+
+
+def test_hostile_values_of_a_protocol_are_letters(tmp_path):
+    records = [record("mld", 0, settings=protocol(**{"$k_": v})) for v in ("$", "a\nb", 10**400)]
+    drawn, _ = ablation("toy", records, "model.$k_", ["fid"])
+    drawn.save(tmp_path / "f.svg")
+    ticks = [t.get_text() for t in drawn.figure.axes[0].get_xticklabels()]
+    assert ticks[0] == "$"
+    assert "a b" in ticks
+    assert all(len(t) <= style.LONGEST for t in ticks)
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_the_same_records_make_the_same_bytes(tmp_path, ending):
+    records = several("mld", "mvae", names=TWO)
+    for name, given in (("a", records), ("b", records[::-1])):
+        with mpl.rc_context({"font.size": 20 if name == "b" else 9, "svg.hashsalt": name}):
+            plane(Estimates("toy", given), "coherence", "fid", TWO).save(
+                tmp_path / f"{name}.{ending}")  # fmt: skip
+    first, second = (tmp_path / f"{name}.{ending}" for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
+    assert b"<dc:date>" not in first.read_bytes()
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+
+
+def test_numbers_are_written_in_full(tmp_path):
+    records = several("mld", names=TWO)
+    drawn = inputs(Estimates("toy", records), ["fid"], ["svhn"])
+    rows = list(csv.DictReader(io.StringIO(drawn.numbers())))
+    assert [(float(r["mean"]), float(r["std"])) for r in rows] == [
+        (e.mean, e.std) for e in drawn.shown]  # fmt: skip
+    assert {r["protocol_hash"] for r in rows} == {records[0].protocol_hash}
+    assert [(r["given"], r["seeds"], r["n"]) for r in rows] == [
+        ("joint", "3", "1000"), ("1", "3", "1000")]  # fmt: skip
+
+
+# The command
+
+
+def test_every_figure_of_records_has_a_command(tmp_path):
+    folder = save(samplers(), tmp_path / "results")
+    for name, *options in (
+        ("inputs", "--log"),
+        ("plane", "--mean"),
+        ("ablation", "--parameter", "evaluation.sampler.steps",
+         "--where", "evaluation.sampler.name=euler"),
+        ("cost", "--each", "--metric", "coherence"),
+    ):  # fmt: skip
+        out = tmp_path / f"{name}.svg"
+        done = mmbench(name, "--results", folder, *options, "--out", out)
+        assert done.exit_code == 0, done.output
+        assert f"wrote {out} and {name}.csv" in done.output
+        assert "coherence" in done.output
+        ElementTree.parse(out)
+        assert out.with_suffix(".csv").stat().st_size
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    (["inputs", "--out", "f.pdf"], "--out f.pdf ends in '.pdf', expected .png or .svg"),
+    (["inputs", "--out", "f.png", "--metric", "fidd"],
+     "no record of toy has a value of 'fidd'; did you mean 'fid'?"),
+    (["inputs", "--out", "f.png", "--dataset", "toys"], "did you mean 'toy'?"),
+    (["inputs", "--out", "f.png", "--model", "mdl"], "did you mean 'mld'?"),
+    (["plane", "--out", "f.png", "--quality", "fad"], "no record of toy has a value of 'fad'"),
+    (["cost", "--out", "f.png", "--where", "model.d=9"], "no record has model.d = 9"),
+    (["inputs", "--out", "f.png", "--results", "nowhere"], "there is no folder nowhere"),
+])  # fmt: skip
+def test_bad_input_is_told_in_a_sentence(tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    save([record()], tmp_path / "results")
+    refused = mmbench(*arguments)
+    assert refused.exit_code == 1
+    assert sentence in refused.output
+    assert len(refused.output.splitlines()) == 1
+    assert not list(tmp_path.glob("f.*"))
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    (["--dataset", "mhd", "--model", "mld", "--model", "mldd"],
+     "mhd has no record of the model 'mldd', and no paper a result; did you mean 'mld'?"),
+    (["--dataset", "mhd", "--where", "model.zzz=1"],
+     "no record's protocol has a value 'model.zzz'"),
+    (["--dataset", "mdh", "--model", "mld"], "no paper prints results of mdh, expected one of"),
+    ([], "there is no record: name by --dataset one of mnist-svhn, mhd,"),
+])  # fmt: skip
+def test_bad_input_beside_published_values_is_told(tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    refused = mmbench("inputs", "--published", "--out", "f.png", *arguments)
+    assert refused.exit_code == 1
+    assert sentence in refused.output
+    assert len(refused.output.splitlines()) == 1
+    assert not list(tmp_path.glob("f.*"))
+
+
+def test_records_without_a_value_are_told(tmp_path):
+    empty = (Score("fid", (), "image", None, 0, reason="no weights"),)
+    folder = save([record(scores=empty)], tmp_path / "results")
+    refused = mmbench("inputs", "--results", folder, "--out", tmp_path / "f.png")
+    assert "no record of toy has a value of any metric" in refused.output
+
+
+def test_several_folders_are_one(tmp_path):
+    folders = [save(several("mld", "mvtcae"), tmp_path / "a"),
+               save(several("mvtcae", "mopoe"), tmp_path / "b")]  # fmt: skip
+    both = [x for folder in folders for x in ("--results", folder)]
+    done = mmbench("inputs", *both, "--out", tmp_path / "f.svg")
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "f.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {r["model"] for r in rows} == {"mld", "mvtcae", "mopoe"}
+    assert {r["seeds"] for r in rows} == {"3"}  # none counts twice
+    refused = mmbench("inputs", *both, "--dataset", "toys", "--out", tmp_path / "f.svg")
+    assert (
+        f"no record of 'toys' in {folders[0]} and {folders[1]}; did you mean 'toy'?"
+        in refused.output
+    )
+
+
+def test_several_data_sets_need_a_name(tmp_path):
+    folder = save([record(), record(dataset="other")], tmp_path / "results")
+    refused = mmbench("inputs", "--results", folder, "--out", tmp_path / "f.png")
+    assert "are records of other, toy: name one by --dataset" in refused.output

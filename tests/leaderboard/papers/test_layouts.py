@@ -1,0 +1,514 @@
+import csv
+import io
+import re
+import shutil
+import subprocess
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+from html.parser import HTMLParser
+from itertools import combinations
+
+import pytest
+
+from mmbench import __version__
+from mmbench.core import JOINT, Metric, Score
+from mmbench.leaderboard.papers import comparison
+from mmbench.leaderboard.papers.comparison import comparable, fill
+from mmbench.leaderboard.papers.filled import Entry
+from mmbench.leaderboard.papers.layouts import TABLES, find
+from mmbench.leaderboard.papers.published import published
+from mmbench.leaderboard.papers.render import render, terminal
+from mmbench.protocols.protocol import digest, load, resolve
+from mmbench.records.store import Record
+
+BETTER = {p.metric: (p.direction, p.unit) for p in published()}
+METRICS = {m: Metric(m, m.upper(), better, unit, "", None) for m, (better, unit) in BETTER.items()}
+SUFFIXES = (".md", ".csv", ".tex", ".html", "terminal")
+NAMES = [t.name for t in TABLES]
+
+
+def record(model, seed, *scores, dataset="mhd", changes=(), **fields):
+    protocol = resolve(load(dataset), model) | dict(changes)
+    return Record(**dict(
+        model=model, dataset=dataset, seed=seed, protocol=protocol,
+        protocol_hash=digest(protocol), data="d" * 64, versions={"mmbench": __version__},
+        commit=None, device="cpu", parameters=1, evaluations=2410, seconds={}, scores=scores,
+    ) | fields)  # fmt: skip
+
+
+def scored(table, value, **fields):
+    """A score below each heading of a table without averages."""
+    return [Score(h.metric, h.given, h.target, value, 5000, **fields) for h in table.headings]
+
+
+def filled(name, records=(), show="both"):
+    return fill(find(name), records, show, METRICS.get)
+
+
+def lines(table, kind=None):
+    return {x.label: x for x in table.lines if kind in (None, x.kind)}
+
+
+# What the papers print
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_shipped_protocol_measures_every_cell(name):
+    table = find(name)
+    protocol = load(table.dataset)
+    metrics = protocol["evaluation"]["metrics"]
+    for h in table.headings:
+        assert h.metric in metrics, h
+        assert metrics[h.metric] == "all" or len(h.given) in metrics[h.metric], h
+    for method in table.methods:
+        assert method.model in protocol["models"], method
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_published_cell_is_shown_once(name):
+    table = find(name)
+    cells = [p for p in published() if (p.paper, p.table) == (table.paper, table.number)]
+    shown = [e for line in filled(name, show="published").lines for e in line.entries]
+    assert Counter((e.value, e.deviation) for e in shown if e.value is not None) == Counter(
+        (p.value, p.deviation) for p in cells
+    )
+    assert len(shown) == len(table.headings) * len(table.methods)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_render_has_each_published_value_once_per_cell(name, suffix):
+    table = find(name)
+    text = render([filled(name, show="published")], suffix)
+    expected = Counter()
+    for p in published():
+        if (p.paper, p.table) == (table.paper, table.number):
+            expected.update(
+                [str(p.value), *([str(p.deviation)] if p.deviation is not None else [])]
+            )
+    if suffix == ".csv":
+        rows = csv.DictReader(io.StringIO(text))
+        found = Counter(x for r in rows for x in (r["value"], r["deviation"]) if x)
+    else:
+        found = Counter(re.findall(r"\d+(?:\.\d+)?", body(text, suffix)))
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_columns_are_in_the_order_in_which_numbers_are_kept(name):
+    table = find(name)
+    for method in table.methods:
+        kept = [
+            (p.metric, p.given, p.target)
+            for p in published()
+            if (p.paper, p.table, p.model) == (table.paper, table.number, method.model)
+        ]
+        assert kept == [x for h in table.headings if (x := (h.metric, h.given, h.target)) in kept]
+
+
+LETTERS = {
+    "mnist-svhn": {"M": "mnist", "S": "svhn"},
+    "mhd": {"I": "image", "T": "trajectory", "S": "sound"},
+    "cub": {"Image": "image", "Caption": "sentence", "Img": "image", "Txt": "sentence",
+            "Joint": "joint"},
+    "celebamask-hq": {"Img": "image", "Mask": "mask", "Attr": "attributes"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_headings_say_what_is_below(name):
+    table = find(name)
+    letters = LETTERS.get(table.dataset, {})
+    for h in table.headings:
+        if table.dataset == "polymnist":
+            assert h.title == (str(len(h.given)) if h.given else "Joint")
+            continue
+        given, arrow, target = h.title.replace("-to-", " → ").partition(" → ")
+        if given in ("Joint", "Unc") or "Joint(" in given:
+            assert h.given == ()
+            target = target or (re.search(r"\((\w)\)", given) or ["", "joint"])[1]
+            if target == "joint" and h.metric not in ("fid", "fmd", "fad"):
+                assert h.target == "joint"
+                continue
+            target = h.group[0] if table.dataset == "mhd" else target
+        elif given == "Both":
+            assert len(h.given) == 2 and h.target not in h.given
+        else:
+            assert h.given == tuple(letters[x] for x in given.split(","))
+        if table.dataset in ("mhd", "celebamask-hq"):
+            group = {k[0]: v for k, v in LETTERS[table.dataset].items()}
+            assert h.target == group[h.group[0]]
+        elif arrow or target in letters:
+            assert h.target == letters[target]
+
+
+def body(text, suffix):
+    """The cells of a render, without headings, names, footnotes and their marks."""
+    if suffix == ".md":
+        rows = [x.split("|")[2:] for x in text.splitlines() if x.startswith("| ")][2:]
+        return re.sub(r"<sup>.*?</sup>", "", " ".join(x for r in rows for x in r))
+    if suffix == ".tex":
+        rows = [x.split(" & ")[1:] for x in text.split(r"\midrule")[1].split(r"\bottomrule")[0]
+                .splitlines()]  # fmt: skip
+        return re.sub(r"\\textsuperscript{.*?}", "", " ".join(x for r in rows for x in r))
+    if suffix == ".html":
+        cells = re.findall(r"<td.*?</td>", text.split("<tbody>")[1])
+        return re.sub(r"<sup>.*?</sup>|<[^>]*>", "", " ".join(cells))
+    rows, inside = [], False
+    for line in text.splitlines():
+        inside = line.startswith("───") or (inside and bool(line))
+        if inside and not line.startswith("───"):
+            rows.append(re.split(r"\s{2,}", line, maxsplit=1)[1])
+    return re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹˒]", "", " ".join(rows))
+
+
+def test_the_best_and_second_are_those_that_the_paper_marks():
+    """In tables 1 to 3 of the long paper, where no mark is in doubt."""
+    ranks = {label: [e.rank for e in line.entries]
+             for label, line in lines(filled("mld-1", show="published")).items()}  # fmt: skip
+    assert ranks == {
+        "MVAE": [0, 0, 0, 0, 0, 2, 0],
+        "MMVAE": [0] * 7,
+        "MOPOE": [0] * 7,
+        "NEXUS": [0, 0, 2, 0, 0, 0, 0],
+        "MVTCAE": [2, 2, 0, 2, 1, 0, 2],
+        "MLD": [1, 1, 1, 1, 2, 1, 1],
+    }
+    found = lines(filled("mld-3", show="published"))
+    assert [e.rank for e in found["MLD"].entries] == [1, 1, 1, 1, 1, 0, 1, 2, 1, 1, 1, 1]
+    assert [e.rank for e in found["MOPOE"].entries] == [0, 0, 0, 0, 2, 2, 0, 1, 0, 0, 0, 0]
+
+
+def test_equal_values_share_a_rank_however_they_are_written(monkeypatch):
+    cells = published()
+    values = {"mvae": "0.70", "mmvae-elbo": "0.7", "mopoe": "0.69", "nexus": "0.690",
+              "mvtcae": "0.68", "mld": "0.1"}  # fmt: skip
+    made = tuple(
+        replace(p, value=Decimal(values[p.model])) if (p.paper, p.table) == ("mld", 1) else p
+        for p in cells
+    )
+    monkeypatch.setattr(comparison, "published", lambda: made)
+    found = filled("mld-1", show="published")
+    columns = list(zip(*([e.rank for e in x.entries] for x in found.lines), strict=True))
+    assert columns[0] == (1, 1, 2, 2, 0, 0)  # coherence: higher is better
+    assert columns[-1] == (0, 0, 0, 0, 2, 1)  # FMD: lower is better
+
+
+def test_a_supervised_reference_is_not_ranked():
+    found = lines(filled("diff-mvae-3", show="published"))
+    assert [e.rank for e in found["Supervised"].entries] == [0] * 8
+    # In the last column it has the largest value; MoPoE has the best.
+    assert [x.label for x in found.values() if x.entries[-1].rank == 1] == ["MoPoE"]
+    assert [x.label for x in found.values() if x.entries[-1].rank == 2] == [
+        "Diff-MVAE", "Diff-MVAE*", "MoPoE*",
+    ]  # fmt: skip
+
+
+def test_ranks_are_marked_in_every_render():
+    table = filled("mld-1", show="published")
+    assert r"\textbf{85.22}" in render([table], ".tex")
+    assert r"\underline{48.78}" in render([table], ".tex")
+    assert "**85.22**" in render([table], ".md") and "<u>48.78</u>" in render([table], ".md")
+    assert "<strong>85.22</strong>" in render([table], ".html")
+    assert "★85.22" in terminal(table) and "☆48.78" in terminal(table)
+    rows = list(csv.DictReader(io.StringIO(render([table], ".csv"))))
+    assert {r["method"]: r["rank"] for r in rows if r["given"] == "" and r["target"] == "joint"
+            and r["rank"]} == {"MLD": "1", "MVTCAE": "2"}  # fmt: skip
+
+
+def test_what_does_not_fit_is_a_footnote():
+    table = filled("mld-2", show="published")
+    assert table.footnotes == ("table 12 has 10.39",)
+    assert [e.footnotes for e in lines(table)["MVAE"].entries][-2] == (1,)
+    for suffix in SUFFIXES:
+        assert "table 12 has 10.39" in render([table], suffix)
+
+
+def test_the_nearest_table_is_named():
+    with pytest.raises(LookupError, match="called 'mdl-1'; did you mean 'mld-1'"):
+        find("mdl-1")
+    with pytest.raises(ValueError, match="show is 'publisched'; did you mean 'published'"):
+        filled("mld-1", show="publisched")
+
+
+# What was measured
+
+
+def test_measured_is_mean_and_deviation_beside_published_and_their_difference():
+    table = find("mld-6")
+    runs = [record("mld", s, *scored(table, v, extractor="judge")) for s, v in
+            enumerate((97.0, 98.0, 99.0))]  # fmt: skip
+    found = [x for x in filled("mld-6", runs).lines if x.model == "mld"]
+    assert [(x.kind, x.runs) for x in found] == [
+        ("published", "published"), ("measured", "3 seeds"), ("difference", "difference"),
+    ]  # fmt: skip
+    theirs, ours, difference = (x.entries[0] for x in found)
+    assert (theirs.value, theirs.deviation) == (Decimal("98.34"), Decimal("0.22"))
+    assert (ours.value, ours.deviation) == (98.0, 1.0)
+    assert difference.value == pytest.approx(-0.34)
+    assert (ours.text, ours.spread, difference.text) == ("98.0", " ± 1.0", "−0.3")
+    assert found[2].entries[2].text == "+9.1"  # 98 - 88.91
+
+
+def test_below_it_stands_how_it_was_measured():
+    table = find("mld-7")
+    run = record("mld", 4, *scored(table, 5.0, extractor="judge 00ff"))
+    notes = "\n".join(filled("mld-7", [run]).notes)
+    for words in ("table 7; ± over 5 seeds", "Seeds: 4", "Samples N: 5,000", "judge 00ff",
+                  f"Protocol: {run.protocol_hash}", "evaluations per sample: 2,410"):  # fmt: skip
+        assert words in notes
+    assert notes.count("Seeds: 4") == 1  # said once for FMD and FAD
+
+
+def test_a_metric_that_differs_is_named():
+    image, *_, sound = find("mld-7").headings
+    run = record("mld", 0, Score("fmd", image.given, "image", 5.0, 100),
+                 Score("fad", sound.given, "sound", 5.0, 200))  # fmt: skip
+    notes = filled("mld-7", [run]).notes
+    assert "fmd: Samples N: 100" in notes and "fad: Samples N: 200" in notes
+
+
+def test_our_names_of_methods_are_told():
+    table = find("mld-2")
+    runs = [record(m, 0, *scored(table, 50.0)) for m in ("mld", "mmvae-elbo")]
+    assert "Measured as: MMVAE is mmvae-elbo" in filled("mld-2", runs).notes
+
+
+def test_cells_without_a_run_are_dashes():
+    table = find("mld-2")
+    run = record("mld", 0, *scored(table, 50.0)[:3])
+    found = lines(filled("mld-2", [run], "measured"))
+    assert {x.runs for label, x in found.items() if label != "MLD"} == {"no run"}
+    assert {e.text for label, x in found.items() if label != "MLD" for e in x.entries} == {"–"}
+    assert [e.text for e in found["MLD"].entries] == ["50.0"] * 3 + ["–"] * 7
+    assert [bool(e.footnotes) for e in found["MLD"].entries] == [False] * 3 + [True] * 7
+    assert not any(e.footnotes for e in found["MVAE"].entries)
+
+
+def test_measured_alone_has_no_published_number():
+    run = record("mld", 0, *scored(find("mld-1"), 1.0), dataset="mnist-svhn")
+    table = filled("mld-1", [run], "measured")
+    assert {x.kind for x in table.lines} == {"measured"}
+    for suffix in SUFFIXES:
+        assert "85.22" not in render([table], suffix)
+    assert "85.22" in render([filled("mld-1", [run])], ".md")
+
+
+def test_measured_ranks_are_among_the_measured():
+    table = find("mld-3")
+    runs = [record(m, 0, *scored(table, v)) for m, v in
+            (("mvae", 30.0), ("mopoe", 10.0), ("mld", 20.0))]  # fmt: skip
+    ranks = {k: x.entries[0].rank for k, x in lines(filled("mld-3", runs), "measured").items()}
+    assert ranks == {"MVAE": 0, "MMVAE": 0, "MOPOE": 1, "NEXUS": 0, "MVTCAE": 0, "MLD": 2}
+
+
+def test_one_seed_shows_its_interval_over_samples():
+    run = record("mld", 0, *scored(find("mld-2"), 50.0, low=48.0, high=52.0))
+    entry = lines(filled("mld-2", [run], "measured"))["MLD"].entries[0]
+    assert entry.spread == " [48.0, 52.0]"
+    for suffix, words in ((".md", "[48.0, 52.0]"), (".tex", "{[}48.0, 52.0]"),
+                          ("terminal", "[48.0, 52.0]")):  # fmt: skip
+        assert words in render([filled("mld-2", [run])], suffix)
+
+
+def test_averages_over_targets_and_subsets_of_polymnist():
+    names = [f"m{i}" for i in range(5)]
+    value = lambda given, t: int(t[1]) + sum(int(m[1]) for m in given) / 10
+    scores = [Score("coherence", (), JOINT, 56.0, 100)]
+    scores += [Score("fid", (), t, float(t[1]), 100) for t in names]
+    for k in range(1, 6):
+        for given in combinations(names, k):
+            for t in names:
+                for metric in ("coherence", "fid"):
+                    scores.append(Score(metric, given, t, value(given, t), 100))
+    run = record("mld", 0, *scores, dataset="polymnist")
+    for name, first in (("mld-14", 56.0), ("mld-15", 2.0)):
+        entries = lines(filled(name, [run], "measured"))["MLD"].entries
+        assert [e.value for e in entries] == pytest.approx([first, 2.2, 2.4, 2.6, 2.8])
+
+
+def test_reconstructions_stand_in_table_10():
+    table = find("mld-10")
+    scores = [Score(h.metric, h.given, h.target, float(i), 100)
+              for i, h in enumerate(table.headings)]  # fmt: skip
+    scores += [Score("coherence", ("svhn",), "mnist", 99.0, 100)]
+    run = record("mld", 0, *scores, dataset="mnist-svhn")
+    entries = lines(filled("mld-10", [run], "measured"))["MLD"].entries
+    assert [e.value for e in entries] == list(range(8))
+
+
+# What never stands beside published numbers
+
+
+ODD = scored(find("mld-2"), 77.7)
+STRANGERS = {
+    "twin": record("mld", 0, *ODD, dataset="mhd-mini"),
+    "twin under the shipped protocol": replace(record("mld", 0, *ODD), dataset="mhd-mini"),
+    "like": replace(record("mld", 0, *ODD), dataset="mhd-like"),
+    "overridden": record("mld", 0, *ODD, changes={"lr": 2.0}),
+    "samples from elsewhere": replace(record("mld", 0, *ODD), samples="0" * 64),
+    "another model's protocol": replace(record("mvae", 0, *ODD), model="mld"),
+}
+
+
+@pytest.mark.parametrize("what", STRANGERS)
+@pytest.mark.parametrize("show", ["measured", "both"])
+def test_strangers_are_never_mixed_in(what, show):
+    own = record("mld", 1, *scored(find("mld-2"), 50.0))
+    alone = filled("mld-2", [STRANGERS[what]], show)
+    assert {x.runs for x in alone.lines if x.kind == "measured"} == {"no run"}
+    beside = filled("mld-2", [own, STRANGERS[what]], show)
+    assert lines(beside, "measured")["MLD"].entries[0].value == 50.0
+    for suffix in SUFFIXES:
+        assert "77.7" not in render([alone, beside], suffix)
+    assert any("left out" in note for note in alone.notes)
+    assert comparable(find("mld-2"), [own, STRANGERS[what]])[1] == [STRANGERS[what]]
+
+
+def test_what_is_left_out_says_why():
+    notes = filled("mld-2", [STRANGERS["overridden"], STRANGERS["samples from elsewhere"]]).notes
+    hashed = STRANGERS["overridden"].protocol_hash
+    assert notes[-1] == (
+        f"Records left out, not comparable: 1 of mld (protocol {hashed}, not the shipped one), "
+        "1 of mld (samples from elsewhere)"
+    )
+    assert filled("mld-2", [STRANGERS["twin"]]).notes[-1].endswith(": mhd-mini")
+
+
+def test_other_examples_have_a_row_of_their_own():
+    table = find("mld-2")
+    runs = [record("mld", 0, *scored(table, 50.0)),
+            record("mld", 0, *scored(table, 60.0), data="e" * 64)]  # fmt: skip
+    found = lines(filled("mld-2", runs), "measured")
+    assert found["MLD (data dddddd)"].entries[0].value == 50.0
+    assert found["MLD (data eeeeee)"].entries[0].value == 60.0
+
+
+def test_real_examples_have_no_row():
+    run = record("mld", 0, *scored(find("mld-2"), 50.0),
+                 references=(Score("coherence", (), JOINT, 12.3, 100),))  # fmt: skip
+    table = filled("mld-2", [run])
+    assert "12.3" not in terminal(table) and "Real examples" not in terminal(table)
+
+
+# How it is written
+
+
+def test_a_table_has_the_papers_shape():
+    text = terminal(filled("mld-1", show="published")).splitlines()
+    assert text[2].split() == "Coherence (% ↑) Quality (↓)".split()
+    assert text[4].split() == "Model Joint M → S S → M Joint(M) Joint(S) M → S S → M".split()
+    assert [x.split()[0] for x in text[6:12]] == "MVAE MMVAE MOPOE NEXUS MVTCAE MLD".split()
+
+
+def test_decimal_points_stand_below_one_another():
+    text = terminal(filled("mld-1", show="published")).splitlines()
+    assert len({line.index(".") for line in text[6:12]}) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_terminal_is_not_overrun(name):
+    assert max(map(len, terminal(filled(name)).splitlines())) <= 100
+
+
+def test_csv_has_numbers_in_full():
+    table = find("mld-2")
+    runs = [record("mld", s, *scored(table, v)) for s, v in enumerate((50.0, 51.0, 50.25))]
+    rows = list(csv.DictReader(io.StringIO(render([filled("mld-2", runs)], ".csv"))))
+    assert len(rows) == (6 * 2 + 1) * 10
+    ours = [r for r in rows if r["model"] == "mld" and r["numbers"] == "measured"]
+    assert float(ours[0]["value"]) == pytest.approx(151.25 / 3, abs=0, rel=1e-15)
+    assert ours[0]["protocol_hash"] == runs[0].protocol_hash
+    assert ours[3]["given"] == "trajectory+sound" and ours[3]["target"] == "image"
+    assert rows[0]["value"] == "37.77" and rows[0]["direction"] == "higher"
+    assert ours[-1]["direction"] == "higher"
+
+
+HOSTILE = '<script>alert(1)</script>|a\\b*_`[x](javascript:y)\n\x1b[31m{}$%&#^~‮"'
+
+
+@pytest.fixture
+def hostile():
+    scores = [replace(s, extractor=HOSTILE) for s in scored(find("mld-2"), 50.0)[:2]]
+    scores.append(Score("coherence", ("sound",), "image", None, 0, reason=HOSTILE))
+    run = record("mld", 0, *scores, data=HOSTILE)
+    other = record("mld", 0, *scores, data="e" * 64)
+    return filled("mld-2", [run, other, replace(run, dataset=HOSTILE)])
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.attributes = [], set(), set()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_hostile_records_are_shown_escaped(hostile):
+    for suffix in SUFFIXES:
+        assert not set(render([hostile], suffix)) & set("\x1b‮\r")
+    page = render([hostile], ".html")
+    assert "&lt;script&gt;" in page
+    tags = Tags()
+    tags.feed(page)
+    assert not tags.open
+    assert not tags.seen & {"script", "a", "img", "iframe"}
+    assert tags.attributes <= {"lang", "charset", "name", "content", "id", "role", "tabindex",
+                               "aria-label", "class", "scope", "colspan", "rowspan"}  # fmt: skip
+    text = render([hostile], ".md")
+    assert not re.search(r"<(?!/?sup>|br>|/?u>)", text)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+    tex = render([hostile], ".tex")
+    assert r"\{\}\$\%\&\#\textasciicircum{}\textasciitilde{}" in tex
+    assert tex.count("{") == tex.count("}")
+
+
+def test_html_rows_are_full():
+    """Every row reaches over all columns, spans counted."""
+    table = filled("mld-1", [record("mld", 0, *scored(find("mld-1"), 1.0), dataset="mnist-svhn")])
+    page = render([table], ".html")
+    tags = Tags()
+    tags.feed(page)
+    assert not tags.open
+    spanned = 0  # rows that a name above still reaches over
+    for row in re.findall(r"<tr[^>]*>(.*?)</tr>", page):
+        cells = re.findall(r"<t[hd]([^>]*)>", row)
+        width = sum(int((re.search(r'colspan="(\d+)"', c) or [0, 1])[1]) for c in cells)
+        assert width + (spanned > 0) == 2 + len(table.table.headings)
+        spanned = max(spanned - 1, 0)
+        for c in cells:
+            if "rowspan" in c:
+                spanned = int(re.search(r'rowspan="(\d+)"', c)[1]) - 1
+    assert spanned == 0
+
+
+def test_numbers_as_text():
+    assert Entry().text == "–"
+    assert Entry(Decimal("0.70"), Decimal("1")).text == "0.70"
+    assert Entry(Decimal("0.70"), Decimal("1")).spread == " ± 1"
+    assert Entry(-0.34, decimals=1, signed=True).text == "−0.3"
+    assert Entry(0.34, decimals=1, signed=True).text == "+0.3"
+    assert Entry(1.23456789e9, decimals=1).text == "1.23e+09"
+
+
+def test_an_unknown_suffix_is_named():
+    with pytest.raises(ValueError, match=r"'\.htm'; did you mean '\.html'"):
+        render([], ".htm")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_latex_compiles(tmp_path, hostile):
+    text = render([filled(name, show="published") for name in NAMES] + [hostile], ".tex")
+    (tmp_path / "t.tex").write_text(
+        r"\documentclass{article}\usepackage{booktabs}\begin{document}" + text + r"\end{document}"
+    )
+    subprocess.run(["pdflatex", "-halt-on-error", "t"], cwd=tmp_path, check=True, timeout=60)

@@ -1,0 +1,158 @@
+"""Features are computed once, of each picture once, and shared by the metrics."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.metrics.extractors import features as module
+from mmbench.metrics.extractors.features import paired, recall
+from mmbench.metrics.kid import kernel_distance, kid
+from mmbench.metrics.precision_recall import precision
+from mmbench.progress import Progress
+from mmbench.seeds import stream
+
+
+class Stub(torch.nn.Module):
+    """Stands for Inception, which takes seconds: means over a grid."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append(len(x))
+        return self.scale * torch.nn.functional.adaptive_avg_pool2d(x, 3).flatten(1)
+
+
+@pytest.fixture
+def network(monkeypatch):
+    stub = Stub()
+    card = replace(module.INCEPTION, load=lambda path, device: stub)
+    monkeypatch.setattr(module, "INCEPTION", card)
+    module._KEPT.clear()
+    yield stub
+    module._KEPT.clear()
+
+
+def images(name, n=9):
+    return torch.rand(n, 3, 12, 12, generator=stream(0, "features", name))
+
+
+@pytest.fixture
+def world(tmp_path, network):
+    weights = tmp_path / "weights.pth"
+    weights.write_bytes(b"not read")
+    splits = (Split({"rgb": (255 * images(s)).byte()}) for s in ("train", "test"))
+    dataset = Dataset("toy", (Modality("rgb", "image", (3, 12, 12)),), *splits)
+    return dataset, Context(torch.device("cpu"), tmp_path, Progress(None), {"inception": weights})
+
+
+def drawn(name="drawn", rows=range(9)):
+    return Generated((), {"rgb": images(name, len(rows))}, torch.tensor(rows))
+
+
+def value(metric, generated, world):
+    (score,) = metric.compute(generated, *world)
+    return score.value
+
+
+def test_images_pass_the_network_once(world, network):
+    first = value(kid, drawn(), world)
+    assert sum(network.seen) == 18  # the generated and the real
+    assert value(kid, drawn(), world) == first
+    value(precision, drawn(), world)
+    assert sum(network.seen) == 18
+    module._KEPT.clear()  # as in another process
+    assert value(kid, drawn(), world) == first
+    assert sum(network.seen) == 27  # the real ones lie in a file
+    other = drawn()
+    other.samples["rgb"][0, 0, 0, 0] += 0.5
+    assert value(kid, other, world) != first
+    value(kid, drawn(rows=range(1, 9)), world)
+    assert sum(network.seen) == 27 + 9 + 8 + 8  # other rows are other features
+
+
+def test_value_is_that_of_the_features(world, network):
+    found = value(kid, drawn(), world)
+    real = world[0].test.batch(torch.arange(9))["rgb"]
+    by_hand = (module.inception_features(x, network) for x in (images("drawn"), real))
+    assert found == pytest.approx(kernel_distance(*by_hand), rel=1e-6)
+
+
+def test_a_damaged_file_only_costs_time(world, network):
+    first = value(kid, drawn(), world)
+    (path,) = (world[1].cache / "features").iterdir()
+    path.write_bytes(b"damaged")
+    module._KEPT.clear()
+    assert value(kid, drawn(), world) == first
+    module._KEPT.clear()
+    network.seen.clear()
+    assert value(kid, drawn(), world) == first
+    assert sum(network.seen) == 9
+
+
+def test_recall_refuses_features_of_another_number(tmp_path):
+    x = torch.rand(4, 3)
+    path = tmp_path / "folder" / "real.safetensors"
+    assert recall(path, 4, lambda: x) is x
+    assert torch.equal(recall(path, 4, lambda: pytest.fail("computed again")), x)
+    assert len(recall(path, 5, lambda: torch.rand(5, 3))) == 5
+    (tmp_path / "file").write_text("not a folder")
+    assert recall(tmp_path / "file" / "real.safetensors", 4, lambda: x) is x
+
+
+def test_features_are_kept_while_there_is_room(world, monkeypatch):
+    size = 9 * 27 * 4
+    monkeypatch.setattr(module, "KEEP", 2 * size)
+    for name in "abcd":
+        value(kid, drawn(name), world)
+        assert sum(x.nbytes for x in module._KEPT.values()) <= 2 * size
+
+
+def test_pictures_that_examples_share_are_seen_once(world, network):
+    dataset, context = world
+    index = {"rgb": torch.tensor([3, 3, 0, 3, 0, 8])}
+    shared = replace(dataset, test=Split(dataset.test.tensors, index))
+    generated = drawn(rows=(4, 0, 1, 2))
+    found = value(kid, generated, (shared, context))
+    assert sum(network.seen) == 2 + 4
+    real = shared.test.batch(generated.rows)["rgb"]
+    by_hand = (module.inception_features(x, network) for x in (generated.samples["rgb"], real))
+    assert found == pytest.approx(kernel_distance(*by_hand), rel=1e-6)
+
+
+def test_only_rgb_images(world):
+    (score,) = kid.compute(drawn(), *world)
+    assert (score.metric, score.target, score.n) == ("kid", "rgb", 9)
+    assert score.extractor.startswith("FID Inception, sha256:")
+
+
+def test_reconstructions_of_what_was_given_are_scored_alike(world):
+    (drawn_freely,) = kid.compute(drawn(), *world)
+    (itself,) = kid.compute(replace(drawn(), given=("rgb",)), *world)
+    assert itself == replace(drawn_freely, given=("rgb",))
+
+
+def test_one_sample_has_a_reason(world, network):
+    (score,) = kid.compute(drawn(rows=(3,)), *world)
+    assert score.value is None and score.reason == "kid needs at least 2 samples, there are 1"
+    assert not network.seen
+
+
+def test_bad_samples_are_refused_before_any_work(world, network):
+    generated = drawn()
+    generated.samples["rgb"][8, 0, 0, 0] = math.nan
+    with pytest.raises(ValueError, match=r"samples of rgb are not finite.*row 8"):
+        list(kid.compute(generated, *world))
+    with pytest.raises(ValueError, match=r"shape \(9, 3, 5, 5\), expected \(N, 3, 12, 12\)"):
+        list(kid.compute(replace(generated, samples={"rgb": torch.rand(9, 3, 5, 5)}), *world))
+    assert not network.seen
+
+
+def test_paired_is_double():
+    a, b = paired(torch.rand(3, 2).half(), torch.rand(4, 2))
+    assert a.dtype == b.dtype == torch.float64

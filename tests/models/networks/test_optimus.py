@@ -1,0 +1,387 @@
+"""BERT and GPT-2 as networks of a text: what they compute, learn and take from files."""
+
+import json
+import sys
+from argparse import Namespace
+
+import pytest
+import torch
+
+from mmbench.architecture import Architecture, Likelihood, Pretrained, architectures, identified
+from mmbench.core import Modality, subsets
+from mmbench.datasets.formats.captions import EOS, PAD, SPECIALS
+from mmbench.datasets.mini import cub
+from mmbench.models.networks import generic, optimus
+from mmbench.models.networks.optimus import Size
+from mmbench.progress import Progress
+from mmbench.protocols.protocol import load, override
+from mmbench.runs.run import Run
+from mmbench.seeds import stream
+
+transformers = pytest.importorskip(
+    "transformers", reason="needs mmbench[text]: the networks of BERT and GPT-2 go untested"
+)
+
+TINY = Size(16, 2, 2)
+WORDS = (*SPECIALS, "a", "bird", "red", "reddish", "wing")
+TEXT = Modality("sentence", "text", (6,), WORDS)
+CATEGORICAL = Likelihood("categorical")
+
+
+@pytest.fixture(scope="module")
+def birds():
+    """A little of cub-mini: its captions, and pictures of 16 pixels."""
+    return cub.make(pixels=16, train=12, test=3)
+
+
+def networks(latent=5, modality=TEXT, size=TINY, outputs=None):
+    """An encoder and a decoder whose weights are large enough for every token to matter."""
+    torch.manual_seed(0)
+    part = Architecture(modality, optimus.networks(size), CATEGORICAL)
+    both = part.encoder(outputs or latent).eval(), part.decoder(latent).eval()
+    with torch.no_grad():
+        for network in both:
+            for p in network.parameters():
+                if p.ndim > 1:
+                    p.mul_(10)
+    return part, *both
+
+
+def texts(n, modality=TEXT, seed=0):
+    return torch.randint(
+        len(modality.words), (n, *modality.shape), generator=stream(seed, "texts")
+    )
+
+
+def latents(*shape, seed=0):
+    return torch.randn(*shape, generator=stream(seed, "latents"))
+
+
+# What is computed
+
+
+def test_the_likelihood_of_what_is_drawn_is_that_of_its_steps():
+    """Each step computed from the tokens drawn so far, and from nothing else."""
+    part, _, decoder = networks()
+    z = latents(7, 5)
+    drawn = part.show(decoder(z))
+    total = torch.zeros(7)
+    for i in range(drawn.shape[1]):
+        step = decoder(z).logits(drawn[:, : i + 1])[:, -1].log_softmax(1)
+        assert torch.equal(step.argmax(1), drawn[:, i])
+        total += step.gather(1, drawn[:, i, None])[:, 0]
+    torch.testing.assert_close(part.log_prob(decoder, z, drawn), total, atol=1e-4, rtol=1e-4)
+    assert len(drawn.unique(dim=0)) > 1
+
+
+def test_probabilities_of_all_texts_sum_to_one():
+    modality = Modality("sentence", "text", (3,), ("a", "b", "c"))
+    part, _, decoder = networks(modality=modality)
+    every = torch.cartesian_prod(*[torch.arange(3)] * 3)
+    z = latents(1, 5).expand(len(every), -1)
+    assert part.log_prob(decoder, z, every).exp().sum().item() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_token_sees_those_before_it_and_the_latent():
+    _, _, decoder = networks()
+    z, x = latents(1, 5), texts(1)
+    other = x.clone()
+    other[:, 3] = (x[:, 3] + 1) % len(WORDS)
+    a, b = decoder(z).logits(x), decoder(z).logits(other)
+    torch.testing.assert_close(a[:, :4], b[:, :4])
+    assert (a[:, 4:] - b[:, 4:]).abs().amax(2).min() > 1e-3
+    for way in (decoder.memory, decoder.embedding):
+        kept = way.weight.detach().clone()
+        way.weight.data.zero_()
+        assert (decoder(z).logits(x) - a).abs().amax(2).min() > 1e-3
+        way.weight.data.copy_(kept)
+
+
+def test_an_example_does_not_see_its_batch(monkeypatch):
+    part, encoder, decoder = networks()
+    z, x = latents(5, 5), texts(5)
+    whole = encoder(x), part.log_prob(decoder, z, x), part.show(decoder(z))
+    monkeypatch.setattr(optimus, "ROWS", 2)  # three parts, the last one incomplete
+    parts = encoder(x), part.log_prob(decoder, z, x), part.show(decoder(z))
+    for a, b in zip(whole, parts, strict=True):
+        assert len(a) == 5
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+    assert torch.equal(part.show(decoder(z[3:4]))[0], whole[2][3])
+
+
+def test_one_text_has_many_latents():
+    part, _, decoder = networks()
+    z, x = latents(3, 4, 5), texts(4)
+    log_p = part.log_prob(decoder, z, x)
+    assert log_p.shape == (3, 4)
+    torch.testing.assert_close(log_p[2], part.log_prob(decoder, z[2], x), atol=1e-4, rtol=1e-4)
+
+
+def test_padding_is_not_read():
+    _, encoder, _ = networks()
+    x = texts(2)
+    x[0, 2:], x[1] = PAD, EOS
+    before = encoder(x)
+    encoder.bert.embeddings.word_embeddings.weight.data[PAD] += 1
+    assert torch.equal(encoder(x), before)
+    encoder.bert.embeddings.word_embeddings.weight.data[EOS] += torch.arange(TINY.width)
+    assert torch.equal(encoder(x)[0], before[0]) and not torch.equal(encoder(x)[1], before[1])
+
+
+def test_gradients_reach_everything():
+    part, encoder, decoder = networks()
+    x = texts(4)
+    part.log_prob(decoder, encoder(x), x).sum().backward()
+    still = {
+        name for network in (encoder, decoder) for name, p in network.named_parameters()
+        if p.grad is None or not p.grad.any()
+    }  # fmt: skip
+    # one number added to all that a query compares changes nothing, but for rounding
+    assert all(name.endswith("key.bias") for name in still)
+
+
+# What is learnt
+
+
+def test_it_learns_captions(birds):
+    """Fifty captions through a few numbers each; another caption's numbers do not say them."""
+    modality = birds.modality("sentence")
+    x = birds.train.batch(torch.arange(50))["sentence"]
+    torch.manual_seed(0)
+    part = Architecture(modality, optimus.networks(Size(64, 2, 2)), CATEGORICAL)
+    encoder, decoder = part.encoder(16), part.decoder(16)
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimiser = torch.optim.Adam(parameters, lr=2e-3)
+    for _ in range(250):
+        optimiser.zero_grad()
+        (-part.log_prob(decoder, encoder(x), x).mean()).backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+    encoder.eval(), decoder.eval()
+    with torch.no_grad():
+        z, spoken = encoder(x), x != PAD
+        said = part.show(decoder(z))
+        right, chance = ((y == x)[spoken].float().mean() for y in (said, said.roll(1, 0)))
+        own, other = (part.log_prob(decoder, c, x).mean() for c in (z, z.roll(1, 0)))
+    assert right > 0.5 and right > 3 * chance
+    assert own > other + 10
+
+
+QUICK = {
+    "mvae": ["models.mvae.training.epochs=1"],
+    "mopoe": ["models.mopoe.training.epochs=1"],
+    "mld": ["models.mld.autoencoder.epochs=1", "models.mld.autoencoders.sentence.epochs=1",
+            "models.mld.score.epochs=1", "models.mld.width=32", "models.mld.time_embedding=16",
+            "evaluation.sampler={name='ancestral', steps=2}"],
+    "diff-mvae": ["models.diff-mvae.training.epochs=1", "models.diff-mvae.score.epochs=1",
+                  "models.diff-mvae.sampler.steps=2", "models.diff-mvae.unet.channels=[8, 16]",
+                  "models.diff-mvae.width=32", "models.diff-mvae.time_embedding=16"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_models_generate_every_subset(birds, name, tmp_path):
+    if name == "diff-mvae":
+        pytest.importorskip("diffusers", reason="needs mmbench[diffusion]")
+    network = "modalities.sentence.network=optimus/small"
+    protocol = override(load("cub-mini-32"), [network, *QUICK[name]])
+    run = Run(name, birds, 0, protocol, tmp_path, torch.device("cpu"), tmp_path / "cache",
+              Progress(None), {})  # fmt: skip
+    model, everything = run.trained(), ("image", "sentence")
+    x = birds.test.batch(torch.arange(3))
+    for given in subsets(everything):
+        seen = {m: x[m] for m in given}
+        a, b = (model.generate(seen, everything, 3, stream(0, "test")) for _ in range(2))
+        assert a["image"].shape == x["image"].shape and a["image"].isfinite().all()
+        assert a["sentence"].shape == x["sentence"].shape and a["sentence"].dtype == torch.int64
+        assert 0 <= a["sentence"].min()
+        assert a["sentence"].max() < len(birds.modality("sentence").words)
+        assert torch.equal(a["sentence"], b["sentence"])
+
+
+# The published weights
+
+
+BERT_PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "bird", "red", "##dish", "wing")
+LETTERS = tuple("Ġabdeghinrsw")
+MERGES = ("Ġ a", "Ġ b", "Ġb i", "Ġbi r", "Ġbir d", "Ġ r", "Ġr e", "Ġre d", "Ġ w", "Ġw i",
+          "Ġwi n", "Ġwin g")  # fmt: skip
+GPT2_PIECES = (*LETTERS, *(m.replace(" ", "") for m in MERGES), "<|endoftext|>")
+
+
+def published(latent=5):
+    """Both networks over pieces of words, and their parameters by the authors' names."""
+    torch.manual_seed(1)
+    bert = transformers.BertModel(transformers.BertConfig(
+        vocab_size=len(BERT_PIECES), hidden_size=TINY.width, num_hidden_layers=TINY.layers,
+        num_attention_heads=TINY.heads, intermediate_size=4 * TINY.width,
+        max_position_embeddings=20,
+    )).eval()  # fmt: skip
+    gpt2 = transformers.GPT2Model(transformers.GPT2Config(
+        vocab_size=len(GPT2_PIECES) + 3, n_embd=TINY.width, n_layer=TINY.layers,
+        n_head=TINY.heads, n_positions=30,
+    )).eval()  # fmt: skip
+    state = {f"encoder.{k}": x for k, x in bert.state_dict().items()}
+    state |= {f"decoder.transformer.{k}": x for k, x in gpt2.state_dict().items()}
+    state["encoder.linear.weight"] = latents(2 * latent, TINY.width)
+    state["decoder.transformer.linear.weight"] = latents(TINY.layers * TINY.width, latent, seed=1)
+    state["decoder.transformer.linear_emb.weight"] = latents(TINY.width, latent, seed=2)
+    state["decoder.lm_head.weight"] = state["decoder.transformer.wte.weight"]
+    state["decoder.transformer.h.0.attn.bias"] = torch.ones(1, 1, 30, 30)  # a mask, of that time
+    return bert, gpt2, state
+
+
+def write(folder, state):
+    args = Namespace(latent_size=5, device=torch.device("cpu"))
+    content = {"iter": 1, "model_state_dict": state, "beta": 0.5, "args": args}
+    torch.save(content, folder / "training.bin")
+    (folder / "vocab.txt").write_text("\n".join(BERT_PIECES) + "\n")
+    (folder / "vocab.json").write_text(json.dumps({p: i for i, p in enumerate(GPT2_PIECES)}))
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *MERGES]) + "\n")
+
+
+def loaded(folder, latent=5, outputs=10):
+    part = Architecture(TEXT, optimus.load(folder, TINY), CATEGORICAL)
+    return part, part.encoder(outputs).eval(), part.decoder(latent).eval()
+
+
+SENTENCE = ["a", "red", "bird", "<eos>", "<pad>", "<pad>"]
+TOKENS = torch.tensor([[WORDS.index(w) for w in SENTENCE]])
+
+
+def test_the_encoder_is_the_published_one(tmp_path):
+    bert, _, state = published()
+    write(tmp_path, state)
+    pieces = torch.tensor([[BERT_PIECES.index(p) for p in ("[CLS]", "a", "red", "bird", "[SEP]")]])
+    linear = state["encoder.linear.weight"]
+    expected = bert(pieces).pooler_output @ linear.T
+    torch.testing.assert_close(loaded(tmp_path)[1](TOKENS), expected, atol=1e-5, rtol=1e-5)
+    mean = loaded(tmp_path, outputs=5)[1](TOKENS)
+    torch.testing.assert_close(mean, expected[:, :5], atol=1e-5, rtol=1e-5)
+
+
+def test_the_decoder_is_the_published_one(tmp_path):
+    """Its logits of words of one piece are those of the pieces, the memory before them."""
+    _, gpt2, state = published()
+    write(tmp_path, state)
+    z = latents(1, 5)
+    *_, begin, end = range(len(GPT2_PIECES) + 3)  # <PAD>, <BOS>, <EOS>
+    one = {w: GPT2_PIECES.index(f"Ġ{w}") for w in ("a", "red", "bird", "wing")} | {"<eos>": end}
+    seen = gpt2.wte(torch.tensor([[begin, *(one[w] for w in SENTENCE[:3])]]))
+    seen = seen + z @ state["decoder.transformer.linear_emb.weight"].T
+    memory = transformers.DynamicCache()
+    for i, past in enumerate((z @ state["decoder.transformer.linear.weight"].T).chunk(2, 1)):
+        past = past.view(1, TINY.heads, 1, -1)
+        memory.update(past, past, i)
+    hidden = gpt2(inputs_embeds=seen, past_key_values=memory).last_hidden_state
+    expected = (hidden @ gpt2.wte.weight.T)[..., list(one.values())]
+    logits = loaded(tmp_path)[2](z).logits(TOKENS)[:, :4, [WORDS.index(w) for w in one]]
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_word_of_several_pieces_begins_as_their_mean(tmp_path):
+    bert, gpt2, state = published()
+    write(tmp_path, state)
+    _, encoder, decoder = loaded(tmp_path)
+    for table, theirs, known, pieces in (
+        (encoder.bert.embeddings.word_embeddings, bert.embeddings.word_embeddings, BERT_PIECES,
+         ("red", "##dish")),
+        (decoder.gpt2.wte, gpt2.wte, GPT2_PIECES, ("Ġred", "d", "i", "s", "h")),
+    ):  # fmt: skip
+        mean = theirs.weight[[known.index(p) for p in pieces]].mean(0)
+        torch.testing.assert_close(table.weight[WORDS.index("reddish")], mean)
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda s: s.pop("encoder.pooler.dense.bias"),
+     "of 40 parameters of BERT it holds 39, and 0 others .it lacks bert.pooler.dense.bias"),
+    (lambda s: s.update({"encoder.encoder.layer.2.x": torch.ones(1)}),
+     "and 1 others .it has bert.encoder.layer.2.x besides"),
+    (lambda s: s.pop("decoder.transformer.wte.weight"), "lacks gpt2.wte.weight"),
+    (lambda s: s.update({"decoder.transformer.linear.weight": torch.ones(32, 7)}),
+     r"memory.weight of shape \(32, 7\), expected \(32, 5\)"),
+    (lambda s: s.update({"decoder.transformer.wte.weight": torch.ones(20, 16)}),
+     "vocab.json has more pieces than the 20 embeddings"),
+    (lambda s: s.update({"decoder.transformer.wpe.weight": torch.ones(3, 16)}),
+     r"gpt2.wpe.weight of shape \(3, 16\), expected \(7, 16\)"),
+])  # fmt: skip
+def test_other_weights_are_told(change, words, tmp_path):
+    state = published()[2]
+    change(state)
+    write(tmp_path, state)
+    with pytest.raises(ValueError, match=words):
+        loaded(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("training.bin", b"no weights", "training.bin is not a readable file of weights"),
+    ("vocab.json", b"{", "vocab.json is not a readable vocabulary"),
+    ("vocab.txt", b"a\n", "vocab.txt is not a readable vocabulary"),
+])  # fmt: skip
+def test_damaged_files_are_told(name, content, words, tmp_path):
+    write(tmp_path, published()[2])
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=words):
+        loaded(tmp_path)
+
+
+# What a protocol may ask for
+
+
+def table(network, **more):
+    return {"sentence": {"network": f"mmbench.models.networks.{network}",
+                         "likelihood": {"distribution": "categorical"}, **more}}  # fmt: skip
+
+
+def test_pretrained_networks_without_weights_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"modalities\.sentence: .*optimus:pretrained begins "
+                       "with published weights, expected the folder"):  # fmt: skip
+        architectures([TEXT], table("optimus:pretrained"))
+    with pytest.raises(FileNotFoundError, match=r"has no file training\.bin"):
+        architectures([TEXT], table("optimus:pretrained", weights=str(tmp_path)))
+    with pytest.raises(ValueError, match=r"weights is 'x', but .*optimus:small begins without"):
+        architectures([TEXT], table("optimus:small", weights="x"))
+
+
+def test_published_weights_are_known_by_their_content(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, published()[2])
+    monkeypatch.setattr(optimus, "pretrained", Pretrained(lambda f: optimus.load(f, TINY)))
+    a, b = (identified(table("optimus:pretrained", weights=str(tmp_path / name)))
+            for name in ("a", "b"))  # fmt: skip
+    assert a["sentence"]["sha256"] == b["sentence"]["sha256"]
+    assert identified(a) == a
+    architectures([TEXT], a)
+    (tmp_path / "a" / "vocab.txt").write_text("\n".join(BERT_PIECES[::-1]))
+    changed = identified(table("optimus:pretrained", weights=str(tmp_path / "a")))
+    assert changed["sentence"]["sha256"] != b["sentence"]["sha256"]
+    assert identified(a) == a  # of a record
+    with pytest.raises(ValueError, match=r"modalities\.sentence: the weights in .* have the "
+                       f"sha256 {changed['sentence']['sha256'][:16]}, expected"):  # fmt: skip
+        architectures([TEXT], a)
+    with pytest.raises(FileNotFoundError, match="there is no folder nowhere"):
+        identified(table("optimus:pretrained", weights="nowhere"))
+    plain = table("optimus:small")
+    assert identified(plain) == plain
+
+
+def test_the_full_size_is_that_of_the_paper():
+    part = architectures([TEXT], table("optimus:full"))["sentence"]
+    with torch.device("meta"):
+        encoder, decoder = part.encoder(2 * 768), part.decoder(768)
+    layers = 12 * (12 * 768**2 + 13 * 768)  # of either, without embeddings
+    for network in (encoder.bert.encoder, decoder.gpt2.h):
+        assert sum(p.numel() for p in network.parameters()) == layers
+
+
+def test_what_they_cannot_do_is_told(monkeypatch):
+    _, _, decoder = networks()
+    with pytest.raises(ValueError, match="drawn in turn is 'normal', expected 'categorical'"):
+        Likelihood("normal").log_prob(decoder(latents(1, 5)), texts(1))
+    with pytest.raises(ValueError, match="'x' has kind image"):
+        optimus.small.encoder(Modality("x", "image", (3, 8, 8)), 2)
+    assert generic.text.decoder(TEXT, 5).eval()(latents(2, 5)).shape == (2, 6, len(WORDS))
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ImportError, match=r"pip install 'mmbench\[text\]'"):
+        optimus.small.decoder(TEXT, 2)

@@ -1,0 +1,191 @@
+from importlib.resources import files
+from importlib.util import find_spec
+from typing import get_args
+
+import pytest
+
+from mmbench.core import Kind
+from mmbench.protocols.protocol import digest, load, override, resolve, shipped_hash
+
+PROTOCOL = {
+    "modalities": {"a": {"network": "x:y"}},
+    "models": {"mld": {"d": 0.5, "score": {"epochs": 3}}, "mvae": {}},
+    "evaluation": {"metrics": {}},
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f.name.removesuffix(".toml")
+        for f in (files("mmbench") / "protocols").iterdir()
+        if f.name.endswith(".toml")
+    ],
+)
+def test_every_shipped_protocol_is_well_formed(name):
+    protocol = load(name)
+    for model in protocol["models"]:
+        if ":" in model and not find_spec("multivae"):
+            continue  # needs the extra [multivae]
+        assert set(resolve(protocol, model)) == {"modalities", "model", "evaluation"}
+
+
+def test_override_changes_a_copy():
+    changed = override(PROTOCOL, ["models.mld.score.epochs=10", "models.mld.d = 0.25",
+                                  "models.mld.latent={a=4}", "models.mld.kind=plain"])  # fmt: skip
+    mld = changed["models"]["mld"]
+    assert mld == {"d": 0.25, "score": {"epochs": 10}, "latent": {"a": 4}, "kind": "plain"}
+    assert PROTOCOL["models"]["mld"]["d"] == 0.5
+
+
+@pytest.mark.parametrize(("setting", "words"), [
+    ("models.mdl.d=1", "models has no table 'mdl'; did you mean 'mld'"),
+    ("model.mld.d=1", "the protocol has no table 'model'; did you mean 'models'"),
+    ("models.mld.scores.epochs=1", "models.mld has no table 'scores'; did you mean 'score'"),
+    ("models.mld.d", "not of the form KEY=VALUE"),
+    ("=3", "not of the form KEY=VALUE"),
+    ("models=3", "models is a whole table: set a key in it, as in"),
+    ("model=3", "'model' is not a setting; did you mean 'models'"),
+])  # fmt: skip
+def test_bad_settings_are_told(setting, words):
+    with pytest.raises(ValueError, match=words):
+        override(PROTOCOL, [setting])
+
+
+def test_resolve_names_what_there_is():
+    with pytest.raises(LookupError, match=r"no model is called 'mdl'; did you mean 'mld'\?"):
+        resolve(PROTOCOL, "mdl")
+    with pytest.raises(LookupError, match=r"this protocol has no table models.mld"):
+        resolve({**PROTOCOL, "models": {}}, "mld")
+
+
+@pytest.mark.parametrize(("model", "has_one"), [
+    ("mld", True), ("mvae", False),
+    ("mmbench.models.mld:MLD", True), ("mmbench.baselines.mvae:MVAE", False),
+])  # fmt: skip
+def test_a_sampler_counts_only_for_models_that_have_one(model, has_one):
+    protocol = {**PROTOCOL, "models": {model: {}},
+                "evaluation": {"metrics": {}, "sampler": {"name": "euler"}}}  # fmt: skip
+    other = override(protocol, ["evaluation.sampler.steps=3"])
+    a, b = resolve(protocol, model), resolve(other, model)
+    assert ("sampler" in a["evaluation"]) == (digest(a) != digest(b)) == has_one
+    assert "metrics" in a["evaluation"] and "sampler" in protocol["evaluation"]
+
+
+def test_digest_ignores_order_only():
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
+    assert digest({"a": 1}) != digest({"a": 2})
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("x =", "is not a TOML file"),
+    ("[modality.a]\n", "has a table 'modality'; did you mean 'modalities'"),
+    ("[modalities]\n[models]\n", "has no table 'evaluation'"),
+])  # fmt: skip
+def test_bad_files_are_told(tmp_path, text, words):
+    file = tmp_path / "p.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=words):
+        load("any", file)
+
+
+def test_a_data_set_without_a_protocol_gets_the_default():
+    assert load("nothing") == load("default")
+    kinds = {f"<{kind}>" for kind in get_args(Kind)}
+    assert set(load("nothing")["modalities"]) == kinds
+
+
+def test_a_model_of_ones_own_needs_no_table():
+    model = "mmbench.models.mld:MLD"
+    assert resolve(PROTOCOL, model)["model"] == {}
+    settings = [f"models.{model}.d=0.3", f"models.{model}.score={{epochs=1}}"]
+    changed = load("mhd-mini", settings=settings, model=model)
+    assert resolve(changed, model)["model"] == {"d": 0.3, "score": {"epochs": 1}}
+    assert resolve(load("mhd-mini", settings=[f"models.{model}.score.epochs=2"], model=model),
+                   model)["model"] == {"score": {"epochs": 2}}  # fmt: skip
+    assert resolve(changed, "mld")["model"] == load("mhd-mini")["models"]["mld"]
+    with pytest.raises(ValueError, match="has no table 'mine:Modle'; did you mean 'mine:Model'"):
+        load("mhd-mini", settings=["models.mine:Modle.d=1"], model="mine:Model")
+    with pytest.raises(ValueError, match=r"models\.mld is 3, expected a table"):
+        resolve(override(PROTOCOL, ["models.mld=3"]), "mld")
+    with pytest.raises(LookupError, match=r"no table models\.mld-uni; did you mean 'mld'"):
+        resolve(PROTOCOL, "mld-uni")
+    with pytest.raises(ValueError, match="has no table 'multivae:mopo'"):
+        override(PROTOCOL, ["models.multivae:mopo.beta=1"])
+
+
+def test_another_packages_model_needs_no_table(installed):
+    installed("mine", models={"mine": "mmbench.models.mld:MLD"})
+    assert resolve(PROTOCOL, "mine")["model"] == {}
+    changed = load("mhd-mini", settings=["models.mine.d=0.3"], model="mine")
+    assert resolve(changed, "mine")["model"] == {"d": 0.3}
+
+
+def test_a_records_model_is_never_imported(tmp_path, monkeypatch):
+    (tmp_path / "trap.py").write_text("raise SystemExit('it ran')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert shipped_hash("mhd-mini", "trap:Model") is None
+    assert shipped_hash("mhd-mini", "mld") == digest(resolve(load("mhd-mini"), "mld"))
+
+
+def test_files_that_are_no_protocols(tmp_path):
+    path = tmp_path / "mine.toml"
+    with pytest.raises(FileNotFoundError, match=r"there is no protocol .*mine\.toml"):
+        load("mhd-mini", path)
+    path.write_bytes(b"\x89PNG\xff")
+    with pytest.raises(ValueError, match=r"mine\.toml is not a TOML file: it is no text"):
+        load("mhd-mini", path)
+
+
+LIKE = """
+[modalities]
+[models.mld]
+d = 0.5
+width = 8
+score = { epochs = 3 }
+[models.mld-uni]
+like = "mld"
+without = ["d"]
+width = 16
+[evaluation]
+"""
+
+
+def test_a_model_s_table_may_begin_with_another_s(tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text(LIKE)
+    models = load("x", file)["models"]
+    assert models["mld-uni"] == {"width": 16, "score": {"epochs": 3}}
+    assert models["mld"] == {"d": 0.5, "width": 8, "score": {"epochs": 3}}
+
+
+@pytest.mark.parametrize("settings", [
+    ["models.mld.score.epochs=1", "models.mld-uni.score.epochs=2"],
+    ["models.mld-uni.score.epochs=2", "models.mld.score.epochs=1"],
+])  # fmt: skip
+def test_settings_reach_the_tables_that_are_like_theirs(tmp_path, settings):
+    file = tmp_path / "own.toml"
+    file.write_text(LIKE)
+    models = load("x", file, [*settings[:1], "models.mld.d=0.1", "models.mld.width=9"])["models"]
+    first = 1 if settings[0].startswith("models.mld.") else 2
+    assert models["mld"] == {"d": 0.1, "width": 9, "score": {"epochs": 1 if first == 1 else 3}}
+    assert models["mld-uni"] == {"width": 16, "score": {"epochs": first}}
+    both = load("x", file, settings)["models"]  # in either order
+    assert both["mld-uni"]["score"] == {"epochs": 2} and both["mld"]["score"] == {"epochs": 1}
+    with pytest.raises(ValueError, match="'mdl'; did you mean 'mld'"):
+        load("x", file, ["models.mdl.d=0.1"])
+
+
+@pytest.mark.parametrize(("old", "new", "words"), [
+    ('like = "mld"', 'like = "mdl"', "models.mld-uni is like 'mdl'; did you mean 'mld'"),
+    ('like = "mld"', 'like = "mld-uni"', "models.mld-uni is like 'mld-uni'; did you mean 'mld'"),
+    ('like = "mld"', "like = 3", "models.mld-uni is like '3'|models.mld-uni is like 3"),
+    ('["d"]', '["widht"]', "models.mld-uni is without 'widht'; did you mean 'width'"),
+    ('like = "mld"', "", "models.mld-uni is like None"),
+])  # fmt: skip
+def test_what_it_begins_with_must_exist(tmp_path, old, new, words):
+    file = tmp_path / "own.toml"
+    file.write_text(LIKE.replace(old, new))
+    with pytest.raises(ValueError, match=words):
+        load("x", file)

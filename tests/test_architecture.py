@@ -1,0 +1,118 @@
+import math
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, Laplace, Normal
+
+from mmbench.architecture import Architecture, Likelihood, Networks, architectures
+from mmbench.core import Modality
+from mmbench.models.networks import (
+    celebamask_hq,
+    cub,
+    generic,
+    mhd,
+    mhd_mini,
+    mnist_svhn,
+    polymnist,
+)
+
+X = torch.rand(5, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+OUTPUT = torch.randn(5, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(("likelihood", "peer"), [
+    (Likelihood("laplace", 0.75), Laplace(OUTPUT, 0.75)),
+    (Likelihood("normal", 0.3), Normal(OUTPUT, 0.3)),
+    (Likelihood("bernoulli"), Bernoulli(logits=OUTPUT, validate_args=False)),
+])  # fmt: skip
+def test_log_prob_agrees_with_torch(likelihood, peer):
+    x = X.round() if likelihood.distribution == "bernoulli" else X
+    torch.testing.assert_close(likelihood.log_prob(OUTPUT, x), peer.log_prob(x).flatten(1).sum(1))
+
+
+def test_categorical_is_the_cross_entropy_of_tokens():
+    tokens = X.argmax(-1)
+    logits = OUTPUT.requires_grad_()
+    expected = torch.distributions.Categorical(logits=logits).log_prob(tokens).sum(1)
+    torch.testing.assert_close(Likelihood("categorical").log_prob(logits, tokens), expected)
+    assert Likelihood("categorical").point(OUTPUT).tolist() == OUTPUT.argmax(-1).tolist()
+
+
+def test_squared_error_is_a_normal():
+    a = Likelihood("normal", math.sqrt(0.5))
+    difference = a.log_prob(OUTPUT, X) - a.log_prob(X, X)
+    torch.testing.assert_close(difference, -((X - OUTPUT) ** 2).flatten(1).sum(1))
+
+
+WORDS = tuple("abcdefghijk")
+FITS = [
+    (mhd.image, Modality("x", "image", (1, 28, 28))),
+    (mhd.trajectory, Modality("x", "trajectory", (200,))),
+    (mhd.sound, Modality("x", "sound", (1, 32, 128))),
+    (mhd_mini.image, Modality("x", "image", (1, 28, 28))),
+    (mhd_mini.trajectory, Modality("x", "trajectory", (200,))),
+    (mhd_mini.sound, Modality("x", "sound", (1, 32, 128))),
+    (polymnist.image, Modality("x", "image", (3, 28, 28))),
+    (mnist_svhn.mnist, Modality("x", "image", (1, 28, 28))),
+    (mnist_svhn.svhn, Modality("x", "image", (3, 32, 32))),
+    (cub.image, Modality("x", "image", (3, 64, 64))),
+    (cub.image, Modality("x", "image", (3, 32, 32))),
+    (cub.sentence, Modality("x", "text", (32,), WORDS)),
+    (celebamask_hq.image, Modality("x", "image", (3, 128, 128))),
+    (celebamask_hq.image, Modality("x", "image", (3, 32, 32))),
+    (celebamask_hq.mask, Modality("x", "mask", (1, 128, 128))),
+    (celebamask_hq.mask, Modality("x", "mask", (1, 32, 32))),
+    (celebamask_hq.attributes, Modality("x", "attributes", (18,))),
+    *[(generic.picture, Modality("x", "image", shape))
+      for shape in ((3, 64, 64), (1, 28, 28), (2, 33, 50), (1, 4, 9), (3, 5, 128), (1, 1, 1))],
+    *[(generic.vector, Modality("x", "trajectory", shape)) for shape in ((200,), (3, 7), (1,))],
+    *[(generic.text, Modality("x", "text", (length,), WORDS)) for length in (32, 19, 4, 1)],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("networks", "modality"), FITS)
+@pytest.mark.parametrize("size", [1, 7])
+def test_networks_fit_their_shapes(networks, modality, size):
+    text = modality.kind == "text"
+    x = torch.randint(11, (2, *modality.shape)) if text else torch.rand(2, *modality.shape)
+    part = Architecture(modality, networks, Likelihood("categorical" if text else "normal"))
+    encoder, decoder = part.encoder(size).eval(), part.decoder(size).eval()
+    assert encoder(x).shape == (2, size)
+    output = decoder(encoder(x))
+    assert output.shape == ((2, *modality.shape, 11) if text else x.shape)
+    assert part.show(output).shape == x.shape
+    assert part.likelihood.log_prob(output, x).shape == (2,)
+    torch.testing.assert_close(encoder(x[:1]), encoder(x)[:1], atol=1e-5, rtol=1e-4)
+
+
+IMAGE = Modality("m3", "image", (3, 28, 28))
+TABLE = {"network": "polymnist/image",
+         "likelihood": {"distribution": "laplace", "scale": 0.75}}  # fmt: skip
+
+
+def test_patterns_name_modalities():
+    found = architectures([IMAGE], {"m*": TABLE})["m3"]
+    likelihood = Likelihood("laplace", 0.75)
+    assert found == Architecture(IMAGE, polymnist.image, likelihood, "polymnist/image")
+
+
+def test_pictures_are_clamped_and_vectors_are_not():
+    networks = Networks(lambda m, size: torch.nn.Identity(), lambda m, size: torch.nn.Identity())
+    x = torch.tensor([[-0.5, 1.5]])
+    picture = Architecture(Modality("a", "image", (2,)), networks, Likelihood("normal"))
+    vector = Architecture(Modality("a", "attributes", (2,)), networks, Likelihood("normal"))
+    assert picture.show(x).tolist() == [[0, 1]]
+    assert vector.show(x).tolist() == x.tolist()
+
+
+@pytest.mark.parametrize(("tables", "words"), [
+    ({}, "no table modalities.m3"),
+    ({"m*": {**TABLE, "network": "mmbench.models.networks.polymnist:imag"}}, "mean 'image'"),
+    ({"m*": {**TABLE, "network": "mmbench.models.mld:MLD"}}, "is not a Networks"),
+    ({"m*": {**TABLE, "likelihood": {"distribution": "gauss"}}}, "distribution is 'gauss'"),
+    ({"m*": {**TABLE, "likelihood": {"distribution": "normal", "scale": 0}}}, "more than 0"),
+    ({"m*": {**TABLE, "loss": 1}}, "modalities.m3 has no setting 'loss'"),
+])  # fmt: skip
+def test_bad_tables_are_told(tables, words):
+    with pytest.raises((LookupError, ValueError), match=words):
+        architectures([IMAGE], tables)

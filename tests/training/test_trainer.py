@@ -1,0 +1,289 @@
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from mmbench.progress import Progress
+from mmbench.training.compilation import lacking
+from mmbench.training.trainer import Optimisation, Trainer
+from mmbench.training.weights import load_weights, save_weights
+
+N = 64
+X = torch.linspace(-1, 1, N)[:, None]
+Y = X**2
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(1, 16), nn.BatchNorm1d(16), nn.Tanh(), nn.Dropout(0.1), nn.Linear(16, 1)
+    )
+
+
+def train(folder, module, how, seed=0, noise_scale=0.01, checkpoint_seconds=1e9):
+    def loss(rows, noise):
+        jitter = torch.randn(len(rows), 1, generator=noise) * noise_scale
+        return ((module(X[rows] + jitter) - Y[rows]) ** 2).mean()
+
+    trainer = Trainer(folder, seed, torch.device("cpu"), Progress(None), checkpoint_seconds)
+    trainer.minimise("fit", module, loss, N, how)
+    return trainer
+
+
+HOW = Optimisation(epochs=30, batch_size=16, learning_rate=1e-2)
+
+
+def state(module):
+    return {k: v.clone() for k, v in module.state_dict().items()}
+
+
+def equal(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_it_learns(tmp_path):
+    module = network()
+    before = ((module.eval()(X) - Y) ** 2).mean()
+    train(tmp_path, module, replace(HOW, epochs=100, schedule="cosine", warmup=10))
+    assert ((module(X) - Y) ** 2).mean() < before / 5
+    assert not module.training
+
+
+@pytest.mark.parametrize("how", [
+    HOW, replace(HOW, ema=0.9), replace(HOW, schedule="cosine", warmup=7), replace(HOW, clip=0.1),
+    replace(HOW, precision="bfloat16"),
+])  # fmt: skip
+def test_same_seed_same_bits_and_other_seed_other_bits(tmp_path, how, monkeypatch):
+    monkeypatch.setattr("mmbench.training.precision.has_half", lambda device: True)
+    a, b, c = network(), network(), network()
+    train(tmp_path / "a", a, how)
+    train(tmp_path / "b", b, how)
+    train(tmp_path / "c", c, how, seed=1)
+    assert equal(state(a), state(b))
+    assert not equal(state(a), state(c))
+
+
+class Interrupt(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("stop", [1, 37, 119])
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_interrupted_training_ends_in_the_same_bits(tmp_path, stop, ema):
+    how = replace(HOW, ema=ema, schedule="cosine")
+    whole = network()
+    train(tmp_path / "whole", whole, how)
+
+    module, calls = network(), 0
+
+    def loss(rows, noise):
+        nonlocal calls
+        calls += 1
+        if calls > stop:
+            raise Interrupt
+        jitter = torch.randn(len(rows), 1, generator=noise) * 0.01
+        return ((module(X[rows] + jitter) - Y[rows]) ** 2).mean()
+
+    cpu = torch.device("cpu")
+    with pytest.raises(Interrupt):
+        Trainer(tmp_path / "cut", 0, cpu, Progress(None), 0.0).minimise(
+            "fit", module, loss, N, how
+        )
+    resumed = network()
+    train(tmp_path / "cut", resumed, how)
+    assert equal(state(whole), state(resumed))
+
+
+def test_a_finished_stage_is_loaded_not_trained(tmp_path):
+    first = network()
+    train(tmp_path, first, HOW)
+    again = network()
+    trainer = train(tmp_path, again, HOW, noise_scale=float("nan"))  # would raise if it trained
+    assert equal(state(first), state(again))
+    assert trainer.seconds["fit"] > 0
+
+
+def test_killed_process_resumes(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent("""
+        import sys, torch
+        from pathlib import Path
+        from torch import nn
+        from mmbench.progress import Progress
+        from mmbench.training.trainer import Optimisation, Trainer
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+        net = nn.Linear(64, 64)
+        x = torch.randn(256, 64)
+        def loss(rows, noise):
+            if sys.argv[2] == "slow" and (Path(sys.argv[1]) / "fit.checkpoint").exists():
+                print("saved", flush=True)
+            return ((net(x[rows]) - torch.randn(64, generator=noise)) ** 2).mean()
+        how = Optimisation(epochs=200, batch_size=32, learning_rate=1e-3, ema=0.99)
+        Trainer(Path(sys.argv[1]), 0, torch.device("cpu"), Progress(None), 0.05).minimise(
+            "fit", net, loss, 256, how)
+    """)
+    )
+    command = [sys.executable, str(script)]
+    subprocess.run([*command, str(tmp_path / "whole"), "fast"], check=True)
+    cut = subprocess.Popen([*command, str(tmp_path / "cut"), "slow"], stdout=subprocess.PIPE)
+    assert cut.stdout.readline() == b"saved\n"
+    cut.send_signal(signal.SIGKILL)
+    cut.wait()
+    assert not (tmp_path / "cut" / "fit.safetensors").exists()
+    subprocess.run([*command, str(tmp_path / "cut"), "fast"], check=True)
+    a, b = nn.Linear(64, 64), nn.Linear(64, 64)
+    load_weights(tmp_path / "whole" / "fit.safetensors", a)
+    load_weights(tmp_path / "cut" / "fit.safetensors", b)
+    assert equal(state(a), state(b))
+    assert not list((tmp_path / "cut").glob("*.checkpoint"))
+
+
+def test_clipping_clips(tmp_path):
+    """With plain gradients far over the bound, the update must not depend on their size."""
+    seen = {}
+    for scale in (1e3, 1e6):
+        module = nn.Linear(1, 1)
+        nn.init.zeros_(module.weight)
+        nn.init.zeros_(module.bias)
+
+        def loss(rows, _, module=module, scale=scale):
+            value = module(X[rows]).sum() * scale
+            if scale not in seen:
+                module.weight.register_hook(lambda g: seen.update({scale: g.abs().max().item()}))
+            return value
+
+        Trainer(tmp_path / str(scale), 0, torch.device("cpu"), Progress(None)).minimise(
+            "fit", module, loss, N, replace(HOW, epochs=1, clip=1.0)
+        )
+        seen[f"norm {scale}"] = torch.cat([p.grad.flatten() for p in module.parameters()]).norm()
+    assert seen[1e3] > 1  # the raw gradient was over the bound
+    assert seen["norm 1000.0"] <= 1 + 1e-5
+    assert seen["norm 1000000.0"] <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10])
+@pytest.mark.parametrize("decay", [0.5, 0.999])
+def test_ema_is_the_moving_average(tmp_path, decay, steps):
+    """Weights that grow by Adam's constant step: the average has a closed form.
+
+    What they were before the first step is not in it, however few steps there are.
+    """
+    module = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(module.weight, 7.0)
+
+    def loss(rows, _):
+        return -module.weight.sum()
+
+    how = Optimisation(epochs=steps, batch_size=N, learning_rate=0.1, ema=decay)
+    Trainer(tmp_path, 0, torch.device("cpu"), Progress(None)).minimise("fit", module, loss, N, how)
+    shares = [decay ** (steps - n) for n in range(1, steps + 1)]
+    values = [7 + 0.1 * n for n in range(1, steps + 1)]
+    average = sum(s * v for s, v in zip(shares, values, strict=True)) / sum(shares)
+    assert module.weight.item() == pytest.approx(average, rel=1e-5)
+
+
+def test_ema_keeps_no_history(tmp_path, monkeypatch):
+    """An average that remembers every step would grow without end."""
+    lerp, seen = torch._foreach_lerp_, []
+
+    def watched(average, *rest):
+        lerp(average, *rest)
+        seen.extend(a.requires_grad for a in average)
+
+    monkeypatch.setattr(torch, "_foreach_lerp_", watched)
+    train(tmp_path, network(), replace(HOW, epochs=1, ema=0.9))
+    assert seen
+    assert not any(seen)
+
+
+def test_schedule():
+    how = Optimisation(epochs=1, batch_size=1, learning_rate=2.0, schedule="cosine", warmup=10)
+    rates = [how.rate(step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.2, rel=1e-3)
+    assert max(rates) <= 2.0
+    assert rates[-1] < 0.01
+    assert all(a >= b for a, b in pairwise(rates[10:]))
+
+
+def test_nan_loss_is_told_and_leaves_no_file(tmp_path):
+    with pytest.raises(FloatingPointError, match=r"stage 'fit' is not finite by step"):
+        train(tmp_path, network(), HOW, noise_scale=float("nan"), checkpoint_seconds=0.0)
+    assert not list(tmp_path.glob("*"))
+
+
+def test_other_settings_are_not_mixed(tmp_path):
+    train(tmp_path, network(), HOW)
+    with pytest.raises(ValueError, match="trained with other settings; delete it"):
+        train(tmp_path, network(), replace(HOW, learning_rate=1e-3))
+
+
+@pytest.mark.parametrize("keep", [0, 10, 200])
+def test_damaged_weights_are_told(tmp_path, keep):
+    path = tmp_path / "w.safetensors"
+    save_weights(path, network())
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"w\.safetensors does not hold the weights"):
+        load_weights(path, network())
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 not a checkpoint", b"", b"garbage"])
+def test_damaged_checkpoint_is_told(tmp_path, content):
+    (tmp_path / "fit.checkpoint").write_bytes(content)
+    with pytest.raises(ValueError, match=r"fit\.checkpoint is not a readable checkpoint"):
+        train(tmp_path, network(), HOW)
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"epochs": -1}, "epochs is -1"), ({"batch_size": 0}, "batch_size is 0"),
+    ({"learning_rate": 0.0}, "learning_rate is 0.0"), ({"ema": 1.0}, "ema is 1.0"),
+    ({"clip": -1.0}, "clip is -1.0"),
+])  # fmt: skip
+def test_settings_out_of_range(change, words):
+    with pytest.raises(ValueError, match=words):
+        replace(HOW, **change)
+
+
+class Net(nn.Module):
+    """A network whose forward is its own."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.last = nn.Linear(1, 16), nn.Linear(16, 1)
+
+    def forward(self, x):
+        return self.last(self.first(x).tanh())
+
+
+def test_what_cannot_be_compiled_is_told(tmp_path, monkeypatch):
+    class Bare(nn.Module):
+        pass
+
+    how = replace(HOW, compile=True)
+    with pytest.raises(ValueError, match="for want of a forward of Bare's own it cannot be"):
+        train(tmp_path, Bare(), how)
+    monkeypatch.setenv("CXX", "no-such-compiler -O2")
+    with pytest.raises(ValueError, match=r"want of the C\+\+ compiler no-such-compiler"):
+        train(tmp_path, Net(), how)
+
+
+@pytest.mark.skipif(bool(lacking()), reason=f"needs {' and '.join(lacking())}")
+def test_compiled_training_is_the_same_but_for_rounding(tmp_path):
+    plain, compiled, again = Net(), Net(), Net()
+    train(tmp_path / "plain", plain, HOW)
+    for name, module in (("compiled", compiled), ("again", again)):
+        within = []
+        module.register_forward_pre_hook(lambda m, _, w=within: w.append("forward" in vars(m)))
+        train(tmp_path / name, module, replace(HOW, compile=True))
+        assert all(within) and within and "forward" not in vars(module)
+    assert equal(state(compiled), state(again))
+    for name, x in plain.state_dict().items():
+        torch.testing.assert_close(compiled.state_dict()[name], x, rtol=1e-2, atol=1e-3)
