@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmbench.baselines.posteriors import Gaussian, choose, draw_from_mixture, pick
 from mmbench.baselines.vae import MultimodalVAE
-from mmbench.core import Batch
+from mmbench.core.data import Batch
 
 
 class MMVAEElbo(MultimodalVAE):

@@ -25,7 +25,7 @@ from mmbench.baselines.posteriors import (
     stack,
 )
 from mmbench.baselines.vae import MultimodalVAE
-from mmbench.core import Batch, Modality
+from mmbench.core.data import Batch, Modality
 from mmbench.training.trainer import Optimisation
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmbench.baselines.posteriors import Gaussian, choose, pick, product
 from mmbench.baselines.vae import MultimodalVAE
-from mmbench.core import Batch
+from mmbench.core.data import Batch
 
 
 class MoPoE(MultimodalVAE):

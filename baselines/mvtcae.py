@@ -15,7 +15,7 @@ from mmbench.architecture import Architecture
 from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.posteriors import Gaussian, product
 from mmbench.baselines.vae import MultimodalVAE
-from mmbench.core import Batch, Modality
+from mmbench.core.data import Batch, Modality
 from mmbench.training.trainer import Optimisation
 
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from mmbench.architecture import Architecture, Output
 from mmbench.baselines.mixture_prior import MixturePrior, PostHoc
 from mmbench.baselines.posteriors import Gaussian, Laplace, stack
-from mmbench.core import Batch, Embedded, LatentModel, Modality, Split
+from mmbench.core.data import Batch, Modality, Split
+from mmbench.core.model import Embedded, LatentModel
 from mmbench.registry import expect_modalities, nearest
 from mmbench.seeds import stream
 from mmbench.training.memory_format import LaidOut

@@ -28,7 +28,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmbench.core import Context, Dataset, Generated, Metric, Modality, Score
+from mmbench.core.data import Dataset, Modality
+from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.metrics.extractors.clip import (
     CLIP,
     Resize,

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from mmbench.core import JOINT, Context, Dataset, Generated, Metric, Score
+from mmbench.core.data import Dataset
+from mmbench.core.score import JOINT, Context, Generated, Metric, Score
 from mmbench.metrics.extractors.classifiers import classifier
 from mmbench.metrics.statistics.bootstrap import bootstrap
 

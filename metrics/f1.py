@@ -17,7 +17,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from mmbench.core import Context, Dataset, Generated, Metric, Score
+from mmbench.core.data import Dataset
+from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.metrics.statistics.bootstrap import bootstrap
 from mmbench.pretrained import check
 

@@ -24,7 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbench.core import Context, Dataset, Generated, Metric, Modality, Score
+from mmbench.core.data import Dataset, Modality
+from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.media.sound import library, waveforms
 from mmbench.metrics.extractors.features import Extractor, compare
 from mmbench.metrics.extractors.vggish import RATE, VGGISH

@@ -22,7 +22,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmbench.core import Context, Dataset, Generated, Metric, Score
+from mmbench.core.data import Dataset
+from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.datasets.formats.photographs import folder
 from mmbench.metrics.extractors.features import compare, inception
 from mmbench.metrics.extractors.inception import INCEPTION, Resize, streamed

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmbench.core import Context, Dataset, Generated, Metric, Score
+from mmbench.core.data import Dataset
+from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.metrics.extractors.features import compare
 from mmbench.metrics.extractors.own_network import own_network
 from mmbench.metrics.statistics.frechet import feature_distance

@@ -14,7 +14,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from mmbench.core import JOINT, Batch, Context, Dataset, Generated, Metric, Score
+from mmbench.core.data import Batch, Dataset
+from mmbench.core.score import JOINT, Context, Generated, Metric, Score
 from mmbench.seeds import stream
 
 SAMPLES = 100

@@ -20,7 +20,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from mmbench.core import Context, Dataset, Generated, Metric, Score
+from mmbench.core.data import Dataset
+from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.metrics.extractors.clip import CLIP, clip
 from mmbench.metrics.extractors.dual_encoder import Find, Pairs, pairs
 from mmbench.metrics.extractors.features import paired

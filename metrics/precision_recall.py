@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from mmbench.core import Context, Dataset, Generated, Metric, Score
+from mmbench.core.data import Dataset
+from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.metrics.extractors.features import Through, compare, extractor, paired
 from mmbench.metrics.extractors.inception import INCEPTION
 from mmbench.metrics.extractors.own_network import own_network

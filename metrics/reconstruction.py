@@ -19,7 +19,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mmbench.core import Context, Dataset, Generated, Metric, Score
+from mmbench.core.data import Dataset
+from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.metrics.extractors.features import precise
 from mmbench.metrics.statistics.bootstrap import bootstrap
 from mmbench.pretrained import check

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.pretrained import sha256 as file_hash
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import Table

@@ -21,7 +21,8 @@ from filelock import FileLock
 from torch import Tensor, nn
 
 from mmbench import registry
-from mmbench.core import Context, Modality
+from mmbench.core.data import Modality
+from mmbench.core.score import Context
 from mmbench.errors import first_line
 from mmbench.files import tensors
 from mmbench.files.transfer import Unfetched

@@ -20,7 +20,7 @@ from mmbench.architecture import Architecture
 from mmbench.baselines.mopoe import MoPoE
 from mmbench.baselines.posteriors import Gaussian, product
 from mmbench.baselines.vae import ROWS
-from mmbench.core import Batch, Kind, Modality, Split
+from mmbench.core.data import Batch, Kind, Modality, Split
 from mmbench.models.diffusion.sde import VPSDE
 from mmbench.models.parts.auxiliary import AuxiliaryScore
 from mmbench.models.parts.diffusion_decoder import ConditionalUNet, DiffusionDecoder, UNet

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from mmbench.architecture import Architecture
-from mmbench.core import Batch, Embedded, LatentModel, Modality, Split
+from mmbench.core.data import Batch, Modality, Split
+from mmbench.core.model import Embedded, LatentModel
 from mmbench.models.diffusion.sampler import Score
 from mmbench.models.diffusion.samplers import make_sampler
 from mmbench.models.diffusion.score import ScoreNetwork

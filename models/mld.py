@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mmbench.architecture import Architecture
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.models.latent_diffusion import LatentDiffusion, Statistics
 from mmbench.training.trainer import Optimisation
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mmbench.core import Batch
+from mmbench.core.data import Batch
 from mmbench.models.diffusion.sampler import Score
 from mmbench.models.latent_diffusion import LatentDiffusion
 

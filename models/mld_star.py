@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from mmbench.architecture import Architecture, Likelihood, architecture
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.models.latent_diffusion import Statistics
 from mmbench.models.mld import MLD
 from mmbench.models.parts.autoencoder import Autoencoder

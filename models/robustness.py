@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from pandas import DataFrame
 
-from mmbench.core import Context, Dataset
+from mmbench.core.data import Dataset
+from mmbench.core.score import Context
 from mmbench.files.atomic import replacing
 from mmbench.metrics.extractors.classifiers import classifier
 from mmbench.metrics.statistics.bootstrap import bootstrap

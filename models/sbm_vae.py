@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from mmbench.architecture import Architecture
 from mmbench.baselines.posteriors import Gaussian
-from mmbench.core import Batch, Embedded, LatentModel, Modality, Split
+from mmbench.core.data import Batch, Modality, Split
+from mmbench.core.model import Embedded, LatentModel
 from mmbench.models.diffusion.samplers import make_sampler
 from mmbench.models.diffusion.sde import VPSDE
 from mmbench.models.parts.latent_unet import LatentUNet

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from mmbench.architecture import Architecture
-from mmbench.core import Batch, Modality, Model, Split
+from mmbench.core.data import Batch, Modality, Split
+from mmbench.core.model import Model
 from mmbench.registry import expect_modalities, nearest
 from mmbench.training.trainer import Optimisation, Trainer
 

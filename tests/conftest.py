@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmbench.core import Dataset, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
 from mmbench.files import transfer
 
 torch.set_num_threads(1)  # the networks of tests are small: threads cost more than they give

@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Bernoulli, Laplace, Normal
 
 from mmbench.architecture import Architecture, Likelihood, Networks, architectures
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.models.networks import (
     celebamask_hq,
     cub,

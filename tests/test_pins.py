@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch import nn
 
 from mmbench.architecture import Likelihood, architectures
-from mmbench.core import Modality, Split
+from mmbench.core.data import Modality, Split
 from mmbench.datasets.mini.speech.mel import SPECTROGRAM
 from mmbench.metrics.extractors.classifiers import build, optimisation, recipe
 from mmbench.metrics.extractors.features import real_key

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mmbench import pretrained, registry
-from mmbench.core import Context
+from mmbench.core.score import Context
 from mmbench.metrics.extractors.inception import INCEPTION
 from mmbench.pretrained import (
     FOLDER,

@@ -28,7 +28,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmbench.architecture import Architecture, InTurn, full_precision
-from mmbench.core import Batch, Modality, Model, Split
+from mmbench.core.data import Batch, Modality, Split
+from mmbench.core.model import Model
 from mmbench.extras import lacking
 from mmbench.registry import expect_modalities, nearest
 from mmbench.training.trainer import Loss, Optimisation, Trainer

@@ -25,7 +25,7 @@ from mmbench.baselines.multivae.adapter import (
     Trunk,
     halves,
 )
-from mmbench.core import Modality, Split
+from mmbench.core.data import Modality, Split
 from mmbench.training.trainer import Optimisation, Trainer
 
 WIDTH = 512

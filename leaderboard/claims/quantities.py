@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, geometric_mean
 
-from mmbench.core import JOINT
+from mmbench.core.score import JOINT
 from mmbench.leaderboard.claims.significance import Sample, sample
 from mmbench.leaderboard.figures.estimates import QUALITY
 from mmbench.leaderboard.papers.published import ANY, Published, published

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import comb
 
-from mmbench.core import JOINT
+from mmbench.core.score import JOINT
 from mmbench.leaderboard.papers.layouts import CITATIONS
 from mmbench.leaderboard.papers.published import ANY, Published, published
 from mmbench.leaderboard.tables.cells import cell

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmbench import __version__, registry
-from mmbench.core import Source
+from mmbench.core.data import Source
 from mmbench.leaderboard.claims.claims import Claim, verdicts
 from mmbench.leaderboard.claims.verdicts import Verdict
 from mmbench.leaderboard.figures.estimates import Estimates, Group

@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Literal, get_args
 
-from mmbench.core import JOINT, Metric
+from mmbench.core.score import JOINT, Metric
 from mmbench.leaderboard.papers.filled import Entry, Filled, Line, Show
 from mmbench.leaderboard.papers.layouts import Heading, Method, PaperTable
 from mmbench.leaderboard.papers.published import ANY, Published, published

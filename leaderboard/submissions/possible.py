@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mmbench.core import Score
+from mmbench.core.score import Score
 from mmbench.records.strict import short
 
 _HASH = re.compile(r"[0-9a-f]{16,64}")

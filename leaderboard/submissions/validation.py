@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mmbench.core import JOINT, NOTHING, Score
+from mmbench.core.score import JOINT, NOTHING, Score
 from mmbench.leaderboard.submissions.possible import POSSIBLE, impossible, networks
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import CODE, METRIC_CODE, digest

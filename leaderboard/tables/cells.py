@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Literal
 
-from mmbench.core import Score
+from mmbench.core.score import Score
 from mmbench.leaderboard.tables.columns import Column, Term
 
 

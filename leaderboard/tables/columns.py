@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import combinations
 
-from mmbench.core import JOINT
+from mmbench.core.score import JOINT
 from mmbench.records.store import Record
 
 Term = tuple[tuple[str, ...], str]

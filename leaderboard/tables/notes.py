@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mmbench.core import JOINT, Score
+from mmbench.core.score import JOINT, Score
 from mmbench.records.store import Record
 
 FULL_RANK = {"fid": 2048}

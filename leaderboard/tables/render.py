@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from mmbench.core import JOINT
+from mmbench.core.score import JOINT
 from mmbench.leaderboard.tables.cells import Cell
 from mmbench.leaderboard.tables.html import (
     html_cells,

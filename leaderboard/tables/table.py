@@ -17,7 +17,7 @@ from itertools import groupby
 from statistics import fmean
 
 from mmbench import registry
-from mmbench.core import Metric, Score
+from mmbench.core.score import Metric, Score
 from mmbench.leaderboard.tables.cells import Cell, cell, ends, ranked
 from mmbench.leaderboard.tables.columns import Column, columns, modalities
 from mmbench.leaderboard.tables.notes import notes

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmbench.core import Context, Dataset, Split
+from mmbench.core.data import Dataset, Split
+from mmbench.core.score import Context
 from mmbench.metrics.extractors.classifiers import Classifier, Lesson, taught
 
 

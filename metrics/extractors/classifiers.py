@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbench.core import Context, Dataset, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context
 from mmbench.files.atomic import keep_text
 from mmbench.metrics.extractors.judges import trained, weights_hash
 from mmbench.pretrained import batches

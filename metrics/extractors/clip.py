@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbench.core import Context, Dataset, Modality
+from mmbench.core.data import Dataset, Modality
+from mmbench.core.score import Context
 from mmbench.extras import lacking
 from mmbench.metrics.extractors.dual_encoder import DualEncoder, Find, sentences
 from mmbench.metrics.extractors.features import precise

@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmbench.core import JOINT, Context, Dataset, Generated, Modality, Score
+from mmbench.core.data import Dataset, Modality
+from mmbench.core.score import JOINT, Context, Generated, Score
 from mmbench.datasets.formats.captions import EOS, SPECIALS
 from mmbench.metrics.extractors.features import Extractor, drawn_features, real_features, rgb
 from mmbench.pretrained import check

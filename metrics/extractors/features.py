@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mmbench.core import Context, Dataset, Generated, Modality, Score, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated, Score
 from mmbench.files.atomic import replacing
 from mmbench.metrics.extractors.classifiers import classifier
 from mmbench.metrics.extractors.inception import INCEPTION, Resize, inception_features

@@ -21,7 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbench.core import Context, Dataset, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context
 from mmbench.datasets.formats.captions import EOS, PAD, SPECIALS
 from mmbench.extras import lacking
 from mmbench.files.atomic import keep_text

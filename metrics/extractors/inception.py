@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.extras import lacking
 from mmbench.pretrained import Report, Weights, batches, load_state
 

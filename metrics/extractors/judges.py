@@ -23,7 +23,7 @@ from filelock import FileLock
 from safetensors import SafetensorError
 from torch import nn
 
-from mmbench.core import Context
+from mmbench.core.score import Context
 from mmbench.files.atomic import replacing
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from mmbench.core import Context, Dataset, Modality
+from mmbench.core.data import Dataset, Modality
+from mmbench.core.score import Context
 from mmbench.metrics.extractors.attribute_classifiers import attribute_classifier
 from mmbench.metrics.extractors.dual_encoder import embeddings
 from mmbench.metrics.extractors.features import Extractor, classified, rgb

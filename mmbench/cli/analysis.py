@@ -44,7 +44,7 @@ def robustness(
     5 of the MLD paper.
     """
     from mmbench.cli import main as cli
-    from mmbench.core import Context
+    from mmbench.core.score import Context
     from mmbench.datasets.load import dataset_of
     from mmbench.files.atomic import write_text
     from mmbench.models.latent_diffusion import LatentDiffusion

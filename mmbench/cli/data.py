@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from mmbench.core import Source
+    from mmbench.core.data import Source
 
 _FOLDER = click.option(
     "--data",

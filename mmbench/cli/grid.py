@@ -12,7 +12,7 @@ from mmbench.cli import options
 from mmbench.cli.figures import decorated, models_, out_, where_
 
 if TYPE_CHECKING:
-    from mmbench.core import Dataset
+    from mmbench.core.data import Dataset
 
 
 @click.command()
@@ -53,7 +53,7 @@ def grid(
       mmbench figure grid --dataset polymnist-mini --model mld --model mvtcae --out joint.png
     """  # noqa: D301  (click's mark for "do not wrap" is the control character)
     from mmbench.cli import main as cli
-    from mmbench.core import NOTHING
+    from mmbench.core.score import NOTHING
     from mmbench.datasets.load import dataset_of
     from mmbench.leaderboard.figures import selection
     from mmbench.leaderboard.figures.estimates import groups

@@ -13,7 +13,7 @@ from mmbench.cli import options
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mmbench.core import Dataset
+    from mmbench.core.data import Dataset
 
 TEST = "test:"
 """Begins what names a test example by its number."""

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from mmbench.core import Dataset, Download, Modality, Source, Split
+from mmbench.core.data import Dataset, Download, Modality, Source, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.folders import Published
 from mmbench.datasets.formats.photographs import resized

@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from mmbench.core import Download
+from mmbench.core.data import Download
 from mmbench.files.atomic import write_text
 from mmbench.progress import Progress
 

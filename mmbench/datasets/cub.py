@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmbench.core import Dataset, Download, Modality, Source, Split
+from mmbench.core.data import Dataset, Download, Modality, Source, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.captions import LENGTH, Vocabulary, tokenise
 from mmbench.datasets.formats.folders import Published

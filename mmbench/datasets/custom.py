@@ -27,7 +27,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmbench.core import Batch, Dataset, Kind, Modality, Source, Split
+from mmbench.core.data import Batch, Dataset, Kind, Modality, Source, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.paired import Files
 from mmbench.errors import first_line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmbench.core import Dataset, Source
+from mmbench.core.data import Dataset, Source
 from mmbench.datasets.custom import described
 from mmbench.progress import Progress
 from mmbench.registry import find, names

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmbench.core import Dataset, Download, Modality, Source, Spectrogram, Split
+from mmbench.core.data import Dataset, Download, Modality, Source, Spectrogram, Split
 from mmbench.datasets.formats.folders import Published
 from mmbench.files import tensors
 from mmbench.progress import Progress

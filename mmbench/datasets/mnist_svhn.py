@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from mmbench.core import Dataset, Download, Modality, Source, Split
+from mmbench.core.data import Dataset, Download, Modality, Source, Split
 from mmbench.datasets.formats import idx
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.folders import Published

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmbench.core import Batch, Dataset, Download, Modality, Source, Split
+from mmbench.core.data import Batch, Dataset, Download, Modality, Source, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.folders import Published
 from mmbench.files import tensors

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from mmbench.core import NOTHING, Generated, Score
+from mmbench.core.score import NOTHING, Generated, Score
 from mmbench.files.atomic import replacing
 
 

@@ -12,20 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmbench.core import (
-    NOTHING,
-    Batch,
-    Context,
-    Dataset,
-    Embedded,
-    Generated,
-    Metric,
-    Modality,
-    Model,
-    Score,
-    Split,
-    subsets,
-)
+from mmbench.core.data import Batch, Dataset, Modality, Split, subsets
+from mmbench.core.model import Embedded, Model
+from mmbench.core.score import NOTHING, Context, Generated, Metric, Score
 from mmbench.evaluation.checkpoint import Part, place
 from mmbench.evaluation.stale import now_possible, through_others
 from mmbench.media.grid import spread

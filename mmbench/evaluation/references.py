@@ -23,7 +23,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmbench.core import Context, Dataset, Generated, Metric, Score
+from mmbench.core.data import Dataset
+from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.files.atomic import keep_text
 from mmbench.protocols.protocol import digest
 from mmbench.records.provenance import code

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from mmbench.core import Score
+from mmbench.core.score import Score
 from mmbench.progress import Progress
 from mmbench.records.store import Record
 

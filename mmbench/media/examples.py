@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 from scipy.io import wavfile
 from torch import Tensor
 
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.datasets.formats.captions import SPECIALS, Vocabulary, tokenise
 from mmbench.errors import first_line
 from mmbench.files.atomic import replacing, write_text

@@ -18,7 +18,8 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from mmbench.core import JOINT, Dataset, Generated, Modality
+from mmbench.core.data import Dataset, Modality
+from mmbench.core.score import JOINT, Generated
 from mmbench.files.atomic import replacing
 from mmbench.media.lettering import SCALE, cut, font, plain, wrap
 

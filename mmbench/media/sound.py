@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmbench.core import Spectrogram
+from mmbench.core.data import Spectrogram
 from mmbench.extras import lacking
 from mmbench.seeds import derive
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmbench.core import Score
+from mmbench.core.score import Score
 from mmbench.files.atomic import write_text
 from mmbench.protocols.protocol import digest
 from mmbench.registry import nearest

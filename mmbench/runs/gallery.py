@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from mmbench.core import JOINT, NOTHING, Dataset, Generated
+from mmbench.core.data import Dataset
+from mmbench.core.score import JOINT, NOTHING, Generated
 from mmbench.evaluation.checkpoint import Part, place
 from mmbench.evaluation.evaluate import SHOWN
 from mmbench.media.grid import TILE, Strip, panel, width, write

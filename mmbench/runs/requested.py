@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmbench.core import JOINT, Batch, Dataset, Modality, Model
+from mmbench.core.data import Batch, Dataset, Modality
+from mmbench.core.model import Model
+from mmbench.core.score import JOINT
 from mmbench.evaluation.evaluate import BLOCK
 from mmbench.media import examples
 from mmbench.media.sound import waveforms

@@ -25,7 +25,9 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from mmbench.core import Context, Dataset, Generated, Model, Score
+from mmbench.core.data import Dataset
+from mmbench.core.model import Model
+from mmbench.core.score import Context, Generated, Score
 from mmbench.evaluation.checkpoint import forget
 from mmbench.evaluation.evaluate import SHOWN, Evaluation, Kept, evaluate, generate
 from mmbench.evaluation.references import references

@@ -21,7 +21,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmbench.core import JOINT, Dataset, Generated, Modality, subsets
+from mmbench.core.data import Dataset, Modality, subsets
+from mmbench.core.score import JOINT, Generated
 from mmbench.media import examples
 from mmbench.registry import nearest
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmbench.core import Context, Dataset
+from mmbench.core.data import Dataset
+from mmbench.core.score import Context
 from mmbench.evaluation.checkpoint import forget
 from mmbench.evaluation.evaluate import SHOWN, Evaluation, evaluate
 from mmbench.evaluation.references import references

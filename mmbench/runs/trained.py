@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from mmbench.core import Dataset
+from mmbench.core.data import Dataset
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import CODE
 from mmbench.records.store import Record, read

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.architecture import Networks
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 
 PICTURE = (64, 128, 256)  # channels as the picture is halved
 SENTENCE = (64, 96, 128, 160)  # channels as the sentence is halved

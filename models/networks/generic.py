@@ -13,7 +13,7 @@ import math
 from torch import Tensor, nn
 
 from mmbench.architecture import Networks
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 
 CHANNELS = (8, 256)  # fewest and most of a convolution
 SMALLEST = 4  # a side that is not halved any more

@@ -8,7 +8,7 @@ cross-modality inference, 2022, https://arxiv.org/abs/2110.03608, which the long
 from torch import nn
 
 from mmbench.architecture import Networks
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 
 
 def images(channels: int) -> Networks:

@@ -8,7 +8,7 @@ more examples and epochs than the twin has; these halve both axes.
 from torch import nn
 
 from mmbench.architecture import Networks
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.models.networks import mhd, stronger
 
 

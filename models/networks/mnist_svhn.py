@@ -8,7 +8,7 @@ paper reuses (section D.2).
 from torch import nn
 
 from mmbench.architecture import Networks
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 
 
 def _mnist_encoder(modality: Modality, outputs: int) -> nn.Module:

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.architecture import InTurn, Networks, Pretrained
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.extras import lacking
 from mmbench.models.networks import optimus_weights
 

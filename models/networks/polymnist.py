@@ -7,7 +7,7 @@ https://arxiv.org/abs/2105.02470, with the linear head that the MLD authors add 
 from torch import nn
 
 from mmbench.architecture import Networks
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 
 
 def _encoder(modality: Modality, outputs: int) -> nn.Module:

@@ -13,7 +13,7 @@ from types import ModuleType
 from torch import Tensor, nn
 
 from mmbench.architecture import Networks
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.extras import lacking
 
 

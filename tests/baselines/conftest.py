@@ -7,7 +7,7 @@ from torch import nn
 
 from mmbench.architecture import Architecture, Likelihood, Networks
 from mmbench.baselines.posteriors import Gaussian, Laplace
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.seeds import stream
 from mmbench.training.trainer import Optimisation
 

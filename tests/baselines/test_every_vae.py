@@ -11,7 +11,7 @@ from mmbench.baselines.mopoe import MoPoE
 from mmbench.baselines.mvae import MVAE
 from mmbench.baselines.mvtcae import MVTCAE
 from mmbench.baselines.nexus import NEXUS
-from mmbench.core import Modality, Split
+from mmbench.core.data import Modality, Split
 from mmbench.models.networks import polymnist
 from mmbench.progress import Progress
 from mmbench.seeds import stream

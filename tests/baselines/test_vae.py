@@ -18,7 +18,7 @@ from mmbench.baselines.mvae import MVAE
 from mmbench.baselines.mvtcae import MVTCAE
 from mmbench.baselines.nexus import NEXUS
 from mmbench.baselines.posteriors import Gaussian
-from mmbench.core import Modality, Split
+from mmbench.core.data import Modality, Split
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 from mmbench.training.trainer import Optimisation, Trainer

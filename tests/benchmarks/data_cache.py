@@ -29,7 +29,7 @@ SOURCE = "random faces"
 def dataset(faces: int):
     import torch
 
-    from mmbench.core import Dataset, Split
+    from mmbench.core.data import Dataset, Split
     from mmbench.datasets.celebamask_hq import modalities
 
     noise = torch.Generator().manual_seed(0)

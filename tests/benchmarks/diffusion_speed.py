@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mmbench.architecture import architectures
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.models.diff_mvae import DiffMVAEStar
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import load, resolve

@@ -31,7 +31,8 @@ import torch
 from torch import nn
 
 from mmbench.architecture import Architecture, Likelihood, Networks
-from mmbench.core import Context, Dataset, Modality, Split, subsets
+from mmbench.core.data import Dataset, Modality, Split, subsets
+from mmbench.core.score import Context
 from mmbench.evaluation.evaluate import Kept, generate
 from mmbench.models.networks.polymnist import image
 from mmbench.progress import Progress

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from mmbench.architecture import architectures
-from mmbench.core import Modality, Split
+from mmbench.core.data import Modality, Split
 from mmbench.models.mld import MLD
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct

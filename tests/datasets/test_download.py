@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-from mmbench.core import Download, Source
+from mmbench.core.data import Download, Source
 from mmbench.datasets import download as module
 from mmbench.datasets.checksums import RECORD
 from mmbench.datasets.download import describe, download, verify

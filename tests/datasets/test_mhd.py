@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmbench.core import Spectrogram
+from mmbench.core.data import Spectrogram
 from mmbench.datasets.mhd import mhd
 from mmbench.progress import Progress
 from mmbench.seeds import stream

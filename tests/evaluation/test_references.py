@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmbench.core import JOINT, Context, Generated, Metric, Score, Split
+from mmbench.core.data import Split
+from mmbench.core.score import JOINT, Context, Generated, Metric, Score
 from mmbench.evaluation.references import examples, references
 from mmbench.metrics.coherence import coherence
 from mmbench.metrics.fmd import fmd

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from mmbench import pretrained
 from mmbench.cli.main import main
-from mmbench.core import Metric, Score
+from mmbench.core.score import Metric, Score
 from mmbench.evaluation.stale import now_possible, through_others
 from mmbench.extras import command, installed, lacking
 from mmbench.pretrained import Weights, opened

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench.cli.main import main
-from mmbench.core import Score
+from mmbench.core.score import Score
 from mmbench.leaderboard.check.check import compare, report
 from mmbench.leaderboard.check.reference import of_records
 from mmbench.leaderboard.submissions.validation import place

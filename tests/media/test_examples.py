@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.datasets.formats.captions import SPECIALS
 from mmbench.media.examples import checked, endings, read, unknown_words, write
 

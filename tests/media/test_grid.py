@@ -6,7 +6,8 @@ import pytest
 import torch
 from PIL import Image, ImageColor
 
-from mmbench.core import Dataset, Generated, Modality, Split, subsets
+from mmbench.core.data import Dataset, Modality, Split, subsets
+from mmbench.core.score import Generated
 from mmbench.media.grid import BAND, SCALE, TILE, example_page, sample_grid
 
 KINDS = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmbench.core import Spectrogram
+from mmbench.core.data import Spectrogram
 from mmbench.datasets.formats.cache import cached
 from mmbench.datasets.mini.mhd import make
 from mmbench.datasets.mini.speech import mel

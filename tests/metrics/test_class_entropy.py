@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated
 from mmbench.metrics import class_entropy as module
 from mmbench.metrics.class_entropy import class_entropy, entropy
 from mmbench.progress import Progress

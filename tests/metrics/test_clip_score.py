@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated
 from mmbench.metrics.clip_score import (
     HESSEL,
     IN_DOMAIN,

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmbench.core import JOINT, Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import JOINT, Context, Generated
 from mmbench.metrics.coherence import coherence
 from mmbench.metrics.extractors import classifiers
 from mmbench.metrics.extractors.classifiers import classifier

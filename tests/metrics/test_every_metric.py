@@ -21,7 +21,8 @@ from torch import nn
 
 import mmbench.metrics
 from mmbench import pretrained, registry
-from mmbench.core import Context, Dataset, Generated, Modality, Spectrogram, Split
+from mmbench.core.data import Dataset, Modality, Spectrogram, Split
+from mmbench.core.score import Context, Generated
 from mmbench.metrics import extrapolation, fad
 from mmbench.metrics.extractors import classifiers, clip, features, in_domain
 from mmbench.metrics.extractors import inception as inception_module

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated
 from mmbench.metrics.extrapolation import extrapolated_distance, fid_infinity
 from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
 from mmbench.progress import Progress

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated
 from mmbench.metrics import f1 as module
 from mmbench.metrics.f1 import f1, f1_score
 from mmbench.progress import Progress

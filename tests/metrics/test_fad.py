@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmbench.core import Context, Dataset, Generated, Modality, Spectrogram, Split
+from mmbench.core.data import Dataset, Modality, Spectrogram, Split
+from mmbench.core.score import Context, Generated
 from mmbench.metrics import fad as module
 from mmbench.metrics.extractors.vggish import VGGISH, log_mel
 from mmbench.metrics.fad import audio_distance, fad, frechet_audio_distance, windows

@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from mmbench import pretrained
-from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated
 from mmbench.datasets.formats import photographs
 from mmbench.metrics.extractors import inception as module
 from mmbench.metrics.extractors.inception import (

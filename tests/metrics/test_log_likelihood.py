@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated
 from mmbench.metrics.log_likelihood import SAMPLES, log_likelihood
 from mmbench.progress import Progress
 

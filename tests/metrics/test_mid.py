@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated
 from mmbench.metrics.extractors.dual_encoder import DualEncoder
 from mmbench.metrics.mid import SingularError, metric, mid, mutual_information_divergence
 from mmbench.progress import Progress

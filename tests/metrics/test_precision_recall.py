@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated
 from mmbench.metrics import precision_recall as module
 from mmbench.metrics.extractors import classifiers
 from mmbench.metrics.precision_recall import precision, precision_of, recall, recall_of

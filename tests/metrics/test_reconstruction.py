@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated
 from mmbench.metrics import reconstruction as module
 from mmbench.metrics.reconstruction import (
     mean_squared_error,

@@ -12,7 +12,7 @@ from torch import nn
 
 from mmbench.architecture import Architecture, Likelihood
 from mmbench.baselines.mopoe import MoPoE
-from mmbench.core import Modality, Split, subsets
+from mmbench.core.data import Modality, Split, subsets
 from mmbench.models.diff_mvae import DiffMVAE, DiffMVAEStar
 from mmbench.models.diffusion.ddim import DDIM
 from mmbench.models.diffusion.sde import VPSDE

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 import torch
 
-from mmbench.core import Split, subsets
+from mmbench.core.data import Split, subsets
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import load, override
 from mmbench.registry import find, names

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mmbench.architecture import architectures
-from mmbench.core import Split
+from mmbench.core.data import Split
 from mmbench.models import latent_diffusion
 from mmbench.models.mld import MLD
 from mmbench.progress import Progress

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from mmbench.architecture import architectures
-from mmbench.core import Modality, Split
+from mmbench.core.data import Modality, Split
 from mmbench.models.mld import MLD
 from mmbench.models.mld_inpaint import MLDInpaint
 from mmbench.models.mld_star import MLDStar

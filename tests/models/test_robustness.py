@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from mmbench.architecture import Architecture, Likelihood, Networks
-from mmbench.core import Context, Dataset, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context
 from mmbench.metrics.extractors import classifiers
 from mmbench.metrics.extractors.classifiers import classifier
 from mmbench.models.mld import MLD

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from mmbench.architecture import Architecture, Likelihood
-from mmbench.core import Embedded, Modality, Split, subsets
+from mmbench.core.data import Modality, Split, subsets
+from mmbench.core.model import Embedded
 from mmbench.models.diffusion.predictor_corrector import PredictorCorrector
 from mmbench.models.networks import generic
 from mmbench.models.parts.matching import Guidance

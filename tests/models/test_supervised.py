@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from mmbench.architecture import Architecture, Likelihood
-from mmbench.core import Modality, Split, subsets
+from mmbench.core.data import Modality, Split, subsets
 from mmbench.metrics.f1 import f1_score
 from mmbench.models.networks import generic
 from mmbench.models.supervised import Supervised

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmbench.architecture import architectures
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.evaluation.evaluate import Evaluation
 from mmbench.models.supervised import PREDICTED
 from mmbench.protocols.arguments import construct

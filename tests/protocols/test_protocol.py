@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from mmbench.core import Kind
+from mmbench.core.data import Kind
 from mmbench.protocols.protocol import digest, load, override, resolve, shipped_hash
 
 PROTOCOL = {

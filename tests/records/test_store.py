@@ -9,7 +9,7 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from mmbench.core import Score
+from mmbench.core.score import Score
 from mmbench.protocols.protocol import digest
 from mmbench.records.store import GREATEST, Record, find, frame, read, write
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from PIL import Image, ImageColor
 
 from mmbench.cli.main import main
-from mmbench.core import Generated, Score
+from mmbench.core.score import Generated, Score
 from mmbench.evaluation.checkpoint import Part
 from mmbench.evaluation.evaluate import SHOWN
 from mmbench.media.grid import BAND, TILE

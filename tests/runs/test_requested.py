@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.io import wavfile
 
-from mmbench.core import Dataset, Modality, Spectrogram, Split
+from mmbench.core.data import Dataset, Modality, Spectrogram, Split
 from mmbench.datasets.formats.captions import SPECIALS
 from mmbench.runs.requested import draw, renewing, write
 from mmbench.seeds import stream

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mmbench.cli.main import main
-from mmbench.core import Score
+from mmbench.core.score import Score
 from mmbench.leaderboard.submissions.validation import validated
 from mmbench.metrics.fmd import fmd
 

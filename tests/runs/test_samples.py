@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from mmbench.core import Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Generated
 from mmbench.datasets.formats.captions import SPECIALS
 from mmbench.runs.samples import Samples, write
 from mmbench.seeds import stream

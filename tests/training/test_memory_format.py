@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmbench.architecture import architectures
-from mmbench.core import Modality
+from mmbench.core.data import Modality
 from mmbench.models.parts.autoencoder import Autoencoder
 from mmbench.progress import Progress
 from mmbench.training import memory_format

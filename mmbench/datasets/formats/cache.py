@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mmbench.core import Batch, Dataset, Modality, Spectrogram, Split
+from mmbench.core.data import Batch, Dataset, Modality, Spectrogram, Split
 from mmbench.files.atomic import replacing
 from mmbench.progress import Progress
 

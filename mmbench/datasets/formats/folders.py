@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmbench.core import Download
+from mmbench.core.data import Download
 
 
 @dataclass(frozen=True)

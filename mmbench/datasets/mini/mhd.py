@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmbench.core import Batch, Dataset, Modality, Source, Split
+from mmbench.core.data import Batch, Dataset, Modality, Source, Split
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.mini import check_counts
 from mmbench.datasets.mini.digits import handwriting

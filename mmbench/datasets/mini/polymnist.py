@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from mmbench.core import Batch, Dataset, Modality, Source, Split
+from mmbench.core.data import Batch, Dataset, Modality, Source, Split
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.mini import check_counts
 from mmbench.datasets.mini.digits.textures import TEXTURES, Bytes

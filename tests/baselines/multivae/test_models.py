@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmbench.core import Split, subsets
+from mmbench.core.data import Split, subsets
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import load, override

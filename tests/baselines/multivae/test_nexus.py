@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from mmbench.baselines.nexus import NEXUS
-from mmbench.core import subsets
+from mmbench.core.data import subsets
 from mmbench.seeds import stream
 
 models = pytest.importorskip(

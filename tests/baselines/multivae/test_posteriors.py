@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmbench.baselines import mmvae, mmvae_plus, mopoe, mvae, mvtcae
-from mmbench.core import subsets
+from mmbench.core.data import subsets
 from mmbench.seeds import stream
 
 pytest.importorskip(

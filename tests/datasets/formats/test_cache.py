@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmbench.core import Dataset, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, loader
 from mmbench.progress import Progress
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmbench.core import Context
+from mmbench.core.score import Context
 from mmbench.datasets.mini import mhd
 from mmbench.datasets.mini.digits import handwriting
 from mmbench.datasets.mini.mhd import SPEAKERS, WRITERS, cast, make, mhd_mini

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import label
 
-from mmbench.core import Context
+from mmbench.core.score import Context
 from mmbench.datasets.mini.digits import house_numbers
 from mmbench.datasets.mini.digits.house_numbers import Numerals, photograph
 from mmbench.datasets.mini.digits.typefaces import CELLS, COLUMNS, ROWS, draw_face, fields

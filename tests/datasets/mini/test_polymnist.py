@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmbench.core import Context
+from mmbench.core.score import Context
 from mmbench.datasets.mini import polymnist as module
 from mmbench.datasets.mini.digits.textures import SIZE, TEXTURES, bricks, planks
 from mmbench.datasets.mini.digits.written import written

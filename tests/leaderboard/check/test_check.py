@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench.cli.main import main
-from mmbench.core import Score
+from mmbench.core.score import Score
 from mmbench.leaderboard.check.check import changes, compare, report, summary
 from mmbench.leaderboard.check.reference import load, of_records, parsed, write
 from mmbench.leaderboard.submissions.collection import add

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench.cli.main import main
-from mmbench.core import Score
+from mmbench.core.score import Score
 from mmbench.leaderboard.claims.claims import (
     CLAIMS,
     FRAGILE,

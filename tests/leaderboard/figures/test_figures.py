@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from mmbench.cli.main import main
-from mmbench.core import Score, subsets
+from mmbench.core.data import subsets
+from mmbench.core.score import Score
 from mmbench.leaderboard.figures import style
 from mmbench.leaderboard.figures.estimates import CONDITIONAL, MEAN, Estimates, chosen
 from mmbench.leaderboard.figures.inputs import inputs

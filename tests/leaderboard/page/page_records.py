@@ -4,7 +4,7 @@ import json
 
 from PIL import Image, PngImagePlugin
 
-from mmbench.core import Score
+from mmbench.core.score import Score
 from mmbench.leaderboard.page.pictures import PANELS
 from mmbench.leaderboard.submissions.validation import place
 from mmbench.protocols.protocol import digest

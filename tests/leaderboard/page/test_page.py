@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from PIL import Image, ImageColor
 
 from mmbench.cli.main import main
-from mmbench.core import Dataset, Generated, Modality, Split, subsets
+from mmbench.core.data import Dataset, Modality, Split, subsets
+from mmbench.core.score import Generated
 from mmbench.leaderboard.claims.claims import verdicts
 from mmbench.leaderboard.page import pictures as grids
 from mmbench.leaderboard.page.data import LONGEST, page_data

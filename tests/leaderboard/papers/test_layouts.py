@@ -12,7 +12,7 @@ from itertools import combinations
 import pytest
 
 from mmbench import __version__
-from mmbench.core import JOINT, Metric, Score
+from mmbench.core.score import JOINT, Metric, Score
 from mmbench.leaderboard.papers import comparison
 from mmbench.leaderboard.papers.comparison import comparable, fill
 from mmbench.leaderboard.papers.filled import Entry

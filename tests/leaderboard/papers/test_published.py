@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmbench import registry
-from mmbench.core import Metric
+from mmbench.core.score import Metric
 from mmbench.leaderboard.papers.layouts import TABLES
 from mmbench.leaderboard.papers.published import ANY, COLUMNS, Published, published, read
 

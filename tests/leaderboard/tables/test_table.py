@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from mmbench.core import Metric, Score, subsets
+from mmbench.core.data import subsets
+from mmbench.core.score import Metric, Score
 from mmbench.leaderboard.tables.columns import modalities
 from mmbench.leaderboard.tables.render import render, terminal
 from mmbench.leaderboard.tables.table import registered, tables

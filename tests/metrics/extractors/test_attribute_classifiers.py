@@ -5,7 +5,8 @@ import re
 import pytest
 import torch
 
-from mmbench.core import Context, Dataset, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context
 from mmbench.metrics.extractors import attribute_classifiers, classifiers
 from mmbench.metrics.extractors.attribute_classifiers import attribute_classifier
 from mmbench.progress import Progress

@@ -12,7 +12,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from mmbench.core import Context, Dataset, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context
 from mmbench.metrics.extractors import classifiers, judges
 from mmbench.metrics.extractors.classifiers import build, classifier, view
 from mmbench.progress import Progress

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from mmbench.core import JOINT, Context, Dataset, Generated, Modality, Score, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import JOINT, Context, Generated, Score
 from mmbench.metrics.extractors import dual_encoder as module
 from mmbench.metrics.extractors.dual_encoder import DualEncoder, embeddings, pairs, sentences
 from mmbench.progress import Progress

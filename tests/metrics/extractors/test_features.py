@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated
 from mmbench.metrics.extractors import features as module
 from mmbench.metrics.extractors.features import paired, recall
 from mmbench.metrics.kid import kernel_distance, kid

@@ -6,7 +6,8 @@ import sys
 import pytest
 import torch
 
-from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated
 from mmbench.datasets.mini.cub import make
 from mmbench.metrics.clip_score import clip_s_in_domain
 from mmbench.metrics.extractors import in_domain as module

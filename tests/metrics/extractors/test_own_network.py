@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmbench.core import Context, Dataset, Generated, Modality, Split
+from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.score import Context, Generated
 from mmbench.metrics.extractors import classifiers, own_network
 from mmbench.metrics.extractors.dual_encoder import DualEncoder
 from mmbench.metrics.fmd import fmd

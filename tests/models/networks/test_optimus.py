@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmbench.architecture import Architecture, Likelihood, Pretrained, architectures, identified
-from mmbench.core import Modality, subsets
+from mmbench.core.data import Modality, subsets
 from mmbench.datasets.formats.captions import EOS, PAD, SPECIALS
 from mmbench.datasets.mini import cub
 from mmbench.models.networks import generic, optimus

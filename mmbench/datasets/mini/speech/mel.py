@@ -15,7 +15,7 @@ from scipy.fft import rfft
 from scipy.signal.windows import hann
 from scipy.sparse import csr_array
 
-from mmbench.core import Spectrogram
+from mmbench.core.data import Spectrogram
 
 Floats = NDArray[np.float64]
 

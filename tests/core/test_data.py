@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmbench.core import Dataset, Modality, Split, subsets
+from mmbench.core.data import Dataset, Modality, Split, subsets
 
 IMAGE = Modality("image", "image", (1, 2, 2))
 VECTOR = Modality("vector", "attributes", (3,))

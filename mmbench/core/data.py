@@ -1,37 +1,26 @@
-"""The vocabulary: what models, data sets and metrics say to each other.
-
-A run is data that flows in a straight line: a `Dataset` trains a `Model`; the model fills a
-`Generated` for every subset of modalities it may be given; each `Metric` turns that into
-`Score`s.
-"""
+"""What models are trained on: modalities, splits in memory, data sets and where they come from."""
 
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from mmbench.core.score import JOINT, NOTHING
+
 if TYPE_CHECKING:
     from mmbench.progress import Progress
-    from mmbench.training.trainer import Trainer
 
 Batch = dict[str, Tensor]
 """Modality name -> (B, *modality.shape): what crosses every boundary."""
 
 Kind = Literal["image", "mask", "sound", "trajectory", "text", "attributes"]
-
-JOINT = "joint"
-"""The target of a score that concerns all generated modalities at once."""
-
-NOTHING = "nothing"
-"""What is given for joint generation, in words and in names of files."""
 
 
 @dataclass(frozen=True)
@@ -319,170 +308,3 @@ class Source:
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
     """All 2^M subsets, from the empty one (the prior) to all, each in the order of `names`."""
     return [s for k in range(len(names) + 1) for s in combinations(names, k)]
-
-
-class Embedded(Batch):
-    """A batch that went through `Model.embed`."""
-
-
-class Model(nn.Module, ABC):
-    """p(targets | given) for any subsets of the modalities.
-
-    A constructor takes the data set's modalities, then their architectures (networks and
-    likelihoods, equal for all methods), then its hyper-parameters by keyword.
-    """
-
-    title: ClassVar[str] = ""
-    """What it is, in a few words."""
-    paper: ClassVar[str] = ""
-    """Authors, title, year, url."""
-    takes_incomplete: ClassVar[bool] = False
-    """Whether it can train on examples that lack modalities."""
-    has_sampler: ClassVar[bool] = False
-    """Whether the constructor takes the protocol's `evaluation.sampler` as `sampler`."""
-
-    @abstractmethod
-    def fit(self, train: Split, trainer: Trainer) -> None:
-        """Trains on a split: any number of stages, each one `trainer.minimise(...)`."""
-
-    @abstractmethod
-    def generate(
-        self, given: Batch, targets: Sequence[str], n: int, generator: torch.Generator
-    ) -> Batch:
-        """Draws the targets given other modalities.
-
-        Args:
-            given: name -> (n, *shape); empty for joint generation.
-            targets: What to draw. A target that is also given is reconstructed.
-            n: Number of samples, one for each row of `given`.
-            generator: The only source of randomness, on the model's device.
-
-        Returns:
-            target -> (n, *shape), in the range of the data.
-        """
-
-    def possible(self, given: Sequence[str], targets: Sequence[str]) -> list[str]:
-        """Those of some targets that it can draw given some modalities; by default all.
-
-        Evaluation asks for no others, and a table shows no score of them.
-        """
-        return list(targets)
-
-    def embed(self, given: Batch) -> Batch:
-        """What `generate` needs of each modality given, whatever the others: it takes either.
-
-        Evaluation keeps an `Embedded`, so that each modality is encoded once for all subsets; by
-        default there is nothing to keep.
-        """
-        return given
-
-    @property
-    def evaluations(self) -> int:
-        """Network evaluations that one sample costs."""
-        return 1
-
-
-class LatentModel(Model):
-    """A model that generates by decoding a latent."""
-
-    @abstractmethod
-    def encode(self, given: Batch, n: int, generator: torch.Generator) -> Tensor:
-        """Draws latents given some modalities: (n, D)."""
-
-    @abstractmethod
-    def decode(self, z: Tensor, targets: Sequence[str]) -> Batch:
-        """Decodes latents (n, D) into target -> (n, *shape)."""
-
-    def generate(  # noqa: D102
-        self, given: Batch, targets: Sequence[str], n: int, generator: torch.Generator
-    ) -> Batch:
-        return self.decode(self.encode(given, n, generator), targets)
-
-
-@dataclass(frozen=True)
-class Generated:
-    """Everything drawn from one subset of given modalities.
-
-    Attributes:
-        given: The modalities conditioned on, in the data set's order; () for joint generation.
-        samples: target -> (N, *shape). A target that is in `given` is a reconstruction.
-        rows: (N,) the test examples conditioned on; for joint generation, as many real examples
-            to compare with.
-    """
-
-    given: tuple[str, ...]
-    samples: Batch
-    rows: Tensor
-
-
-@dataclass(frozen=True)
-class Score:
-    """One number, or the reason why there is none.
-
-    Attributes:
-        metric: The metric's name.
-        given: The modalities conditioned on.
-        target: The modality scored, or "joint".
-        value: None where it cannot be computed; `reason` then says why.
-        n: Number of samples it was computed from.
-        extractor: The network that it was measured with and the sha256 of its weights.
-        reason: Why there is no value, and how to get one.
-        low, high: The 95 % interval of the value over samples (see
-            `mmbench.metrics.statistics.bootstrap.bootstrap`); None where a metric gives none.
-    """
-
-    metric: str
-    given: tuple[str, ...]
-    target: str
-    value: float | None
-    n: int
-    extractor: str | None = None
-    reason: str | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a metric may use beside the samples.
-
-    Attributes:
-        device: Where to compute.
-        cache: Folder for trained classifiers and features of real data, keyed by content.
-        progress: Where to report work that takes more than a moment.
-        weights: Extractor name -> file of weights that the user named.
-        model: What the samples were drawn from, where it is at hand.
-    """
-
-    device: torch.device
-    cache: Path
-    progress: Progress
-    weights: Mapping[str, Path] = field(default_factory=dict)
-    model: Model | None = None
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A way to score samples: yields one number per (given, target) it can score.
-
-    Attributes:
-        name: As in `--metric` and in records.
-        title: As in tables.
-        better: Which direction is good.
-        unit: "%", "nats" or "".
-        paper: Authors, title, year, url.
-        compute: The scores of one `Generated`; nothing for what the metric does not concern.
-        download: Where the pretrained weights that it needs are published; None if it needs none.
-        reference: Which real examples its reference is the score of (see
-            `mmbench.evaluation.references`): "train" where samples are compared with the test
-            examples, "test" where they are judged by themselves.
-    """
-
-    name: str
-    title: str
-    better: Literal["higher", "lower"]
-    unit: str
-    paper: str
-    compute: Callable[[Generated, Dataset, Context], Iterator[Score]]
-    download: str | None = None
-    reference: Literal["train", "test"] = "train"

@@ -1,0 +1,80 @@
+"""The vocabulary: what models, data sets and metrics say to each other.
+
+A run is data that flows in a straight line: a `Dataset` trains a `Model`; the model fills a
+`Generated` for every subset of modalities it may be given; each `Metric` turns that into
+`Score`s.
+
+Every name can be imported from here. A module is imported when one of its names is asked for, so
+that what needs no more than `mmbench.core.score` imports no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmbench.core.data import (
+        Batch,
+        Dataset,
+        Download,
+        Kind,
+        Modality,
+        Source,
+        Spectrogram,
+        Split,
+        subsets,
+    )
+    from mmbench.core.model import Embedded, LatentModel, Model
+    from mmbench.core.score import JOINT, NOTHING, Context, Generated, Metric, Score
+
+__all__ = [
+    "JOINT",
+    "NOTHING",
+    "Batch",
+    "Context",
+    "Dataset",
+    "Download",
+    "Embedded",
+    "Generated",
+    "Kind",
+    "LatentModel",
+    "Metric",
+    "Modality",
+    "Model",
+    "Score",
+    "Source",
+    "Spectrogram",
+    "Split",
+    "subsets",
+]
+
+_HOMES = {
+    "Batch": "data",
+    "Context": "score",
+    "Dataset": "data",
+    "Download": "data",
+    "Embedded": "model",
+    "Generated": "score",
+    "JOINT": "score",
+    "Kind": "data",
+    "LatentModel": "model",
+    "Metric": "score",
+    "Modality": "data",
+    "Model": "model",
+    "NOTHING": "score",
+    "Score": "score",
+    "Source": "data",
+    "Spectrogram": "data",
+    "Split": "data",
+    "subsets": "data",
+}
+
+if not TYPE_CHECKING:  # which takes any name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,111 @@
+"""What is drawn and how it is scored. No torch at run time, for what reads records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from mmbench.core.data import Batch, Dataset
+    from mmbench.core.model import Model
+    from mmbench.progress import Progress
+
+JOINT = "joint"
+"""The target of a score that concerns all generated modalities at once."""
+
+NOTHING = "nothing"
+"""What is given for joint generation, in words and in names of files."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Everything drawn from one subset of given modalities.
+
+    Attributes:
+        given: The modalities conditioned on, in the data set's order; () for joint generation.
+        samples: target -> (N, *shape). A target that is in `given` is a reconstruction.
+        rows: (N,) the test examples conditioned on; for joint generation, as many real examples
+            to compare with.
+    """
+
+    given: tuple[str, ...]
+    samples: Batch
+    rows: Tensor
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number, or the reason why there is none.
+
+    Attributes:
+        metric: The metric's name.
+        given: The modalities conditioned on.
+        target: The modality scored, or "joint".
+        value: None where it cannot be computed; `reason` then says why.
+        n: Number of samples it was computed from.
+        extractor: The network that it was measured with and the sha256 of its weights.
+        reason: Why there is no value, and how to get one.
+        low, high: The 95 % interval of the value over samples (see
+            `mmbench.metrics.statistics.bootstrap.bootstrap`); None where a metric gives none.
+    """
+
+    metric: str
+    given: tuple[str, ...]
+    target: str
+    value: float | None
+    n: int
+    extractor: str | None = None
+    reason: str | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a metric may use beside the samples.
+
+    Attributes:
+        device: Where to compute.
+        cache: Folder for trained classifiers and features of real data, keyed by content.
+        progress: Where to report work that takes more than a moment.
+        weights: Extractor name -> file of weights that the user named.
+        model: What the samples were drawn from, where it is at hand.
+    """
+
+    device: torch.device
+    cache: Path
+    progress: Progress
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    model: Model | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A way to score samples: yields one number per (given, target) it can score.
+
+    Attributes:
+        name: As in `--metric` and in records.
+        title: As in tables.
+        better: Which direction is good.
+        unit: "%", "nats" or "".
+        paper: Authors, title, year, url.
+        compute: The scores of one `Generated`; nothing for what the metric does not concern.
+        download: Where the pretrained weights that it needs are published; None if it needs none.
+        reference: Which real examples its reference is the score of (see
+            `mmbench.evaluation.references`): "train" where samples are compared with the test
+            examples, "test" where they are judged by themselves.
+    """
+
+    name: str
+    title: str
+    better: Literal["higher", "lower"]
+    unit: str
+    paper: str
+    compute: Callable[[Generated, Dataset, Context], Iterator[Score]]
+    download: str | None = None
+    reference: Literal["train", "test"] = "train"
