@@ -11,7 +11,7 @@ from mmbench.leaderboard.papers.layouts import TABLES
 from mmbench.leaderboard.papers.published import published as printed
 from mmbench.leaderboard.submissions.collection import merged
 from mmbench.leaderboard.tables.columns import WIDEST
-from mmbench.protocols.differences import only
+from mmbench.records.differences import only
 from mmbench.records.store import Record
 from mmbench.registry import nearest
 

@@ -24,7 +24,7 @@ from mmbench.leaderboard.figures.style import (
     short,
     style,
 )
-from mmbench.protocols.differences import (
+from mmbench.records.differences import (
     UNSET,
     below,
     differences,

@@ -203,7 +203,7 @@ def evaluate(
 
 def _conditions(given: tuple[str, ...], dataset: Dataset) -> dict[str, Tensor]:
     """Modality -> what was named as given, (1, *shape), in the data set's order."""
-    from mmbench.media import examples
+    from mmbench.datasets.formats import examples
 
     found: dict[str, Tensor] = {}
     for text in given:

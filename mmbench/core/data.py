@@ -209,6 +209,7 @@ class Dataset:
         test: What conditions generation, and the real side of every distance.
         classes: Number of label values, or None where examples have no class.
         sampling_rate: Of the sounds, in hertz.
+        version: Rises when its examples change.
     """
 
     name: str
@@ -217,6 +218,7 @@ class Dataset:
     test: Split
     classes: int | None = None
     sampling_rate: int | None = None
+    version: int = 1
 
     def __post_init__(self) -> None:
         names = [m.name for m in self.modalities]

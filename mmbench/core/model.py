@@ -32,6 +32,8 @@ class Model(nn.Module, ABC):
     """Authors, title, year, url."""
     takes_incomplete: ClassVar[bool] = False
     """Whether it can train on examples that lack modalities."""
+    version: ClassVar[int] = 1
+    """Rises when its numbers change; what was trained by another version is trained again."""
     has_sampler: ClassVar[bool] = False
     """Whether the constructor takes the protocol's `evaluation.sampler` as `sampler`."""
 

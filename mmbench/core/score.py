@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import torch
@@ -48,10 +48,14 @@ class Score:
         target: The modality scored, or "joint".
         value: None where it cannot be computed; `reason` then says why.
         n: Number of samples it was computed from.
-        extractor: The network that it was measured with and the sha256 of its weights.
+        extractor: The networks that it was measured with, as tables name them.
         reason: Why there is no value, and how to get one.
         low, high: The 95 % interval of the value over samples (see
             `mmbench.metrics.statistics.bootstrap.bootstrap`); None where a metric gives none.
+        networks: (name, sha256 of the weights) of each network of `extractor`; a pretrained one
+            has the name that it is registered under.
+        lacks: What is missing where there is no value: "weights:<registered extractor>",
+            "package:<module>", "samples" or "judge"; None for any other reason.
     """
 
     metric: str
@@ -63,6 +67,18 @@ class Score:
     reason: str | None = None
     low: float | None = None
     high: float | None = None
+    networks: tuple[tuple[str, str], ...] = ()
+    lacks: str | None = None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Score:
+        """A score from its fields in JSON.
+
+        Raises:
+            TypeError: A field is unknown or missing.
+        """
+        pairs = tuple((name, sha) for name, sha in fields.get("networks", ()))
+        return cls(**{**fields, "given": tuple(fields["given"]), "networks": pairs})
 
 
 @dataclass(frozen=True)
@@ -99,6 +115,12 @@ class Metric:
         reference: Which real examples its reference is the score of (see
             `mmbench.evaluation.references`): "train" where samples are compared with the test
             examples, "test" where they are judged by themselves.
+        low, high: The ends of the values that it can take; None where there is none.
+        counts: Whether it is the percentage of samples that are right.
+        judge: The network that samples are judged by: the registered name of a pretrained one,
+            "own" for one that is trained on the data set, None where there is none.
+        least: The fewest samples that it has a value for.
+        version: Rises when its numbers change.
     """
 
     name: str
@@ -109,3 +131,9 @@ class Metric:
     compute: Callable[[Generated, Dataset, Context], Iterator[Score]]
     download: str | None = None
     reference: Literal["train", "test"] = "train"
+    low: float | None = None
+    high: float | None = None
+    counts: bool = False
+    judge: str | None = None
+    least: int = 1
+    version: int = 1

@@ -28,11 +28,11 @@ import torch
 from torch import Tensor
 
 from mmbench.core.data import Batch, Dataset, Kind, Modality, Source, Split
+from mmbench.datasets.formats import examples
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.paired import Files
 from mmbench.errors import first_line
 from mmbench.files import tensors
-from mmbench.media import examples
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import read_toml

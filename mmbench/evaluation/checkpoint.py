@@ -64,6 +64,6 @@ class Part:
             raise ValueError(f"{path} is damaged ({error}); delete it to score again") from None
         samples = {k.removeprefix("sample "): x for k, x in tensors.items() if k != "rows"}
         found = json.loads(metadata["scores"])
-        scores = [Score(**{**s, "given": tuple(s["given"])}) for s in found]
+        scores = list(map(Score.of, found))
         shown = Generated(given, samples, tensors["rows"])
         return cls(shown, scores, json.loads(metadata["seconds"]))

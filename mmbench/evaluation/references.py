@@ -26,8 +26,8 @@ from torch import Tensor
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.files.atomic import keep_text
+from mmbench.protocols.code import code
 from mmbench.protocols.protocol import digest
-from mmbench.records.provenance import code
 from mmbench.registry import place
 from mmbench.seeds import stream
 
@@ -102,6 +102,6 @@ def examples(dataset: Dataset, n: int) -> Tensor:
 def _read(path: Path) -> list[Score] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return [Score(**{**s, "given": tuple(s["given"])}) for s in found]
+        return list(map(Score.of, found))
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -23,7 +23,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from mmbench.records.provenance import code
+from mmbench.protocols.code import code
 from mmbench.registry import find, located, names, nearest, place
 
 Table = dict[str, Any]
@@ -196,7 +196,7 @@ def resolve(protocol: Table, model: str) -> Table:
 def with_code(settings: Table, model: str = "", modalities: Iterable[Table] = ()) -> Table:
     """A part of a protocol, and the code that it names outside of mmbench, where there is any.
 
-    `CODE` is of the model and the networks, `METRIC_CODE` of the metrics (`provenance.code`).
+    `CODE` is of the model and the networks, `METRIC_CODE` of the metrics (`code.code`).
 
     Args:
         settings: The part.

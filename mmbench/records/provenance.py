@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import subprocess
-import sys
 from collections.abc import Iterable
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 
 import torch
 
-from mmbench.registry import locate, names
+from mmbench.registry import names
 
 
 def versions(metrics: Iterable[str], model: str = "") -> dict[str, str]:
@@ -23,36 +19,6 @@ def versions(metrics: Iterable[str], model: str = "") -> dict[str, str]:
              "torch": torch.__version__}  # fmt: skip
     entries = [names("models").get(model), *map(names("metrics").get, metrics)]
     return found | {e.dist.name: e.dist.version for e in entries if e and e.dist}
-
-
-def code(objects: Iterable[str]) -> dict[str, str]:
-    """Module or package -> sha256 of its sources, of "module:object" or "" (none).
-
-    mmbench's own is left out. Of a package it is that of all its files; what a module imports from
-    elsewhere is not in it.
-
-    Raises:
-        LookupError: There is no such module or object.
-    """
-    found = {}
-    for module, _, attribute in (o.partition(":") for o in objects if o):
-        name = module.partition(".")[0]
-        if name != "mmbench":
-            locate(module, attribute)
-            found[name] = _sources(sys.modules[name])
-    return found
-
-
-@cache
-def _sources(module: ModuleType) -> str:
-    """As they were imported, or nearly: read once in a process, whatever is edited meanwhile."""
-    whole = hashlib.sha256()
-    file = getattr(module, "__file__", None)
-    for root in getattr(module, "__path__", [Path(file).parent] if file else []):
-        pattern = "**/*.py" if hasattr(module, "__path__") else Path(str(file)).name
-        for path in sorted(Path(root).glob(pattern)):
-            whole.update(f"{path.relative_to(root)};".encode() + path.read_bytes())
-    return whole.hexdigest()
 
 
 def in_words(device: torch.device) -> str:

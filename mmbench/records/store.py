@@ -31,7 +31,7 @@ GREATEST = 1e100
 SCHEMA = 1
 """Version of the layout of the files; a file of another version is refused."""
 
-ADDED = ("low", "high", "references", "samples")
+ADDED = ("low", "high", "networks", "lacks", "references", "samples")
 """Fields that older files of this version lack."""
 
 SCORES = ("scores", "references")
@@ -206,7 +206,7 @@ def _record(text: bytes) -> Record:
         for i, score in enumerate(found[name]):
             _expect_fields(f"{name}[{i}]", score, Score)
             _expect(f"{name}[{i}].given", score["given"], list)
-        parts[name] = tuple(Score(**s | {"given": tuple(s["given"])}) for s in found[name])
+        parts[name] = tuple(map(Score.of, found[name]))
     return Record(**found | parts)
 
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmbench.protocols.differences import in_words
 from mmbench.protocols.protocol import Table, has_sampler, of_model
+from mmbench.records.differences import in_words
 from mmbench.registry import nearest
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from mmbench.core.data import Batch, Dataset, Modality
 from mmbench.core.model import Model
 from mmbench.core.score import JOINT
+from mmbench.datasets.formats import examples
 from mmbench.evaluation.evaluate import BLOCK
-from mmbench.media import examples
 from mmbench.media.sound import waveforms
 from mmbench.seeds import stream
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from mmbench.core.data import Dataset, Modality, subsets
 from mmbench.core.score import JOINT, Generated
-from mmbench.media import examples
+from mmbench.datasets.formats import examples
 from mmbench.registry import nearest
 
 

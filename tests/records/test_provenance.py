@@ -2,7 +2,8 @@ import sys
 
 import pytest
 
-from mmbench.records.provenance import code, versions
+from mmbench.protocols.code import code
+from mmbench.records.provenance import versions
 
 
 @pytest.fixture

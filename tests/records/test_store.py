@@ -196,7 +196,7 @@ def test_an_impossible_record_cannot_be_made_nor_written(tmp_path):
         with pytest.raises(ValueError, match="expected a finite number"):
             record(scores=(replace(score, value=bad),))
         with pytest.raises(ValueError, match=r"protocol\['clip'\] is .*, expected a finite"):
-            record(protocol={"clip": bad})
+            record(protocol={"clip": bad}, protocol_hash="0" * 16)
     with pytest.raises(ValueError, match=r"protocol\['betas'\] is \(1, 2\), expected"):
         record(protocol={"betas": (1, 2)})  # would come back as a list
     with pytest.raises(ValueError, match="a key of protocol is 1, expected str"):

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from mmbench.datasets.formats import examples
 from mmbench.datasets.formats.captions import Vocabulary, tokenise
-from mmbench.media import examples
 from mmbench.media.image import opened
 from mmbench.registry import nearest
 

@@ -20,8 +20,8 @@ from mmbench.leaderboard.figures.plane import plane
 from mmbench.leaderboard.figures.sweeps import ablation, cost
 from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.tables.table import tables
-from mmbench.protocols.differences import differences, only
 from mmbench.protocols.protocol import digest, load, resolve
+from mmbench.records.differences import differences, only
 from mmbench.records.store import Record, write
 
 FIVE = tuple(f"m{i}" for i in range(5))

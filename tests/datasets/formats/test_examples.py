@@ -12,7 +12,7 @@ from PIL import Image
 
 from mmbench.core.data import Modality
 from mmbench.datasets.formats.captions import SPECIALS
-from mmbench.media.examples import checked, endings, read, unknown_words, write
+from mmbench.datasets.formats.examples import checked, endings, read, unknown_words, write
 
 IMAGE = Modality("photo", "image", (3, 6, 8))
 GREY = Modality("digit", "image", (1, 6, 8))
