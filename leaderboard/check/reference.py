@@ -12,11 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 from mmbench.files.atomic import write_text
 from mmbench.records.store import Record
-from mmbench.records.strict import Faults, mismatches, read, short, shown
+from mmbench.records.strict import Faults, built, read, short, shown
 
 SCHEMA = 1
 
@@ -139,21 +138,20 @@ def load(path: Path) -> Reference:
         ValueError: It is no reference; the sentence names it.
     """
     try:
-        found = read(path, LARGEST)
-        faults = Faults(mismatches(found, Reference, "the file"))
-        if faults.sentences:
-            raise faults
-        if found["schema"] != SCHEMA:
-            raise Faults([f"schema is {found['schema']}, expected {SCHEMA}"])
-        for metric, tolerance in found["tolerances"].items():
+        found: Reference = built(read(path, LARGEST), Reference)
+        if found.schema != SCHEMA:
+            raise Faults([f"schema is {found.schema}, expected {SCHEMA}"])
+        for metric, tolerance in found.tolerances.items():
             parsed(metric, tolerance)
-        rows = tuple(_read_row(row) for row in found["rows"])
-        keys = [*(r.key for r in rows), *((*r.key, *s.key) for r in rows for s in r.scores)]
+        keys = [
+            *(r.key for r in found.rows),
+            *((*r.key, *s.key) for r in found.rows for s in r.scores),
+        ]
         if twice := [" ".join(map(str, k)) for k, count in Counter(keys).items() if count > 1]:
             raise Faults([f"{short(twice[0])} occurs twice"])
     except ValueError as error:
         raise ValueError(f"{shown(path)} is no reference: {error}") from None
-    return Reference(rows, found["tolerances"])
+    return found
 
 
 def parsed(metric: str, tolerance: float | str) -> tuple[float, float] | None:
@@ -214,8 +212,3 @@ def _six(x: float) -> float:
 
 def _line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def _read_row(row: Mapping[str, Any]) -> Row:
-    scores = tuple(Expected(**s | {"given": tuple(s["given"])}) for s in row["scores"])
-    return Row(**{**row, "seeds": tuple(row["seeds"]), "scores": scores})

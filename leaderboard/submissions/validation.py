@@ -19,7 +19,7 @@ from mmbench.leaderboard.submissions.possible import POSSIBLE, impossible, netwo
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import CODE, METRIC_CODE, digest
 from mmbench.records.naming import well_formed
-from mmbench.records.store import ADDED, SCHEMA, SCORES, Record
+from mmbench.records.store import SCHEMA, SCORES, Record
 from mmbench.records.strict import Faults, mismatches, read, short, shown
 from mmbench.registry import names
 
@@ -74,11 +74,9 @@ def _shaped(path: Path) -> dict[str, Any]:
     """The fields of a record, each of its type."""
     found = read(path)
     # The version comes first: of another layout, no field can be judged.
-    if isinstance(found, dict) and "schema" in found and found["schema"] != SCHEMA:
-        raise Faults([f"schema is {short(found['schema'])}, expected {SCHEMA}"])
-    faults = Faults(mismatches(found, Record, "the file", ADDED))
-    if faults.sentences:
-        raise faults
+    if isinstance(found, dict) and found.get("schema") != SCHEMA:
+        raise Faults([f"schema is {short(found.get('schema'))}, expected {SCHEMA}"])
+    Faults.refuse(mismatches(found, Record, "the file"))
     assert isinstance(found, dict)  # for the type checker
     return found
 

@@ -1,7 +1,7 @@
-"""JSON from strangers: read strictly, and held against annotated types, fault by fault.
+"""Untrusted JSON: read strictly, compared with annotated types, and built from them.
 
-What is read is bounded in size, depth and length of its texts, has no field twice, no number that
-is not finite and no character that could drive a terminal.
+What is read is bounded in size, depth and the length of its texts; it has no field twice, no
+number that is not finite and no character that could drive a terminal.
 """
 
 from __future__ import annotations
@@ -9,39 +9,55 @@ from __future__ import annotations
 import json
 import math
 import types
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import fields, is_dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from mmbench.records.store import LARGEST, once
 from mmbench.registry import nearest
 
+LARGEST = 4 * 2**20
+"""Bytes of a record's file; one of 1,000 scores has 300,000."""
 DEEPEST = 16
-"""Tables and lists inside one another."""
+"""Levels of lists and objects inside one another."""
 LONGEST = 2000
 """Characters of a text or a name."""
 DIGITS = 19
 """Of a whole number: 64 bits."""
 MOST = 100
-"""Faults that are told of one file; to word more would take a hostile one's time."""
+"""Reported faults of one file; to word more would take a hostile one's time."""
 
 _SENTENCE = 500
-_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false",
-          types.NoneType: "null"}  # fmt: skip
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    types.NoneType: "null",
+}
+_DEEP = f"it is nested too deeply, expected at most {DEEPEST} levels"
 
 
 class Faults(ValueError):
-    """What is wrong with a file: a sentence for each fault, of which the first 100 are told."""
+    """What is wrong with a file: a sentence for each of the first 100 faults."""
 
     def __init__(self, sentences: Iterable[str]) -> None:
         self.sentences = tuple(text[:_SENTENCE] for text in islice(sentences, MOST))
         super().__init__("\n".join(self.sentences))
 
+    @classmethod
+    def refuse(cls, sentences: Iterable[str]) -> None:
+        """Raises the faults, if there are any."""
+        found = cls(sentences)
+        if found.sentences:
+            raise found
+
 
 def read(path: Path, largest: int = LARGEST) -> Any:
-    """What a JSON file holds.
+    """The value in a JSON file.
 
     Args:
         path: The file.
@@ -49,7 +65,8 @@ def read(path: Path, largest: int = LARGEST) -> Any:
 
     Raises:
         FileNotFoundError: There is no such file.
-        Faults: It is no regular file of a bearable size, no JSON, or holds what JSON must not.
+        Faults: It is not a regular file of at most that size, not JSON, or holds what JSON must
+            not.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file {shown(path)}")
@@ -58,10 +75,19 @@ def read(path: Path, largest: int = LARGEST) -> Any:
     with path.open("rb") as file:
         content = file.read(largest + 1)
     if len(content) > largest:
-        raise Faults([f"it has more than {largest:,} bytes, expected at most so many"])
+        raise Faults([f"it has more than {largest:,} bytes, expected at most that many"])
+    return parsed(content)
+
+
+def parsed(content: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        Faults: It is not JSON, or holds what JSON must not.
+    """
+    hooks = {"parse_constant": _constant, "parse_int": _whole, "parse_float": _finite}
     try:
-        found = json.loads(content.decode(), object_pairs_hook=once, parse_constant=_constant,
-                           parse_int=_whole, parse_float=_finite)  # fmt: skip
+        found = json.loads(content.decode(), object_pairs_hook=_once, **hooks)
     except UnicodeDecodeError as error:
         raise Faults([f"it is not UTF-8: byte {error.start} is no character"]) from None
     except json.JSONDecodeError as error:
@@ -70,47 +96,57 @@ def read(path: Path, largest: int = LARGEST) -> Any:
         raise Faults([_DEEP]) from None
     except ValueError as error:
         raise Faults([str(error)]) from None
-    if (faults := Faults(_texts(found))).sentences:
-        raise faults
+    Faults.refuse(_texts(found))
     return found
 
 
-def mismatches(
-    value: object, hint: Any, where: str, optional: Collection[str] = ()
-) -> Iterator[str]:
-    """Where a value read from JSON is not of an annotated type: a sentence for each place.
+def built(value: Any, hint: Any, where: str = "the file") -> Any:
+    """A value read from JSON as its annotated type: objects become dataclasses, lists tuples.
 
     Args:
         value: As `read` returns it.
-        hint: A dataclass (an object with its fields), dict[str, ...], tuple or list (a list),
-            int, float (any number), str, bool, None, a union of those, or Any.
+        hint: As for `mismatches`.
         where: The value's place in the file, for the sentences.
-        optional: Fields that an object may lack.
+
+    Raises:
+        Faults: It does not have that type.
+    """
+    Faults.refuse(mismatches(value, hint, where))
+    return _built(value, hint)
+
+
+def mismatches(value: object, hint: Any, where: str) -> Iterator[str]:
+    """Where a value does not have an annotated type: a sentence for each place.
+
+    Args:
+        value: As `read` returns it, or an instance of a dataclass.
+        hint: A dataclass (an object with its fields, of which those with a default may be
+            missing), dict[str, ...], tuple[..., ...] or list (a list), a tuple of a fixed length,
+            int, float (any finite number), str, bool, None, a union of those, or Any (any JSON).
+        where: The value's place in the file, for the sentences.
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
-        return
-    if origin in (Union, types.UnionType):
-        if all(any(mismatches(value, h, where, optional)) for h in arguments):
+        yield from _json(value, where)
+    elif origin in (Union, types.UnionType):
+        if all(any(mismatches(value, h, where)) for h in arguments):
             yield f"{where} is {short(value)}, expected {wanted(hint)}"
-    elif is_dataclass(hint) and isinstance(value, dict):
-        hints = get_type_hints(hint)
-        known = [f.name for f in fields(hint)]
-        for name in [k for k in value if k not in known]:
-            yield f"{where} has an unknown field {short(name)}{nearest(name[:60], known)}"
-        for name in [k for k in known if k not in value and k not in optional]:
-            yield f"{where} has no field {name!r}"
-        for name in [k for k in known if k in value]:
-            inside = name if where == "the file" else f"{where}.{name}"
-            yield from mismatches(value[name], hints[name], inside, optional)
+    elif is_dataclass(hint) and isinstance(value, dict | hint):  # type: ignore[operator]
+        yield from _fields(value, hint, where)
     elif origin is dict and isinstance(value, dict):
         for name, item in value.items():
-            yield from mismatches(item, arguments[1], f"{where}[{short(name)}]", optional)
-    elif origin in (list, tuple) and isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from mismatches(item, arguments[0], f"{where}[{i}]", optional)
+            if not isinstance(name, str):
+                yield f"a key of {where} is {short(name)}, expected text"
+            yield from mismatches(item, arguments[1], f"{where}[{short(name)}]")
+    elif origin in (list, tuple) and isinstance(value, list | tuple):
+        if origin is tuple and arguments[-1] is not ... and len(value) != len(arguments):
+            yield f"{where} is {short(value)}, expected a list of {len(arguments)}"
+        for i, (item, of) in enumerate(zip(value, _each(hint, value), strict=False)):
+            yield from mismatches(item, of, f"{where}[{i}]")
     elif not _is(value, hint):
         yield f"{where} is {short(value)}, expected {wanted(hint)}"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{where} is {short(value)}, expected a finite number"
 
 
 def wanted(hint: Any) -> str:
@@ -124,7 +160,7 @@ def wanted(hint: Any) -> str:
 
 def short(value: object) -> str:
     """A value in a sentence: at most 60 characters, all of them printable."""
-    if isinstance(value, (dict, list)):
+    if isinstance(value, dict | list):
         return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value):,}"
     text = "null" if value is None else repr(value[:60] if isinstance(value, str) else value)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -135,7 +171,47 @@ def shown(path: Path) -> str:
     return str(path) if str(path).isprintable() else ascii(str(path))
 
 
-_DEEP = f"it is nested too deeply, expected at most {DEEPEST} levels"
+@cache
+def _typed(of: type) -> tuple[tuple[Field[Any], Any], ...]:
+    """The fields of a dataclass, each with its annotated type."""
+    hints = get_type_hints(of)
+    return tuple((f, hints[f.name]) for f in fields(of))
+
+
+def _fields(value: object, of: type, where: str) -> Iterator[str]:
+    found: Mapping[str, Any] = value if isinstance(value, dict) else vars(value)
+    known = {f.name: f for f, _ in _typed(of)}
+    for name in [k for k in found if k not in known]:
+        yield f"{where} has an unknown field {short(name)}{nearest(name[:60], known)}"
+    for f, hint in _typed(of):
+        if f.name in found:
+            inside = f.name if where == "the file" else f"{where}.{f.name}"
+            yield from mismatches(found[f.name], hint, inside)
+        elif f.default is MISSING and f.default_factory is MISSING:
+            yield f"{where} has no field {f.name!r}"
+
+
+def _built(value: Any, hint: Any) -> Any:
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = next(h for h in get_args(hint) if not any(mismatches(value, h, "")))
+    if is_dataclass(hint) and isinstance(value, dict):
+        assert isinstance(hint, type)  # for the type checker
+        hints = {f.name: of for f, of in _typed(hint)}
+        return hint(**{name: _built(item, hints[name]) for name, item in value.items()})
+    match get_origin(hint):
+        case origin if origin is dict:
+            return {name: _built(item, get_args(hint)[1]) for name, item in value.items()}
+        case origin if origin in (list, tuple):
+            each = zip(value, _each(hint, value), strict=True)
+            return origin(_built(item, of) for item, of in each)
+    return value
+
+
+def _each(hint: Any, value: list[Any] | tuple[Any, ...]) -> Iterable[Any]:
+    """The annotated type of each item of a list or tuple."""
+    arguments = get_args(hint)
+    fixed = get_origin(hint) is tuple and arguments[-1] is not ...
+    return arguments if fixed else [arguments[0]] * len(value)
 
 
 def _is(value: object, hint: Any) -> bool:
@@ -144,6 +220,18 @@ def _is(value: object, hint: Any) -> bool:
     if get_origin(hint) is not None or not isinstance(hint, type):
         return False  # a list or an object, which this value is not
     return isinstance(value, (int, float) if hint is float else hint)
+
+
+def _json(value: object, where: str) -> Iterator[str]:
+    """Where a value would not come back equal from JSON."""
+    if isinstance(value, dict):
+        yield from mismatches(value, dict[str, Any], where)
+    elif isinstance(value, list):
+        yield from mismatches(value, list[Any], where)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{where} is {short(value)}, expected a finite number"
+    elif value is not None and not isinstance(value, str | int | float):
+        yield f"{where} is {short(value)}, expected a value of JSON"
 
 
 def _texts(found: object) -> Iterator[str]:
@@ -160,11 +248,20 @@ def _texts(found: object) -> Iterator[str]:
             elif isinstance(value, list):
                 inner += value
             elif isinstance(value, str) and len(value) > LONGEST:
-                yield (f"the text {short(value)} has {len(value):,} characters, expected at most "
-                       f"{LONGEST:,}")  # fmt: skip
+                long = f"the text {short(value)} has {len(value):,} characters"
+                yield f"{long}, expected at most {LONGEST:,}"
             elif isinstance(value, str) and not value.isprintable():
                 yield f"the text {short(value)} has characters that cannot be printed"
         level, depth = inner, depth + 1
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, none of whose fields occurs twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
+        raise ValueError(f"the field {short(twice)} occurs twice")
+    return found
 
 
 def _constant(name: str) -> float:
@@ -172,9 +269,9 @@ def _constant(name: str) -> float:
 
 
 def _whole(text: str) -> int:
-    if len(text.lstrip("-")) > DIGITS:
-        raise ValueError(f"the number {short(text)} has {len(text):,} digits, expected at most "
-                         f"{DIGITS}")  # fmt: skip
+    if len(digits := text.lstrip("-")) > DIGITS:
+        long = f"the number {short(text)} has {len(digits):,} digits"
+        raise ValueError(f"{long}, expected at most {DIGITS}")
     return int(text)
 
 

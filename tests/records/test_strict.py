@@ -1,7 +1,7 @@
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,17 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from mmbench.records.strict import LARGEST, LONGEST, MOST, Faults, mismatches, read, short, shown
+from mmbench.records.strict import (
+    LARGEST,
+    LONGEST,
+    MOST,
+    Faults,
+    built,
+    mismatches,
+    read,
+    short,
+    shown,
+)
 from mmbench.text import plain
 
 
@@ -127,14 +137,49 @@ RIGHT = {"name": "a", "count": 1, "parts": [{"x": 1, "why": None}, {"x": 0.5}],
     ],
 )  # fmt: skip
 def test_a_value_of_another_type_is_told_with_its_place(change, sentence):
-    assert list(mismatches(RIGHT, Thing, "the file", ("why",))) == []
-    assert list(mismatches(RIGHT | change, Thing, "the file", ("why",))) == [sentence]
+    assert list(mismatches(RIGHT, Thing, "the file")) == []
+    assert list(mismatches(RIGHT | change, Thing, "the file")) == [sentence]
 
 
 @pytest.mark.parametrize("value", [None, 1, "x", [], [RIGHT]])
 def test_what_is_no_object_at_all_is_told(value):
     (said,) = mismatches(value, Thing, "the file")
     assert said == f"the file is {short(value)}, expected an object"
+
+
+def test_what_is_right_becomes_its_type():
+    thing = built(RIGHT, Thing)
+    assert thing == Thing("a", 1, (Part(1), Part(0.5)), {"a": 1, "b": 0.5}, {"a": [{}]}, True)
+    assert built([["a", 1], []], tuple[tuple[str | int, ...], ...]) == (("a", 1), ())
+    with pytest.raises(Faults, match="count is 'x', expected a whole number"):
+        built(RIGHT | {"count": "x"}, Thing)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"parts": (Part("1"),)}, "parts[0].x is '1', expected a number"),
+        ({"seconds": {"a": float("nan")}}, "seconds['a'] is nan, expected a finite number"),
+        ({"seconds": {1: 1.0}}, "a key of seconds is 1, expected text"),
+        ({"rest": {"a": [(1, 2)]}}, "rest['a'][0] is (1, 2), expected a value of JSON"),
+        ({"rest": {"a": {1: 2}}}, "a key of rest['a'] is 1, expected text"),
+        ({"rest": {"a": float("inf")}}, "rest['a'] is inf, expected a finite number"),
+    ],
+)
+def test_an_instance_is_compared_with_its_annotations(change, sentence):
+    right = built(RIGHT, Thing)
+    assert list(mismatches(right, Thing, "the file")) == []
+    assert list(mismatches(replace(right, **change), Thing, "the file")) == [sentence]
+
+
+def test_a_tuple_of_fixed_length_has_that_many_items():
+    pairs = tuple[tuple[str, int], ...]
+    assert built([["a", 1]], pairs) == (("a", 1),)
+    for wrong, sentence in (
+        ([["a"]], "pairs[0] is a list of 1, expected a list of 2"),
+        ([["a", "b"]], "pairs[0][1] is 'b', expected a whole number"),
+    ):
+        assert list(mismatches(wrong, pairs, "pairs")) == [sentence]
 
 
 @for_all(st.text())
