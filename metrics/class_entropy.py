@@ -50,6 +50,8 @@ class_entropy = Metric(
     unit="nats",
     paper="Salimans, Goodfellow, Zaremba, Cheung, Radford and Chen, Improved techniques for "
     "training GANs, 2016, https://arxiv.org/abs/1606.03498",
-    compute=_compute,
+    low=0.0,
+    judge="own",
     reference="test",
+    compute=_compute,
 )

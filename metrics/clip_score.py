@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -38,7 +39,7 @@ from mmbench.metrics.extractors.clip import (
     embed_texts,
     load_clip,
 )
-from mmbench.metrics.extractors.dual_encoder import Find, Pairs, pairs
+from mmbench.metrics.extractors.dual_encoder import Find, pairs
 from mmbench.metrics.extractors.in_domain import in_domain
 from mmbench.metrics.statistics.bootstrap import bootstrap
 from mmbench.pretrained import batches, locate
@@ -52,8 +53,6 @@ class Definition:
 
     Attributes:
         name: As in records.
-        title: As in tables.
-        paper: Authors, title, year, url.
         weight: Times the cosine.
         clipped: Whether a negative cosine counts as zero.
         resize: How pictures are resized.
@@ -61,8 +60,6 @@ class Definition:
     """
 
     name: str
-    title: str
-    paper: str
     weight: float = 2.5
     clipped: bool = False
     resize: Resize = "bicubic"
@@ -87,33 +84,10 @@ class Definition:
         return self.weight * (cosine.clamp(min=0) if self.clipped else cosine)
 
 
-HESSEL = Definition(
-    name="clip-s",
-    title="CLIP-S",
-    paper="Hessel, Holtzman, Forbes, Le Bras and Choi, CLIPScore: a reference-free evaluation "
-    "metric for image captioning, 2021, https://arxiv.org/abs/2104.08718",
-    clipped=True,
-    prefix="A photo depicts ",
-)
-MLD = Definition(
-    name="clip-s[mld]",
-    title="CLIP-S (MLD)",
-    paper="Bounoua, Franzese and Michiardi, Multi-modal latent diffusion, 2024, "
-    "https://doi.org/10.3390/e26040320",
-    resize="bilinear",
-)
-PERCENT = Definition(
-    name="clip-s[percent]",
-    title="CLIP-S (100 cos)",
-    paper="Wesego and Rooshenas, Multimodal ELBO with diffusion decoders, 2024, "
-    "https://arxiv.org/abs/2408.16883",
-    weight=100.0,
-)
-IN_DOMAIN = Definition(
-    name="clip-s[in-domain]",
-    title="In-domain CLIP-S",
-    paper="after " + MLD.paper,
-)
+HESSEL = Definition("clip-s", clipped=True, prefix="A photo depicts ")
+MLD = Definition("clip-s[mld]", resize="bilinear")
+PERCENT = Definition("clip-s[percent]", weight=100.0)
+IN_DOMAIN = Definition("clip-s[in-domain]")
 
 
 def clip_score(
@@ -164,31 +138,70 @@ def clip_score(
     return float(torch.cat(values).mean())
 
 
-def metric(definition: Definition, find: Find, download: str | None) -> Metric:
-    """A definition of CLIP-S through a dual encoder.
-
-    Args:
-        definition: Of the score.
-        find: The dual encoder.
-        download: Where its weights are published.
-    """
+def scores(
+    definition: Definition, find: Find, generated: Generated, dataset: Dataset, context: Context
+) -> Iterator[Score]:
+    """A definition of CLIP-S through a dual encoder."""
     name = definition.name
-
-    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-        for found in pairs(name, generated, dataset, context, find):
-            if isinstance(found, Pairs):
-                values = definition.values(found.image, found.text)
-                low, high = bootstrap(values)
-                yield Score(name, generated.given, found.target, float(values.mean()),
-                            len(values), found.identity, low=low, high=high)  # fmt: skip
-            else:
-                yield found
-
-    title, paper = definition.title, definition.paper
-    return Metric(name, title, "higher", "", paper, compute, download, "test")
+    for found in pairs(name, generated, dataset, context, find):
+        if isinstance(found, Score):
+            yield found
+            continue
+        given, target = generated.given, found.target
+        values = definition.values(found.image, found.text)
+        value, (low, high) = float(values.mean()), bootstrap(values)
+        yield Score(name, given, target, value, len(values), found.identity, low=low, high=high)
 
 
-clip_s = metric(HESSEL, clip(HESSEL.resize, HESSEL.prefix), CLIP.url)
-clip_s_mld = metric(MLD, clip(MLD.resize), CLIP.url)
-clip_s_percent = metric(PERCENT, clip(PERCENT.resize), CLIP.url)
-clip_s_in_domain = metric(IN_DOMAIN, in_domain, None)
+clip_s = Metric(
+    name="clip-s",
+    title="CLIP-S",
+    better="higher",
+    unit="",
+    paper="Hessel, Holtzman, Forbes, Le Bras and Choi, CLIPScore: a reference-free evaluation "
+    "metric for image captioning, 2021, https://arxiv.org/abs/2104.08718",
+    low=0.0,
+    high=2.5,
+    judge="clip",
+    reference="test",
+    compute=partial(scores, HESSEL, clip(HESSEL.resize, HESSEL.prefix)),
+)
+clip_s_mld = Metric(
+    name="clip-s[mld]",
+    title="CLIP-S (MLD)",
+    better="higher",
+    unit="",
+    paper="Bounoua, Franzese and Michiardi, Multi-modal latent diffusion, 2024, "
+    "https://doi.org/10.3390/e26040320",
+    low=-2.5,
+    high=2.5,
+    judge="clip",
+    reference="test",
+    compute=partial(scores, MLD, clip(MLD.resize)),
+)
+clip_s_percent = Metric(
+    name="clip-s[percent]",
+    title="CLIP-S (100 cos)",
+    better="higher",
+    unit="",
+    paper="Wesego and Rooshenas, Multimodal ELBO with diffusion decoders, 2024, "
+    "https://arxiv.org/abs/2408.16883",
+    low=-100.0,
+    high=100.0,
+    judge="clip",
+    reference="test",
+    compute=partial(scores, PERCENT, clip(PERCENT.resize)),
+)
+clip_s_in_domain = Metric(
+    name="clip-s[in-domain]",
+    title="In-domain CLIP-S",
+    better="higher",
+    unit="",
+    paper="after Bounoua, Franzese and Michiardi, Multi-modal latent diffusion, 2024, "
+    "https://doi.org/10.3390/e26040320",
+    low=-2.5,
+    high=2.5,
+    judge="own",
+    reference="test",
+    compute=partial(scores, IN_DOMAIN, in_domain),
+)

@@ -66,6 +66,10 @@ coherence = Metric(
     unit="%",
     paper="Bounoua, Franzese and Michiardi, Multi-modal latent diffusion, 2024, "
     "https://doi.org/10.3390/e26040320",
-    compute=_compute,
+    low=0.0,
+    high=100.0,
+    counts=True,
+    judge="own",
     reference="test",
+    compute=_compute,
 )

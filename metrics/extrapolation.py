@@ -31,7 +31,6 @@ from torch import Tensor
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.metrics.extractors.features import compare, paired
-from mmbench.metrics.extractors.inception import INCEPTION
 from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
 from mmbench.seeds import stream
 
@@ -39,6 +38,8 @@ SIZES = 15
 """Number of sizes in the regression; the largest is the whole set."""
 PER_DIMENSION = 2
 """Least number of samples for each dimension of the features."""
+LEAST = 4096
+"""That many of Inception's 2,048 dimensions."""
 
 
 def extrapolated_distance(generated: Tensor, real: Tensor, sizes: int = SIZES) -> float:
@@ -73,8 +74,7 @@ def extrapolated_distance(generated: Tensor, real: Tensor, sizes: int = SIZES) -
 
 
 def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-    least = PER_DIMENSION * INCEPTION.dims
-    return compare("fid-infinity", extrapolated_distance, generated, dataset, context, least=least)
+    return compare("fid-infinity", extrapolated_distance, generated, dataset, context, least=LEAST)
 
 
 fid_infinity = Metric(
@@ -84,6 +84,7 @@ fid_infinity = Metric(
     unit="",
     paper="Chong and Forsyth, Effectively unbiased FID and Inception score and where to find "
     "them, 2020, https://arxiv.org/abs/1911.07023",
+    judge="inception",
+    least=LEAST,
     compute=_compute,
-    download=INCEPTION.url,
 )

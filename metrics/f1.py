@@ -86,5 +86,7 @@ f1 = Metric(
     unit="",
     paper="Wesego and Rooshenas, Score-based multimodal autoencoder, 2024, "
     "https://arxiv.org/abs/2305.15708",
+    low=0.0,
+    high=1.0,
     compute=_compute,
 )

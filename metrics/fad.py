@@ -121,34 +121,38 @@ def _heard(
     return Extractor(f"{identity}, librosa {version} Griffin-Lim", features)
 
 
-def audio_distance(name: str, title: str, weights: Weights, paper: str) -> Metric:
-    """A Fréchet distance of sounds as a network hears them.
+def audio_distance(
+    name: str, weights: Weights, generated: Generated, dataset: Dataset, context: Context
+) -> Iterator[Score]:
+    """The Fréchet distance of sounds as a network hears them, as the metric of that name.
 
     Args:
         name: The metric's.
-        title: As in tables.
         weights: A network from sounds (B, 16,000) at 16 kHz, on the CPU, to features (B, dims).
-        paper: Authors, title, year, url.
+        generated: The samples; their rows are the real examples.
+        dataset: Whose test split is real.
+        context: Where to compute, and what to keep.
     """
-
-    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-        return compare(
-            name,
-            partial(_distance, weights.dims),
-            generated,
-            dataset,
-            context,
-            concerns=lambda modality: modality.kind == "sound",
-            through=partial(_heard, weights),
-        )
-
-    return Metric(name, title, "lower", "", paper, compute, weights.url)
+    return compare(
+        name,
+        partial(_distance, weights.dims),
+        generated,
+        dataset,
+        context,
+        concerns=lambda modality: modality.kind == "sound",
+        through=partial(_heard, weights),
+    )
 
 
-fad = audio_distance(
-    "fad",
-    "FAD",
-    VGGISH,
-    "Kilgour, Zuluaga, Roblek and Sharifi, Fréchet audio distance: a reference-free metric for "
-    "evaluating music enhancement algorithms, 2019, https://arxiv.org/abs/1812.08466",
+fad = Metric(
+    name="fad",
+    title="FAD",
+    better="lower",
+    unit="",
+    paper="Kilgour, Zuluaga, Roblek and Sharifi, Fréchet audio distance: a reference-free metric "
+    "for evaluating music enhancement algorithms, 2019, https://arxiv.org/abs/1812.08466",
+    low=0.0,
+    judge="vggish",
+    least=2,
+    compute=partial(audio_distance, "fad", VGGISH),
 )

@@ -15,15 +15,13 @@ only values of equal n may be compared; n is part of every score.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from mmbench.core.data import Dataset
-from mmbench.core.score import Context, Generated, Metric, Score
+from mmbench.core.score import Metric
 from mmbench.datasets.formats.photographs import folder
 from mmbench.metrics.extractors.features import compare, inception
 from mmbench.metrics.extractors.inception import INCEPTION, Resize, streamed
@@ -65,20 +63,35 @@ def frechet_inception_distance(
 
 
 _PAPER = (
-    "Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter, GANs trained by a two "
-    "time-scale update rule converge to a local Nash equilibrium, 2017, https://arxiv.org/abs/1706.08500"
+    "Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter, GANs trained by a two time-scale "
+    "update rule converge to a local Nash equilibrium, 2017, https://arxiv.org/abs/1706.08500"
 )
 
-
-def _metric(name: str, title: str, resize: Resize) -> Metric:
-    through = partial(inception, resize=resize)
-
-    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-        return compare(name, feature_distance, generated, dataset, context, through=through)
-
-    return Metric(name, title, "lower", "", _PAPER, compute, INCEPTION.url)
-
-
-fid = _metric("fid", "FID", "torch")
-fid_tensorflow = _metric("fid-tensorflow", "FID (TensorFlow's resize)", "tensorflow")
+fid = Metric(
+    name="fid",
+    title="FID",
+    better="lower",
+    unit="",
+    paper=_PAPER,
+    low=0.0,
+    judge="inception",
+    least=2,
+    compute=partial(compare, "fid", feature_distance),
+)
+fid_tensorflow = Metric(
+    name="fid-tensorflow",
+    title="FID (TensorFlow's resize)",
+    better="lower",
+    unit="",
+    paper=_PAPER,
+    low=0.0,
+    judge="inception",
+    least=2,
+    compute=partial(
+        compare,
+        "fid-tensorflow",
+        feature_distance,
+        through=partial(inception, resize="tensorflow"),
+    ),
+)
 """By torch-fidelity's conventions."""

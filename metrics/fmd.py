@@ -9,19 +9,12 @@ is an addition to the paper, which reports FID and FAD there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 
-from mmbench.core.data import Dataset
-from mmbench.core.score import Context, Generated, Metric, Score
-from mmbench.metrics.extractors.features import compare
+from mmbench.core.score import Metric
+from mmbench.metrics.extractors.features import anything, compare
 from mmbench.metrics.extractors.own_network import own_network
 from mmbench.metrics.statistics.frechet import feature_distance
-
-
-def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-    return compare("fmd", feature_distance, generated, dataset, context,
-                   concerns=lambda modality: True, through=own_network)  # fmt: skip
-
 
 fmd = Metric(
     name="fmd",
@@ -30,5 +23,8 @@ fmd = Metric(
     unit="",
     paper="Bounoua, Franzese and Michiardi, Multi-modal latent diffusion, 2024, "
     "https://doi.org/10.3390/e26040320",
-    compute=_compute,
+    low=0.0,
+    judge="own",
+    least=2,
+    compute=partial(compare, "fmd", feature_distance, concerns=anything, through=own_network),
 )

@@ -12,15 +12,13 @@ be compared; being unbiased, the estimate falls below 0 for sets that are alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from mmbench.core.data import Dataset
-from mmbench.core.score import Context, Generated, Metric, Score
+from mmbench.core.score import Metric
 from mmbench.metrics.extractors.features import compare, paired
-from mmbench.metrics.extractors.inception import INCEPTION
 from mmbench.seeds import stream
 
 SUBSETS = 100
@@ -78,10 +76,6 @@ def _subset(n: int, size: int, i: int, side: str) -> Tensor:
     return torch.randperm(n, generator=stream(0, "KID", "subset", i, side))[:size]
 
 
-def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-    return compare("kid", kernel_distance, generated, dataset, context)
-
-
 kid = Metric(
     name="kid",
     title="KID",
@@ -89,6 +83,7 @@ kid = Metric(
     unit="",
     paper="Bińkowski, Sutherland, Arbel and Gretton, Demystifying MMD GANs, 2018, "
     "https://arxiv.org/abs/1801.01401",
-    compute=_compute,
-    download=INCEPTION.url,
+    judge="inception",
+    least=2,
+    compute=partial(compare, "kid", kernel_distance),
 )

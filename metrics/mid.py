@@ -16,19 +16,22 @@ moments with the authors' divisor N − 1, nothing added to the covariances.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Metric, Score
-from mmbench.metrics.extractors.clip import CLIP, clip
-from mmbench.metrics.extractors.dual_encoder import Find, Pairs, pairs
+from mmbench.metrics.extractors.clip import clip
+from mmbench.metrics.extractors.dual_encoder import Find, pairs
 from mmbench.metrics.extractors.features import paired
 from mmbench.metrics.extractors.in_domain import in_domain
 from mmbench.metrics.statistics.bootstrap import bootstrap
 
-PAPER = (
+LEAST = 2
+
+_PAPER = (
     "Kim, Kim, Lee, Yoo and Lee, Mutual information divergence: a unified metric for multimodal "
     "generative models, 2022, https://arxiv.org/abs/2205.13445"
 )
@@ -92,38 +95,48 @@ def _root(centred: Tensor) -> Tensor:
     return root
 
 
-def metric(name: str, title: str, find: Find, download: str | None) -> Metric:
-    """MID through a dual encoder.
-
-    Args:
-        name: As in records.
-        title: As in tables.
-        find: The dual encoder.
-        download: Where its weights are published.
-    """
-
-    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-        for found in pairs(name, generated, dataset, context, find):
-            if isinstance(found, Pairs):
-                given, n = generated.given, len(found.image)
-                if n < 2:
-                    reason = f"{name} needs at least 2 samples, there are {n}"
-                    yield Score(name, given, found.target, None, n, reason=reason)
-                    continue
-                try:
-                    values = pointwise(found.image, found.text, *found.real())
-                except SingularError as error:
-                    yield Score(name, given, found.target, None, n, reason=str(error))
-                    continue
-                value, (low, high) = float(values.mean()), bootstrap(values)
-                identity = found.identity
-                yield Score(name, given, found.target, value, n, identity, low=low, high=high)
-            else:
-                yield found
-
-    return Metric(name, title, "higher", "nats", PAPER, compute, download, "test")
+def scores(
+    name: str, find: Find, generated: Generated, dataset: Dataset, context: Context
+) -> Iterator[Score]:
+    """MID through a dual encoder, as the metric of that name."""
+    for found in pairs(name, generated, dataset, context, find):
+        if isinstance(found, Score):
+            yield found
+            continue
+        given, n = generated.given, len(found.image)
+        if n < LEAST:
+            reason = f"{name} needs at least {LEAST} samples, there are {n}"
+            yield Score(name, given, found.target, None, n, reason=reason)
+            continue
+        try:
+            values = pointwise(found.image, found.text, *found.real())
+        except SingularError as error:
+            yield Score(name, given, found.target, None, n, reason=str(error))
+            continue
+        value, (low, high) = float(values.mean()), bootstrap(values)
+        yield Score(name, given, found.target, value, n, found.identity, low=low, high=high)
 
 
-# The authors' preprocessing, which is also that of `clip-s[mld]`: the embeddings are shared.
-mid = metric("mid", "MID", clip("bilinear"), CLIP.url)
-mid_in_domain = metric("mid[in-domain]", "In-domain MID", in_domain, None)
+mid = Metric(
+    name="mid",
+    title="MID",
+    better="higher",
+    unit="nats",
+    paper=_PAPER,
+    judge="clip",
+    least=LEAST,
+    reference="test",
+    # The authors' preprocessing, which is also that of `clip-s[mld]`: the embeddings are shared.
+    compute=partial(scores, "mid", clip("bilinear")),
+)
+mid_in_domain = Metric(
+    name="mid[in-domain]",
+    title="In-domain MID",
+    better="higher",
+    unit="nats",
+    paper=_PAPER,
+    judge="own",
+    least=LEAST,
+    reference="test",
+    compute=partial(scores, "mid[in-domain]", in_domain),
+)

@@ -7,27 +7,27 @@ of generated samples within the balls of the real ones, recall that of the real 
 balls of the generated. Features that are equal span one ball. An outlier spans a large one, so
 noise lowers precision, but recall only falls with what the samples leave out.
 
-RGB images are seen through FID's Inception (the paper: VGG-16), other modalities through the
-classifier of their own; `precision[in-domain]` and `recall[in-domain]` see every modality through
-the data set's own network, as FMD does. The network is part of every score. Values depend on the
-number of samples, so only those of equal n may be compared.
+RGB images are seen through FID's Inception (the paper: VGG-16), which `judge` names; other
+modalities through the classifier of their own. `precision[in-domain]` and `recall[in-domain]` see
+every modality through the data set's own network, as FMD does. The network is part of every score.
+Values depend on the number of samples, so only those of equal n may be compared.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from mmbench.core.data import Dataset
-from mmbench.core.score import Context, Generated, Metric, Score
-from mmbench.metrics.extractors.features import Through, compare, extractor, paired
-from mmbench.metrics.extractors.inception import INCEPTION
+from mmbench.core.score import Metric
+from mmbench.metrics.extractors.features import anything, compare, extractor, paired
 from mmbench.metrics.extractors.own_network import own_network
 
 NEIGHBOURS = 3
+LEAST = 4
+"""Samples: one, and its neighbours."""
 BLOCK = 1024
 """Samples whose distances to all others are in memory at once."""
 SAME = 1e-10
@@ -118,29 +118,56 @@ def _squared(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return torch.addmm(norms, a, b.T, alpha=-2).clamp_(min=0), norms
 
 
+_scores = partial(compare, concerns=anything, least=LEAST)
 _PAPER = (
     "Kynkäänniemi, Karras, Laine, Lehtinen and Aila, Improved precision and recall metric for "
     "assessing generative models, 2019, https://arxiv.org/abs/1904.06991"
 )
-
-
-def _metric(
-    name: str,
-    title: str,
-    value: Callable[[Tensor, Tensor], float],
-    through: Through,
-    download: str | None = None,
-) -> Metric:
-    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-        return compare(name, value, generated, dataset, context, concerns=lambda modality: True,
-                       through=through, least=NEIGHBOURS + 1)  # fmt: skip
-
-    return Metric(name, title, "higher", "", _PAPER, compute, download)
-
-
-precision = _metric("precision", "Precision", precision_of, extractor, INCEPTION.url)
-recall = _metric("recall", "Recall", recall_of, extractor, INCEPTION.url)
-precision_in_domain = _metric(
-    "precision[in-domain]", "In-domain precision", precision_of, own_network
+precision = Metric(
+    name="precision",
+    title="Precision",
+    better="higher",
+    unit="",
+    paper=_PAPER,
+    low=0.0,
+    high=1.0,
+    judge="inception",
+    least=LEAST,
+    compute=partial(_scores, "precision", precision_of, through=extractor),
 )
-recall_in_domain = _metric("recall[in-domain]", "In-domain recall", recall_of, own_network)
+recall = Metric(
+    name="recall",
+    title="Recall",
+    better="higher",
+    unit="",
+    paper=_PAPER,
+    low=0.0,
+    high=1.0,
+    judge="inception",
+    least=LEAST,
+    compute=partial(_scores, "recall", recall_of, through=extractor),
+)
+precision_in_domain = Metric(
+    name="precision[in-domain]",
+    title="In-domain precision",
+    better="higher",
+    unit="",
+    paper=_PAPER,
+    low=0.0,
+    high=1.0,
+    judge="own",
+    least=LEAST,
+    compute=partial(_scores, "precision[in-domain]", precision_of, through=own_network),
+)
+recall_in_domain = Metric(
+    name="recall[in-domain]",
+    title="In-domain recall",
+    better="higher",
+    unit="",
+    paper=_PAPER,
+    low=0.0,
+    high=1.0,
+    judge="own",
+    least=LEAST,
+    compute=partial(_scores, "recall[in-domain]", recall_of, through=own_network),
+)

@@ -13,7 +13,8 @@ Images are in [0, 1]; samples are clamped to it. Both are averaged over images.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Literal
 
 import torch
@@ -83,55 +84,54 @@ def _alike(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     return images.double(), truth.to(images.device).double()
 
 
-def _metric(
-    name: str,
-    title: str,
-    better: Literal["higher", "lower"],
-    paper: str,
-    measure: Callable[[Tensor, Tensor], Tensor],
-    least: int,
-) -> Metric:
-    def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-        given, rows = generated.given, generated.rows
-        for m, samples in generated.samples.items():
-            modality = dataset.modality(m)
-            if modality.kind != "image" or m not in given:
-                continue
-            check(samples, modality)
-            if len(samples) != len(rows):
-                raise ValueError(f"{len(samples)} reconstructions of {m} for {len(rows)} test "
-                                 "examples; expected one for each")  # fmt: skip
-            if min(modality.shape[1:]) < least:
-                reason = f"{title} needs images of at least {least} x {least} pixels"
-                yield Score(name, given, m, None, len(samples), reason=reason)
-                continue
-            device = precise(samples.device)
-            values = torch.cat([
-                measure(x.to(device).clamp(0, 1), dataset.test.batch(block, [m])[m].to(device))
-                for x, block in zip(samples.split(BLOCK), rows.split(BLOCK), strict=True)
-            ])  # fmt: skip
-            mean = math.fsum(values.tolist()) / len(samples)
-            low, high = bootstrap(values)
-            yield Score(name, given, m, mean, len(samples), low=low, high=high)
-
-    return Metric(name, title, better, "", paper, compute)
+def scores(
+    metric: Literal["mse", "ssim"],
+    generated: Generated,
+    dataset: Dataset,
+    context: Context,
+) -> Iterator[Score]:
+    """The scores of every image that was given and drawn again."""
+    measure = mean_squared_error if metric == "mse" else structural_similarity
+    given, rows = generated.given, generated.rows
+    for m, samples in generated.samples.items():
+        modality, n = dataset.modality(m), len(samples)
+        if modality.kind != "image" or m not in given:
+            continue
+        check(samples, modality)
+        if n != len(rows):
+            message = f"{n} reconstructions of {m} for {len(rows)} test examples"
+            raise ValueError(f"{message}, expected one for each")
+        if metric == "ssim" and min(modality.shape[1:]) < WINDOW:
+            reason = f"SSIM needs images of at least {WINDOW} x {WINDOW} pixels"
+            yield Score(metric, given, m, None, n, reason=reason)
+            continue
+        device, values = precise(samples.device), []
+        for x, block in zip(samples.split(BLOCK), rows.split(BLOCK), strict=True):
+            truth = dataset.test.batch(block, [m])[m]
+            values.append(measure(x.to(device).clamp(0, 1), truth.to(device)))
+        found = torch.cat(values)
+        low, high = bootstrap(found)
+        yield Score(metric, given, m, math.fsum(found.tolist()) / n, n, low=low, high=high)
 
 
-mse = _metric(
-    "mse",
-    "MSE",
-    "lower",
-    "Wesego and Rooshenas, Multimodal ELBO with diffusion decoders, 2024, "
+mse = Metric(
+    name="mse",
+    title="MSE",
+    better="lower",
+    unit="",
+    paper="Wesego and Rooshenas, Multimodal ELBO with diffusion decoders, 2024, "
     "https://arxiv.org/abs/2408.16883",
-    mean_squared_error,
-    1,
+    low=0.0,
+    compute=partial(scores, "mse"),
 )
-ssim = _metric(
-    "ssim",
-    "SSIM",
-    "higher",
-    "Wang, Bovik, Sheikh and Simoncelli, Image quality assessment: from error visibility to "
+ssim = Metric(
+    name="ssim",
+    title="SSIM",
+    better="higher",
+    unit="",
+    paper="Wang, Bovik, Sheikh and Simoncelli, Image quality assessment: from error visibility to "
     "structural similarity, 2004, https://doi.org/10.1109/TIP.2003.819861",
-    structural_similarity,
-    WINDOW,
+    low=-1.0,
+    high=1.0,
+    compute=partial(scores, "ssim"),
 )

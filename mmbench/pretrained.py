@@ -65,11 +65,6 @@ class Weights:
     size: int | None = None
 
     @property
-    def download(self) -> str:
-        """Where the file is published, under the name that all registered things give it."""
-        return self.url
-
-    @property
     def absent(self) -> str:
         """The reason of a score that lacks these weights."""
         return (
@@ -213,8 +208,8 @@ def needed(metrics: Iterable[str]) -> Iterator[Weights]:
     Raises:
         LookupError: There is no such metric.
     """
-    urls = {getattr(registry.find("metrics", name), "download", None) for name in metrics}
-    return (weights for weights in registered() if weights.url in urls)
+    judges = {getattr(registry.find("metrics", name), "judge", None) for name in metrics}
+    return (weights for weights in registered() if weights.name in judges)
 
 
 def registered() -> Iterator[Weights]:

@@ -111,7 +111,8 @@ def plug_in(folder, monkeypatch):
         b"""
 from mmbench.core import Metric
 from test_extractors_card import CARD
-metric = Metric("loudness", "L", "lower", "", "https://example.org", lambda *_: iter(()), CARD.url)
+paper = "https://example.org"
+metric = Metric("loudness", "L", "lower", "", paper, lambda *_: iter(()), judge="ear")
 """,
     )
     entries = "[mmbench.extractors]\near = ears:CARD\n[mmbench.metrics]\nloudness = ears:metric\n"

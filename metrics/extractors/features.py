@@ -50,6 +50,11 @@ def rgb(modality: Modality) -> bool:
     return modality.kind == "image" and modality.shape[0] == 3
 
 
+def anything(modality: Modality) -> bool:
+    """True: for a metric that concerns every modality."""
+    return True
+
+
 def inception(
     modality: Modality, dataset: Dataset, context: Context, resize: Resize = "torch"
 ) -> Extractor | str | None:

@@ -207,6 +207,7 @@ def run(
 @click.argument("group", type=click.Choice(["models", "datasets", "metrics", "extractors"]))
 def list_(group: str) -> None:
     """Lists what is registered: models, datasets, metrics or extractors."""
+    from mmbench.declarations import declared
     from mmbench.registry import names
 
     for name, entry in names(group).items():  # type: ignore[arg-type]
@@ -218,7 +219,8 @@ def list_(group: str) -> None:
         if not (isinstance(getattr(found, "title", None), str) and hasattr(found, "paper")):
             click.echo(f"{name:<19} is no {group[:-1]}: {entry.value}")
             continue
-        url = getattr(found, "download", None)
+        judge = declared("extractors", str(getattr(found, "judge", None)))
+        url = getattr(found, "url", None) or judge.get("url")
         needs = [f"needs {url}" if url else "nothing to download", *map(_extra, entry.extras)]
         what = found.title
         if group == "metrics":

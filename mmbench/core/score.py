@@ -111,7 +111,6 @@ class Metric:
         unit: "%", "nats" or "".
         paper: Authors, title, year, url.
         compute: The scores of one `Generated`; nothing for what the metric does not concern.
-        download: Where the pretrained weights that it needs are published; None if it needs none.
         reference: Which real examples its reference is the score of (see
             `mmbench.evaluation.references`): "train" where samples are compared with the test
             examples, "test" where they are judged by themselves.
@@ -129,7 +128,6 @@ class Metric:
     unit: str
     paper: str
     compute: Callable[[Generated, Dataset, Context], Iterator[Score]]
-    download: str | None = None
     reference: Literal["train", "test"] = "train"
     low: float | None = None
     high: float | None = None

@@ -4,6 +4,7 @@ import hashlib
 import math
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,8 +24,8 @@ from mmbench.metrics.clip_score import (
     clip_s_mld,
     clip_s_percent,
     clip_score,
-    metric,
 )
+from mmbench.metrics.clip_score import scores as scores_of
 from mmbench.metrics.extractors import clip as module
 from mmbench.metrics.extractors.clip import CLIP, load_clip, prepare
 from mmbench.metrics.extractors.dual_encoder import DualEncoder
@@ -271,10 +272,10 @@ def test_without_weights_there_is_a_reason_and_no_number(tmp_path, monkeypatch):
         assert score.value is None and score.extractor is None
         for part in (CLIP.file, CLIP.url, "--weights clip=FILE", "$MMBENCH_WEIGHTS"):
             assert part in score.reason
-        assert judge.download == CLIP.url
+        assert judge.judge == "clip"
     with pytest.raises(FileNotFoundError, match=r"ViT-B-32\.pt are absent"):
         clip_score(pictures(), CAPTIONS)
-    assert clip_s_in_domain.download is None
+    assert clip_s_in_domain.judge == "own"
 
 
 def test_another_file_of_the_published_name_is_refused(tmp_path, monkeypatch):
@@ -330,7 +331,8 @@ def test_the_more_captions_are_exchanged_the_lower(tmp_path):
         for share in (0, 4, 8, 12):
             order = torch.arange(12)
             order[:share] = order[:share].roll(1)
-            (score,) = scores(metric(definition, find, None), dataset, tmp_path, order=order)
+            judge = replace(clip_s, compute=partial(scores_of, definition, find))
+            (score,) = scores(judge, dataset, tmp_path, order=order)
             values.append(score.value)
         assert values == sorted(values, reverse=True) and values[0] > values[-1]
         assert values[0] == pytest.approx(definition.weight)

@@ -12,7 +12,7 @@ import math
 import pkgutil
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pytest
@@ -22,11 +22,11 @@ from torch import nn
 import mmbench.metrics
 from mmbench import pretrained, registry
 from mmbench.core.data import Dataset, Modality, Spectrogram, Split
-from mmbench.core.score import Context, Generated
+from mmbench.core.score import Context, Generated, Metric
+from mmbench.declarations import declared
 from mmbench.metrics import extrapolation, fad
 from mmbench.metrics.extractors import classifiers, clip, features, in_domain
 from mmbench.metrics.extractors import inception as inception_module
-from mmbench.metrics.extractors.inception import INCEPTION
 from mmbench.metrics.extractors.judges import weights_hash
 from mmbench.metrics.extractors.vggish import log_mel
 from mmbench.metrics.mid import mutual_information_divergence
@@ -119,7 +119,6 @@ class Example:
             "Numbers changed".
         exchange: Whether the value is the same with generated and real samples exchanged; None
             where samples are not compared with others.
-        least: Fewest samples that have a value.
         corrupt: (samples, level) -> worse samples.
         order: Relative tolerance for another order of the samples.
     """
@@ -130,7 +129,6 @@ class Example:
     best: float | None
     pinned: float
     exchange: bool | None = True
-    least: int = 1
     corrupt: Callable = noise
     order: float = 1e-5
 
@@ -144,24 +142,22 @@ EXAMPLES = {
     "clip-s[percent]": Example((), BOTH, "joint", None, 95.74895, None),
     "coherence": Example(("wings",), TEXT, "text", 100, 72.91667, None),
     "f1": Example(("rgb",), ("mask",), "mask", 1, 0.5992368),
-    "fad": Example(("rgb",), ("sound",), "sound", 0, 19.94267, least=2),
-    "fid": Example(TEXT, ("rgb",), "rgb", 0, 0.362259, least=2),
+    "fad": Example(("rgb",), ("sound",), "sound", 0, 19.94267),
+    "fid": Example(TEXT, ("rgb",), "rgb", 0, 0.362259),
     # Subsets are drawn by place.
-    "fid-infinity": Example((), ("rgb",), "rgb", 0, 0.3359862, least=12, order=0.2),
-    "fid-tensorflow": Example(TEXT, ("rgb",), "rgb", 0, 0.3589023, least=2),
-    "fmd": Example((), ("path",), "path", 0, 0.07765544, least=2),
-    "kid": Example(TEXT, ("rgb",), "rgb", None, 0.08081078, least=2),
+    "fid-infinity": Example((), ("rgb",), "rgb", 0, 0.3359862, order=0.2),
+    "fid-tensorflow": Example(TEXT, ("rgb",), "rgb", 0, 0.3589023),
+    "fmd": Example((), ("path",), "path", 0, 0.07765544),
+    "kid": Example(TEXT, ("rgb",), "rgb", None, 0.08081078),
     "log-likelihood": Example((), ("path",), "joint", 0, -0.08989666, None),
-    "mid": Example((), BOTH, "joint", None, -10.86876, False, least=2),
-    "mid[in-domain]": Example(TEXT, ("rgb",), "rgb", None, -5.675647, False, least=2),
+    "mid": Example((), BOTH, "joint", None, -10.86876, False),
+    "mid[in-domain]": Example(TEXT, ("rgb",), "rgb", None, -5.675647, False),
     "mse": Example(("rgb",), ("rgb",), "rgb", 0, 0.01325934),
-    "precision": Example(TEXT, ("rgb",), "rgb", 1, 0.5, False, least=4),
-    "precision[in-domain]": Example((), ("rgb",), "rgb", 1, 0.9375, False, least=4),
-    "recall": Example(
-        (), ("path",), "path", 1, 0.6666667, False, least=4, corrupt=leave_classes_out
-    ),
+    "precision": Example(TEXT, ("rgb",), "rgb", 1, 0.5, False),
+    "precision[in-domain]": Example((), ("rgb",), "rgb", 1, 0.9375, False),
+    "recall": Example((), ("path",), "path", 1, 0.6666667, False, corrupt=leave_classes_out),
     "recall[in-domain]": Example(
-        (), ("path",), "path", 1, 0.6666667, False, least=4, corrupt=leave_classes_out
+        (), ("path",), "path", 1, 0.6666667, False, corrupt=leave_classes_out
     ),
     "ssim": Example(("rgb",), ("rgb",), "rgb", 1, 0.7325673),
 }
@@ -290,7 +286,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(pretrained, "_opened", load)
     monkeypatch.setattr(classifiers, "trained", judge)
     monkeypatch.setattr(in_domain, "trained", judge)
-    monkeypatch.setattr(extrapolation, "INCEPTION", replace(INCEPTION, dims=6))
+    monkeypatch.setattr(extrapolation, "LEAST", 12)
     monkeypatch.setattr(inception_module, "PIXELS", 17)
     monkeypatch.setattr(clip, "PIXELS", 16)
     monkeypatch.setattr(fad, "waveforms", hum)
@@ -331,7 +327,9 @@ class Case:
             if NEEDS.get(extra):
                 pytest.importorskip(NEEDS[extra], reason=f"needs mmbench[{extra}]")
         self.metric = METRICS[self.name].load()
-        self.card = next((w for w in CARDS if w.url == self.metric.download), None)
+        if self.name == "fid-infinity":
+            self.metric = replace(self.metric, least=extrapolation.LEAST)
+        self.card = next((w for w in CARDS if w.name == self.metric.judge), None)
         self.example = EXAMPLES[self.name]
         self.density = self.name == "log-likelihood"
         self.dataset = DATASET
@@ -391,6 +389,16 @@ def case(request, tmp_path):
 
 def test_examples_are_of_registered_metrics():
     assert set(EXAMPLES) <= set(METRICS)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_facts_are_read_without_importing(name):
+    metric, facts = registry.find("metrics", name), declared("metrics", name)
+    assert metric.name == name and {"title", "better", "unit", "paper"} <= set(facts)
+    for field in fields(Metric):
+        if field.name != "compute":
+            assert facts.get(field.name, field.default) == getattr(metric, field.name)
+    assert metric.judge in (None, "own", *PRETRAINED)
 
 
 def test_best_on_identical_sets_and_monotone_under_corruption(case):
@@ -557,7 +565,7 @@ def test_no_samples_are_refused(case):
 
 
 def test_few_samples_have_a_reason_or_a_value(case):
-    least = case.example.least
+    least = case.metric.least
     if least > 1:
         words = f"{re.escape(case.name)} needs at least {least:,} samples, there are "
         for n in (1, least - 1):
@@ -583,7 +591,7 @@ def test_features_of_real_samples_are_computed_once(case):
     forget()
     case.value(drawn)
     assert Tiny.seen == (N * len(drawn.samples) if first else 0)
-    compares = case.metric.download is not None and case.example.exchange is not None
+    compares = case.card is not None and case.example.exchange is not None
     assert first >= Tiny.seen + N * compares
 
 
@@ -625,7 +633,6 @@ def test_every_network_is_named_by_its_own_hash(case, monkeypatch):
 
 def test_published_weights_are_these_or_none(case, monkeypatch):
     card = case.card
-    assert (card is None) == (case.metric.download is None)
     if card is None or case.name == "recall":
         return
     file = case.weights(1)[card.name]

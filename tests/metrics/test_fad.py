@@ -141,8 +141,7 @@ def drawn(dataset, given=("image",)):
 def test_spectrograms_are_heard(world, stub, card, monkeypatch):
     librosa = pytest.importorskip("librosa", reason="needs mmbench[fad]")
     dataset, context = world
-    metric = audio_distance("fad-stub", "Stub", card, "https://example.org")
-    (score,) = metric.compute(drawn(dataset), dataset, context)
+    (score,) = audio_distance("fad-stub", card, drawn(dataset), dataset, context)
     assert (score.metric, score.target, score.n) == ("fad-stub", "sound", 4)
     assert score.value == pytest.approx(0, abs=1e-6)
     assert stub.heard == [(4, SECOND)]  # real and drawn are the same here: heard once
@@ -150,9 +149,9 @@ def test_spectrograms_are_heard(world, stub, card, monkeypatch):
     assert score.extractor.startswith("VGGish, sha256:")
     other = drawn(dataset)
     other.samples["sound"] = other.samples["sound"].flip(3)
-    (worse,) = metric.compute(other, dataset, context)
+    (worse,) = audio_distance("fad-stub", card, other, dataset, context)
     assert worse.value > 0.1 and len(stub.heard) == 2
-    (itself,) = metric.compute(drawn(dataset, ("sound",)), dataset, context)
+    (itself,) = audio_distance("fad-stub", card, drawn(dataset, ("sound",)), dataset, context)
     assert itself == replace(score, given=("sound",))
 
 
@@ -179,6 +178,5 @@ def test_without_what_it_needs_there_is_a_reason(world, monkeypatch, tmp_path):
 def test_without_librosa_the_reason_names_the_extra(world, card, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "librosa", None)
     dataset, context = world
-    metric = audio_distance("fad-stub", "Stub", card, "https://example.org")
-    (score,) = metric.compute(drawn(dataset), dataset, context)
+    (score,) = audio_distance("fad-stub", card, drawn(dataset), dataset, context)
     assert score.value is None and "pip install 'mmbench[fad]'" in score.reason

@@ -114,4 +114,4 @@ def test_refusals_are_sentences():
 
 def test_describes_itself():
     assert (kid.name, kid.better, kid.unit) == ("kid", "lower", "")
-    assert "1801.01401" in kid.paper and kid.download
+    assert "1801.01401" in kid.paper and kid.judge == "inception"

@@ -1,6 +1,8 @@
 """MID is the authors', in closed form where there is one, and refuses what has no Gaussian."""
 
 import math
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ import torch
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import Context, Generated
 from mmbench.metrics.extractors.dual_encoder import DualEncoder
-from mmbench.metrics.mid import SingularError, metric, mid, mutual_information_divergence
+from mmbench.metrics.mid import SingularError, mid, mutual_information_divergence, scores
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 
@@ -168,7 +170,7 @@ def scored(through, dataset, given, samples, cache):
 
 
 def test_a_metric_compares_with_the_real_pairs_in_every_direction(tmp_path):
-    dataset, judge = world(), metric("mid[toy]", "MID", find_flat, None)
+    dataset, judge = world(), through(find_flat)
     real = dataset.test.batch(torch.arange(60))
     wrong = {m: x.roll(1, 0) for m, x in real.items()}
     right = {}
@@ -183,6 +185,10 @@ def test_a_metric_compares_with_the_real_pairs_in_every_direction(tmp_path):
     assert len({round(v, 9) for v in right.values()}) == 1  # of real pairs in all directions
 
 
+def through(find):
+    return replace(mid, compute=partial(scores, "mid[toy]", find))
+
+
 def find_flat(image, text, dataset, context):
     """Each embedding a direction in the plane."""
     encoder = find(image, text, dataset, context)
@@ -191,9 +197,9 @@ def find_flat(image, text, dataset, context):
 
 
 def test_too_few_samples_have_a_reason_and_no_number(tmp_path):
-    dataset, judge = world(), metric("mid[toy]", "MID", find, None)
+    dataset, judge = world(), through(find)
     real = dataset.test.batch(torch.arange(60))
     for n, words in ((1, "at least 2 samples, there are 1"), (4, "there are 4 of 4")):
         (score,) = scored(judge, dataset, (), {m: x[:n] for m, x in real.items()}, tmp_path)
         assert score.value is None and words in score.reason and score.n == n
-    assert mid.download.endswith("ViT-B-32.pt") and "2205.13445" in mid.paper
+    assert mid.judge == "clip" and "2205.13445" in mid.paper
