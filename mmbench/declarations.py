@@ -1,62 +1,74 @@
-"""What a registered object declares of itself, read from its source without running it.
+"""What a registered object declares about itself, read from its source without running it.
 
 Lists and tables need titles, papers and the facts of a metric, but none of the libraries that a
 model or a metric computes with. These facts are therefore literals in the source: keywords of the
 call that makes the object, as in `fid = Metric(name="fid", title="FID", ...)`, or attributes of
-its class and of its base classes. They are read as setuptools reads a version by `attr:`. A value
-that is not a literal is left out; who needs it has to import the object.
+its class and of its base classes. They are read as setuptools reads a version by `attr:`. An
+object whose facts are not literals is imported.
 """
 
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec
 from typing import Any
 
-from mmbench.registry import Group, place
+from mmbench.registry import Group, find, place
+
+Facts = dict[str, Any]
 
 
-def declared(group: Group, name: str) -> dict[str, Any]:
-    """The literals that a registered object declares: name -> value; empty where it has none.
+def declared(group: Group, name: str, *needs: str) -> Facts:
+    """What a registered object declares: attribute -> value.
 
     Args:
         group: What is registered.
         name: The registered name, or "module:object".
+        needs: Attributes that have to be there: where one of them is not a literal, the object is
+            imported and the facts are all of its public attributes.
+
+    Raises:
+        LookupError, ImportError: As `registry.find`, where the object has to be imported.
     """
     module, _, attribute = place(group, name).partition(":")
-    return _found(module, attribute) if attribute else {}
+    facts = (_found(module, attribute) if attribute else None) or {}
+    if all(key in facts for key in needs):
+        return facts
+    found = find(group, name)
+    public = [key for key in dir(found) if not key.startswith("_")]
+    return {key: getattr(found, key) for key in public if hasattr(found, key)}
 
 
 @cache
-def _found(module: str, attribute: str) -> dict[str, Any]:
+def _found(module: str, attribute: str) -> Facts | None:
+    """The literals of one object; None where its source is not found."""
     tree = _tree(module)
-    if tree is None:
-        return {}
     imported: dict[str, tuple[str, str]] = {}
-    literals: dict[str, Any] = {}
-    for node in tree.body:
+    literals: Facts = {}
+    for node in tree.body if tree else ():
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             imported |= {a.asname or a.name: (node.module, a.name) for a in node.names}
         elif isinstance(node, ast.ClassDef) and node.name == attribute:
-            facts: dict[str, Any] = {}
+            facts: Facts = {}
             for base in reversed(node.bases):
-                if isinstance(base, ast.Name):
-                    facts |= _found(*imported.get(base.id, (module, base.id)))
+                name = base.id if isinstance(base, ast.Name) else ""
+                above = _found(*imported.get(name, (module, name))) if name else None
+                # An unknown class hides what comes after it in the order of methods.
+                facts = {} if above is None else facts | above
             for line in node.body:
-                facts |= _assigned(line, literals)
+                _assign(line, facts, literals)
             return facts
         elif isinstance(node, ast.Assign | ast.AnnAssign):
-            literals |= _assigned(node, literals)
+            _assign(node, literals, literals)
             if attribute in _targets(node) and isinstance(node.value, ast.Call):
-                keywords = [(k.arg, _literal(k.value, literals)) for k in node.value.keywords]
-                return {name: value for name, value in keywords if name and value is not _NONE}
-    return _found(*imported[attribute]) if attribute in imported else {}
-
-
-_NONE = object()
-"""In the place of what is no literal: None is one."""
+                facts = {}
+                for k in node.value.keywords:
+                    _set(facts, [k.arg] if k.arg else [], k.value, literals)
+                return facts
+    return _found(*imported[attribute]) if attribute in imported else None
 
 
 @cache
@@ -67,28 +79,31 @@ def _tree(module: str) -> ast.Module | None:
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
             return None
         return ast.parse(spec.loader.get_data(spec.loader.path))
-    except Exception:  # whatever a broken package raises concerns who imports it
+    except Exception:  # a broken package is reported when it is imported
         return None
 
 
-def _targets(node: ast.Assign | ast.AnnAssign) -> list[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+def _targets(node: ast.stmt) -> list[str]:
+    """The names that a statement binds."""
+    if isinstance(node, ast.FunctionDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     return [t.id for t in targets if isinstance(t, ast.Name)]
 
 
-def _assigned(node: ast.stmt, literals: dict[str, Any]) -> dict[str, Any]:
-    """The names that a statement assigns a literal to."""
-    if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-        return {}
-    value = _literal(node.value, literals)
-    return {} if value is _NONE else dict.fromkeys(_targets(node), value)
+def _assign(node: ast.stmt, facts: Facts, literals: Facts) -> None:
+    """Notes what a statement assigns."""
+    value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+    if value is not None or isinstance(node, ast.FunctionDef):
+        _set(facts, _targets(node), value, literals)
 
 
-def _literal(node: ast.expr, literals: dict[str, Any]) -> Any:
-    """A literal, or the literal that a name of the module stands for."""
-    if isinstance(node, ast.Name):
-        return literals.get(node.id, _NONE)
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        return _NONE
+def _set(facts: Facts, names: list[str], value: ast.expr | None, literals: Facts) -> None:
+    """Gives names a literal, or the literal that a name of the module stands for; else none."""
+    for name in names:
+        facts.pop(name, None)
+        if isinstance(value, ast.Name) and value.id in literals:
+            facts[name] = literals[value.id]
+        elif value is not None:
+            with suppress(ValueError, TypeError):
+                facts[name] = ast.literal_eval(value)

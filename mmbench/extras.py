@@ -1,30 +1,32 @@
-"""The packages that only some parts need, which pyproject.toml's extras install."""
+"""Optional packages, which the extras of pyproject.toml install."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, requires
 
 
 def lacking(what: str, package: str, extra: str, error: ImportError) -> str:
-    """Says that something needs a package that cannot be imported, and how to install it.
+    """The message about a package that cannot be imported, with how to install it.
 
     Args:
-        what: A singular, such as "FID".
-        package: That it needs.
-        extra: That installs it.
+        what: What needs the package, a singular such as "FID".
+        package: The package.
+        extra: The extra that installs it.
         error: Why it cannot be imported.
     """
     return f"{what} needs {package} ({error}); install it with: {command(extra)}"
 
 
 def command(extra: str) -> str:
-    """What installs an extra."""
+    """The command that installs an extra."""
     return f"pip install 'mmbench[{extra}]'"
 
 
+@cache
 def installed(extra: str) -> bool:
-    """Whether the packages of an extra are here, of whatever version."""
+    """Whether the packages of an extra are installed, in any version."""
     wanted = [r for r in requires("mmbench") or [] if f'extra == "{extra}"' in r]
     try:
         for requirement in wanted:

@@ -1,4 +1,4 @@
-"""Finds what is registered by name: an entry point of a group, or "module:object"."""
+"""The registry: objects by name, which is an entry point of a group or "module:object"."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -14,19 +15,30 @@ from typing import Any, Literal
 
 Group = Literal["models", "datasets", "metrics", "extractors", "networks"]
 
-
 LISTED = 40
-"""Right names in a sentence about a wrong one, where none is near."""
+"""Right names that a sentence about a wrong one lists where none is near."""
+
+
+@cache
+def _registered(path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
+    """Group -> what the packages on a path register; their metadata is read once."""
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points():
+        found.setdefault(entry.group, []).append(entry)
+    return found
+
+
+def _entries(group: Group) -> list[EntryPoint]:
+    return _registered(tuple(sys.path)).get(f"mmbench.{group}", [])
 
 
 def names(group: Group) -> dict[str, EntryPoint]:
     """All registered names of a group, sorted; nothing is imported."""
-    found = {e.name: e for e in entry_points(group=f"mmbench.{group}")}
-    return dict(sorted(found.items()))
+    return dict(sorted((e.name, e) for e in _entries(group)))
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
-    """How a sentence about a wrong name ends: with the nearest right one, or with others."""
+    """How a sentence about a wrong name ends: with the nearest right one, or with all."""
     known = list(known)
     close = get_close_matches(wrong, known, 1, cutoff=0.5)
     if close:
@@ -42,26 +54,27 @@ def find(group: Group, name: str) -> Any:
         LookupError: There is no such name, module or object, it is not Python, or two packages
             register the name.
     """
-    entries = {e.value: e for e in entry_points(group=f"mmbench.{group}", name=name)}
+    entries = {e.value: e for e in _entries(group) if e.name == name}
     if not entries:
         if located(group, name):
             module, _, attribute = name.partition(":")
             return locate(module, attribute)
         known = names(group)
-        raise LookupError(f"no {group[:-1]} is called {name!r}"
-                          f"{nearest(name, family(known, name) or known)}")  # fmt: skip
+        near = nearest(name, family(known, name) or known)
+        raise LookupError(f"no {group[:-1]} is called {name!r}{near}")
     if len(entries) > 1:
-        packages = sorted(e.dist.name if e.dist else e.value for e in entries.values())
-        raise LookupError(f"{' and '.join(packages)} both register {name!r} among the {group}, "
-                          "expected one: uninstall the other")  # fmt: skip
+        packages = " and ".join(
+            sorted(e.dist.name if e.dist else e.value for e in entries.values())
+        )
+        raise LookupError(f"{packages} both register {name!r} among the {group}: uninstall one")
     (entry,) = entries.values()
     try:
         return entry.load()
     except SyntaxError as error:
         raise LookupError(_syntax(error)) from None
     except AttributeError as error:
-        raise LookupError(f"{entry.value!r}, which the package of {name!r} names, is not there: "
-                          f"{error}") from None  # fmt: skip
+        missing = f"{entry.value!r}, registered as {name!r}, does not exist"
+        raise LookupError(f"{missing}: {error}") from None
 
 
 def _syntax(error: SyntaxError) -> str:
@@ -69,13 +82,13 @@ def _syntax(error: SyntaxError) -> str:
 
 
 def located(group: Group, name: str) -> bool:
-    """Whether a name is "module:object": "multivae:mopoe" is a registered one."""
+    """Whether a name is "module:object"; "multivae:mopoe" is not, but a registered name."""
     known = names(group)
     return ":" in name and name not in known and not family(known, name)
 
 
 def place(group: Group, name: str) -> str:
-    """Where a registered or located object lies, "module:object"; "" for an unknown name."""
+    """The "module:object" of a registered or located object; "" for an unknown name."""
     entry = names(group).get(name)
     if entry is not None:
         return f"{entry.module}:{entry.attr}"
@@ -83,15 +96,15 @@ def place(group: Group, name: str) -> str:
 
 
 def family(known: Iterable[str], name: str) -> list[str]:
-    """The registered names with the same word before the colon."""
+    """The registered names with the same part before the colon."""
     return [k for k in known if k.startswith(f"{name.partition(':')[0]}:")]
 
 
 def expect_modalities(asked: Iterable[str], known: Collection[str]) -> None:
-    """Refuses modalities that are not among those of a model.
+    """Refuses modalities that a model does not have.
 
     Raises:
-        ValueError: There is one.
+        ValueError: One of them is unknown.
     """
     for m in asked:
         if m not in known:
@@ -102,7 +115,7 @@ def expect_modalities(asked: Iterable[str], known: Collection[str]) -> None:
 def _current_folder(package: str) -> Iterator[None]:
     """Lets a package be imported from the current folder if it is installed nowhere.
 
-    Only while it is imported, lest an optional package that is absent be found there.
+    Only during its import, so that a missing optional package is never found there.
     """
     here = os.getcwd()
     if here in sys.path or package in sys.modules or find_spec(package) is not None:
@@ -131,8 +144,8 @@ def locate(module: str, attribute: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # the module exists, something that it imports does not
-        raise LookupError(f"there is no module {module!r}, installed or in the current folder "
-                          f"(wanted for {attribute!r})") from None  # fmt: skip
+        where = f"installed or in the current folder (for {attribute!r})"
+        raise LookupError(f"there is no module {module!r}, {where}") from None
     if not hasattr(found, attribute):
         public = [name for name in vars(found) if not name.startswith("_")]
         raise LookupError(f"module {module!r} has no {attribute!r}{nearest(attribute, public)}")

@@ -1,11 +1,9 @@
-"""Commands that look into a model: what a setting does, what its latents bear.
-
-Heavy packages are imported when they are called.
-"""
+"""The commands that look into a model: what a setting does, what its latents carry."""
 
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 
 import click
@@ -20,32 +18,29 @@ from mmbench.cli import options
     type=click.Path(path_type=Path),
     required=True,
     metavar="RUN",
-    help="A record results/<dataset>/<model>/<seed>-<key>.json of an MLD, or the folder of its "
+    help="The record of an MLD, results/<dataset>/<model>/<seed>-<key>.json, or the folder of its "
     "weights.",
 )
-@click.option("--steps", type=click.IntRange(min=1), default=20, show_default=True,
-              help="Into how many equal steps the diffusion time is cut.")  # fmt: skip
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Number of equal steps that the diffusion time is divided into.",
+)
 @options.dataset_of_records
 @options.data
 @options.device
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="The plot, .png or .svg; its numbers lie beside it as .csv.",
-)
+@options.file("--out", required=True, help="The plot, .png or .svg; its numbers go to a .csv.")
 def robustness(
     run_path: Path, steps: int, dataset: str | None, data: Path | None, device: str, out: Path
 ) -> None:
-    """Plots how much of each modality's latent survives the diffusion.
+    """Plot how much of each modality's latent survives the diffusion.
 
     Latents of test examples are diffused to a time, decoded, and judged by the classifiers: figure
     5 of the MLD paper.
     """
-    from mmbench.cli import main as cli
     from mmbench.core.score import Context
-    from mmbench.datasets.load import dataset_of
     from mmbench.files.atomic import write_text
     from mmbench.models.latent_diffusion import LatentDiffusion
     from mmbench.models.robustness import plot, table
@@ -55,20 +50,17 @@ def robustness(
 
     if out.suffix not in (".png", ".svg"):
         raise ValueError(f"--out {out} ends in {out.suffix!r}, expected .png or .svg")
-    progress = Progress(sys.stderr)
+    progress, cache = Progress(sys.stderr), options.cache_folder()
     path, record = find(run_path)
-    cache = cli.cache_folder()
-    loaded = dataset_of(record.dataset, dataset, data or cli.downloads(), cache, progress)
-    where = cli.compute_device(device)
+    loaded = options.load(dataset or "", data, progress, record.dataset)
+    where = options.compute_device(device)
     run = reload(path, record, loaded, where, cache, progress)
     model = run.trained()
     if not isinstance(model, LatentDiffusion):
-        raise ValueError(f"{path} is of {record.model}, expected an MLD: only its latents are "
-                         "diffused")  # fmt: skip
+        raise ValueError(f"{path} is of {record.model}, expected an MLD: it has no diffusion")
     rows = run.evaluation.rows(loaded.test)
     times = [model.sde.T * i / steps for i in range(steps + 1)]
-    context = Context(where, cache, progress)
-    curves = measure(model, loaded, rows, context, times, record.seed)
+    curves = measure(model, loaded, rows, Context(where, cache, progress), times, record.seed)
     plot(curves, out, f"{record.model} on {record.dataset}, seed {record.seed}, N = {len(rows):,}")
     numbers = table(curves)
     write_text(out.with_suffix(".csv"), numbers.to_csv(index=False))
@@ -77,21 +69,23 @@ def robustness(
     click.echo(f"wrote {out} and {out.with_suffix('.csv').name}")
 
 
-@click.command(cls=options.Numbers)
+@click.command(cls=options.Several)
 @click.argument("name", metavar="NAME")
-@click.option("--values", metavar="LIST",
-              help="Instead of the ablation's own, e.g. '[0.2, 0.5]'.")  # fmt: skip
+@click.option("--values", metavar="LIST", help="Values to try instead, e.g. '[0.2, 0.5]'.")
 @click.option("--model", default="mld", show_default=True, metavar="NAME", help="A model's name.")
-@click.option("--dataset", default="mhd-mini", show_default=True, metavar="NAME",
-              help="A data set's name.")  # fmt: skip
+@click.option(
+    "--dataset", default="mhd-mini", show_default=True, metavar="NAME", help="A data set's name."
+)
 @options.seeds
 @options.data
 @options.settings
 @options.device
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="ablations",
-              show_default=True, metavar="DIR",
-              help="The results folder; not that of the leaderboard, whose rows are of the "
-              "protocol as it is.")  # fmt: skip
+@options.folder(
+    "--out",
+    default="ablations",
+    show_default=True,
+    help="The results folder; best not the leaderboard's, whose rows follow the protocol.",
+)
 def ablate(
     name: str,
     values: str | None,
@@ -103,21 +97,18 @@ def ablate(
     device: str,
     out: Path,
 ) -> None:
-    """Runs a model with several values of one setting, and draws what it does.
+    """Run a model with several values of one setting, and draw its effect.
 
-    NAME is d, sampler, steps, statistics or masks, or a setting of the protocol such as
-    model.score.epochs, with --values. What is done already is not done again.
+    NAME is d, sampler, steps, statistics or masks, or, with --values, a setting of the protocol
+    such as model.score.epochs. Finished runs are not repeated.
 
     \b
     Examples:
       mmbench ablate d --dataset mnist-svhn-mini --seed 0 1 2
       mmbench ablate sampler --dataset mhd-mini --set evaluation.examples=500
       mmbench ablate model.width --values '[128, 256, 512]'
-    """  # noqa: D301  (click's mark for "do not wrap" is the control character)
-    import tomllib
-
-    from mmbench.cli import main as cli
-    from mmbench.datasets.load import load_dataset, source
+    """
+    from mmbench.datasets.load import source
     from mmbench.leaderboard.figures import sweeps
     from mmbench.leaderboard.figures.estimates import Estimates
     from mmbench.progress import Progress
@@ -130,14 +121,14 @@ def ablate(
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"--values {values} is not a list ({error})") from None
     if not isinstance(own, list | None) or own == []:
-        raise ValueError(f"--values {values} is no list of values, expected e.g. '[0.2, 0.5]'")
+        raise ValueError(f"--values {values} is not a list of values, expected e.g. '[0.2, 0.5]'")
     ablation = ablations.find(name, own or ())
     source(dataset)
     whole = protocol.load(dataset, settings=settings, model=model)
     protocols = ablation.protocols(whole, model)
-    progress, cache = Progress(sys.stderr), cli.cache_folder()
-    loaded = load_dataset(dataset, data or cli.downloads(), cache, progress)
-    where = cli.compute_device(device)
+    progress, cache = Progress(sys.stderr), options.cache_folder()
+    loaded = options.load(dataset, data, progress)
+    where = options.compute_device(device)
     click.echo(f"{ablation.name}: {ablation.about}")
     runs = [
         (value, Run(model, loaded, seed, changed, out, where, cache, progress, {}))
@@ -151,7 +142,7 @@ def ablate(
         progress.say(f"{ablation.key} = {value}, seed {run.seed}")
         records.append(run.execute())
     if len(ablation.values) < 2:
-        cli.show(records)
+        options.show(records)
         return
     metrics = Estimates(loaded.name, records).metrics()
     if ablation.key == ablations.SAMPLER:

@@ -1,50 +1,160 @@
-"""The `leaderboard` commands. Heavy packages are imported by the commands that need them."""
+"""The commands that show results: `table`, `page`, and `leaderboard` for records of others."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import click
+from click.core import ParameterSource
 
-_SHOWN = 20
+from mmbench.cli import options
+
+SHOWN = 20
+"""Faults that are printed."""
+
+Show = Literal["published", "measured", "both"]
+
+
+@click.command()
+@options.folders
+@options.several(
+    "--paper",
+    "papers",
+    metavar="NAME",
+    help="Print a paper's table in its own layout, e.g. mld-1; may be repeated.  "
+    "[see --list-papers]",
+)
+@click.option(
+    "--show",
+    type=click.Choice(["published", "measured", "both"]),
+    help="Numbers of a paper's table; both shows their difference, too.  [default: both]",
+)
+@click.option("--list-papers", is_flag=True, help="List the papers' tables, then stop.")
+@options.file("--out", help="Also write a file: .md, .csv, .tex or .html.")
+@click.pass_context
+def table(
+    context: click.Context,
+    folders: tuple[Path, ...],
+    papers: tuple[str, ...],
+    show: Show | None,
+    list_papers: bool,
+    out: Path | None,
+) -> None:
+    """Print the results: mean ± deviation over seeds, best and second best marked.
+
+    \b
+    Examples:
+      mmbench table
+      mmbench table --results records --results results --out results.html
+      mmbench table --paper mld-1 --paper mld-11 --out papers.html
+      mmbench table --paper diff-mvae-3 --show published
+    """
+    from mmbench.files.atomic import write_text
+    from mmbench.leaderboard.papers import layouts as shapes
+    from mmbench.leaderboard.papers import render as paper_render
+    from mmbench.leaderboard.papers.comparison import fill
+    from mmbench.leaderboard.submissions.collection import merged
+    from mmbench.leaderboard.tables import render
+    from mmbench.leaderboard.tables import table as tables
+
+    if list_papers:
+        for shape in shapes.TABLES:
+            click.echo(f"{shape.name:<13} {shape.caption}")
+        return
+    if papers:
+        wanted = [shapes.find(name) for name in papers]
+        show = show or "both"
+        found = () if show == "published" else existing(context, folders)
+        records = merged(found) if found else []
+        filled = [fill(shape, records, show) for shape in wanted]
+        write = partial(paper_render.render, filled)
+    elif show is not None:
+        raise click.UsageError("--show chooses numbers of a paper's table: give --paper")
+    else:
+        write = partial(render.render, tables.tables(merged(folders)))
+    if out is not None:
+        write_text(out, write(out.suffix))
+    click.echo(write("terminal"))
+    if out is not None:
+        click.echo(f"wrote {out}")
+
+
+def existing(context: click.Context, folders: Sequence[Path]) -> Sequence[Path]:
+    """The results folders; none if the user named none and the default one does not exist."""
+    named = context.get_parameter_source("folders") is not ParameterSource.DEFAULT
+    return folders if named or any(folder.is_dir() for folder in folders) else ()
+
+
+@click.command()
+@options.folders
+@options.folder(
+    "--out",
+    default="site",
+    show_default=True,
+    help="The folder of the page: index.html, and pictures of samples in grids/.",
+)
+@click.option(
+    "--records-url",
+    metavar="URL",
+    help="Where readers of the page find the records, e.g. a folder in a repository.  "
+    "[default: the results folders, relative to the page]",
+)
+def page(folders: tuple[Path, ...], out: Path, records_url: str | None) -> None:
+    """Make one self-contained page of the results: tables, charts, samples, claims, runs.
+
+    \b
+    Examples:
+      mmbench page --results records --out site
+      mmbench page --results records --results results --records-url https://host/records
+    """
+    from mmbench.leaderboard.page.page import write_site
+
+    written, faults = write_site(folders, out, records_url)
+    for fault in faults:
+        click.echo(f"not shown: {fault}", err=True)
+    click.echo(f"wrote {written}")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def leaderboard() -> None:
-    """Checks records that others sent, and adds them to a results folder."""
+    """Validate records that others sent, and add them to a results folder."""
+
+
+_RECORDS = click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
 @leaderboard.command()
-@click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_RECORDS
 def validate(records: tuple[Path, ...]) -> None:
-    """Says whether RECORDS, files or results folders, add up.
+    """Validate RECORDS, files or results folders, without running anything in them.
 
-    A record does if its values are possible, are what its protocol asks for, and agree with one
-    another and with its name. Nothing in it is run.
+    A record is valid if its values are possible, follow its protocol, and agree with one another
+    and with its file's name.
     """
     from mmbench.leaderboard.submissions.collection import valid
 
     found, faults = valid(records)
     _refuse(faults)
-    click.echo(f"{len(found):,} records add up" if len(found) != 1 else "1 record adds up")
+    click.echo(f"{len(found):,} records are valid" if len(found) != 1 else "1 record is valid")
 
 
 @leaderboard.command()
-@click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--to", "folder", required=True, metavar="DIR",
-              type=click.Path(path_type=Path, file_okay=False),
-              help="The results folder that they are added to.")  # fmt: skip
-@click.option("--replace", is_flag=True, help="Write over other records of the same runs.")
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would be done, then stop.")
+@_RECORDS
+@options.folder("--to", "folder", required=True, help="The results folder to add them to.")
+@click.option("--replace", is_flag=True, help="Replace other records of the same runs.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be done, then stop.")
 def add(records: tuple[Path, ...], folder: Path, replace: bool, dry_run: bool) -> None:
-    """Adds RECORDS, files or results folders, to a results folder if they add up.
+    """Add RECORDS, files or results folders, to a results folder if they are valid.
 
     Each is written to DIR/<dataset>/<model>/<seed>-<key>.json. If one is refused, none is added.
 
     \b
     Example:
       mmbench leaderboard add sent/0-1a2b3c4d.json --to records
-    """  # noqa: D301  (click's mark for "do not wrap" is the control character)
+    """
     from mmbench.leaderboard.submissions.collection import add as put
     from mmbench.leaderboard.submissions.collection import valid
     from mmbench.records.strict import shown
@@ -57,9 +167,9 @@ def add(records: tuple[Path, ...], folder: Path, replace: bool, dry_run: bool) -
 
 
 def _refuse(faults: list[str]) -> None:
+    for fault in faults[:SHOWN]:
+        click.echo(fault, err=True)
+    more = f"; {len(faults) - SHOWN:,} are not shown" if len(faults) > SHOWN else ""
     if faults:
-        for fault in faults[:_SHOWN]:
-            click.echo(fault, err=True)
-        more = f"; {len(faults) - _SHOWN:,} are not shown" if len(faults) > _SHOWN else ""
-        raise click.ClickException(f"refused for {len(faults):,} faults{more}"
-                                   if len(faults) > 1 else "refused")  # fmt: skip
+        count = f" for {len(faults):,} faults{more}" if len(faults) > 1 else ""
+        raise click.ClickException(f"refused{count}")

@@ -1,72 +1,194 @@
-"""Options that several commands share."""
+"""What several commands share: options, and the folders and devices that they stand for.
+
+Heavy packages are imported within the functions that need them.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    import torch
 
-class Numbers(click.Command):
-    """A command that takes "--seed 0 1 2" for "--seed 0 --seed 1 --seed 2"."""
+    from mmbench.core.data import Dataset
+    from mmbench.progress import Progress
+    from mmbench.records.store import Record
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+class Lazy(click.Group):
+    """A group whose modules are imported when their commands are called.
+
+    Attributes:
+        places: Command -> "module:object".
+    """
+
+    places: ClassVar[dict[str, str]] = {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: D102
+        return sorted([*self.places, *super().list_commands(ctx)])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: D102
+        module, _, name = self.places.get(cmd_name, "").partition(":")
+        if not name:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+class Several(click.Command):
+    """A command that takes "--seed 0 1 2" for "--seed 0 --seed 1 --seed 2".
+
+    So do all its options whose metavar ends in "...".
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:  # noqa: D102
+        several = {o: p for p in self.params if str(p.metavar).endswith("...") for o in p.opts}
         spelt: list[str] = []
-        seeds = False
+        option = ""
         for arg in args:
-            if seeds and arg.isdigit() and spelt[-1] != "--seed":
-                spelt.append("--seed")
-            elif not arg.isdigit():
-                seeds = arg == "--seed"
+            if arg.startswith("-"):
+                option = arg if arg in several else ""
+            elif option and isinstance(several[option].type, click.IntRange) > arg.isdigit():
+                option = ""  # no number: an argument of the command
+            elif option and spelt[-1] != option:
+                spelt.append(option)
             spelt.append(arg)
         return super().parse_args(ctx, spelt)
 
+
+file = partial(click.option, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+folder = partial(click.option, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+number = partial(click.option, type=click.IntRange(min=0))
+several = partial(click.option, multiple=True)
 
 data = click.option(
     "--data",
     type=click.Path(path_type=Path),
     envvar="MMBENCH_DATA",
     metavar="DIR",
-    help="Where the data set's files lie; a TOML file tells it itself.  [env: MMBENCH_DATA; "
-    "default: where 'mmbench data download' puts them]",
+    help="Folder of the data set's files; not needed for a TOML file, which names its own.  "
+    "[env: MMBENCH_DATA; default: where 'mmbench data download' puts them]",
 )
 dataset_of_records = click.option(
     "--dataset",
     metavar="NAME",
-    help="The data set, where the record's name for it is not a registered one: module:object or "
-    "a TOML file.",
+    help="The data set as module:object or a TOML file, if the record's is not registered.",
 )
 device = click.option(
     "--device",
     default="auto",
     show_default=True,
     metavar="DEVICE",
-    help="cpu, cuda, cuda:1, ... or auto.",
+    help="cpu, cuda, cuda:1, ...; auto is cuda where there is one.",
 )
-folders = click.option(
+folders = folder(
     "--results",
     "folders",
-    type=click.Path(path_type=Path, file_okay=False),
     multiple=True,
     default=["results"],
     show_default=True,
-    metavar="DIR",
-    help="A results folder; may be repeated: a record that lies in several counts once.",
+    help="A results folder; may be repeated. A record found in several counts once.",
 )
-seeds = click.option(
+protocol = file("--protocol", "protocol_file", help="Use this protocol, not the data set's own.")
+results = folder("--out", default="results", show_default=True, help="The results folder.")
+seeds = number(
     "--seed",
     "seeds",
-    type=click.IntRange(min=0),
     multiple=True,
     default=[0],
-    show_default=False,
     metavar="N ...",
-    help="Seed of the run; several make several runs.  [default: 0]",
+    help="Seed of the run; one run for each.  [default: 0]",
 )
-settings = click.option(
+settings = several(
     "--set",
     "settings",
-    multiple=True,
     metavar="KEY=VALUE",
-    help="Overrides a protocol's value, e.g. models.mld.score.epochs=10.",
+    help="Override a value of the protocol, e.g. models.mld.score.epochs=10; may be repeated.",
 )
+weights = several(
+    "--weights",
+    "assignments",
+    metavar="NAME=FILE",
+    help="Weights of a pretrained network (see 'mmbench list extractors'); may be repeated.  "
+    "[default: the published file, in the folder MMBENCH_WEIGHTS or torch's cache]",
+)
+
+
+def decorated(*several: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Some options as one decorator, in their order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(several):
+            command = option(command)
+        return command
+
+    return add
+
+
+def cache_folder() -> Path:
+    """The folder of trained classifiers, data sets and features of real data."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("MMBENCH_CACHE")
+    return Path(named) if named else user_cache_path("mmbench", appauthor=False)
+
+
+def data_folder() -> Path:
+    """The folder of data sets, unless the user names one."""
+    return cache_folder() / "data"
+
+
+def load(name: str, data: Path | None, progress: Progress, recorded: str = "") -> Dataset:
+    """A data set from the folder that the user named or the one that downloads go to.
+
+    Args:
+        name: What the user calls it; "" for the registered one that records name.
+        data: The user's folder.
+        progress: Where to report.
+        recorded: Its name in records.
+    """
+    from mmbench.datasets.load import dataset_of
+
+    downloads = data_folder() if data_folder().is_dir() else None
+    return dataset_of(recorded, name or None, data or downloads, cache_folder(), progress)
+
+
+def compute_device(name: str) -> torch.device:
+    """The device of that name; "auto" is CUDA where there is one."""
+    import torch
+
+    from mmbench.errors import first_line
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        expected = "cpu, cuda, cuda:1, ... or auto"
+        raise ValueError(f"there is no device {name!r}; expected {expected}") from None
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, ImportError) as error:
+        raise ValueError(f"the device {name!r} cannot be used: {first_line(error)}") from None
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic cuBLAS
+    return device
+
+
+def show(records: list[Record]) -> None:
+    """Prints the tables of some records."""
+    from mmbench.leaderboard.tables.render import render
+    from mmbench.leaderboard.tables.table import tables
+
+    click.echo(render(tables(records), "terminal"))

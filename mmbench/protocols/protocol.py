@@ -23,8 +23,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from mmbench.declarations import declared
 from mmbench.protocols.code import code
-from mmbench.registry import find, located, names, nearest, place
+from mmbench.registry import located, names, nearest, place
 
 Table = dict[str, Any]
 
@@ -220,7 +221,7 @@ def has_sampler(model: str) -> bool:
     Raises:
         LookupError: There is no such model.
     """
-    return bool(getattr(find("models", model), "has_sampler", False))
+    return bool(declared("models", model, "has_sampler").get("has_sampler"))
 
 
 def digest(value: object, digits: int = 16) -> str:

@@ -1,0 +1,112 @@
+"""The command `run`: a model is trained, generates, is scored and recorded."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from mmbench.cli import options
+
+
+@click.command(cls=options.Several)
+@click.option(
+    "--model",
+    default="mld",
+    show_default=True,
+    metavar="NAME",
+    help="A registered model (see 'mmbench list models') or module:class.",
+)
+@click.option(
+    "--dataset",
+    default="mhd-mini",
+    show_default=True,
+    metavar="NAME",
+    help="A registered data set (see 'mmbench list datasets'), module:object, or a TOML file that "
+    "describes your own.",
+)
+@options.seeds
+@options.data
+@options.protocol
+@options.settings
+@click.option(
+    "--sampler",
+    metavar="NAME",
+    help="Use this sampler with its own defaults, not the protocol's; set its options by --set "
+    "evaluation.sampler.KEY=VALUE.",
+)
+@options.device
+@options.weights
+@click.option(
+    "--download-weights",
+    is_flag=True,
+    help="Download the weights that the metrics need to torch's cache, where missing.",
+)
+@options.results
+@click.option("--rescore", is_flag=True, help="Generate and score again, with trained weights.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the resolved protocol, then stop.")
+def run(
+    model: str,
+    dataset: str,
+    seeds: tuple[int, ...],
+    data: Path | None,
+    protocol_file: Path | None,
+    settings: tuple[str, ...],
+    sampler: str | None,
+    device: str,
+    assignments: tuple[str, ...],
+    download_weights: bool,
+    out: Path,
+    rescore: bool,
+    dry_run: bool,
+) -> None:
+    """Train a model, generate every modality from every subset, score and record.
+
+    The same command resumes an interrupted run.
+
+    \b
+    Examples:
+      mmbench run
+      mmbench run --model mld --dataset polymnist --data DIR --seed 0 1 2
+      mmbench run --set models.mld.score.epochs=10 --sampler ancestral
+    """
+    from mmbench.datasets.load import source
+    from mmbench.pretrained import fetch_needed, locate, named, needed
+    from mmbench.progress import Progress
+    from mmbench.protocols import protocol as protocols
+    from mmbench.registry import find
+    from mmbench.runs.run import Run
+
+    find("models", model)  # a misspelt name is refused before anything is loaded
+    source(dataset)
+    if sampler is not None:
+        if not protocols.has_sampler(model):
+            raise ValueError(f"{model} has no sampler: leave out --sampler {sampler}")
+        name = f"evaluation.sampler={{name = {json.dumps(sampler)}}}"
+        own = [s for s in settings if s.strip().startswith("evaluation.sampler.")]
+        settings = (*(s for s in settings if s not in own), name, *own)
+    whole = protocols.load(dataset, protocol_file, settings, model)
+    where = options.compute_device(device)
+    weights = named(assignments, where)
+    progress, cache = Progress(sys.stderr), options.cache_folder()
+    metrics = whole["evaluation"].get("metrics")
+    metrics = metrics if isinstance(metrics, dict) else {}  # the run says what is wrong with it
+    if download_weights:
+        fetch_needed(metrics, weights, progress)
+    for card in needed(metrics):
+        locate(card, weights)  # a damaged file is refused before anything is trained
+    loaded = options.load(dataset, data, progress)
+    records = []
+    for seed in dict.fromkeys(seeds):
+        one = Run(model, loaded, seed, whole, out, where, cache, progress, weights)
+        if dry_run:
+            parameters = sum(p.numel() for p in one.build().parameters())
+            _ = one.evaluation  # refuses what does not fit
+            click.echo(json.dumps(one.settings, indent=2))
+            click.echo(f"{parameters:,} parameters on {where}; would write {one.record_path}")
+        else:
+            records.append(one.execute(rescore))
+    if records:
+        options.show(records)
