@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -20,21 +20,15 @@ LISTED = 40
 
 
 @cache
-def _registered(path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
-    """Group -> what the packages on a path register; their metadata is read once."""
-    found: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points():
-        found.setdefault(entry.group, []).append(entry)
-    return found
-
-
-def _entries(group: Group) -> list[EntryPoint]:
-    return _registered(tuple(sys.path)).get(f"mmbench.{group}", [])
+def _registered(group: Group, path: tuple[str, ...]) -> EntryPoints:
+    """What the packages on a path register, read once: packages are not installed meanwhile."""
+    return entry_points(group=f"mmbench.{group}")
 
 
 def names(group: Group) -> dict[str, EntryPoint]:
     """All registered names of a group, sorted; nothing is imported."""
-    return dict(sorted((e.name, e) for e in _entries(group)))
+    found = {e.name: e for e in _registered(group, tuple(sys.path))}
+    return dict(sorted(found.items()))
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
@@ -54,7 +48,7 @@ def find(group: Group, name: str) -> Any:
         LookupError: There is no such name, module or object, it is not Python, or two packages
             register the name.
     """
-    entries = {e.value: e for e in _entries(group) if e.name == name}
+    entries = {e.value: e for e in _registered(group, tuple(sys.path)) if e.name == name}
     if not entries:
         if located(group, name):
             module, _, attribute = name.partition(":")

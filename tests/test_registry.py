@@ -71,13 +71,13 @@ def test_an_entry_point_that_is_not_python(installed, tmp_path):
         find("models", "clumsy")
     done = CliRunner().invoke(main, ["list", "models"])
     assert done.exit_code == 0, done.output
-    assert "clumsy              cannot be imported: invalid syntax" in done.output
+    assert "clumsy              cannot be imported: " in done.output
     assert "mvae" in done.output
 
 
 def test_an_entry_point_to_nothing(installed):
     installed("hollow", models={"hollow": "json:Hollow"})
-    with pytest.raises(LookupError, match="'json:Hollow', which the package of 'hollow' names"):
+    with pytest.raises(LookupError, match="'json:Hollow', registered as 'hollow', does not exist"):
         find("models", "hollow")
 
 

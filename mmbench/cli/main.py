@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import os
 from itertools import zip_longest
-from typing import Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
 from mmbench import __version__
 from mmbench.cli.options import Lazy
-from mmbench.declarations import declared
 from mmbench.errors import first_line, in_own_code
-from mmbench.extras import command, installed
-from mmbench.registry import Group, names, place
+
+if TYPE_CHECKING:
+    from mmbench.registry import Group
 
 NO_MEMORY = ("out of memory", "not enough memory", "allocate memory")
 
@@ -79,10 +79,16 @@ def main() -> None:
     """Benchmark multi-modal generative models: any subset of modalities from any other."""
 
 
+GROUPS = ["models", "datasets", "metrics", "extractors", "networks"]
+
+
 @main.command("list")
-@click.argument("group", type=click.Choice(get_args(Group)))
+@click.argument("group", type=click.Choice(GROUPS))
 def list_(group: Group) -> None:
     """List what is registered, with its paper and what it needs."""
+    from mmbench.extras import command, installed
+    from mmbench.registry import names
+
     known = names(group)
     wide = max(19, *map(len, known))
     for name, entry in known.items():
@@ -91,13 +97,18 @@ def list_(group: Group) -> None:
         except Exception as error:  # another package's mistakes hide nothing of the others
             lines = [f"cannot be imported: {first_line(error)}"]
         else:
-            lines[-1] = "; ".join([lines[-1], *map(_extra, entry.extras)])
+            for extra in entry.extras:
+                state = "is installed" if installed(extra) else f"is missing: {command(extra)}"
+                lines[-1] += f"; extra [{extra}] {state}"
         for title, line in zip_longest([name], lines, fillvalue=""):
             click.echo(f"{title:<{wide}} {line}")
 
 
 def _described(group: Group, name: str) -> list[str]:
     """The lines of `list` about one registered object; the last says what it needs."""
+    from mmbench.declarations import declared
+    from mmbench.registry import names, place
+
     if group == "networks":
         return [place(group, name)]
     facts = declared(group, name, "title", "paper")
@@ -110,8 +121,3 @@ def _described(group: Group, name: str) -> list[str]:
     card = declared("extractors", judge, "url") if judge in names("extractors") else facts
     url = card.get("url") or card.get("download")
     return [title, facts["paper"], f"needs {url}" if url else "nothing to download"]
-
-
-def _extra(name: str) -> str:
-    """Whether the packages of an optional extra are installed, in words."""
-    return f"extra [{name}] is installed" if installed(name) else f"needs {command(name)}"

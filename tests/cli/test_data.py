@@ -85,7 +85,7 @@ def test_verify(call, digits, tmp_path):
     assert "run 'mmbench data download test_shop:digits'" in call("verify", digits).output
     call("download", digits)
     done = call("verify", digits)
-    assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"{digits} is as it was fetched")
+    assert done.exit_code == 0 and f"{digits} is as it was downloaded" in done.output
     place = (tmp_path / "cache" / "data" / "digits").resolve()
     (place / "raw" / "a.gz").write_bytes(b"b" * 1000)
     (place / "MMNIST" / "train" / "m0" / "0.5.png").unlink()
@@ -94,7 +94,7 @@ def test_verify(call, digits, tmp_path):
     assert f"{place}/raw/a.gz has changed since it was fetched\n" in done.output
     assert f"{place}/MMNIST/train/m0/0.5.png is missing\n" in done.output
     (place / "raw" / "a.gz").unlink()  # as the last line advises
-    assert "download test_shop:digits', which fetches only what is missing" in done.output
+    assert "download test_shop:digits'" in done.output
     assert call("download", digits).exit_code == 0
     assert call("verify", digits).exit_code == 0
 

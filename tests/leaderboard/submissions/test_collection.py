@@ -138,8 +138,8 @@ def test_a_folder_is_validated_as_it_lies(tmp_path):
     board = tmp_path / "board"
     shutil.copytree(RECORDS, board)
     count = len(find(board))
-    assert said("validate", board) == f"{count} records add up\n"
-    assert said("validate", FILE) == "1 record adds up\n"
+    assert said("validate", board) == f"{count} records are valid\n"
+    assert said("validate", FILE) == "1 record is valid\n"
     lost = board / "mhd-mini" / "mvae" / FILE.name
     shutil.move(board / place(RECORD), lost)
     output = said("validate", board, code=1)
