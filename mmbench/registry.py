@@ -94,15 +94,21 @@ def family(known: Iterable[str], name: str) -> list[str]:
     return [k for k in known if k.startswith(f"{name.partition(':')[0]}:")]
 
 
-def expect_modalities(asked: Iterable[str], known: Collection[str]) -> None:
-    """Refuses modalities that a model does not have.
+def expect_modalities(asked: Iterable[str], known: Collection[str], setting: str = "") -> None:
+    """Refuses modalities that a model or a data set does not have.
+
+    Args:
+        asked: The names to check.
+        known: The names that exist.
+        setting: The setting in which they stand, if any.
 
     Raises:
         ValueError: One of them is unknown.
     """
+    where = f"{setting} names a" if setting else "there is no"
     for m in asked:
         if m not in known:
-            raise ValueError(f"there is no modality {m!r}{nearest(m, known)}")
+            raise ValueError(f"{where} modality {m!r}{nearest(m, known)}")
 
 
 @contextmanager

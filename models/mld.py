@@ -13,35 +13,31 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from mmbench.architecture import Architecture
+from mmbench.architecture import Architecture, Likelihood, architecture
 from mmbench.core.data import Modality
 from mmbench.models.latent_diffusion import LatentDiffusion, Statistics
+from mmbench.models.parts.autoencoder import Autoencoder
+from mmbench.seeds import derive
 from mmbench.training.trainer import Optimisation
+
+SQUARED_ERROR = Likelihood("normal", scale=0.5**0.5)
 
 
 class MLD(LatentDiffusion):
     """Multi-modal latent diffusion.
 
     Args:
-        modalities: As of `LatentDiffusion`, like those below but d.
+        modalities: As of `LatentDiffusion`, like all parameters that are not listed here.
         architectures: Networks and likelihood of each modality.
-        latent: Latent size of each modality, or one for all (table 8).
-        autoencoder: How each autoencoder is trained (table 8).
-        score: How the score network is trained (table 9; EMA 0.999).
-        width: Of the score network.
-        autoencoders: How those of some modalities are trained instead.
-        augmented: Images whose autoencoder is trained on augmented ones (section D.1).
         d: Probability that all modalities are diffused, ν(∅) of section 4.1 (table 9).
-        blocks: Levels of the score network.
-        time_embedding: Size of its time embedding.
-        groups: Of its group normalisations.
-        statistics: Whose mean and deviation standardise the latents.
         masks: Whether each "example" has a subset A1 of its own, or each "batch" one, as in
             Algorithm 2: the same objective at a higher variance.
-        sampler: The sampler's name, under "name", and its parameters.
+        image: The registered name of networks for the autoencoders of images, where they differ
+            from the data set's: see `mmbench.models.mld_star`.
     """
 
     title: ClassVar[str] = "Multi-modal latent diffusion"
+    needs_image: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -60,6 +56,7 @@ class MLD(LatentDiffusion):
         groups: int = 32,
         statistics: Statistics = "all",
         masks: Literal["example", "batch"] = "example",
+        image: str | None = None,
         sampler: dict[str, Any],
     ) -> None:
         if not 0 <= d <= 1:
@@ -82,6 +79,26 @@ class MLD(LatentDiffusion):
             sampler=sampler,
         )
         self.d, self.masks = d, masks
+        if image is not None:
+            self._replace_images(modalities, image)
+        elif self.needs_image:
+            raise ValueError("image is missing, expected the name of the networks of images")
+
+    def _replace_images(self, modalities: Sequence[Modality], network: str) -> None:
+        """Replaces the autoencoders of images by those of a network.
+
+        They are replaced once MLD's own are built, and from a random stream of their own, so that
+        all other networks begin as they do in MLD and are shared with it.
+        """
+        images = [m for m in modalities if m.kind == "image"]
+        if not images:
+            raise ValueError("MLD* has another autoencoder for images, and there is no image")
+        for m in images:
+            here = self.place[m.name]
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(derive(torch.initial_seed(), "stronger", m.name))
+                stronger = architecture(m, network, SQUARED_ERROR)
+                self.autoencoders[m.name] = Autoencoder(stronger, here.stop - here.start)
 
     def diffusion_loss(
         self, z: Tensor, noise: torch.Generator, present: Tensor | None = None
@@ -91,8 +108,8 @@ class MLD(LatentDiffusion):
         Args:
             z: (B, D) standardised latents.
             noise: Source of subsets, times and noise.
-            present: (B, M), 1 where an example has a modality; by default it has all. One that is
-                absent is pure noise to the network, as at t = 1, and no part of the loss.
+            present: (B, M), 1 where an example has a modality; by default it has all. An absent
+                one is pure noise to the network, as at t = 1, and no part of the loss.
         """
         B = len(z)
         diffused = self._diffused(B, noise)  # (B, M), 1 for A1

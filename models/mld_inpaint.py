@@ -20,9 +20,9 @@ class MLDInpaint(LatentDiffusion):
     """Latent diffusion with one time for all modalities.
 
     It approximates the conditional score by the unconditional one at what is given, diffused to
-    the time of the rest with fresh noise. That is wrong by what the diffused rest still tells of
-    what is given, Δ = I(Z^A2; R^A1, R^A2) − I(Z^A2; R^A2) of section 4.2: nothing where R^A2 says
-    all, much where what is given is small or loses its information early.
+    the time of the rest with fresh noise. The error is the information about what is given that
+    only the diffused rest holds, Δ = I(Z^A2; R^A1, R^A2) − I(Z^A2; R^A2) of section 4.2: none
+    where R^A2 says all, much where what is given is small or loses its information early.
     """
 
     title: ClassVar[str] = "Multi-modal latent diffusion, in-painting"
@@ -41,7 +41,7 @@ class MLDInpaint(LatentDiffusion):
         Args:
             z: (B, D) standardised latents.
             noise: Source of times and noise.
-            present: Takes no part: examples are complete.
+            present: Not used: examples are complete.
         """
         t = torch.rand(len(z), 1, generator=noise, device=z.device)
         ε = torch.randn(z.shape, generator=noise, device=z.device)

@@ -28,8 +28,8 @@ class MLDUni(LatentDiffusion):
         Args:
             z: (B, D) standardised latents.
             noise: Source of times and noise.
-            present: (B, M), 1 where an example has a modality; by default it has all. One that is
-                absent is pure noise to the network, as at t = 1, and no part of the loss.
+            present: (B, M), 1 where an example has a modality; by default it has all. An absent
+                one is pure noise to the network, as at t = 1, and no part of the loss.
         """
         B, M = len(z), len(self.names)
         τ = torch.rand(B, M, generator=noise, device=z.device)

@@ -20,43 +20,20 @@ import torch
 from torch import Tensor, nn
 
 from mmbench.architecture import Architecture
-from mmbench.baselines.posteriors import Gaussian
 from mmbench.core.data import Batch, Modality, Split
-from mmbench.core.model import Embedded, LatentModel
-from mmbench.models.diffusion.samplers import make_sampler
+from mmbench.models.diffusion.sampler import Score
 from mmbench.models.diffusion.sde import VPSDE
+from mmbench.models.parts.autoencoder import UnimodalVAE
+from mmbench.models.parts.diffused_latents import DiffusedLatents
 from mmbench.models.parts.latent_unet import LatentUNet
 from mmbench.models.parts.matching import Guidance, Matching
-from mmbench.registry import expect_modalities, nearest
-from mmbench.training.memory_format import LaidOut
+from mmbench.protocols.arguments import by_modality
+from mmbench.registry import expect_modalities
 from mmbench.training.precision import autocast
 from mmbench.training.trainer import Optimisation, Trainer
 
-ROWS = 1024  # examples encoded or decoded at a time
 
-
-class UnimodalVAE(LaidOut):
-    """A VAE of one modality: a Gaussian posterior, the prior N(0, I)."""
-
-    def __init__(self, architecture: Architecture, latent: int, beta: float) -> None:
-        super().__init__()
-        self.architecture, self.beta = architecture, beta
-        self.encoder = architecture.encoder(2 * latent)
-        self.decoder = architecture.decoder(latent)
-
-    def posterior(self, x: Tensor) -> Gaussian:
-        """q(z | x), (B, D)."""
-        return Gaussian.of(self.encoder(x))
-
-    def loss(self, x: Tensor, noise: torch.Generator) -> Tensor:
-        """-log p(x | z) + β KL(q(z | x) || p(z)), mean over the batch."""
-        q = self.posterior(x)
-        output = self.decoder(q.sample(noise))
-        log_p = self.architecture.likelihood.log_prob(output, x)
-        return (self.beta * q.divergence() - log_p).mean()
-
-
-class SBMVAE(LatentModel):
+class SBMVAE(DiffusedLatents):
     """A score-based model of the latents of independent VAEs.
 
     Args:
@@ -83,7 +60,7 @@ class SBMVAE(LatentModel):
         "Wesego, Rooshenas: Score-based multimodal autoencoder, 2024, "
         "https://arxiv.org/abs/2305.15708"
     )
-    takes_incomplete: ClassVar[bool] = True
+    stage = "vae"
     needs_guidance: ClassVar[bool] = False
 
     def __init__(
@@ -104,50 +81,43 @@ class SBMVAE(LatentModel):
         sampler: dict[str, Any] | None = None,
         guidance: Guidance | None = None,
     ) -> None:
-        super().__init__()
-        self.names = [m.name for m in modalities]
-        M = len(self.names)
-        if latent < 1:
-            raise ValueError(f"latent is {latent}, expected at least 1")
-        betas = dict.fromkeys(self.names, beta) if isinstance(beta, float | int) else beta
-        special = vaes or {}
-        for key, named in (("beta", betas), ("vaes", special)):
-            for name in named:
-                if name not in self.names:
-                    raise ValueError(f"{key} names a modality {name!r}{nearest(name, self.names)}")
-        for name in self.names:
-            if not betas.get(name, -1) >= 0:
-                raise ValueError(f"beta has {betas.get(name)} for {name!r}, expected at least 0")
+        names = [m.name for m in modalities]
+        M = len(names)
+        sizes, betas = by_modality("latent", latent, names, 1), by_modality("beta", beta, names, 0)
+        expect_modalities(vaes or {}, names, "vaes")
         if self.needs_guidance and guidance is None:
             raise ValueError("there is no guidance, expected a table of its scale and training")
-        self.latent, self.score = latent, score
-        self.stage1 = {m: special.get(m, vae) for m in self.names}
-        self.sde = VPSDE(beta_min, beta_max)
-        self.sampler = make_sampler(sampler or {"name": "predictor-corrector"})
+        stage1 = {m: (vaes or {}).get(m, vae) for m in names}
+        sde = VPSDE(beta_min, beta_max)
+        super().__init__(sizes, stage1, sde, sampler or {"name": "predictor-corrector"})
+        self.score, self.betas = score, betas
         self.vaes = nn.ModuleDict(
-            {m: UnimodalVAE(architectures[m], latent, betas[m]) for m in self.names}
+            {m: UnimodalVAE(architectures[m], latent, betas[m]) for m in names}
         )
         self.score_network = LatentUNet(M, latent, channels, layers, attention)
-        self.place = {m: slice(i * latent, (i + 1) * latent) for i, m in enumerate(self.names)}
-        # Each is made after those that begin as they do without it.
+        # Built last, so that all else begins as it does without it.
         self.guidance = guidance
         self.matching = None if guidance is None else Matching(M, latent, guidance.width)
 
     @property
-    def evaluations(self) -> int:
-        """Evaluations of the score network a sample; a guided one has as many gradients."""
-        return self.sampler.evaluations
+    def parts(self) -> nn.ModuleDict:
+        """The VAE of each modality."""
+        return self.vaes
+
+    def variant(self, name: str) -> object:
+        """Its β."""
+        return self.betas[name]
 
     def fit(self, train: Split, trainer: Trainer) -> None:
         """Trains the VAEs, then the score network and the guidance on their latents.
 
-        An example that lacks modalities counts for the VAEs of those that it has.
+        An example that lacks modalities counts for the VAEs of the others only.
 
         Raises:
             ValueError: Every example lacks a modality.
         """
         for m in self.names:
-            self._fit_vae(m, train, trainer)
+            self.fit_autoencoder(m, train, trainer)
         z = self._means(train)
 
         def score_matching(rows: Tensor, noise: torch.Generator) -> Tensor:
@@ -164,16 +134,6 @@ class SBMVAE(LatentModel):
                 return matching.loss(z[rows], self.sde, noise)
 
             trainer.minimise("matching", matching, cross_entropy, len(z), how)
-
-    def _fit_vae(self, m: str, train: Split, trainer: Trainer) -> None:
-        vae = self._vae(m)
-        examples = train.present(m).nonzero()[:, 0]
-
-        def loss(rows: Tensor, noise: torch.Generator) -> Tensor:
-            return vae.loss(train.batch(examples[rows], [m])[m], noise)
-
-        content = [train.fingerprint([m]), vae.architecture.recipe, vae.beta]
-        trainer.minimise(f"vae {m}", vae, loss, len(examples), self.stage1[m], content=content)
 
     def score_matching_loss(self, z: Tensor, noise: torch.Generator) -> Tensor:
         """σ_t² ‖s(r_t, t) - ∇ log q(r_t | z)‖², which is the squared error of the noise.
@@ -195,27 +155,12 @@ class SBMVAE(LatentModel):
         """The posterior means of the training examples that lack nothing, (N, M D)."""
         whole = torch.stack([train.present(m) for m in self.names]).all(0).nonzero()[:, 0]
         if not len(whole):
-            raise ValueError("every training example lacks a modality, and the score network "
-                             "needs examples that lack none")  # fmt: skip
-        z = torch.empty(len(whole), len(self.names) * self.latent, device=train.device)
-        for m in self.names:
-            views = Split({m: train.tensors[m]})  # each once, however many examples share it
-            chunks = torch.arange(len(views), device=train.device).split(ROWS)
-            means = torch.cat([self._vae(m).posterior(views.batch(c)[m]).mean for c in chunks])
-            z[:, self.place[m]] = means[train.index[m][whole] if m in train.index else whole]
-        return z
+            raise ValueError("every training example lacks a modality, expected some that do not")
+        return torch.cat([self.autoencoder(m).codes_of(train, m)[whole] for m in self.names], 1)
 
-    @torch.no_grad()
-    def encode(self, given: Batch, n: int, generator: torch.Generator) -> Tensor:
-        """Mean latents of what is given and, in-painted, those of the rest: (n, M D)."""
-        z = torch.zeros(n, len(self.names) * self.latent, device=self._device)
-        free = torch.ones(z.shape[1], dtype=torch.bool, device=z.device)
-        for m, code in self.embed(given).items():
-            z[:, self.place[m]] = code
-            free[self.place[m]] = False
-        if not free.any():
-            return z
-        fresh = torch.empty_like(z)
+    def conditional_score(self, given: Batch, z: Tensor, generator: torch.Generator) -> Score:
+        """In-painting: the joint score, what is given being noised anew at every evaluation."""
+        free, fresh = self.free(given), torch.empty_like(z)
 
         def score(r: Tensor, t: float) -> Tensor:
             if given:
@@ -223,7 +168,7 @@ class SBMVAE(LatentModel):
                 r = torch.where(free, r, noised)
             return self.joint_score(r, t, given)
 
-        return self.sampler.sample(score, self.sde, z, free, generator)
+        return score
 
     def joint_score(self, r: Tensor, t: float, given: Collection[str] = ()) -> Tensor:
         """The score of all latents noised to time t, guided if any are given.
@@ -245,51 +190,9 @@ class SBMVAE(LatentModel):
         known = [i for i, m in enumerate(self.names) if m in given]
         return score + self.guidance.scale * self.matching.gradient(r, t, known)
 
-    @torch.no_grad()
-    def decode(self, z: Tensor, targets: Sequence[str]) -> Batch:
-        """Decodes latents (n, M D)."""
-        return {m: self._show(m, z[:, self.place[m]]) for m in targets}
-
-    def _show(self, m: str, z: Tensor) -> Tensor:
-        vae = self._vae(m)
-        return torch.cat([vae.architecture.show(vae.decoder(c)) for c in z.split(ROWS)])
-
-    def generate(
-        self, given: Batch, targets: Sequence[str], n: int, generator: torch.Generator
-    ) -> Batch:
-        """Draws the targets given other modalities; targets that are given skip the diffusion."""
-        expect_modalities((*given, *targets), self.names)
-        if set(targets) <= set(given):
-            codes = self.embed(given)
-            with torch.no_grad():
-                return {m: self._show(m, codes[m]) for m in targets}
-        return super().generate(given, targets, n, generator)
-
-    @torch.no_grad()
-    def embed(self, given: Batch) -> Embedded:
-        """The posterior mean of each modality given, the same for all subsets."""
-        if isinstance(given, Embedded):
-            return given
-        return Embedded({
-            m: torch.cat([self._vae(m).posterior(c).mean for c in x.split(ROWS)])
-            for m, x in given.items()
-        })  # fmt: skip
-
-    @property
-    def _device(self) -> torch.device:
-        return next(self.parameters()).device
-
-    def _vae(self, name: str) -> UnimodalVAE:
-        vae = self.vaes[name]
-        assert isinstance(vae, UnimodalVAE)  # for the type checker
-        return vae
-
 
 class SBMVAEC(SBMVAE):
-    """The same with a guidance, which a classifier of matching latents gives.
-
-    Args and what they mean are those of `SBMVAE`; `guidance` must be set.
-    """
+    """SBM-VAE guided by a classifier of matching latents; its parameter `guidance` is required."""
 
     title = "Score-based multimodal autoencoder with contrastive guidance"
     needs_guidance: ClassVar[bool] = True

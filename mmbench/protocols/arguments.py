@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from mmbench.registry import nearest
+from mmbench.registry import expect_modalities, nearest
+
+Number = TypeVar("Number", int, float)
 
 
 def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *first: Any) -> Any:
@@ -44,6 +47,28 @@ def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *
         return build(*first, **arguments)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def by_modality(
+    setting: str, value: Number | Mapping[str, Number], names: Sequence[str], least: float
+) -> dict[str, Number]:
+    """A setting's number for each modality, where one number may stand for all.
+
+    Args:
+        setting: Its name, for messages.
+        value: One number, or modality -> number.
+        names: The modalities.
+        least: The smallest number allowed.
+
+    Raises:
+        ValueError: A modality does not exist, has no number, or has one below the smallest.
+    """
+    table = dict(value) if isinstance(value, Mapping) else dict.fromkeys(names, value)
+    expect_modalities(table, names, setting)
+    for m in names:
+        if not table.get(m, -math.inf) >= least:
+            raise ValueError(f"{setting} has {table.get(m)} for {m!r}, expected at least {least}")
+    return {m: table[m] for m in names}
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:

@@ -6,8 +6,8 @@ from torch import nn
 
 from mmbench.architecture import architectures
 from mmbench.core.data import Split
-from mmbench.models import latent_diffusion
 from mmbench.models.mld import MLD
+from mmbench.models.parts import diffused_latents
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import load
 from mmbench.seeds import stream
@@ -115,11 +115,11 @@ def test_incomplete_examples_teach_what_they_have(toy, tmp_path):
 
 
 @pytest.mark.parametrize(("width", "told"), [(8, True), (12, False)])
-def test_a_network_narrower_than_the_latents_is_told_of(toy, tmp_path, width, told):
+def test_a_network_narrower_than_the_latents_is_reported(toy, tmp_path, width, told):
     says = io.StringIO()
     trainer = Trainer(tmp_path, 0, torch.device("cpu"), Progress(says))
     mld(toy, width=width).fit(toy.train, trainer)
-    assert ("width is 8, less than the 10 latents" in says.getvalue()) == told
+    assert ("width 8 is narrower than the latent size 10" in says.getvalue()) == told
 
 
 def test_an_autoencoder_can_be_trained_otherwise(toy):
@@ -130,12 +130,10 @@ def test_an_autoencoder_can_be_trained_otherwise(toy):
 
 def test_augmented_images_are_drawn_anew(toy, tmp_path, monkeypatch):
     met = []
-    monkeypatch.setattr(latent_diffusion, "trivial_augment_wide",
-                        lambda: lambda x: met.append(x) or x.flip(-1))  # fmt: skip
-    model = mld(toy, augmented=["image"])
-    model._fit_autoencoder(
-        "image", toy.train, Trainer(tmp_path, 0, torch.device("cpu"), Progress(None))
-    )
+    flip = lambda x: met.append(x) or x.flip(-1)
+    monkeypatch.setattr(diffused_latents, "trivial_augment_wide", lambda: flip)
+    trainer = Trainer(tmp_path, 0, torch.device("cpu"), Progress(None))
+    mld(toy, augmented=["image"]).fit_autoencoder("image", toy.train, trainer)
     assert met and met[0].shape == (20, *toy.modality("image").shape)
 
 
@@ -146,10 +144,8 @@ def test_latents_are_standardised_and_back(toy):
     torch.testing.assert_close(z.std(0), torch.ones(10), atol=1e-3, rtol=0)
     x = toy.train.batch(torch.arange(5))
     ae = model.autoencoders["image"]
-    torch.testing.assert_close(
-        model.generate(x, ["image"], 5, stream(0, "test"))["image"],
-        ae.decoder(ae.encoder(x["image"])), atol=1e-5, rtol=1e-4,
-    )  # fmt: skip
+    again = model.generate(x, ["image"], 5, stream(0, "test"))["image"]
+    torch.testing.assert_close(again, ae.decoder(ae.encoder(x["image"])), atol=1e-5, rtol=1e-4)
 
 
 def test_given_latents_stay_fixed(toy):
@@ -163,7 +159,7 @@ def test_given_latents_stay_fixed(toy):
     assert not torch.equal(z[:, model.place["trajectory"]], given[:, model.place["trajectory"]])
 
 
-@pytest.mark.parametrize(("change", "words"), [
+BAD = [
     ({"d": 1.5}, "d is 1.5, expected a probability"),
     ({"augmented": ["imag"]}, "augmented names a modality 'imag'; did you mean 'image'"),
     ({"autoencoders": {"imag": HOW}}, "autoencoders names a modality 'imag'"),
@@ -173,7 +169,10 @@ def test_given_latents_stay_fixed(toy):
     ({"sampler": {"name": "repant"}}, "repant.*did you mean 'repaint'"),
     ({"sampler": {"name": "euler", "step": 3}}, "no setting 'step'; did you mean 'steps'"),
     ({"sampler": {"steps": 3}}, "name"),
-])  # fmt: skip
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BAD)
 def test_bad_settings_are_told(toy, change, words):
     with pytest.raises(ValueError, match=words):
         mld(toy, **change)

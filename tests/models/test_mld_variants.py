@@ -6,6 +6,7 @@ counted in standard errors; seeds are fixed, so a test that passes passes always
 """
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -158,12 +159,12 @@ def runs(toy, tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
     found = {}
     for name in ("mld", "mld-inpaint", "mld-uni", "mld-star"):
-        quick = ["width=32", "groups=4", "time_embedding=16", "latent=4", "autoencoder.epochs=1",
-                 "score.epochs=1", "score.batch_size=50"]  # fmt: skip
+        quick = ["width=32", "groups=4", "time_embedding=16", "latent=4", "autoencoder.epochs=1"]
+        quick += ["score.epochs=1", "score.batch_size=50"]
         settings = [f"models.{name}.{x}" for x in quick]
         settings.append("evaluation.sampler={name='ancestral', steps=3}")
-        run = Run(name, toy, 0, override(load(toy.name), settings), out, CPU,
-                  out / "cache", Progress(None), {})  # fmt: skip
+        protocol = override(load(toy.name), settings)
+        run = Run(name, toy, 0, protocol, out, CPU, out / "cache", Progress(None), {})
         found[name] = run.trained()
     return out, found
 
@@ -202,8 +203,8 @@ def test_other_content_is_trained_anew(tmp_path):
             return (line(torch.full((len(rows), 1), data)) ** 2 - 1).sum()
 
         how = Optimisation(epochs=epochs, batch_size=2, learning_rate=0.1)
-        trainer = Trainer(tmp_path / str(len(list(tmp_path.iterdir()))), seed, CPU,
-                          Progress(None), shared=tmp_path / "shared")  # fmt: skip
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        trainer = Trainer(folder, seed, CPU, Progress(None), shared=tmp_path / "shared")
         trainer.minimise("line", line, loss, 4, how, content=content)
         return bool(met)
 
@@ -232,12 +233,12 @@ def test_a_shared_stage_tells_the_seconds_that_it_took(tmp_path):
 
 
 def test_mld_star_wants_an_image(toy):
-    others = [m for m in toy.modalities if m.kind != "image"]
-    parts = architectures(others, load(toy.name)["modalities"])
+    rest = [m for m in toy.modalities if m.kind != "image"]
+    others = SimpleNamespace(name=toy.name, modalities=rest)
     with pytest.raises(ValueError, match="there is no image"):
-        MLDStar(others, parts, image="stronger/small-image", latent=4,
-                autoencoder=HOW, score=HOW, width=16, groups=4, blocks=1, time_embedding=8,
-                sampler={"name": "ancestral"})  # fmt: skip
+        model(MLDStar, others, image="stronger/small-image", latent=4)
+    with pytest.raises(ValueError, match="image is missing"):
+        model(MLDStar, toy)
 
 
 @pytest.mark.parametrize("latent", [49, 6])
@@ -300,11 +301,17 @@ GIVEN = 0.8
 B, STEPS = 4000, 400
 
 
+def pair(kind, latent, score, steps):
+    """A variant of two modalities."""
+    parts = architectures(PAIR, load("toy")["modalities"])
+    sizes = {"latent": latent, "width": 8, "groups": 2, "time_embedding": 4}
+    sampler = {"name": "euler", "steps": steps}
+    return kind(PAIR, parts, autoencoder=HOW, score=score, sampler=sampler, **sizes)
+
+
 def exact(kind, *law):
     """A variant whose network is the truth, and the truth."""
-    parts = architectures(PAIR, load("toy")["modalities"])
-    variant = kind(PAIR, parts, latent=1, autoencoder=HOW, score=HOW, width=8, groups=2,
-                   time_embedding=4, sampler={"name": "euler", "steps": STEPS})  # fmt: skip
+    variant = pair(kind, 1, HOW, STEPS)
     variant.score_network = Mixture(variant.sde, *law)
     return variant, variant.score_network
 
@@ -417,10 +424,7 @@ def test_in_painting_a_mixture_is_biased_as_predicted():
 @pytest.mark.parametrize("kind", [MLD, MLDInpaint, MLDUni])
 def test_scores_are_computed_in_the_precision_of_training(kind, precision, monkeypatch):
     monkeypatch.setattr("mmbench.training.precision.has_half", lambda device: True)
-    parts = architectures(PAIR, load("toy")["modalities"])
-    how = replace(HOW, precision=precision)
-    variant = kind(PAIR, parts, latent=4, autoencoder=HOW, score=how, width=8, groups=2,
-                   time_embedding=4, sampler={"name": "euler", "steps": 2})  # fmt: skip
+    variant = pair(kind, 4, replace(HOW, precision=precision), 2)
     seen = []
     linear = variant.score_network.inward
     linear.register_forward_hook(lambda *args: seen.append(args[2].dtype))

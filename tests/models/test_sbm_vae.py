@@ -49,11 +49,9 @@ def make(kind=SBMVAE, modalities=MODALITIES, seed=0, **settings):
 
 def data(n=48, seed=0):
     noise = stream(seed, "data")
-    return Split({
-        "image": torch.randint(256, (n, 3, 8, 8), generator=noise, dtype=torch.uint8),
-        "mask": torch.rand(n, 1, 6, 5, generator=noise) < 0.5,
-        "marks": torch.rand(n, 3, generator=noise) < 0.5,
-    })  # fmt: skip
+    image = torch.randint(256, (n, 3, 8, 8), generator=noise, dtype=torch.uint8)
+    mask = torch.rand(n, 1, 6, 5, generator=noise) < 0.5
+    return Split({"image": image, "mask": mask, "marks": torch.rand(n, 3, generator=noise) < 0.5})
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -106,8 +104,8 @@ def test_every_subset_from_every_subset(fitted, name):
 
 @pytest.mark.parametrize("name", ["plain", "guided"])
 def test_an_example_does_not_see_the_rest_of_its_batch(fitted, name):
-    a, b = (draw(fitted[name], ["mask"], ["image", "marks"], torch.tensor(rows))
-            for rows in ([3, 5, 8], [11, 5, 2]))  # fmt: skip
+    drawn = lambda rows: draw(fitted[name], ["mask"], ["image", "marks"], torch.tensor(rows))
+    a, b = drawn([3, 5, 8]), drawn([11, 5, 2])
     for m in a:
         torch.testing.assert_close(a[m][1], b[m][1], atol=1e-5, rtol=0)
         assert not torch.allclose(a[m][0], b[m][0])
@@ -126,8 +124,8 @@ def test_guidance_of_scale_zero_is_the_plain_model_bit_for_bit(fitted):
     assert all(torch.equal(x, state[k]) for k, x in plain.state_dict().items())
     assert len(state) > len(plain.state_dict())
     for given in subsets(NAMES):
-        a, b, c = (m.encode(data(20, 1).batch(torch.arange(4), given), 4, stream(0, "test"))
-                   for m in (plain, zero, guided))  # fmt: skip
+        x = data(20, 1).batch(torch.arange(4), given)
+        a, b, c = (m.encode(x, 4, stream(0, "test")) for m in (plain, zero, guided))
         assert torch.equal(a, b)
         assert torch.equal(a, c) == (len(given) in (0, 3))  # no guidance without a mixed pair
 
@@ -159,9 +157,9 @@ def test_given_latents_are_noised_afresh_at_every_evaluation(fitted):
     out = model.encode(Embedded({"mask": z}), 3000, stream(0, "test"))
     watch.remove()
     assert torch.equal(out[:, 4:8], z)  # clean in the end
-    noise = torch.stack([
-        (r[:, 4:8] - model.sde.alpha(t[0]) * z) / model.sde.sigma(t[0]) for r, t in seen
-    ])  # fmt: skip
+    sde = model.sde
+    noise = [(r[:, 4:8] - sde.alpha(t[0]) * z) / sde.sigma(t[0]) for r, t in seen]
+    noise = torch.stack(noise)
     correlations = torch.cat([noise.flatten(1), z.flatten()[None]]).corrcoef()
     assert len(noise) == 6
     assert (noise.mean((1, 2)).abs() < 4.5 / 12_000**0.5).all()
@@ -178,8 +176,7 @@ COVARIANCE = 0.8 * FACTOR @ FACTOR.T + 0.2 * torch.eye(4, dtype=torch.float64)
 GIVEN = torch.tensor([1.0, 0.5], dtype=torch.float64)  # of the second modality
 N = 20_000
 SIGMAS = 4.5
-PAIR = (Modality("a", "attributes", (3,), ("a", "b", "c")),
-        Modality("b", "attributes", (3,), ("a", "b", "c")))  # fmt: skip
+PAIR = tuple(Modality(name, "attributes", (3,), ("a", "b", "c")) for name in ("a", "b"))
 
 
 def precision(sde, t, independent=False):
@@ -218,8 +215,8 @@ def true_logit(sde):
 def gaussian_model(sampler, independent=False, scale=None, monkeypatch=None):
     parts = {m.name: Architecture(m, generic.vector, Likelihood("bernoulli")) for m in PAIR}
     guidance = None if scale is None else Guidance(scale, HOW, width=8)
-    model = SBMVAE(PAIR, parts, latent=D, vae=HOW, score=HOW, channels=[8], layers=1,
-                   guidance=guidance)  # fmt: skip
+    settings = {"latent": D, "channels": [8], "layers": 1, "guidance": guidance}
+    model = SBMVAE(PAIR, parts, vae=HOW, score=HOW, **settings)
     model.sampler = sampler
     model.score_network = TrueNoise(model.sde, independent)
     if scale is not None:
@@ -262,9 +259,11 @@ def off(x, mean, C):
     return max(of_mean.max().item(), of_C.max().item())
 
 
-SAMPLERS = pytest.mark.parametrize("sampler", [
-    PredictorCorrector(25, 0), PredictorCorrector(25, 1), PredictorCorrector(40, 5, 0.3),
-], ids=lambda s: f"{s.steps}-{s.corrections}")  # fmt: skip
+SAMPLERS = pytest.mark.parametrize(
+    "sampler",
+    [PredictorCorrector(25, 0), PredictorCorrector(25, 1), PredictorCorrector(40, 5, 0.3)],
+    ids=lambda s: f"{s.steps}-{s.corrections}",
+)
 
 
 @SAMPLERS
@@ -386,7 +385,7 @@ def test_the_guided_model_shares_all_stages_but_one(tmp_path):
     assert len(list(shared.iterdir())) == 8
 
 
-@pytest.mark.parametrize(("change", "words"), [
+BAD = [
     ({"latent": 3, "channels": [8, 8]}, "latent is 3, which makes no picture"),
     ({"beta": {"imag": 1.0}}, "beta names a modality 'imag'; did you mean 'image'"),
     ({"beta": {"image": 1.0, "mask": 1.0}}, "beta has None for 'marks', expected at least 0"),
@@ -394,7 +393,10 @@ def test_the_guided_model_shares_all_stages_but_one(tmp_path):
     ({"vaes": {"imag": HOW}}, "vaes names a modality 'imag'"),
     ({"beta_max": 0.01}, "beta_max is 0.01"),
     ({"sampler": {"name": "predictor-corector"}}, "did you mean 'predictor-corrector'"),
-])  # fmt: skip
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BAD)
 def test_bad_settings_are_told(change, words):
     with pytest.raises(ValueError, match=words):
         make(**change)
