@@ -11,13 +11,13 @@ from mmbench.models.diffusion.samplers import make_sampler
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import load, resolve
 from mmbench.records.store import find as records
-from mmbench.runs.ablations import ABLATIONS, find
+from mmbench.runs.ablations import find, named
 
 
 def test_every_ablation_is_of_settings_that_exist():
     """Each protocol differs from the shipped one in its key alone, and can be evaluated."""
     shipped = load("mhd-mini")
-    for ablation in ABLATIONS.values():
+    for ablation in named().values():
         first, last = ablation.key.split(".")
         made = ablation.protocols(shipped, "mld")
         assert len(made) == len(ablation.values) > 1
@@ -34,7 +34,7 @@ def test_every_ablation_is_of_settings_that_exist():
 
 
 def test_the_papers_sampler_costs_what_they_say():
-    assert make_sampler(ABLATIONS["sampler"].values[0]).evaluations == 2410
+    assert make_sampler(find("sampler").values[0]).evaluations == 2410
 
 
 def test_a_setting_of_ones_own():
@@ -44,17 +44,20 @@ def test_a_setting_of_ones_own():
     assert find("d", [0.5]).values == (0.5,)
 
 
-@pytest.mark.parametrize(("name", "values", "words"), [
-    ("dd", [], "no ablation is called 'dd'; did you mean 'd'"),
-    ("model.width", [], "the ablation of model.width needs values"),
-    ("modalities.image", [1], "no ablation is called 'modalities.image'"),
-])  # fmt: skip
-def test_unknown_names_are_told(name, values, words):
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("dd", [], "'dd'; did you mean 'd'"),
+        ("model.width", [], "model.width needs values"),
+        ("modalities.image", [1], "no ablation is called 'modalities.image'"),
+    ],
+)
+def test_unknown_names_are_refused(name, values, words):
     with pytest.raises(LookupError, match=words):
         find(name, values)
 
 
-def test_what_the_protocol_lacks_is_told():
+def test_a_setting_must_fit_the_protocol():
     with pytest.raises(LookupError, match=r"no table models.mdl; did you mean 'mld'"):
         find("d").protocols(load("mhd-mini"), "mdl")
     with pytest.raises(ValueError, match=r"model.scor.epochs has no table 'scor'; did you mean"):
@@ -64,9 +67,11 @@ def test_what_the_protocol_lacks_is_told():
             own.protocols(load("mhd-mini"), "mvae")
 
 
-QUICK = ["models.mld.width=32", "models.mld.groups=4", "models.mld.autoencoder.epochs=1",
-         "models.mld.latent=4", "models.mld.score.epochs=1", "evaluation.examples=20",
-         "evaluation.sampler={name='ancestral', steps=2}", "evaluation.given=[0]"]  # fmt: skip
+QUICK = [
+    *("models.mld.width=32", "models.mld.groups=4", "models.mld.autoencoder.epochs=1"),
+    *("models.mld.latent=4", "models.mld.score.epochs=1", "evaluation.examples=20"),
+    *("evaluation.sampler={name='ancestral', steps=2}", "evaluation.given=[0]"),
+]
 
 
 @pytest.fixture
@@ -118,12 +123,15 @@ def test_bad_values_get_one_sentence(ablate, values, words):
     assert words in done.output and "Traceback" not in done.output
 
 
-@pytest.mark.parametrize(("name", "values", "words"), [
-    ("d", "[0.3, 0.5, 1.5]", "d is 1.5, expected a probability"),
-    ("d", "[1, 0.5, 1.0]", "the values have 1 more than once"),
-    ("model.latent", "[{image = 4}, {image = 2}]", 'such as model.latent.image'),
-])  # fmt: skip
-def test_what_cannot_be_is_told_before_anything_is_trained(ablate, tmp_path, name, values, words):
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("d", "[0.3, 0.5, 1.5]", "d is 1.5, expected a probability"),
+        ("d", "[1, 0.5, 1.0]", "1 more than once"),
+        ("model.latent", "[{image = 4}, {image = 2}]", "such as model.latent.image"),
+    ],
+)
+def test_impossible_values_are_refused_before_training(ablate, tmp_path, name, values, words):
     done = ablate(name, "--values", values)
     assert done.exit_code == 1
     assert words in done.output and "Traceback" not in done.output

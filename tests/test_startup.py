@@ -1,0 +1,46 @@
+"""What reads records and declarations starts without the libraries that models compute with."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RECORDS = Path(__file__).parents[1] / "records"
+HEAVY = {"torch", "multivae", "diffusers", "transformers", "matplotlib", "torchvision"}
+CODE = """
+import sys
+from mmbench.cli.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    assert not end.code, end
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the records of one data set."""
+    folder = tmp_path_factory.mktemp("start-up")
+    (folder / "records").mkdir()
+    (folder / "records" / "mhd-mini").symlink_to(RECORDS / "mhd-mini")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(f"list {g}" for g in ("models", "metrics", "extractors", "networks")),
+        "table --paper mld-11 --results records",
+        "claims --results records",
+        "check --results records --reference r.json --update",
+    ],
+)
+def test_no_library_is_imported(command, place):
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *command.split()], cwd=place, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    heavy = HEAVY & set(done.stderr.split())
+    assert not heavy
