@@ -23,6 +23,15 @@ def test_every_folder_of_modules_has_an_init():
             assert (file.parent / "__init__.py").exists(), file
 
 
+def test_every_data_file_is_packaged():
+    """So does a file of data that no pattern names."""
+    patterns = SETTINGS["tool"]["setuptools"]["package-data"]
+    for file in (ROOT / "mmbench").rglob("*.*"):
+        if file.suffix in (".json", ".toml", ".csv"):
+            package = ".".join(file.parent.relative_to(ROOT).parts)
+            assert any(file.match(pattern) for pattern in patterns.get(package, ())), file
+
+
 def test_the_version_stands_in_the_changelog():
     from mmbench import __version__
 

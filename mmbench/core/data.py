@@ -292,6 +292,9 @@ class Source:
         files: What is published of it; empty if there is nothing to download.
         licence: Under which its files are published, or what is known of it.
         layout: What the files look like once unpacked, e.g. "MMNIST/{train,test}/m0/0.5.png".
+        download: Where its files are published, None if there is nothing to download; by default
+            the address of the first file. As a literal in the source it can be listed without
+            importing the data set.
     """
 
     title: str
@@ -300,11 +303,11 @@ class Source:
     files: tuple[Download, ...] = ()
     licence: str = ""
     layout: str = ""
+    download: str | None = None
 
-    @property
-    def download(self) -> str | None:
-        """Where its files are published; None if there is nothing to download."""
-        return self.files[0].url if self.files else None
+    def __post_init__(self) -> None:
+        if self.download is None and self.files:
+            object.__setattr__(self, "download", self.files[0].url)
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:

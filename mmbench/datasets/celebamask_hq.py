@@ -17,18 +17,14 @@ https://arxiv.org/abs/2306.04445:
 - The paper says "18 attributes" without a list and refers to Wu & Goodman, "Multimodal Generative
   Models for Scalable Weakly-Supervised Learning", 2018, https://arxiv.org/abs/1802.05335, whose
   list (IcGAN's) is that of the code.
-- The paper does not tell the split. The code: the file names sorted as strings ("9.jpg" after
+- The paper does not specify the split. The code: the file names sorted as strings ("9.jpg" after
   "10.jpg"), the first 25,000 to train, the last 5,000 to test. The published repository of the
   second paper has another split, by folders of prepared files.
 """
 
 from __future__ import annotations
 
-import io
-import os
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,60 +32,41 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.PngImagePlugin import PngImageFile
 
-from mmbench.core.data import Dataset, Download, Modality, Source, Split
+from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
-from mmbench.datasets.formats.folders import Published
-from mmbench.datasets.formats.photographs import resized
+from mmbench.datasets.formats.folders import Published, in_threads, visible
+from mmbench.media.image import decoded
 from mmbench.progress import Progress
 
 NAME = "celebamask-hq"
-READER = "celebamask-hq 1"
-"""The number rises with every change of what is decoded from the same files."""
+PUBLISHED = Published.of(NAME)
+VERSION = 1
+"""Raised whenever the same files are decoded to something else."""
 PIXELS = 128
 MASK_PIXELS = 512
 """Height and width of a published mask."""
 TRAIN_SHARE = (5, 6)
 """Of the sorted file names: 25,000 of 30,000."""
 
-ATTRIBUTES = (
-    "Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Bushy_Eyebrows", "Eyeglasses",
-    "Gray_Hair", "Heavy_Makeup", "Male", "Mouth_Slightly_Open", "Mustache", "Pale_Skin",
-    "Receding_Hairline", "Smiling", "Straight_Hair", "Wavy_Hair", "Wearing_Hat",
-)  # fmt: skip
+ATTRIBUTES = tuple(
+    "Bald Bangs Black_Hair Blond_Hair Brown_Hair Bushy_Eyebrows Eyeglasses Gray_Hair Heavy_Makeup "
+    "Male Mouth_Slightly_Open Mustache Pale_Skin Receding_Hairline Smiling Straight_Hair "
+    "Wavy_Hair Wearing_Hat".split()
+)
 """Numbers 4, 5, 8, 9, 11, 12, 15, 17, 18, 20, 21, 22, 26, 28, 31, 32, 33, 35 of the 40."""
 
 SKIN = "skin"
-PARTS = (
-    "hair", "hat", "l_brow", "r_brow", "l_eye", "r_eye", "eye_g", "l_ear", "r_ear", "ear_r",
-    "nose", "mouth", "u_lip", "l_lip", "neck", "neck_l", "cloth",
-)  # fmt: skip
-"""What the mask unites; eye_g are eyeglasses, ear_r an earring, neck_l a necklace."""
+PARTS = tuple(
+    "hair hat l_brow r_brow l_eye r_eye eye_g l_ear r_ear ear_r nose mouth u_lip l_lip neck "
+    "neck_l cloth".split()
+)
+"""The parts that the mask unites; eye_g are eyeglasses, ear_r an earring, neck_l a necklace."""
 
 IMAGES, MASKS = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno"
 TABLE = "CelebAMask-HQ-attribute-anno.txt"
 
-PUBLISHED = Published(
-    name=NAME,
-    title="CelebAMask-HQ",
-    files=(
-        Download(
-            "https://drive.usercontent.google.com/download"
-            "?id=1badu11NqxGf6qM3PTTooQDJvQbejgbTv&export=download&confirm=t",
-            "CelebAMask-HQ.zip",
-            unpack=".",
-        ),
-    ),
-    layout=f"CelebAMask-HQ/{{{IMAGES}/0.jpg,{MASKS}/0/00000_nose.png,{TABLE}}}",
-    places=[
-        f"{outer}/{inner}"
-        for outer in (".", "celebamask-hq")
-        for inner in (".", "CelebAMask-HQ", "CelebAMask-HQ/CelebAMask-HQ")
-    ],
-)
-
-_KNOWN = frozenset((SKIN, *PARTS))
+_KNOWN = (SKIN, *PARTS)
 _PER_FOLDER = 2000  # faces in a folder of masks
 _IMAGE_NAME = re.compile(r"(0|[1-9][0-9]{0,8})\.jpg")
 _MASK_NAME = re.compile(r"([0-9]{5,9})_(.+)\.png")
@@ -124,13 +101,10 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
         ValueError: A file is damaged, or a face lacks its masks or its attributes.
     """
     root = PUBLISHED.find(folder, lambda at: (at / IMAGES).is_dir() or (at / TABLE).is_file())
-    for needed in (IMAGES, MASKS, TABLE):
-        if not (root / needed).exists():
-            raise FileNotFoundError(f"{root / needed} does not exist: expected "
-                                    f"{PUBLISHED.layout}; unpack the archive again")  # fmt: skip
+    PUBLISHED.require(root / IMAGES, root / MASKS, root / TABLE)
     faces = _faces(root)
     names = (name for face in faces for name in (face.image, *face.masks))
-    source = fingerprint(root, [TABLE, *names], READER)
+    source = fingerprint(root, [TABLE, *names], f"{NAME} {VERSION}")
 
     def read() -> Dataset:
         attributes = _attributes(root / TABLE, faces)
@@ -141,7 +115,7 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
             Split({m: torch.from_numpy(x[rows]) for m, x in tensors.items()})
             for rows in (slice(count), slice(count, None))
         )
-        return Dataset(NAME, modalities(), train, test)
+        return Dataset(NAME, modalities(), train, test, version=VERSION)
 
     return cached(place(cache, NAME, root), source, read, progress)
 
@@ -162,76 +136,62 @@ class Face:
 def _faces(root: Path) -> list[Face]:
     """All faces, their file names sorted as strings."""
     images = {}
-    for name in _visible(root / IMAGES):
-        match = _IMAGE_NAME.fullmatch(name)
+    for path in (root / IMAGES / entry.name for entry in visible(root / IMAGES)):
+        match = _IMAGE_NAME.fullmatch(path.name)
         if not match:
-            raise ValueError(
-                f"{root / IMAGES / name} is not named like a face, expected {{i}}.jpg, e.g. "
-                "0.jpg: remove or rename it"
-            )
-        images[name] = int(match[1])
+            wanted = "expected {i}.jpg, e.g. 0.jpg: remove or rename it"
+            raise ValueError(f"{path} is not named like a face, {wanted}")
+        images[path.name] = int(match[1])
     if len(images) < 2:
-        raise ValueError(f"{root / IMAGES} holds {len(images)} faces, expected 30,000, or at "
-                         "least two: one to train, one to test")  # fmt: skip
+        wanted = "expected 30,000, or at least one to train and one to test"
+        raise ValueError(f"{root / IMAGES} holds {len(images)} faces, {wanted}")
     masks: dict[int, list[str]] = {i: [] for i in images.values()}
     seen = set()
     for number in sorted({i // _PER_FOLDER for i in masks}):
         folder = root / MASKS / str(number)
         if not folder.is_dir():
-            raise FileNotFoundError(
-                f"{folder} does not exist: expected the masks of the faces "
-                f"{number * _PER_FOLDER} to {(number + 1) * _PER_FOLDER - 1} there"
-            )
-        for name in _visible(folder):
-            match = _MASK_NAME.fullmatch(name)
+            last = (number + 1) * _PER_FOLDER - 1
+            wanted = f"expected the masks of the faces {number * _PER_FOLDER} to {last} there"
+            raise FileNotFoundError(f"{folder} does not exist: {wanted}")
+        for path in (folder / entry.name for entry in visible(folder)):
+            match = _MASK_NAME.fullmatch(path.name)
             if not match or match[2] not in _KNOWN:
-                raise ValueError(
-                    f"{folder / name} is not named like a mask, expected {{i:05}}_{{part}}.png "
-                    f"where part is one of {', '.join((SKIN, *PARTS))}: remove or rename it"
-                )
-            face = int(match[1])
+                wanted = f"expected {{i:05}}_{{part}}.png with a part of {', '.join(_KNOWN)}"
+                raise ValueError(f"{path} is not named like a mask, {wanted}")
+            face, home = int(match[1]), root / MASKS / str(int(match[1]) // _PER_FOLDER)
             if face not in masks:
-                raise ValueError(f"{folder / name} is the mask of a face that is missing, "
-                                 f"expected {root / IMAGES / f'{face}.jpg'}")  # fmt: skip
-            if face // _PER_FOLDER != number:
-                raise ValueError(f"{folder / name} is in a wrong folder, expected it in "
-                                 f"{root / MASKS / str(face // _PER_FOLDER)}")  # fmt: skip
+                image = root / IMAGES / f"{face}.jpg"
+                raise ValueError(f"{path} is the mask of a missing face, expected {image}")
+            if home != folder:
+                raise ValueError(f"{path} is in the wrong folder, expected it in {home}")
             seen.add(face)
             if match[2] != SKIN:
-                masks[face].append(f"{MASKS}/{number}/{name}")
-    bare = sorted(set(masks) - seen)
-    if bare:
+                masks[face].append(f"{MASKS}/{number}/{path.name}")
+    if bare := sorted(set(masks) - seen):
         first = root / MASKS / str(bare[0] // _PER_FOLDER) / f"{bare[0]:05}_nose.png"
-        lonely = root / IMAGES / f"{bare[0]}.jpg"
         more = f" (nor have {len(bare) - 1} other faces)" if len(bare) > 1 else ""
-        raise ValueError(f"{lonely} has no masks{more}, expected {first} and others: unpack the "
-                         "archive again")  # fmt: skip
+        lonely = f"{root / IMAGES / f'{bare[0]}.jpg'} has no masks{more}"
+        raise ValueError(f"{lonely}, expected {first} and others: unpack the archive again")
     return [
         Face(f"{IMAGES}/{name}", tuple(sorted(masks[images[name]]))) for name in sorted(images)
     ]
-
-
-def _visible(folder: Path) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        yield from (e.name for e in entries if not e.name.startswith("."))
 
 
 def _attributes(path: Path, faces: list[Face]) -> NDArray[np.bool_]:
     """(N, 18) the attributes of the faces."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if len(lines) < 2 or not lines[0].strip().isdecimal():
-        raise ValueError(f"{path} does not begin with the number of faces and the names of the "
-                         "attributes: unpack the archive again")  # fmt: skip
+        wanted = "the number of faces and the names of the attributes: unpack the archive again"
+        raise ValueError(f"{path} does not begin with {wanted}")
     names = lines[1].split()
-    lacking = [name for name in ATTRIBUTES if name not in names]
-    if lacking:
-        raise ValueError(f"{path} has no attribute {lacking[0]} in its second line, expected the "
-                         "40 of CelebA")  # fmt: skip
+    if lacking := [name for name in ATTRIBUTES if name not in names]:
+        wanted = "expected the 40 of CelebA"
+        raise ValueError(f"{path} has no attribute {lacking[0]} in its second line, {wanted}")
     chosen = [names.index(name) for name in ATTRIBUTES]
     rows = {name: values for name, *values in map(str.split, filter(str.strip, lines[2:]))}
     if len(rows) != int(lines[0]):
-        raise ValueError(f"{path} has rows for {len(rows)} faces, expected {int(lines[0])} as its "
-                         "first line says: unpack the archive again")  # fmt: skip
+        wanted = f"expected {int(lines[0])} as its first line says: unpack the archive again"
+        raise ValueError(f"{path} has rows for {len(rows)} faces, {wanted}")
     out = np.empty((len(faces), len(ATTRIBUTES)), bool)
     for i, face in enumerate(faces):
         name = face.image.rpartition("/")[2]
@@ -239,8 +199,8 @@ def _attributes(path: Path, faces: list[Face]) -> NDArray[np.bool_]:
             raise ValueError(f"{path} has no row for {name}, which is in {IMAGES}")
         values = rows[name]
         if len(values) != len(names) or set(values) - {"1", "-1"}:
-            raise ValueError(f"{path} has a row for {name} other than {len(names)} values of 1 or "
-                             "-1")  # fmt: skip
+            wanted = f"{len(names)} values of 1 or -1"
+            raise ValueError(f"{path} has a wrong row for {name}, expected {wanted}")
         out[i] = [values[k] == "1" for k in chosen]
     return out
 
@@ -252,32 +212,31 @@ def _decode(
     images = np.empty((len(faces), 3, PIXELS, PIXELS), np.uint8)
     masks = np.empty((len(faces), 1, PIXELS, PIXELS), bool)
 
-    def decode(i: int) -> None:
-        images[i] = photograph(root / faces[i].image, PIXELS).transpose(2, 0, 1)
+    def decode(i: int) -> int:
+        images[i] = _photograph(root / faces[i].image).transpose(2, 0, 1)
         union = np.zeros((MASK_PIXELS, MASK_PIXELS), bool)
         for name in faces[i].masks:
-            union |= part(root / name)
+            union |= _part(root / name)
         masks[i, 0] = shrunk(union, PIXELS)
+        return 1
 
-    threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-    with progress.stage("decoding CelebAMask-HQ", len(faces), unit="face") as bar, threads:
-        for done, _ in enumerate(threads.map(decode, range(len(faces)))):
-            bar.update(done + 1)
+    in_threads(decode, range(len(faces)), "decoding CelebAMask-HQ", "face", progress)
     return images, masks
 
 
-def photograph(path: Path, pixels: int) -> NDArray[np.uint8]:
-    """A face, (pixels, pixels, 3).
+def _photograph(path: Path) -> NDArray[np.uint8]:
+    """A face, (128, 128, 3)."""
+    image = decoded(path)
+    if image.width != image.height:
+        wanted = "expected a square: CelebA-HQ's are 1024 x 1024"
+        raise ValueError(f"{path} has {image.width} x {image.height} pixels, {wanted}")
+    small = image.convert("RGB").resize((PIXELS, PIXELS), Image.Resampling.BILINEAR)
+    return np.asarray(small)
 
-    Raises:
-        ValueError: It is no picture, damaged, or not square.
-    """
-    found = resized(path, (pixels, pixels))
-    with Image.open(path) as image:
-        if image.width != image.height:
-            raise ValueError(f"{path} has {image.width} x {image.height} pixels, expected a "
-                             "square: CelebA-HQ's are 1024 x 1024")  # fmt: skip
-    return found
+
+def _part(path: Path) -> NDArray[np.bool_]:
+    """One published mask: (512, 512), true where the picture is not black."""
+    return np.asarray(decoded(path, ("PNG",), (MASK_PIXELS, MASK_PIXELS)).convert("L")) != 0
 
 
 def shrunk(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
@@ -287,33 +246,11 @@ def shrunk(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
     return np.asarray(small) >= 128
 
 
-def part(path: Path) -> NDArray[np.bool_]:
-    """One published mask: (512, 512), true where the picture is not black.
-
-    Raises:
-        ValueError: It is no PNG, damaged, or of another size.
-    """
-    data = path.read_bytes()
-    size = (MASK_PIXELS, MASK_PIXELS)
-    try:
-        PngImageFile(io.BytesIO(data)).verify()  # the checksums, which decoding leaves out
-        image = PngImageFile(io.BytesIO(data))
-        grey = np.asarray(image.convert("L")) if image.size == size else None
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on bad content
-        raise ValueError(f"{path} is no PNG or damaged ({error}), expected the mask of a part: "
-                         "unpack the archive again") from None  # fmt: skip
-    if grey is None:
-        raise ValueError(f"{path} has {image.width} x {image.height} pixels, expected a mask of "
-                         f"{MASK_PIXELS} x {MASK_PIXELS}")  # fmt: skip
-    return np.asarray(grey != 0)
-
-
-celebamask_hq = Source(
+celebamask_hq = PUBLISHED.source(
     title="a face, the mask of its parts and 18 attributes, 128 x 128 (30,000 examples)",
     paper="Lee, Liu, Wu, Luo: MaskGAN: Towards Diverse and Interactive Facial Image Manipulation, "
     "2020, https://arxiv.org/abs/1907.11922",
+    download="https://drive.usercontent.google.com/download"
+    "?id=1badu11NqxGf6qM3PTTooQDJvQbejgbTv&export=download&confirm=t",
     load=load,
-    files=PUBLISHED.files,
-    licence="for non-commercial research and educational purposes only",
-    layout=PUBLISHED.layout,
 )

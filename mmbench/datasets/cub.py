@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,31 +24,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmbench.core.data import Dataset, Download, Modality, Source, Split
+from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.captions import LENGTH, Vocabulary, tokenise
-from mmbench.datasets.formats.folders import Published
+from mmbench.datasets.formats.folders import Published, in_threads, visible
 from mmbench.datasets.formats.photographs import resized
 from mmbench.progress import Progress
 
 NAME = "cub"
-READER = "cub 1"
-"""The number rises with every change of what is decoded from the same files."""
+PUBLISHED = Published.of(NAME)
+VERSION = 1
+"""Raised whenever the same files are decoded to something else."""
 PIXELS = 64
 EACH = 10
 """Captions of a photograph."""
-PARTS = ("train", "test")
-
-PUBLISHED = Published(
-    name=NAME,
-    title="CUB",
-    files=(
-        Download("http://www.robots.ox.ac.uk/~yshi/mmdgm/datasets/cub.zip", "cub.zip", unpack="."),
-    ),
-    layout="train/, test/, text_trainvalclasses.txt and text_testclasses.txt (or Caltech's "
-    "CUB_200_2011/images.txt with text/001.Black_footed_Albatross/*.txt beside it)",
-    places=(".", NAME, "CUB"),
-)
 
 _TEXTS = {"train": "text_trainvalclasses.txt", "test": "text_testclasses.txt"}
 _CALTECH = "CUB_200_2011"
@@ -93,7 +81,7 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     parts = _theirs(root) if _is_theirs(root) else _caltechs(root)
     names = [name for part in parts.values() for name in (*part.texts, *part.photographs)]
     lists = [f"{_CALTECH}/{name}" for name in _LISTS] if not _is_theirs(root) else []
-    source = fingerprint(root, [*lists, *names], READER)
+    source = fingerprint(root, [*lists, *names], f"{NAME} {VERSION}")
     return cached(place(cache, NAME, root), source, lambda: _read(root, parts, progress), progress)
 
 
@@ -107,7 +95,8 @@ def _read(root: Path, parts: Mapping[str, Part], progress: Progress) -> Dataset:
         sentences = vocabulary.tokens(words[name])
         return Split({"image": images, "sentence": sentences}, {"image": index})
 
-    return Dataset(NAME, modalities(vocabulary), split("train"), split("test"))
+    both = split("train"), split("test")
+    return Dataset(NAME, modalities(vocabulary), *both, version=VERSION)
 
 
 def modalities(vocabulary: Vocabulary, pixels: int = PIXELS) -> tuple[Modality, Modality]:
@@ -133,14 +122,12 @@ def captions(root: Path, part: Part) -> list[str]:
             lines.pop()
         for number, line in enumerate(lines, 1):
             if not tokenise(line):
-                raise ValueError(f"{root / name} has an empty caption in line {number}, expected "
-                                 "one caption a line")  # fmt: skip
+                wrong = f"{root / name} has an empty caption in line {number}"
+                raise ValueError(f"{wrong}, expected one caption a line")
         if len(lines) != EACH * each:
             of = "its photograph" if each == 1 else f"each of {each:,} photographs"
-            raise ValueError(
-                f"{root / name} has {len(lines):,} captions, expected {EACH * each:,}: "
-                f"{EACH} for {of}"
-            )
+            wanted = f"{EACH * each:,}: {EACH} for {of}"
+            raise ValueError(f"{root / name} has {len(lines):,} captions, expected {wanted}")
         found += lines
     return found
 
@@ -149,17 +136,12 @@ def _pictures(root: Path, part: Part, title: str, progress: Progress) -> Tensor:
     """(N, 3, 64, 64) uint8."""
     images = np.empty((len(part.photographs), 3, PIXELS, PIXELS), np.uint8)
 
-    def decode(i: int) -> None:
+    def decode(i: int) -> int:
         path = root / part.photographs[i]
         images[i] = resized(path, (PIXELS, PIXELS)).transpose(2, 0, 1)
+        return 1
 
-    threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-    with (
-        progress.stage(f"decoding CUB's {title} split", len(images), unit="image") as bar,
-        threads,
-    ):
-        for _ in threads.map(decode, range(len(images))):
-            bar.update(bar.done + 1)
+    in_threads(decode, range(len(images)), f"decoding CUB's {title} split", "image", progress)
     return torch.from_numpy(images)
 
 
@@ -174,30 +156,18 @@ def _is_theirs(folder: Path) -> bool:
 def _theirs(root: Path) -> dict[str, Part]:
     parts = {}
     for name, text in _TEXTS.items():
-        for path, is_there in ((root / text, Path.is_file), (root / name, Path.is_dir)):
-            if not is_there(path):
-                raise FileNotFoundError(f"{path} does not exist: expected {PUBLISHED.layout}")
+        PUBLISHED.require(root / text, root / name)
         photographs = tuple(
             f"{name}/{species}/{photograph}"
-            for species in _sorted(root / name, os.DirEntry.is_dir)
-            for photograph in _sorted(root / name / species, _is_photograph)
+            for species in sorted(e.name for e in visible(root / name) if e.is_dir())
+            for photograph in sorted(e.name for e in visible(root / name / species))
+            if photograph.lower().endswith(_SUFFIXES)
         )
         if not photographs:
-            raise FileNotFoundError(
-                f"{root / name} holds no photographs, expected a folder of "
-                "JPEG files for each species"
-            )
+            wanted = "expected a folder of JPEG files for each species"
+            raise FileNotFoundError(f"{root / name} holds no photographs, {wanted}")
         parts[name] = Part(photographs, (text,))
     return parts
-
-
-def _is_photograph(entry: os.DirEntry[str]) -> bool:
-    return entry.name.lower().endswith(_SUFFIXES)
-
-
-def _sorted(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if not e.name.startswith(".") and wanted(e))
 
 
 # Caltech's layout: lists of photographs and of their split, and Reed et al.'s captions in a file
@@ -220,28 +190,24 @@ def _caltechs(root: Path) -> dict[str, Part]:
     if names.keys() != split.keys():
         lone = min(names.keys() ^ split.keys(), key=lambda key: (len(key), key))
         has, lacks = (_IMAGES, _SPLIT) if lone in names else (_SPLIT, _IMAGES)
-        raise ValueError(
-            f"{base / lacks} lacks image {lone} of {has}, expected the same numbers in both"
-        )
+        wrong = f"{base / lacks} lacks image {lone} of {has}"
+        raise ValueError(f"{wrong}, expected the same numbers in both")
     text = next((name for name in _CAPTIONS if (root / name).is_dir()), None)
     if text is None:
-        raise FileNotFoundError(f"{root / _CAPTIONS[0]} does not exist: expected a file of ten "
-                                "captions for each photograph, e.g. "
-                                "text/001.Black_footed_Albatross/*.txt")  # fmt: skip
+        wanted = "ten captions for each photograph, e.g. text/001.Black_footed_Albatross/*.txt"
+        raise FileNotFoundError(f"{root / _CAPTIONS[0]} does not exist: expected {wanted}")
     parts = {}
     for part, flag in (("train", "1"), ("test", "0")):
         chosen = [names[key] for key in names if split[key] == flag]
         if not chosen:
-            raise ValueError(
-                f"{base / _SPLIT} puts no photograph in the {part} split, expected some "
-                f"with {flag}"
-            )
+            wrong = f"{base / _SPLIT} puts no photograph in the {part} split"
+            raise ValueError(f"{wrong}, expected some with {flag}")
         for name in chosen:
-            caption, photograph = root / text / _text(name), base / "images" / name
-            for path, other in ((caption, photograph), (photograph, caption)):
+            pair = {root / text / _text(name), base / "images" / name}
+            for path in pair:
                 if not path.is_file():
-                    raise FileNotFoundError(f"{path} does not exist, expected it to pair with "
-                                            f"{other}")  # fmt: skip
+                    (other,) = pair - {path}
+                    raise FileNotFoundError(f"{path} does not exist: expected it beside {other}")
         parts[part] = Part(
             tuple(f"{_CALTECH}/images/{name}" for name in chosen),
             tuple(f"{text}/{_text(name)}" for name in chosen),
@@ -255,31 +221,25 @@ def _text(photograph: str) -> str:
 
 def _rows(path: Path) -> dict[str, str]:
     """Number -> value of one of Caltech's lists, in its order."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: expected {PUBLISHED.layout}")
+    PUBLISHED.require(path)
     pattern, form = _LISTS[path.name]
     rows: dict[str, str] = {}
     lines = path.read_text(encoding="utf-8", errors="replace").rstrip().split("\n")
     for number, line in enumerate(lines, 1):
         match = pattern.fullmatch(line.strip())
         if not match or match[1] in rows:
-            raise ValueError(
-                f"{path} says {line.strip()!r} in line {number}, expected {form}, and each number "
-                "once"
-            )
+            wrong = f"{path} has {line.strip()!r} in line {number}"
+            raise ValueError(f"{wrong}, expected {form}, and each number once")
         rows[match[1]] = match[2]
     return rows
 
 
-cub = Source(
+cub = PUBLISHED.source(
     title="photographs of birds with ten captions each, 64 x 64 RGB (11,788 photographs)",
     paper="Wah, Branson, Welinder, Perona, Belongie: The Caltech-UCSD Birds-200-2011 dataset, "
     "2011, https://www.vision.caltech.edu/datasets/cub_200_2011; captions by Reed, Akata, "
     "Schiele, Lee: Learning deep representations of fine-grained visual descriptions, 2016, "
     "https://arxiv.org/abs/1605.05395",
+    download="http://www.robots.ox.ac.uk/~yshi/mmdgm/datasets/cub.zip",
     load=load,
-    files=PUBLISHED.files,
-    licence="the photographs for non-commercial research and education only, as the "
-    "Caltech-UCSD Birds 200-2011 data set asks; their rights stay with the photographers",
-    layout=PUBLISHED.layout,
 )

@@ -127,11 +127,11 @@ def described(path: Path) -> Source:
 def _check_name(name: str, path: Path) -> None:
     """Refuses a name that is no folder's below the results, or another data set's."""
     if not names_folder(name):
-        raise ValueError(f"{path} describes {name!r}, which cannot name a data set: expected "
-                         f"name = at most 80 {FORM}")  # fmt: skip
+        wanted = f"expected name = at most 80 {FORM}"
+        raise ValueError(f"{path} describes {name!r}, which cannot name a data set: {wanted}")
     if name in names("datasets"):
-        raise ValueError(f"{path} describes {name!r}, the name of a registered data set: give "
-                         "another, as in name = \"mine\"")  # fmt: skip
+        wanted = 'give another, as in name = "mine"'
+        raise ValueError(f"{path} describes {name!r}, the name of a registered data set: {wanted}")
 
 
 def _arrays(path: Path, description: Description) -> Dataset:
@@ -165,8 +165,8 @@ def _arrays(path: Path, description: Description) -> Dataset:
 def _numbers(x: Tensor, where: str) -> Tensor:
     """Labels or an index, (N,) int64."""
     if x.is_floating_point() or x.ndim != 1:
-        raise ValueError(f"{where} is {x.dtype} of shape {tuple(x.shape)}, expected (N,) whole "
-                         "numbers")  # fmt: skip
+        wrong = f"{where} is {x.dtype} of shape {tuple(x.shape)}"
+        raise ValueError(f"{wrong}, expected (N,) whole numbers")
     return x.long()
 
 
@@ -182,8 +182,8 @@ def _open(path: Path) -> Mapping[str, Tensor]:
     try:
         return {name: torch.from_numpy(x) for name, x in arrays.items()}
     except TypeError as error:  # of numbers that torch lacks
-        raise ValueError(f"{path} has an array that torch cannot hold ({first_line(error)})"
-                         ) from None  # fmt: skip
+        why = first_line(error)
+        raise ValueError(f"{path} has an array that torch cannot hold ({why})") from None
 
 
 def _read(files: Files, description: Description, progress: Progress) -> Dataset:
@@ -198,8 +198,8 @@ def _read(files: Files, description: Description, progress: Progress) -> Dataset
                 words[m] = files.vocabulary(m, view.least)
             for part in PARTS:
                 x = files.read(part, m, view.kind, view.size, view.channels, view.length, words[m])
-                parts[part][m] = compact(x, replace(view, words=list(words[m])),
-                                         f"{part}/{m} of {files.root}")  # fmt: skip
+                known = replace(view, words=list(words[m]))
+                parts[part][m] = compact(x, known, f"{part}/{m} of {files.root}")
                 bar.update(bar.done + 1)
     train, test = (Split(parts[p], files.index(p), files.labels(p)) for p in PARTS)
     return _dataset(description, train, test, words)
@@ -211,8 +211,8 @@ def _dataset(
     for m, view in description.modalities.items():
         columns = train.tensors[m][0].numel()
         if view.kind == "attributes" and words[m] and len(set(words[m])) != columns:
-            raise ValueError(f"{m} has the words {', '.join(words[m])}, expected {columns} "
-                             "different ones: one for each attribute")  # fmt: skip
+            wanted = f"expected {columns} different ones: one for each attribute"
+            raise ValueError(f"{m} has the words {', '.join(words[m])}, {wanted}")
     modalities = tuple(
         Modality(m, view.kind, tuple(train.tensors[m].shape[1:]), words[m])
         for m, view in description.modalities.items()
@@ -233,25 +233,25 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
         raise ValueError(f"{where} is sparse or complex, expected a dense tensor of real numbers")
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, ...) with N >= 1")
-    if view.kind in ("image", "mask", "sound") and x.ndim != 4:
-        raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, channels, height, "
-                         "width)")  # fmt: skip
     channels = {"image": (1, 3), "mask": (1,)}.get(view.kind)
-    if channels is not None and x.shape[1] not in channels:
-        raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, channels, height, "
-                         f"width) with channels = {' or '.join(map(str, channels))}")  # fmt: skip
+    if view.kind in ("image", "mask", "sound") and (
+        x.ndim != 4 or (channels and x.shape[1] not in channels)
+    ):
+        which = f" with channels = {' or '.join(map(str, channels))}" if channels else ""
+        wanted = f"(N, channels, height, width){which}"
+        raise ValueError(f"{where} has shape {tuple(x.shape)}, expected {wanted}")
     if x.is_floating_point() and not bool(x.isfinite().all()):
         raise ValueError(f"{where} has values that are not finite")
     if view.kind == "text":
-        if x.is_floating_point() or not 0 <= int(x.min()) <= int(x.max()) < len(view.words or ()):
-            raise ValueError(f"{where} is not made of tokens below the number of its words, "
-                             f"{len(view.words or ())}")  # fmt: skip
-        return x.to(torch.int16 if len(view.words or ()) < 2**15 else torch.int32)
+        count = len(view.words or ())
+        if x.is_floating_point() or not 0 <= int(x.min()) <= int(x.max()) < count:
+            raise ValueError(f"{where} has values that are not tokens from 0 to {count - 1}")
+        return x.to(torch.int16 if count < 2**15 else torch.int32)
     if view.kind == "trajectory":
         if x.ndim != 2 or x.shape[1] % 2 or not 0 <= float(x.min()) <= float(x.max()) <= 1:
-            raise ValueError(f"{where} has shape {tuple(x.shape)} and values from {x.min():g} to "
-                             f"{x.max():g}, expected (N, 2n): n times x, then n times y, in "
-                             "[0, 1]")  # fmt: skip
+            wrong = f"shape {tuple(x.shape)} and values from {x.min():g} to {x.max():g}"
+            wanted = "(N, 2n): n times x, then n times y, in [0, 1]"
+            raise ValueError(f"{where} has {wrong}, expected {wanted}")
         return x.float()
     if x.dtype in (torch.bool, torch.uint8) and view.kind in ("image", "sound"):
         return x if x.dtype == torch.uint8 else x.to(torch.uint8) * 255

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmbench.core.data import Dataset, Download, Modality, Source, Spectrogram, Split
+from mmbench.core.data import Dataset, Modality, Spectrogram, Split
 from mmbench.datasets.formats.folders import Published
 from mmbench.files import tensors
 from mmbench.progress import Progress
@@ -28,19 +28,8 @@ MODALITIES = (
     Modality("trajectory", "trajectory", (200,)),
     Modality("sound", "sound", (1, 32, 128), spectrogram=Spectrogram(-200.0, -47.563736)),
 )
-"""The published sounds' decibels, as the file of the training examples tells them too."""
-_ADDRESS = "https://drive.usercontent.google.com/download?id={}&export=download&confirm=t"
-
-PUBLISHED = Published(
-    name=NAME,
-    title="MHD",
-    files=(
-        Download(_ADDRESS.format("1Tj1i-hXA0INQpU0jmuTMO4IwfDoGD2oV"), "mhd_train.pt"),
-        Download(_ADDRESS.format("1qiEjFNCFn1ws383pKmY3zJtm4JDymOU6"), "mhd_test.pt"),
-    ),
-    layout="mhd_train.pt and mhd_test.pt",
-    places=(".", "mhd", "MHD", "data_mhd"),
-)
+"""The decibels are those that the published file of training examples states too."""
+PUBLISHED = Published.of(NAME)
 
 
 def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
@@ -68,9 +57,7 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     splits, ranges = {}, {}
     with progress.stage("reading MHD", len(PARTS), unit="file") as bar:
         for i, part in enumerate(PARTS):
-            if not (root / _file(part)).is_file():
-                raise FileNotFoundError(f"{root / _file(part)} does not exist: expected "
-                                        f"{PUBLISHED.layout}")  # fmt: skip
+            PUBLISHED.require(root / _file(part))
             splits[part], ranges[part] = _split(root / _file(part))
             bar.update(i + 1)
     modalities = (*MODALITIES[:2], replace(MODALITIES[2], spectrogram=ranges["train"]))
@@ -85,8 +72,8 @@ def _split(path: Path) -> tuple[Split, Spectrogram | None]:
     """The examples of a file, and how their sounds were scaled."""
     found: Any = tensors.read(path)
     if not isinstance(found, (tuple, list)) or len(found) < 4:
-        raise ValueError(f"{path} holds a {type(found).__name__}, expected a tuple of labels, "
-                         "images, trajectories, sounds and two ranges")  # fmt: skip
+        wanted = "a tuple of labels, images, trajectories, sounds and two ranges"
+        raise ValueError(f"{path} holds a {type(found).__name__}, expected {wanted}")
     labels = found[0]
     if not isinstance(labels, Tensor) or labels.ndim != 1:
         raise ValueError(f"{path} does not begin with a tensor of labels (N,)")
@@ -111,7 +98,7 @@ def _split(path: Path) -> tuple[Split, Spectrogram | None]:
 
 
 def _scale(path: Path, found: Sequence[Any]) -> Spectrogram | None:
-    """How sounds were scaled, by what a file says of it, {"min": decibels, "max": decibels}."""
+    """How sounds were scaled, from a file's {"min": decibels, "max": decibels}."""
     if not found:
         return MODALITIES[2].spectrogram
     try:
@@ -119,8 +106,8 @@ def _scale(path: Path, found: Sequence[Any]) -> Spectrogram | None:
     except (TypeError, KeyError, IndexError, ValueError):
         low = high = nan
     if not -inf < low < high < inf:
-        raise ValueError(f"{path} has, for the range of the sounds, {found[0]!r}, expected "
-                         "{'max': decibels, 'min': decibels}")  # fmt: skip
+        wrong = f"{path} has {found[0]!r} as the range of the sounds"
+        raise ValueError(f"{wrong}, expected {{'max': decibels, 'min': decibels}}")
     return Spectrogram(low, high)
 
 
@@ -131,18 +118,16 @@ def _values(path: Path, name: str, x: object, shape: tuple[int, ...]) -> Tensor:
         raise ValueError(f"{path} has, for {name}, {seen}, expected shape {shape}")
     low, high = x.min().item(), x.max().item()
     if not 0 <= low <= high <= 1:  # also refuses NaN
-        raise ValueError(
-            f"{path} has, for {name}, values from {low:g} to {high:g}, expected [0, 1]"
-        )
+        wrong = f"{path} has, for {name}, values from {low:g} to {high:g}"
+        raise ValueError(f"{wrong}, expected [0, 1]")
     return x.detach().float()
 
 
-mhd = Source(
+mhd = PUBLISHED.source(
     title="handwritten digits as picture, pen trajectory and speech (60,000 examples)",
     paper="Vasco, Yin, Melo & Paiva, Leveraging hierarchy in multimodal generative models for "
     "effective cross-modality inference, 2022, https://arxiv.org/abs/2110.03608",
+    download="https://drive.usercontent.google.com/download"
+    "?id=1Tj1i-hXA0INQpU0jmuTMO4IwfDoGD2oV&export=download&confirm=t",
     load=load,
-    files=PUBLISHED.files,
-    licence="none stated by its authors (https://github.com/miguelsvasco/nexus_pytorch)",
-    layout=PUBLISHED.layout,
 )

@@ -20,16 +20,18 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from mmbench.core.data import Dataset, Download, Modality, Source, Split
+from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets.formats import idx
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.folders import Published
+from mmbench.errors import first_line
 from mmbench.progress import Progress
 from mmbench.seeds import derive
 
 NAME = "mnist-svhn"
-READER = "mnist-svhn 1"
-"""The number rises with every change of what is decoded from the same files."""
+PUBLISHED = Published.of(NAME)
+VERSION = 1
+"""Raised whenever the same files are decoded to something else."""
 SEED = 2019
 """Of the pairing."""
 TIMES = 20
@@ -42,43 +44,9 @@ MODALITIES = (
     Modality("svhn", "image", (3, 32, 32)),
 )
 
-_MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist"  # torchvision's mirror
-_SVHN = "http://ufldl.stanford.edu/housenumbers"
-PUBLISHED = Published(
-    name=NAME,
-    title="MNIST-SVHN",
-    # sizes and hashes as in TensorFlow Datasets' url_checksums
-    files=(
-        Download(
-            f"{_MNIST}/train-images-idx3-ubyte.gz", "MNIST/raw/train-images-idx3-ubyte.gz",
-            9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-        ),
-        Download(
-            f"{_MNIST}/train-labels-idx1-ubyte.gz", "MNIST/raw/train-labels-idx1-ubyte.gz",
-            28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-        ),
-        Download(
-            f"{_MNIST}/t10k-images-idx3-ubyte.gz", "MNIST/raw/t10k-images-idx3-ubyte.gz",
-            1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-        ),
-        Download(
-            f"{_MNIST}/t10k-labels-idx1-ubyte.gz", "MNIST/raw/t10k-labels-idx1-ubyte.gz",
-            4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        ),
-        Download(
-            f"{_SVHN}/train_32x32.mat", "SVHN/train_32x32.mat",
-            182_040_794, "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
-        ),
-        Download(
-            f"{_SVHN}/test_32x32.mat", "SVHN/test_32x32.mat",
-            64_275_384, "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
-        ),
-    ),
-    layout="MNIST/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz] and "
-    "SVHN/{train,test}_32x32.mat",
-    places=(".", NAME, "mnist_svhn", "MNIST-SVHN", "MNIST_SVHN"),
-)  # fmt: skip
 _SVHN_PLACES = ("SVHN", "svhn", ".")
+_UNREADABLE = (EOFError, LookupError, MatReadError, NotImplementedError, OSError, TypeError)
+_UNREADABLE = (*_UNREADABLE, ValueError, struct.error, zlib.error)  # what loadmat raises
 
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
@@ -105,10 +73,10 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     raw, mats = root / str(idx.place(root)), root / str(_svhn_place(root))
     files = [idx.file(raw, name) for part in PARTS for name in idx.names(part)]
     files += [mats / _mat(part) for part in PARTS]
-    for path in files:
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} does not exist: expected {PUBLISHED.layout}")
-    source = fingerprint(root, (path.relative_to(root).as_posix() for path in files), READER)
+    PUBLISHED.require(*files)
+    source = fingerprint(
+        root, (path.relative_to(root).as_posix() for path in files), f"{NAME} {VERSION}"
+    )
 
     def read() -> Dataset:
         splits = []
@@ -116,7 +84,7 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
             for part in PARTS:
                 splits.append(paired(*idx.digits(raw, part), *svhn(mats / _mat(part)), part))
                 bar.update(len(splits))
-        return Dataset(NAME, MODALITIES, splits[0], splits[1], classes=10)
+        return Dataset(NAME, MODALITIES, splits[0], splits[1], classes=10, version=VERSION)
 
     return cached(place(cache, NAME, root), source, read, progress)
 
@@ -127,9 +95,10 @@ def _root(folder: Path | None) -> Path:
     except FileNotFoundError:
         half = PUBLISHED.find(folder, lambda p: bool(idx.place(p) or _svhn_place(p)))
         lacking = "SVHN" if idx.place(half) else "MNIST"
+        advice = "or name by --data or MMBENCH_DATA a folder that holds"
         raise FileNotFoundError(
-            f"{half} does not hold {lacking}: run 'mmbench data download {NAME}', or name by "
-            f"--data or MMBENCH_DATA a folder that holds {PUBLISHED.layout}"
+            f"{half} does not hold {lacking}: run 'mmbench data download {NAME}', {advice} "
+            f"{PUBLISHED.layout}"
         ) from None
 
 
@@ -161,26 +130,25 @@ def svhn(path: Path) -> tuple[Bytes, Integers]:
         found = loadmat(path, variable_names=["X", "y"])
     except (FileNotFoundError, PermissionError, MemoryError):
         raise
-    except (EOFError, LookupError, MatReadError, NotImplementedError, OSError, TypeError,
-            ValueError, struct.error, zlib.error) as error:  # fmt: skip
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path} is damaged or no MATLAB file of version 5 ({why}): download it "
-                         "again") from None  # fmt: skip
+    except _UNREADABLE as error:
+        why = first_line(error)
+        wrong = f"{path} is damaged or no MATLAB file of version 5 ({why})"
+        raise ValueError(f"{wrong}: download it again") from None
     for name in ("X", "y"):
         if not isinstance(found.get(name), np.ndarray):
-            raise ValueError(f"{path} holds no array {name}, expected X (32, 32, 3, N) and y "
-                             "(N, 1)")  # fmt: skip
+            wanted = "X (32, 32, 3, N) and y (N, 1)"
+            raise ValueError(f"{path} holds no array {name}, expected {wanted}")
     images, labels = found["X"], found["y"]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3):
-        raise ValueError(f"{path} holds X of shape {images.shape} and type {images.dtype}, "
-                         "expected (32, 32, 3, N) and uint8")  # fmt: skip
+        wrong = f"{path} holds X of shape {images.shape} and type {images.dtype}"
+        raise ValueError(f"{wrong}, expected (32, 32, 3, N) and uint8")
     if labels.size != images.shape[3]:
-        raise ValueError(f"{path} holds {labels.size} labels in y, expected {images.shape[3]}, "
-                         "one for each picture in X")  # fmt: skip
-    wrong = labels[~np.isin(labels, np.arange(1, 11))]
-    if len(wrong):
-        raise ValueError(f"{path} holds the label {wrong[0]}, expected 1 to 9, and 10 for the "
-                         "digit 0")  # fmt: skip
+        wanted = f"expected {images.shape[3]}, one for each picture in X"
+        raise ValueError(f"{path} holds {labels.size} labels in y, {wanted}")
+    others = labels[~np.isin(labels, np.arange(1, 11))]
+    if len(others):
+        wanted = "1 to 9, and 10 for the digit 0"
+        raise ValueError(f"{path} holds the label {others[0]}, expected {wanted}")
     pictures = np.ascontiguousarray(images.transpose(3, 2, 0, 1))
     return pictures, labels.ravel().astype(np.int64) % 10
 
@@ -269,13 +237,10 @@ def paired(
     return Split(tensors, index, torch.from_numpy(pairs.labels))
 
 
-mnist_svhn = Source(
+mnist_svhn = PUBLISHED.source(
     title="written digits and street numbers, each paired with 20 of the other (1,321,360 pairs)",
     paper="Shi, Siddharth, Paige & Torr: Variational mixture-of-experts autoencoders for "
     "multi-modal deep generative models, 2019, https://arxiv.org/abs/1911.03393",
+    download="https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz",
     load=load,
-    files=PUBLISHED.files,
-    licence="MNIST: CC BY-SA 3.0 (as Keras' documentation says); SVHN: for non-commercial use "
-    "only (as its page says)",
-    layout=PUBLISHED.layout,
 )

@@ -7,10 +7,8 @@ https://arxiv.org/abs/2105.02470: 60,000 training and 10,000 test examples of 5 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,35 +17,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmbench.core.data import Batch, Dataset, Download, Modality, Source, Split
+from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
-from mmbench.datasets.formats.folders import Published
+from mmbench.datasets.formats.folders import Published, in_threads, visible
 from mmbench.files import tensors
-from mmbench.media.png import decode_rgb
+from mmbench.media.image import decoded
 from mmbench.progress import Progress
 
 NAME = "polymnist"
-READER = "polymnist 1"
-"""The number rises with every change of what is decoded from the same files."""
+PUBLISHED = Published.of(NAME)
+VERSION = 1
+"""Raised whenever the same files are decoded to something else."""
 PIXELS = 28
 SHAPE = (3, PIXELS, PIXELS)
 PARTS = ("train", "test")
-
-PUBLISHED = Published(
-    name=NAME,
-    title="PolyMNIST",
-    files=(
-        Download(
-            "https://zenodo.org/record/4899160/files/PolyMNIST.zip", "PolyMNIST.zip", unpack="."
-        ),
-    ),
-    layout="MMNIST/{train,test}/m0/0.5.png (or MMNIST/{train,test}/m0.pt)",
-    places=[
-        f"{outer}/{inner}"
-        for outer in (".", "PolyMNIST", "polymnist")
-        for inner in (".", "MMNIST", "mmnist")
-    ],
-)
 
 _CHUNK = 512  # images that a thread decodes at a time
 _IMAGE_NAME = re.compile(r"(0|[1-9][0-9]{0,15})\.([0-9])\.png")
@@ -78,17 +61,15 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     parts = {part: _part(root / part) for part in PARTS}
     counts = {part: found.modalities for part, found in parts.items()}
     if counts["train"] != counts["test"]:
-        raise ValueError(
-            f"{root / 'train'} has {counts['train']} modalities, {root / 'test'} has "
-            f"{counts['test']}: expected the same modalities in both"
-        )
+        has = " and ".join(f"{root / part} has {count}" for part, count in counts.items())
+        raise ValueError(f"{has} modalities, expected the same modalities in both")
     names = (f"{part}/{name}" for part, found in parts.items() for name in found.files())
-    source = fingerprint(root, names, READER)
+    source = fingerprint(root, names, f"{NAME} {VERSION}")
 
     def read() -> Dataset:
         modalities = tuple(Modality(f"m{k}", "image", SHAPE) for k in range(counts["train"]))
         train, test = (parts[part].read(progress) for part in PARTS)
-        return Dataset(NAME, modalities, train, test, classes=10)
+        return Dataset(NAME, modalities, train, test, classes=10, version=VERSION)
 
     return cached(place(cache, NAME, root), source, read, progress)
 
@@ -125,9 +106,10 @@ class Pictures:
                 first = ", ".join(_image_name(key) for key in missing[:3])
                 more = ", ..." if len(missing) > 3 else ""
                 lacking.append(f"m{m} lacks {len(missing)} ({first}{more})")
+        wanted = "expected the same file names in each"
         raise ValueError(
-            f"the modalities of {folder} do not pair, expected the same file names in each: of "
-            f"{len(every)} examples {'; '.join(lacking)}"
+            f"the modalities of {folder} do not pair, {wanted}: of {len(every)} examples "
+            f"{'; '.join(lacking)}"
         )
 
     def files(self) -> Iterator[str]:
@@ -142,21 +124,13 @@ class Pictures:
 
         def decode(chunk: tuple[int, slice]) -> int:
             m, rows = chunk
-            tiles = np.stack(
-                [
-                    decode_rgb(self.folder / f"m{m}" / _image_name(k), PIXELS)
-                    for k in self.keys[rows]
-                ]
-            )
-            images[m, rows] = tiles.transpose(0, 3, 1, 2)
-            return len(tiles)
+            names = [f"m{m}/{_image_name(key)}" for key in self.keys[rows]]
+            images[m, rows] = [_picture(self.folder / name) for name in names]
+            return len(names)
 
         title = f"decoding PolyMNIST's {self.folder.name} split"
         total = self.modalities * len(self.keys)
-        threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-        with progress.stage(title, total, unit="image") as bar, threads:
-            for count in threads.map(decode, chunks):
-                bar.update(bar.done + count)
+        in_threads(decode, chunks, title, "image", progress, total)
         views = {f"m{m}": torch.from_numpy(x) for m, x in enumerate(images)}
         return Split(views, labels=torch.from_numpy(self.keys % 10))
 
@@ -197,13 +171,12 @@ class Tensors:
         path = self.folder / "labels.pt"
         labels = _tensor(path)
         if labels.ndim != 1:
-            raise ValueError(f"{path} holds a tensor of shape {tuple(labels.shape)}, "
-                             "expected (N,)")  # fmt: skip
+            raise ValueError(f"{path} has shape {tuple(labels.shape)}, expected (N,)")
         digits = labels.long()
         wrong = (digits != labels) | (digits < 0) | (digits > 9)
         if wrong.any():
-            raise ValueError(f"{path} holds the label {labels[wrong][0].item():g}, expected the "
-                             "digits 0 to 9")  # fmt: skip
+            label = labels[wrong][0].item()
+            raise ValueError(f"{path} holds the label {label:g}, expected the digits 0 to 9")
         return digits.clone()
 
 
@@ -217,27 +190,23 @@ def _numbers(folder: Path) -> list[tuple[int, bool]]:
 
 def _part(folder: Path) -> Pictures | Tensors:
     """The split in a folder; the pictures where there are both."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} does not exist: expected {PUBLISHED.layout}")
+    PUBLISHED.require(folder)
     found = _numbers(folder)
     pictures = any(is_folder for _, is_folder in found)
     numbers = [k for k, is_folder in found if is_folder == pictures]
     ending = "" if pictures else ".pt"
     if len(numbers) < 2:
         seen = f"only m{numbers[0]}{ending}" if numbers else "none"
-        raise ValueError(f"{folder} has {seen}: expected at least two modalities, m0{ending} "
-                         f"and m1{ending}")  # fmt: skip
-    missing = sorted(set(range(numbers[-1])) - set(numbers))
-    if missing:
-        raise ValueError(
-            f"{folder} has m{numbers[-1]}{ending} but no m{missing[0]}{ending}: expected "
-            "modalities that are numbered 0, 1, 2, ... without a gap"
-        )
+        wanted = f"at least two modalities, m0{ending} and m1{ending}"
+        raise ValueError(f"{folder} has {seen}: expected {wanted}")
+    if missing := sorted(set(range(numbers[-1])) - set(numbers)):
+        wrong = f"{folder} has m{numbers[-1]}{ending} but no m{missing[0]}{ending}"
+        raise ValueError(f"{wrong}: expected modalities 0, 1, 2, ... without a gap")
     if pictures:
         return Pictures.find(folder, len(numbers))
     if not (folder / "labels.pt").is_file():
-        raise FileNotFoundError(f"{folder / 'labels.pt'} does not exist: expected the (N,) "
-                                "digits of the examples beside m0.pt")  # fmt: skip
+        wanted = "the (N,) digits of the examples beside m0.pt"
+        raise FileNotFoundError(f"{folder / 'labels.pt'} does not exist: expected {wanted}")
     return Tensors(folder, len(numbers))
 
 
@@ -245,21 +214,22 @@ def _image_name(key: int) -> str:
     return f"{key // 10}.{key % 10}.png"
 
 
+def _picture(path: Path) -> NDArray[np.uint8]:
+    """(3, 28, 28) from a PNG of that size whose colours 8-bit RGB holds."""
+    image = decoded(path, ("PNG",), (PIXELS, PIXELS), plain=True).convert("RGB")
+    return np.asarray(image).transpose(2, 0, 1)
+
+
 def _keys(folder: Path) -> Keys:
     """The examples that a folder of pictures holds."""
-    return np.sort(np.fromiter(map(_key, _visible(folder)), np.int64))
+    return np.sort(np.fromiter((_key(folder, entry.name) for entry in visible(folder)), np.int64))
 
 
-def _visible(folder: Path) -> Iterator[Path]:
-    with os.scandir(folder) as entries:
-        yield from (folder / e.name for e in entries if not e.name.startswith("."))
-
-
-def _key(path: Path) -> int:
-    match = _IMAGE_NAME.fullmatch(path.name)
+def _key(folder: Path, name: str) -> int:
+    match = _IMAGE_NAME.fullmatch(name)
     if not match:
-        raise ValueError(f"{path} is not named like an example, expected {{i}}.{{digit}}.png, "
-                         "e.g. 0.5.png: remove or rename it")  # fmt: skip
+        wanted = "expected {i}.{digit}.png, e.g. 0.5.png: remove or rename it"
+        raise ValueError(f"{folder / name} is not named like an example, {wanted}")
     return int(match[1] + match[2])
 
 
@@ -273,10 +243,8 @@ def _tensor(path: Path) -> Tensor:
 def _pixels(path: Path, images: Tensor, count: int) -> Tensor:
     """(N, 3, 28, 28) as uint8, a copy."""
     if tuple(images.shape) != (count, *SHAPE):
-        raise ValueError(
-            f"{path} holds a tensor of shape {tuple(images.shape)}, expected {(count, *SHAPE)} as "
-            f"labels.pt has {count} labels"
-        )
+        wanted = f"{(count, *SHAPE)} as labels.pt has {count} labels"
+        raise ValueError(f"{path} has shape {tuple(images.shape)}, expected {wanted}")
     if images.dtype != torch.uint8 and not images.is_floating_point():
         raise ValueError(f"{path} holds {images.dtype}, expected uint8 or floats in [0, 1]")
     out = torch.empty(images.shape, dtype=torch.uint8)
@@ -285,19 +253,17 @@ def _pixels(path: Path, images: Tensor, count: int) -> Tensor:
         if x.dtype != torch.uint8:
             low, high = x.min().item(), x.max().item()
             if not 0 <= low <= high <= 1:  # also refuses NaN
-                raise ValueError(f"{path} holds values from {low:g} to {high:g}, expected floats "
-                                 "in [0, 1] or uint8")  # fmt: skip
+                wrong = f"{path} holds values from {low:g} to {high:g}"
+                raise ValueError(f"{wrong}, expected floats in [0, 1] or uint8")
             x = (x.float() * 255).round_()
         out[start : start + _CHUNK] = x
     return out
 
 
-polymnist = Source(
+polymnist = PUBLISHED.source(
     title="one digit over five kinds of background, 28 x 28 RGB (70,000 examples)",
     paper="Sutter, Daunhawer, Vogt: Generalized Multimodal ELBO, 2021, "
     "https://arxiv.org/abs/2105.02470",
+    download="https://zenodo.org/record/4899160/files/PolyMNIST.zip",
     load=load,
-    files=PUBLISHED.files,
-    licence="CC BY 4.0 (as its Zenodo record says)",
-    layout=PUBLISHED.layout,
 )

@@ -11,18 +11,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import warnings
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mmbench.datasets.formats import idx
+from mmbench.datasets.formats.folders import in_threads
+from mmbench.datasets.formats.photographs import ENDINGS, resized
 from mmbench.progress import Progress
 from mmbench.seeds import derive
 
@@ -30,7 +30,6 @@ PIXELS = idx.PIXELS
 THRESHOLD = 128
 """MNIST's pixels above it are the digit."""
 DIGITS = range(10)
-ENDINGS = (".jpg", ".jpeg", ".png")
 
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
@@ -76,10 +75,9 @@ def build(
     pictures = [_picture(path) for path in _backgrounds(backgrounds, modalities)]
     place = idx.place(mnist)
     if place is None:
-        raise FileNotFoundError(
-            f"{mnist} does not hold MNIST: expected MNIST/raw/train-images-idx3-ubyte and three "
-            "more files, plain or .gz; 'mmbench data download mnist-svhn' gets them"
-        )
+        wanted = "expected MNIST/raw/train-images-idx3-ubyte and three more files, plain or .gz"
+        advice = "'mmbench data download mnist-svhn' gets them"
+        raise FileNotFoundError(f"{mnist} does not hold MNIST: {wanted}; {advice}")
     splits = {}
     for part, count in (("train", train), ("test", test)):
         images, labels = idx.digits(mnist / place, part)
@@ -103,14 +101,7 @@ def build(
             for k in range(modalities):
                 (beside / "MMNIST" / part / f"m{k}").mkdir(parents=True)
         total = modalities * sum(sum(shares) for _, _, shares in splits.values())
-        threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-        with progress.stage(f"writing {out}", total, unit="image") as bar, threads:
-            try:
-                for count in threads.map(work, jobs):
-                    bar.update(bar.done + count)
-            except BaseException:
-                threads.shutdown(cancel_futures=True)
-                raise
+        in_threads(work, jobs, f"writing {out}", "image", progress, total)
 
 
 def overlay(digits: Bytes, picture: Bytes, rng: np.random.Generator) -> Bytes:
@@ -141,10 +132,9 @@ def _shares(labels: Integers, part: str, count: int | None) -> list[int]:
     shares = [len(range(d, count, 10)) for d in DIGITS]
     for d, (wanted, held) in enumerate(zip(shares, there, strict=True)):
         if wanted > held:
-            raise ValueError(
-                f"{part} is {count}, which takes {wanted} pictures of the digit {d}; MNIST has "
-                f"{held}: expected at most {10 * min(there)}"
-            )
+            wrong = f"{part} is {count}, which takes {wanted} pictures of the digit {d}"
+            most = 10 * min(there)
+            raise ValueError(f"{wrong}; MNIST has {held}: expected at most {most}")
     return shares
 
 
@@ -157,31 +147,18 @@ def _backgrounds(folder: Path, count: int) -> list[Path]:
     found = [p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and p.name[0] != "."]
     found = sorted(sorted(found), key=natural)
     if len(found) < count:
-        raise ValueError(
-            f"{folder} has {len(found)} pictures ({', '.join(ENDINGS)}), expected one for each "
-            f"of the {count} modalities: add {count - len(found)}, or ask for fewer modalities"
-        )
+        wrong = f"{folder} has {len(found)} pictures ({', '.join(ENDINGS)})"
+        advice = f"add {count - len(found)}, or ask for fewer modalities"
+        raise ValueError(f"{wrong}, expected one for each of the {count} modalities: {advice}")
     return found[:count]
 
 
 def _picture(path: Path) -> Bytes:
     """(H, W, 3)."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("JPEG", "PNG")) as image:
-                pixels = np.array(image.convert("RGB"))
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} is no picture, expected a JPEG or PNG") from None
-    except (FileNotFoundError, PermissionError):
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, OSError, SyntaxError,
-            ValueError) as error:  # what Pillow raises on bad content  # fmt: skip
-        raise ValueError(f"{path} cannot be decoded ({error}), expected a whole JPEG or PNG of a "
-                         "sensible size") from None  # fmt: skip
+    pixels = resized(path, None)
     if min(pixels.shape[:2]) < PIXELS:
-        raise ValueError(f"{path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, expected at "
-                         f"least {PIXELS} x {PIXELS}")  # fmt: skip
+        wrong = f"{path} has {pixels.shape[1]} x {pixels.shape[0]} pixels"
+        raise ValueError(f"{wrong}, expected at least {PIXELS} x {PIXELS}")
     return pixels
 
 
@@ -199,28 +176,19 @@ def _folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def _dir(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    kind = click.Path(path_type=Path)
+    return click.option(name, required=True, type=kind, metavar="DIR", help=text)
+
+
+def _count(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(name, type=int, metavar="N", help=text)
+
+
 @click.command("polymnist")
-@click.option(
-    "--mnist",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The folder that holds MNIST/raw/, as torchvision keeps it.",
-)
-@click.option(
-    "--backgrounds",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="A folder of *.jpg and *.png, one picture for each modality.",
-)
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The folder to make; name it by --data afterwards.",
-)
+@_dir("--mnist", "The folder that holds MNIST/raw/, as torchvision keeps it.")
+@_dir("--backgrounds", "A folder of *.jpg and *.png, one picture for each modality.")
+@_dir("--out", "The folder to make; name it by --data afterwards.")
 @click.option(
     "--modalities",
     default=5,
@@ -229,8 +197,8 @@ def _folder(path: Path) -> Iterator[Path]:
     metavar="K",
     help="How many views an example has.",
 )
-@click.option("--train", type=int, metavar="N", help="Training examples; by default all 60,000.")
-@click.option("--test", type=int, metavar="N", help="Test examples; by default all 10,000.")
+@_count("--train", "Training examples; by default all 60,000.")
+@_count("--test", "Test examples; by default all 10,000.")
 @click.option("--seed", default=0, show_default=True, help="Of the pairing and the crops.")
 def build_polymnist(
     mnist: Path,

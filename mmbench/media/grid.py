@@ -240,8 +240,7 @@ def draw(modality: Modality, values: Tensor, size: tuple[int, int]) -> list[Imag
             lines = [sentence(modality.words, x) for x in xs.astype(int).tolist()]
             return _texts(lines, size)
         case "attributes":
-            present = [np.flatnonzero(x.reshape(-1) >= 0.5).tolist() for x in xs]
-            lines = [", ".join(_word(modality.words, i) for i in x) or "none" for x in present]
+            lines = [attributes(modality.words, x.tolist()) or "none" for x in xs]
             return _texts([line.replace("_", " ") for line in lines], size)
 
 
@@ -322,6 +321,12 @@ def _pixels(colours: NDArray[Any]) -> Image.Image:
 
 def _word(words: Sequence[str], i: int) -> str:
     return words[i] if 0 <= i < len(words) else str(i)
+
+
+def attributes(words: Sequence[str], present: Sequence[float]) -> str:
+    """The names of the attributes that are present, at least 1/2."""
+    flat = np.ravel(present)
+    return ", ".join(_word(words, i) for i in np.flatnonzero(flat >= 0.5).tolist())
 
 
 def sentence(words: Sequence[str], tokens: Sequence[int]) -> str:

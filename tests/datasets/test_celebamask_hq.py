@@ -296,7 +296,7 @@ def test_a_damaged_image(root, cache, damage):
 def test_a_damaged_mask(root, cache, damage):
     path = a_mask(root)
     path.write_bytes(damage(path.read_bytes()))
-    assert f"{path} is no PNG or damaged" in refused(root, cache)
+    assert f"{path} cannot be read as a PNG" in refused(root, cache)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -312,7 +312,7 @@ def test_a_mask_of_another_size(root, cache):
     path = a_mask(root)
     Image.new("L", (256, 512)).save(path)
     message = refused(root, cache)
-    assert f"{path} has 256 x 512 pixels, expected a mask of 512 x 512" in message
+    assert f"{path} has 256 x 512 pixels, expected 512 x 512" in message
 
 
 def test_an_image_that_is_not_square(root, cache):

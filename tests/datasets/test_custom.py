@@ -166,8 +166,8 @@ def test_masks_of_ones_or_of_white(tmp_path, white, ending):
 @pytest.mark.parametrize(("pixels", "words"), [
     (np.full((4, 4), 18, np.uint8), "seg have values up to 18, expected 0 and 255, or 0 and 1"),
     (np.eye(4, dtype=np.uint8)[..., None] * np.uint8([9, 0, 99]), "in colours, expected a mask"),
-    (np.full((4, 4), 40000, np.uint16), "has channels of 16 bits, expected 8"),
-    (np.full((4, 4, 4), 99, np.uint8), "transparent pixels, expected a ground of some colour"),
+    (np.full((4, 4), 40000, np.uint16), "has 16 bits a channel .*expected 8"),
+    (np.full((4, 4, 4), 99, np.uint8), "transparent pixels"),
 ])  # fmt: skip
 def test_pictures_that_are_no_masks(tmp_path, pixels, words):
     for part in ("train", "test"):
@@ -263,7 +263,7 @@ def test_what_is_wrong_is_told(folder, change, words):
     ({"train/photo": np.ones((6, 5, 4, 3))}, r"height, width\) with channels = 1 or 3"),
     ({"train/outline": np.ones((6, 3, 5, 4))}, r"height, width\) with channels = 1$"),
     ({"train/outline": np.full((6, 1, 5, 4), 0.5)}, "a mask is 0 or 1"),
-    ({"train/caption": np.full((6, 6), 5)}, "tokens below the number of its words, 5"),
+    ({"train/caption": np.full((6, 6), 5)}, "not tokens from 0 to 4"),
     ({"train/walk": np.full((6, 8), np.nan)}, "not finite"),
     ({"train/walk": np.full((6, 8), 1.5)}, "from 1.5 to 1.5, expected \\(N, 2n\\)"),
     ({"train/walk": np.ones((6, 7))}, "expected \\(N, 2n\\)"),

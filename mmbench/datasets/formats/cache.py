@@ -1,8 +1,8 @@
 """A data set's decoded tensors in one file, so that only the first start has to decode.
 
-The file is a safetensors file whose metadata tell what it was made from (`fingerprint` of the
-source files, or the settings of what is made) and what it must hold (`Dataset.fingerprint`); one
-that differs is made again.
+The file is a safetensors file whose metadata state what it was made from (`fingerprint` of the
+source files, or the name and version of what is made) and what it must hold
+(`Dataset.fingerprint`); one that differs is made again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def fingerprint(root: Path, names: Iterable[str], reader: str) -> str:
     Args:
         root: The folder that they lie in; not part of the result, so a folder may be moved.
         names: The files, relative to `root`, in an order that does not depend on the machine.
-        reader: Who decodes them, with a version that rises when it decodes otherwise.
+        reader: The data set's name and version, which is raised when files are decoded otherwise.
 
     Raises:
         FileNotFoundError: One of the files is missing.
@@ -61,10 +61,10 @@ def cached(path: Path, source: str, make: Callable[[], Dataset], progress: Progr
     The tensors of a file are mapped, not copied, so the system may drop and re-read their pages.
 
     Args:
-        path: The file. If it cannot be written, that is said in a line and the data set is
-            returned all the same.
-        source: What decides the content: the `fingerprint` of source files, or the settings of
-            what is made.
+        path: The file. If it cannot be written, a line says so and the data set is returned all
+            the same.
+        source: What decides the content: the `fingerprint` of source files, or the name and
+            version of what is made.
         make: Decodes or makes the data set; what it raises is passed on, and nothing is kept.
         progress: Where to report.
     """
@@ -87,13 +87,14 @@ def loader(
 
     Args:
         name: The data set's, and the file's.
-        version: Rises with every change of the content, so that what is kept is made again.
+        version: The data set's, raised whenever its content changes: what is kept is made again.
         make: Makes the data set.
     """
 
     def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
         path = cache / f"{name}{SUFFIX}"
-        return cached(path, f"{name} {version}", lambda: make(progress), progress)
+        found = cached(path, f"{name} {version}", lambda: make(progress), progress)
+        return replace(found, version=version)  # which older files do not state
 
     return load
 
@@ -104,6 +105,7 @@ def _save(data: Dataset, path: Path, source: str) -> None:
         "modalities": [asdict(m) for m in data.modalities],
         "classes": data.classes,
         "sampling_rate": data.sampling_rate,
+        "version": data.version,
     }
     tensors: Batch = {}
     for title, split in (("train", data.train), ("test", data.test)):
@@ -141,7 +143,7 @@ def _load(path: Path, source: str) -> Dataset | None:
 
 
 def _modality(m: dict[str, Any]) -> Modality:
-    # A sound's file without the key is older than the key; of other kinds it may lack.
+    # Older files of sounds lack the key and are made again; of other kinds it may be missing.
     spectrogram = m["spectrogram"] if m["kind"] == "sound" else None
     how = None if spectrogram is None else Spectrogram(**spectrogram)
     return Modality(m["name"], m["kind"], tuple(m["shape"]), tuple(m["words"]), how)

@@ -24,8 +24,8 @@ from mmbench.core.data import Modality
 from mmbench.datasets.formats.captions import SPECIALS, Vocabulary, tokenise
 from mmbench.errors import first_line
 from mmbench.files.atomic import replacing, write_text
-from mmbench.media.grid import draw, sentence
-from mmbench.media.image import opened
+from mmbench.media.grid import attributes, draw, sentence
+from mmbench.media.image import decoded
 from mmbench.registry import nearest
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -33,10 +33,9 @@ ARRAYS = (".npz", ".npy")
 DRAWN = (256, 256)
 """Width and height of the picture of a sound or a trajectory."""
 
-LIMITS = {"image": (0, 1), "mask": (0, 1), "sound": (0, 1), "trajectory": (-1, 2),
-          "attributes": (-1, 2)}  # fmt: skip
-"""Kind -> lowest and highest value. Models clamp pictures and sounds to [0, 1]; of the others a
-likelihood without bounds overshoots, but never as far as data of another scale reach."""
+LIMITS = {"trajectory": (-1, 2), "attributes": (-1, 2)}
+"""Kind -> lowest and highest value, [0, 1] by default. Models clamp pictures and sounds to [0, 1];
+an unbounded likelihood overshoots, but never as far as data of another scale."""
 
 
 def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
@@ -65,8 +64,8 @@ def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
         if array.shape == modality.shape:
             array = array[None]
         if array.shape != (1, *modality.shape):
-            raise ValueError(f"{path} has an array of shape {array.shape}, expected one "
-                             f"{modality.name} of shape {modality.shape}")  # fmt: skip
+            wanted = f"one {modality.name} of shape {modality.shape}"
+            raise ValueError(f"{path} has an array of shape {array.shape}, expected {wanted}")
         return checked(array, modality, str(path))
     if ending in PICTURES and kind in ("image", "mask"):
         return checked(_picture(path, modality.shape, resize)[None], modality, str(path))
@@ -74,12 +73,12 @@ def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
         text = read_text(path)
         row = _tokens(text, modality, path) if kind == "text" else _named(text, modality, path)
         return checked(row[None], modality, str(path))
-    raise ValueError(f"{path} cannot be read as {modality.name}, of kind {kind}: expected "
-                     f"{', '.join(endings(modality))}")  # fmt: skip
+    wrong = f"{path} cannot be read as {modality.name}, of kind {kind}"
+    raise ValueError(f"{wrong}: expected {', '.join(endings(modality))}")
 
 
 def endings(modality: Modality) -> tuple[str, ...]:
-    """Of the files that `read` reads."""
+    """The endings of the files that `read` reads."""
     if modality.kind in ("image", "mask"):
         return (*PICTURES, *ARRAYS)
     return (".txt", *ARRAYS) if modality.kind in ("text", "attributes") else ARRAYS
@@ -122,25 +121,25 @@ def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:
         ValueError: They have another shape, are not finite, or out of range.
     """
     if x.shape[1:] != modality.shape or not len(x):
-        raise ValueError(f"{where} has shape {x.shape}, expected (N, "
-                         f"{', '.join(map(str, modality.shape))})")  # fmt: skip
+        wanted = f"(N, {', '.join(map(str, modality.shape))})"
+        raise ValueError(f"{where} has shape {x.shape}, expected {wanted}")
     kind = modality.kind
     if kind == "text":
         if x.dtype.kind not in "ui":
             raise ValueError(f"{where} holds {x.dtype}, expected tokens: whole numbers")
         if not 0 <= x.min() <= x.max() < len(modality.words):
-            raise ValueError(f"{where} has tokens from {x.min()} to {x.max()}, expected 0 to "
-                             f"{len(modality.words) - 1}")  # fmt: skip
+            wanted = f"0 to {len(modality.words) - 1}"
+            raise ValueError(f"{where} has tokens from {x.min()} to {x.max()}, expected {wanted}")
         return torch.from_numpy(x.astype(np.int64))
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         bad = int((~np.isfinite(x)).reshape(len(x), -1).any(1).argmax())
         raise ValueError(f"{where} is not finite, first in row {bad}")
     bits = kind == "attributes" or (kind == "mask" and x.max() <= 1)
     scale = 255 if x.dtype == np.uint8 and not bits else 1
-    low, high = LIMITS[kind]
+    low, high = LIMITS.get(kind, (0, 1))
     if not low <= x.min() / scale <= x.max() / scale <= high:
-        raise ValueError(f"{where} has values from {x.min():g} to {x.max():g}, expected [0, 1], "
-                         "or uint8 in 255 steps")  # fmt: skip
+        wrong = f"{where} has values from {x.min():g} to {x.max():g}"
+        raise ValueError(f"{wrong}, expected [0, 1], or uint8 in 255 steps")
     values = torch.from_numpy(np.ascontiguousarray(x, np.float32))
     return values.div_(255) if scale == 255 else values
 
@@ -156,12 +155,9 @@ def write(folder: Path, stem: str, modality: Modality, x: Tensor) -> Path:
     """
     x = x.detach().cpu()
     if modality.kind in ("text", "attributes"):
-        text = sentence(modality.words, x.tolist()) if modality.kind == "text" else ", ".join(
-            modality.words[i] if i < len(modality.words) else str(i)
-            for i in (x.reshape(-1) >= 0.5).nonzero().flatten().tolist()
-        )  # fmt: skip
+        named = sentence if modality.kind == "text" else attributes
         path = folder / f"{stem}.txt"
-        write_text(path, f"{text}\n")
+        write_text(path, f"{named(modality.words, x.tolist())}\n")
         return path
     if modality.kind in ("image", "mask"):
         picture = _pixels(x.float().numpy())
@@ -200,11 +196,12 @@ def _picture(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.uin
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise ValueError(f"{path} is a picture, expected an array of shape {shape}")
     channels, height, width = shape
-    image = opened(path, ("PNG", "JPEG")).convert("RGB" if channels == 3 else "L")
+    image = decoded(path, ("PNG", "JPEG"), upright=True, plain=True)
+    image = image.convert("RGB" if channels == 3 else "L")
     if image.size != (width, height):
         if not resize:
-            raise ValueError(f"{path} has {image.width} x {image.height} pixels, expected {width} "
-                             f"x {height}")  # fmt: skip
+            wrong = f"{path} has {image.width} x {image.height} pixels"
+            raise ValueError(f"{wrong}, expected {width} x {height}")
         image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
     pixels = np.asarray(image)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
@@ -225,25 +222,27 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
 def _tokens(text: str, modality: Modality, path: Path) -> NDArray[np.int16]:
     """(length,): the words of a text, those that are not known as the vocabulary's <exc>."""
     if modality.words[: len(SPECIALS)] != SPECIALS:
-        raise ValueError(f"{path} cannot be read as {modality.name}: its vocabulary does not "
-                         f"begin with {', '.join(SPECIALS)}; give an array of tokens")  # fmt: skip
+        why = f"its vocabulary does not begin with {', '.join(SPECIALS)}"
+        raise ValueError(
+            f"{path} cannot be read as {modality.name}: {why}; give an array of tokens"
+        )
     words = tokenise(text)
     unknown = [word for word in dict.fromkeys(words) if word not in modality.words]
     if len(unknown) == len(set(words)):
-        raise ValueError(f"{path} has no word that {modality.name} knows"
-                         + (nearest(unknown[0], modality.words) if unknown else ""))  # fmt: skip
+        near = nearest(unknown[0], modality.words) if unknown else ""
+        raise ValueError(f"{path} has no word that {modality.name} knows{near}")
     row = Vocabulary(modality.words).tokens([words], modality.shape[0])[0]
     tokens: NDArray[np.int16] = row.numpy()
     return tokens
 
 
 def _named(text: str, modality: Modality, path: Path) -> NDArray[np.bool_]:
-    """(K,): which attributes a text names, parted by commas or lines."""
+    """(K,): which attributes a text names, separated by commas or line breaks."""
     there = np.zeros(modality.shape, bool)
     for name in filter(None, (part.strip() for part in re.split(r"[,\n]", text))):
         if name not in modality.words:
-            raise ValueError(f"{path} has {name!r}, which is none of {modality.name}"
-                             f"{nearest(name, modality.words)}")  # fmt: skip
+            near = nearest(name, modality.words)
+            raise ValueError(f"{path} has {name!r}, which is none of {modality.name}{near}")
         there.reshape(-1)[modality.words.index(name)] = True
     return there
 

@@ -1,12 +1,19 @@
-"""Finding a data set's files in the folder that the user named."""
+"""A published data set: where its files come from, where they lie, and reading many of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import tomllib
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from mmbench.core.data import Download
+from mmbench.core.data import Dataset, Download, Source
+from mmbench.progress import Progress
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -17,6 +24,7 @@ class Published:
         name: The data set's, as after --dataset.
         title: What the user calls the data set, e.g. "PolyMNIST".
         files: What is published.
+        licence: Under which the files are published.
         layout: What they look like once unpacked, e.g. "MMNIST/{train,test}/m0/0.5.png".
         places: Folders below the user's own in which they may lie; "." is the user's own.
     """
@@ -24,8 +32,27 @@ class Published:
     name: str
     title: str
     files: tuple[Download, ...]
+    licence: str
     layout: str
-    places: Sequence[str]
+    places: tuple[str, ...]
+
+    @staticmethod
+    def of(name: str) -> Published:
+        """What published.toml says of a data set."""
+        text = Path(__file__).with_name("published.toml").read_text("utf-8")
+        about = tomllib.loads(text)[name]
+        files = tuple(Download(**file) for file in about.pop("files"))
+        return Published(name, files=files, places=tuple(about.pop("places")), **about)
+
+    def source(
+        self,
+        title: str,
+        paper: str,
+        download: str,
+        load: Callable[[Path | None, Path, Progress], Dataset],
+    ) -> Source:
+        """The registered data set; see `mmbench.core.data.Source`."""
+        return Source(title, paper, load, self.files, self.licence, self.layout, download)
 
     def find(self, folder: Path | None, holds: Callable[[Path], bool]) -> Path:
         """The first of the places that holds the files.
@@ -50,10 +77,52 @@ class Published:
         for place in self.places:
             if (folder / place).is_dir() and holds(folder / place):
                 return folder / place
-        for file in self.files:
-            if file.unpack is not None and (folder / Path(file.file).name).is_file():
-                raise FileNotFoundError(
-                    f"{folder / Path(file.file).name} is not unpacked yet: unpack it there, "
-                    f"expected {self.layout}"
-                )
+        for archive in (folder / Path(f.file).name for f in self.files if f.unpack is not None):
+            if archive.is_file():
+                wanted = f"unpack it there, expected {self.layout}"
+                raise FileNotFoundError(f"{archive} is not unpacked yet: {wanted}")
         raise FileNotFoundError(f"{folder} does not hold {self.title}: {advice}")
+
+    def require(self, *paths: Path) -> None:
+        """Refuses a folder that lacks a file or folder of the layout.
+
+        Raises:
+            FileNotFoundError: One of the paths does not exist.
+        """
+        for path in paths:
+            if not path.exists():
+                raise FileNotFoundError(f"{path} does not exist: expected {self.layout}")
+
+
+def visible(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """The entries of a folder, in any order, without the hidden ones."""
+    with os.scandir(folder) as entries:
+        yield from (entry for entry in entries if not entry.name.startswith("."))
+
+
+def in_threads(
+    work: Callable[[_T], int],
+    jobs: Collection[_T],
+    title: str,
+    unit: str,
+    progress: Progress,
+    total: int | None = None,
+) -> None:
+    """Does many jobs in up to eight threads; after an error no further job begins.
+
+    Args:
+        work: Does a job; returns how many units it was made of.
+        jobs: The jobs.
+        title: What is reported.
+        unit: What is counted.
+        progress: Where to report.
+        total: Units of all jobs together; by default one for each job.
+    """
+    threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    with progress.stage(title, len(jobs) if total is None else total, unit=unit) as bar, threads:
+        try:
+            for count in threads.map(work, jobs):
+                bar.update(bar.done + count)
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise

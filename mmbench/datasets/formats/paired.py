@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mmbench.datasets.formats import examples
 from mmbench.datasets.formats.captions import Vocabulary, tokenise
-from mmbench.media.image import opened
+from mmbench.media.image import decoded
 from mmbench.registry import nearest
 
 PARTS = ("train", "test")
@@ -29,6 +29,8 @@ HALF = 128
 
 _TINT = 32  # by which JPEG moves the channels of a grey pixel apart, at the most
 ENDINGS = (*PICTURES, ".npy", ".txt")
+ENDINGS_OF = {"image": PICTURES, "mask": PICTURES, "text": (".txt",)}
+"""Kind -> endings of the files that hold an example, beside .npy."""
 LABELS = "labels.csv"
 LABEL = re.compile("[0-9]{1,9}")
 
@@ -63,9 +65,8 @@ class Files:
         for m, files in found["test"].items():
             for e in examples["test"]:
                 if e not in files:
-                    raise ValueError(f"{root / 'test' / m} has no example {e!r}, which other "
-                                     "modalities have: only training examples may be "
-                                     "incomplete")  # fmt: skip
+                    wrong = f"{root / 'test' / m} has no example {e!r}, but another modality has"
+                    raise ValueError(f"{wrong}: only training examples may be incomplete")
         return Files(root, found, examples)
 
     def names(self) -> Iterator[str]:
@@ -103,8 +104,8 @@ class Files:
             raise ValueError(f"{path} gives example {missing[0]!r} no label 0, 1, 2, ...{near}")
         for e in rows:
             if e not in known and LABEL.fullmatch(rows[e]):  # the first line may be a heading
-                raise ValueError(f"{path} gives a label to {e!r}, which is no example"
-                                 f"{nearest(e, self.examples[part])}")  # fmt: skip
+                near = nearest(e, self.examples[part])
+                raise ValueError(f"{path} gives a label to {e!r}, which is no example{near}")
         return torch.tensor([int(rows[e]) for e in self.examples[part]])
 
     def vocabulary(self, modality: str, least: int) -> tuple[str, ...]:
@@ -137,16 +138,16 @@ class Files:
             elif path.suffix.lower() == ".npy":
                 row = _array(path)
             else:
-                raise ValueError(f"{path} cannot be read as {kind}, expected "
-                                 f"{', '.join(_endings(kind))}")  # fmt: skip
+                wanted = ", ".join((*ENDINGS_OF.get(kind, ()), ".npy"))
+                raise ValueError(f"{path} cannot be read as {kind}, expected {wanted}")
             if rows and row.shape != rows[0].shape:
                 raise ValueError(f"{path} has shape {row.shape}, the others have {rows[0].shape}")
             rows.append(row)
         x = np.stack(rows)
         if kind == "mask" and x.dtype == np.uint8:  # pictures of black and white, or of 0 and 1
             if 1 < x.max() < HALF:
-                raise ValueError(f"the masks in {self.root / part / modality} have values up to "
-                                 f"{x.max()}, expected 0 and 255, or 0 and 1")  # fmt: skip
+                wrong = f"the masks in {self.root / part / modality} have values up to {x.max()}"
+                raise ValueError(f"{wrong}, expected 0 and 255, or 0 and 1")
             x = x >= (HALF if x.max() > 1 else 1)
         return torch.from_numpy(x)
 
@@ -175,12 +176,6 @@ def _array(path: Path) -> NDArray[Any]:
     return arrays[""]
 
 
-def _endings(kind: str) -> tuple[str, ...]:
-    """Of the files that hold examples of a kind."""
-    more = {"image": PICTURES, "mask": PICTURES, "text": (".txt",)}
-    return (*more.get(kind, ()), ".npy")
-
-
 def _labels(path: Path) -> dict[str, str]:
     """Example -> its label, as written: lines of both, parted by a comma or a semicolon.
 
@@ -202,19 +197,19 @@ def _labels(path: Path) -> dict[str, str]:
         name = Path(cells[0])
         example = name.stem if name.suffix.lower() in ENDINGS else cells[0]
         if found.setdefault(example, cells[-1]) != cells[-1]:
-            raise ValueError(f"{path} gives example {example!r} the labels {found[example]!r} "
-                             f"and {cells[-1]!r}, expected one")  # fmt: skip
+            both = f"{found[example]!r} and {cells[-1]!r}"
+            raise ValueError(f"{path} gives example {example!r} the labels {both}, expected one")
     return found
 
 
 def _picture(path: Path, kind: str, size: list[int] | None, channels: int) -> NDArray[Any]:
     """(channels, height, width) uint8, of a mask (1, height, width)."""
-    image = opened(path, FORMATS)
+    image = decoded(path, FORMATS, upright=True, plain=True)
     if kind == "mask" and image.mode == "RGB":
         colours = np.asarray(image).astype(int)
         if np.ptp(colours, axis=2).max() > _TINT:
-            raise ValueError(f"{path} is in colours, expected a mask in black and white, one for "
-                             "each class")  # fmt: skip
+            wanted = "expected a mask in black and white, one for each class"
+            raise ValueError(f"{path} is in colours, {wanted}")
     image = image.convert("RGB" if kind == "image" and channels == 3 else "L")
     if size is not None:
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)

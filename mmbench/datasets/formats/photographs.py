@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,18 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 from torch import Tensor
 
-MOST_PIXELS = 2**26
-"""A picture that claims more is refused before it is decoded."""
+from mmbench.media.image import decoded
+
 ENDINGS = (".png", ".jpg", ".jpeg")
 TOGETHER = 64
 """Pictures of a folder that are in memory at once."""
-
-# Pillow's own opener would warn of large pictures, and try some forty formats
-_FORMATS = {b"\xff\xd8\xff": JpegImageFile, b"\x89PNG\r\n\x1a\n": PngImageFile}
 
 
 def resized(path: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
@@ -39,27 +33,11 @@ def resized(path: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is neither JPEG nor PNG, damaged, or larger than MOST_PIXELS.
+        ValueError: It is neither JPEG nor PNG, damaged, or too large.
     """
-    data = path.read_bytes()
-    kind = next((f for start, f in _FORMATS.items() if data.startswith(start)), None)
-    if kind is None:
-        raise ValueError(f"{path} is not a photograph, expected a JPEG or PNG file")
-    try:
-        image = kind(io.BytesIO(data))
-        width, height = image.size
-        if width * height <= MOST_PIXELS:
-            whole = image.convert("RGB")
-            if size is not None:
-                whole = whole.resize(size[::-1], Image.Resampling.BILINEAR)
-            return np.asarray(whole)
-    except (OSError, SyntaxError, ValueError, IndexError, KeyError) as error:
-        # what Pillow raises on bad content
-        raise ValueError(
-            f"{path} is damaged ({error}), expected a whole JPEG or PNG: unpack the archive again"
-        ) from None
-    raise ValueError(
-        f"{path} has {width} x {height} pixels, expected at most {MOST_PIXELS:,} in all"
+    image = decoded(path).convert("RGB")
+    return np.asarray(
+        image if size is None else image.resize(size[::-1], Image.Resampling.BILINEAR)
     )
 
 

@@ -6,16 +6,38 @@ afterwards, to float32 or to a byte: so the same bits are made everywhere, and r
 machines are results on the same data.
 """
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmbench.seeds import derive
+
+
+def table(module: str, name: str) -> Any:
+    """The content of a JSON file beside a module.
+
+    Args:
+        module: The module's `__file__`.
+        name: The file's name.
+    """
+    return json.loads(Path(module).with_name(name).read_text("utf-8"))
+
+
+def rng_of(seed: int, *purpose: object) -> np.random.Generator:
+    """The random stream of a purpose."""
+    return np.random.default_rng(derive(seed, *purpose))
 
 
 def check_counts(counts: Mapping[str, int], least: int, why: str = "") -> None:
-    """Refuses a data set that would be too small.
+    """Refuses to make a data set that would be too small.
 
     Args:
         counts: Argument -> its value, e.g. {"train": 12_000, "test": 1_000}.
-        least: The smallest that will do.
-        why: What follows the number in the sentence.
+        least: The smallest allowed.
+        why: How the message ends.
 
     Raises:
         ValueError: One of them is smaller.

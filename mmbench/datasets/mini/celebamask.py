@@ -10,7 +10,6 @@ No number measured on it belongs in a table of CelebAMask-HQ's.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -19,16 +18,15 @@ import torch
 from mmbench.core.data import Batch, Dataset, Source, Split
 from mmbench.datasets.celebamask_hq import ATTRIBUTES, modalities, shrunk
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import check_counts
+from mmbench.datasets.mini import check_counts, rng_of
 from mmbench.datasets.mini.faces import faces, people
 from mmbench.progress import Bar, Progress
-from mmbench.seeds import derive
 
 NAME = "celebamask-mini"
 SEED = 2020
 TRAIN, TEST = 4_000, 500
-FORMAT = 1
-"""Rises with every change of the content, so that what is in a cache is made again."""
+VERSION = 1
+"""Raised whenever the content changes; the cache is then made again."""
 
 Part = Literal["train", "test"]
 PEOPLE = {"train": range(1000), "test": range(1000, 1125)}
@@ -37,8 +35,8 @@ PEOPLE = {"train": range(1000), "test": range(1000, 1125)}
 
 def portrait(part: Part, i: int, seed: int = SEED) -> people.Portrait:
     """Who and what example `i` of a split shows, whatever the number of pixels."""
-    rng = _rng(seed, part, "portrait", i)
-    who = people.draw_person(_rng(seed, "person", int(rng.choice(PEOPLE[part]))))
+    rng = rng_of(seed, NAME, part, "portrait", i)
+    who = people.draw_person(rng_of(seed, NAME, "person", int(rng.choice(PEOPLE[part]))))
     return people.draw_portrait(who, rng)
 
 
@@ -70,11 +68,7 @@ def make(
     progress = progress or Progress(None)
     with progress.stage(f"making {name}", train + test, unit="example") as bar:
         splits = _split("train", train, pixels, seed, bar), _split("test", test, pixels, seed, bar)
-    return Dataset(name, modalities(pixels), *splits)
-
-
-def _rng(seed: int, *purpose: object) -> np.random.Generator:
-    return np.random.default_rng(derive(seed, NAME, *purpose))
+    return Dataset(name, modalities(pixels), *splits, version=VERSION)
 
 
 def _split(part: Part, count: int, pixels: int, seed: int, bar: Bar) -> Split:
@@ -93,10 +87,6 @@ def _split(part: Part, count: int, pixels: int, seed: int, bar: Bar) -> Split:
     return Split(tensors)
 
 
-def _made(pixels: int, progress: Progress) -> Dataset:
-    return make(pixels, progress=progress)
-
-
 _PAPER = (
     "after Lee, Liu, Wu, Luo: MaskGAN: Towards Diverse and Interactive Facial Image Manipulation, "
     "2020, https://arxiv.org/abs/1907.11922"
@@ -105,10 +95,10 @@ _PAPER = (
 celebamask_mini = Source(
     title="faces drawn on the spot, 128 x 128, a twin of CelebAMask-HQ (nothing to download)",
     paper=_PAPER,
-    load=loader(NAME, FORMAT, partial(_made, 128)),
+    load=loader(NAME, VERSION, lambda progress: make(128, progress=progress)),
 )
 celebamask_mini_32 = Source(
     title="celebamask-mini drawn at 32 x 32 (nothing to download)",
     paper=_PAPER,
-    load=loader(f"{NAME}-32", FORMAT, partial(_made, 32)),
+    load=loader(f"{NAME}-32", VERSION, lambda progress: make(32, progress=progress)),
 )

@@ -3,8 +3,8 @@
 Like CUB (Wah, Branson, Welinder, Perona & Belongie, 2011,
 https://www.vision.caltech.edu/datasets/cub_200_2011; captions by Reed, Akata, Schiele & Lee, 2016,
 https://arxiv.org/abs/1605.05395) an example is the picture of a bird with one of its ten captions.
-A caption names some of what the picture shows, in words that `grammar.facts` reads back, so
-whether the two agree is known exactly. Some pairs of colours of body and wings occur in the test
+A caption names some of what the picture shows, in words of a small grammar, so whether the
+two agree is known exactly. Some pairs of colours of body and wings occur in the test
 split alone.
 
 No number measured on it belongs in a table of CUB's.
@@ -21,18 +21,17 @@ from mmbench.core.data import Dataset, Source, Split
 from mmbench.datasets.cub import EACH, PIXELS, modalities
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.formats.captions import Vocabulary, tokenise
-from mmbench.datasets.mini import check_counts
+from mmbench.datasets.mini import check_counts, rng_of
 from mmbench.datasets.mini.birds.birds import ATTRIBUTES, COLOURS, Bird, draw
 from mmbench.datasets.mini.birds.grammar import captions
 from mmbench.progress import Bar, Progress
-from mmbench.seeds import derive
 
 NAME = "cub-mini"
 SEED = 2011
 TRAIN, TEST = 5_000, 500
 """Birds in each split; ten times as many examples."""
-FORMAT = 1
-"""Rises with every change of the content, so that what is in a cache is made again."""
+VERSION = 1
+"""Raised whenever the content changes; the cache is then made again."""
 
 Part = Literal["train", "test"]
 
@@ -52,7 +51,7 @@ def birds(part: Part, count: int, seed: int = SEED) -> list[Bird]:
     A part has the colour of the body more often than another; all else is independent and
     uniform.
     """
-    rng = np.random.default_rng(derive(seed, NAME, part, "birds"))
+    rng = rng_of(seed, NAME, part, "birds")
     found: list[Bird] = []
     for _ in range(count):
         bird = {a: values[rng.integers(len(values))] for a, values in ATTRIBUTES.items()}
@@ -107,13 +106,13 @@ def make(
     progress = progress or Progress(None)
     with progress.stage(f"making {name}", train + test, unit="picture") as bar:
         both = split("train", train, bar), split("test", test, bar)
-    return Dataset(name, modalities(vocabulary, pixels), *both)
+    return Dataset(name, modalities(vocabulary, pixels), *both, version=VERSION)
 
 
 def _words(part: Part, count: int, seed: int) -> list[list[str]]:
     said = []
     for i, bird in enumerate(birds(part, count, seed)):
-        rng = np.random.default_rng(derive(seed, NAME, part, "captions", i))
+        rng = rng_of(seed, NAME, part, "captions", i)
         said += [tokenise(text) for text in captions(bird, EACH, rng)]
     return said
 
@@ -121,22 +120,26 @@ def _words(part: Part, count: int, seed: int) -> list[list[str]]:
 def _pictures(part: Part, count: int, pixels: int, seed: int, bar: Bar) -> torch.Tensor:
     images = np.empty((count, 3, pixels, pixels), np.uint8)
     for i, bird in enumerate(birds(part, count, seed)):
-        rng = np.random.default_rng(derive(seed, NAME, part, "picture", i))
+        rng = rng_of(seed, NAME, part, "picture", i)
         images[i] = draw(bird, pixels, rng).transpose(2, 0, 1)
         bar.update(bar.done + 1)
     return torch.from_numpy(images)
 
 
-def _source(pixels: int) -> Source:
-    name = NAME if pixels == PIXELS else f"{NAME}-{pixels}"
-    return Source(
-        title=f"drawn birds with captions from a grammar, {pixels} x {pixels} RGB, a twin of CUB "
-        "(nothing to download)",
-        paper="after Wah, Branson, Welinder, Perona, Belongie: The Caltech-UCSD Birds-200-2011 "
-        "dataset, 2011, https://www.vision.caltech.edu/datasets/cub_200_2011",
-        load=loader(name, FORMAT, lambda progress: make(pixels, progress=progress)),
-    )
+_PAPER = (
+    "after Wah, Branson, Welinder, Perona, Belongie: The Caltech-UCSD Birds-200-2011 dataset, "
+    "2011, https://www.vision.caltech.edu/datasets/cub_200_2011"
+)
 
-
-cub_mini = _source(PIXELS)
-cub_mini_32 = _source(32)
+cub_mini = Source(
+    title="drawn birds with captions from a grammar, 64 x 64 RGB, a twin of CUB (nothing to "
+    "download)",
+    paper=_PAPER,
+    load=loader(NAME, VERSION, lambda progress: make(64, progress=progress)),
+)
+cub_mini_32 = Source(
+    title="drawn birds with captions from a grammar, 32 x 32 RGB, a twin of CUB (nothing to "
+    "download)",
+    paper=_PAPER,
+    load=loader(f"{NAME}-32", VERSION, lambda progress: make(32, progress=progress)),
+)

@@ -11,8 +11,7 @@ No number measured on it belongs in a table of MHD's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,17 +19,16 @@ from numpy.typing import NDArray
 
 from mmbench.core.data import Batch, Dataset, Modality, Source, Split
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import check_counts
+from mmbench.datasets.mini import check_counts, rng_of
 from mmbench.datasets.mini.digits import handwriting
 from mmbench.datasets.mini.speech import mel, synthesiser
 from mmbench.progress import Bar, Progress
-from mmbench.seeds import derive
 
 NAME = "mhd-mini"
 SEED = 2022
 TRAIN, TEST = 12_000, 1_000
-FORMAT = 2
-"""Rises with every change of the content, so that what is in a cache is made again."""
+VERSION = 2
+"""Raised whenever the content changes; the cache is then made again."""
 
 Part = Literal["train", "test"]
 WRITERS = {"train": range(200), "test": range(200, 240)}
@@ -47,8 +45,7 @@ _CHUNK = 1000  # examples made at a time; the content depends on it
 Integers = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Cast:
+class Cast(NamedTuple):
     """Who writes and says what.
 
     Attributes:
@@ -65,9 +62,9 @@ class Cast:
 def cast(part: Part, count: int, seed: int = SEED) -> Cast:
     """The digits and people of the `count` examples of a split."""
     return Cast(
-        digits=_rng(seed, part, "digits").permutation(np.arange(count) % 10),
-        writers=_rng(seed, part, "writer of each").choice(WRITERS[part], count),
-        speakers=_rng(seed, part, "speaker of each").choice(SPEAKERS[part], count),
+        digits=rng_of(seed, NAME, part, "digits").permutation(np.arange(count) % 10),
+        writers=rng_of(seed, NAME, part, "writer of each").choice(WRITERS[part], count),
+        speakers=rng_of(seed, NAME, part, "speaker of each").choice(SPEAKERS[part], count),
     )
 
 
@@ -93,21 +90,14 @@ def make(
     check_counts({"train": train, "test": test}, 10, ": one example of each digit")
     progress = progress or Progress(None)
     with progress.stage(f"making {NAME}", train + test, unit="example") as bar:
-        return _dataset(_split("train", train, seed, bar), _split("test", test, seed, bar))
-
-
-def _dataset(train: Split, test: Split) -> Dataset:
-    return Dataset(NAME, MODALITIES, train, test, classes=10, sampling_rate=mel.RATE)
-
-
-def _rng(seed: int, *purpose: object) -> np.random.Generator:
-    return np.random.default_rng(derive(seed, NAME, *purpose))
+        both = _split("train", train, seed, bar), _split("test", test, seed, bar)
+    return Dataset(NAME, MODALITIES, *both, 10, sampling_rate=mel.RATE, version=VERSION)
 
 
 def _people(part: Part, seed: int) -> tuple[handwriting.Writers, synthesiser.Speakers]:
     return (
-        handwriting.draw_writers(len(WRITERS[part]), _rng(seed, part, "writers")),
-        synthesiser.draw_speakers(len(SPEAKERS[part]), _rng(seed, part, "speakers")),
+        handwriting.draw_writers(len(WRITERS[part]), rng_of(seed, NAME, part, "writers")),
+        synthesiser.draw_speakers(len(SPEAKERS[part]), rng_of(seed, NAME, part, "speakers")),
     )
 
 
@@ -120,15 +110,13 @@ def _split(part: Part, count: int, seed: int, bar: Bar) -> Split:
         rows = slice(start, min(start + _CHUNK, count))
         digits = who.digits[rows]
         hands = writers[who.writers[rows] - WRITERS[part].start]
-        paths, widths = handwriting.write(digits, hands, _rng(seed, part, "writing", i))
+        paths, widths = handwriting.write(digits, hands, rng_of(seed, NAME, part, "writing", i))
         tensors["image"][rows, 0] = _bytes(handwriting.ink(paths, widths))
         flat = paths.transpose(0, 2, 1).reshape(len(paths), -1)
         tensors["trajectory"][rows] = torch.from_numpy(flat)
 
-        voices, rng = (
-            speakers[who.speakers[rows] - SPEAKERS[part].start],
-            _rng(seed, part, "speech", i),
-        )
+        voices = speakers[who.speakers[rows] - SPEAKERS[part].start]
+        rng = rng_of(seed, NAME, part, "speech", i)
         power = synthesiser.record(synthesiser.speak(digits, voices, rng), voices, rng)
         tensors["sound"][rows, 0] = _bytes(mel.scaled(power))
         bar.update(bar.done + len(digits))
@@ -144,5 +132,5 @@ mhd_mini = Source(
     title="written and spoken digits made on the spot, a twin of MHD (nothing to download)",
     paper="after Vasco, Yin, Melo & Paiva, Leveraging hierarchy in multimodal generative models "
     "for effective cross-modality inference, 2022, https://doi.org/10.1016/j.neunet.2021.11.019",
-    load=loader(NAME, FORMAT, lambda progress: make(progress=progress)),
+    load=loader(NAME, VERSION, lambda progress: make(progress=progress)),
 )

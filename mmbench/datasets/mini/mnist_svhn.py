@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mmbench.core.data import Dataset, Source, Split
 from mmbench.datasets import mnist_svhn
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import check_counts
+from mmbench.datasets.mini import check_counts, rng_of
 from mmbench.datasets.mini.digits.house_numbers import PIXELS, Numerals, photograph
 from mmbench.datasets.mini.digits.typefaces import draw_face
 from mmbench.datasets.mini.digits.written import written
@@ -28,8 +28,8 @@ NAME = "mnist-svhn-mini"
 SEED = 2019
 TRAIN, TEST = 10_000, 1_000
 PAIRINGS = 5
-FORMAT = 2
-"""Rises with every change of the content, so that what is in a cache is made again."""
+VERSION = 2
+"""Raised whenever the content changes; the cache is then made again."""
 
 WRITERS = {"train": 200, "test": 40}
 TYPEFACES = {"train": 200, "test": 40}
@@ -71,16 +71,13 @@ def make(
             _split(part, count, pairings, seed, bar)
             for part, count in (("train", train), ("test", test))
         ]
-        return Dataset(NAME, mnist_svhn.MODALITIES, made[0], made[1], classes=10)
-
-
-def _rng(seed: int, *purpose: object) -> np.random.Generator:
-    return np.random.default_rng(derive(seed, NAME, *purpose))
+        return Dataset(NAME, mnist_svhn.MODALITIES, made[0], made[1], classes=10, version=VERSION)
 
 
 def _split(part: str, count: int, pairings: int, seed: int, bar: Bar) -> Split:
     texts, numbers = (
-        _rng(seed, part, view).permutation(np.arange(count) % 10) for view in ("mnist", "svhn")
+        rng_of(seed, NAME, part, view).permutation(np.arange(count) % 10)
+        for view in ("mnist", "svhn")
     )
     hand = written(texts, WRITERS[part], derive(seed, NAME, part, "written"), bar)
     street = _photographs(numbers, part, seed, bar)
@@ -88,17 +85,17 @@ def _split(part: str, count: int, pairings: int, seed: int, bar: Bar) -> Split:
 
 
 def _photographs(digits: Integers, part: str, seed: int, bar: Bar) -> Bytes:
-    rng = _rng(seed, part, "typefaces")
+    rng = rng_of(seed, NAME, part, "typefaces")
     faces = [draw_face(rng) for _ in range(TYPEFACES[part])]
     used, which = np.unique(
-        _rng(seed, part, "typeface of each").integers(0, len(faces), len(digits)),
+        rng_of(seed, NAME, part, "typeface of each").integers(0, len(faces), len(digits)),
         return_inverse=True,
     )
     numerals = Numerals.of([faces[i] for i in used])
     out = np.empty((len(digits), 3, PIXELS, PIXELS), np.uint8)
     for start in range(0, len(digits), _CHUNK):
         some = slice(start, start + _CHUNK)
-        rng = _rng(seed, part, "photographs", start)
+        rng = rng_of(seed, NAME, part, "photographs", start)
         out[some] = np.rint(255 * photograph(digits[some], which[some], numerals, rng))
         bar.update(bar.done + len(digits[some]))
     return out
@@ -109,5 +106,5 @@ mnist_svhn_mini = Source(
     "download)",
     paper="after Shi, Siddharth, Paige & Torr, Variational mixture-of-experts autoencoders for "
     "multi-modal deep generative models, 2019, https://arxiv.org/abs/1911.03393",
-    load=loader(NAME, FORMAT, lambda progress: make(progress=progress)),
+    load=loader(NAME, VERSION, lambda progress: make(progress=progress)),
 )

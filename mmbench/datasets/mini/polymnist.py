@@ -16,7 +16,7 @@ import torch
 
 from mmbench.core.data import Batch, Dataset, Modality, Source, Split
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import check_counts
+from mmbench.datasets.mini import check_counts, rng_of
 from mmbench.datasets.mini.digits.textures import TEXTURES, Bytes
 from mmbench.datasets.mini.digits.written import PIXELS, written
 from mmbench.datasets.polymnist_build import overlay
@@ -26,8 +26,8 @@ from mmbench.seeds import derive
 NAME = "polymnist-mini"
 SEED = 2021
 TRAIN, TEST = 10_000, 1_000
-FORMAT = 1
-"""Rises with every change of the content, so that what is in a cache is made again."""
+VERSION = 1
+"""Raised whenever the content changes; the cache is then made again."""
 
 WRITERS = {"train": 200, "test": 40}
 """How many there are in each split; nobody is in both."""
@@ -55,27 +55,23 @@ def make(
     progress = progress or Progress(None)
     with progress.stage(f"making {NAME}", train + test, unit="digit") as bar:
         surfaces = [
-            texture(_rng(seed, m.name, "texture"))
+            texture(rng_of(seed, NAME, m.name, "texture"))
             for m, texture in zip(MODALITIES, TEXTURES, strict=True)
         ]
         made = [
             _split(part, count, surfaces, seed, bar)
             for part, count in (("train", train), ("test", test))
         ]
-        return Dataset(NAME, MODALITIES, made[0], made[1], classes=10)
-
-
-def _rng(seed: int, *purpose: object) -> np.random.Generator:
-    return np.random.default_rng(derive(seed, NAME, *purpose))
+        return Dataset(NAME, MODALITIES, made[0], made[1], classes=10, version=VERSION)
 
 
 def _split(part: str, count: int, surfaces: list[Bytes], seed: int, bar: Bar) -> Split:
     """Examples; both splits take their crops from the same surfaces, as in PolyMNIST."""
-    labels = _rng(seed, part, "digits").permutation(np.arange(count) % 10)
+    labels = rng_of(seed, NAME, part, "digits").permutation(np.arange(count) % 10)
     ink = written(labels, WRITERS[part], derive(seed, NAME, part, "written"), bar)
     tensors: Batch = {}
     for modality, surface in zip(MODALITIES, surfaces, strict=True):
-        rng = _rng(seed, part, modality.name, "digits over it")
+        rng = rng_of(seed, NAME, part, modality.name, "digits over it")
         rows = np.empty(count, np.int64)
         for digit in range(10):  # the modalities share the class, not the hand
             own = np.flatnonzero(labels == digit)
@@ -90,5 +86,5 @@ polymnist_mini = Source(
     "download)",
     paper="after Sutter, Daunhawer & Vogt, Generalized Multimodal ELBO, 2021, "
     "https://arxiv.org/abs/2105.02470",
-    load=loader(NAME, FORMAT, lambda progress: make(progress=progress)),
+    load=loader(NAME, VERSION, lambda progress: make(progress=progress)),
 )

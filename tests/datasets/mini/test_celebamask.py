@@ -74,7 +74,7 @@ def test_an_example_does_not_depend_on_the_number_of_examples():
 
 
 def test_the_attributes_stay_what_they_are():
-    """Numbers that change only with FORMAT."""
+    """Numbers that change only with VERSION."""
     found = small().train.tensors["attributes"].sum(0)
     assert found.tolist() == [2, 15, 19, 11, 13, 8, 10, 12, 24, 21, 33, 10, 11, 7, 31, 21, 21, 8]
 

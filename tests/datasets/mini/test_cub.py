@@ -11,7 +11,7 @@ from mmbench.datasets.cub import EACH
 from mmbench.datasets.formats.captions import EOS, EXC, LENGTH, PAD, SPECIALS, Vocabulary, tokenise
 from mmbench.datasets.mini import cub
 from mmbench.datasets.mini.birds.birds import ATTRIBUTES, draw
-from mmbench.datasets.mini.birds.grammar import LONGEST, caption, captions, facts
+from mmbench.datasets.mini.birds.grammar import LONGEST, caption, captions
 from mmbench.progress import Progress
 
 
@@ -113,7 +113,7 @@ def test_it_is_kept_in_the_cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
-def test_every_caption_is_true_of_its_picture_and_of_few_others(data, part):
+def test_every_caption_is_true_of_its_picture_and_of_few_others(facts, data, part):
     split = getattr(data, part)
     birds = cub.birds(part, len(split) // EACH)
     others = 0
@@ -134,7 +134,7 @@ def test_captions_end_and_are_padded(data):
     assert (rows == EXC).float().mean() < 0.002  # rare words of so few captions
 
 
-def test_the_captions_of_a_picture_differ_and_tell_all_of_it_together(data):
+def test_the_captions_of_a_picture_differ_and_tell_all_of_it_together(facts, data):
     birds = cub.birds("train", 300)
     told = {a: 0 for a in ATTRIBUTES}
     texts = [" ".join(w) for w in spoken(data, data.train)]
@@ -153,7 +153,7 @@ NAMED = [set(s) for k in range(1, 9) for s in combinations(ATTRIBUTES, k)]
 
 @settings(max_examples=400, deadline=None)
 @given(A_BIRD, st.sampled_from(NAMED), st.integers(0, 2**32), st.booleans())
-def test_a_caption_asserts_what_it_is_told_to_and_nothing_else(bird, named, seed, plain):
+def test_a_caption_asserts_what_it_is_told_to_and_nothing_else(facts, bird, named, seed, plain):
     if plain:
         bird |= dict.fromkeys(("wing", "breast", "crown"), bird["body"])
     words = tokenise(caption(bird, named, np.random.default_rng(seed)))
@@ -191,12 +191,12 @@ READ = {
 
 
 @pytest.mark.parametrize("text", READ)
-def test_what_is_read_in_captions(text):
+def test_what_is_read_in_captions(facts, text):
     assert facts(tokenise(text)) == READ[text]
 
 
 @given(st.lists(st.sampled_from(sorted({w for t in READ for w in tokenise(t)})), max_size=31))
-def test_any_words_can_be_read(words):
+def test_any_words_can_be_read(facts, words):
     for attribute, value in facts(words).items():
         assert value in ATTRIBUTES[attribute]
 

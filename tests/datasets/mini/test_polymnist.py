@@ -6,6 +6,7 @@ import torch
 
 from mmbench.core.score import Context
 from mmbench.datasets.mini import polymnist as module
+from mmbench.datasets.mini import rng_of
 from mmbench.datasets.mini.digits.textures import SIZE, TEXTURES, bricks, planks
 from mmbench.datasets.mini.digits.written import written
 from mmbench.datasets.mini.polymnist import make, polymnist_mini
@@ -108,7 +109,7 @@ def test_digits_invert_the_surface_of_their_view():
     """What is not inverted of each picture is a crop of its texture."""
     train = small().train
     for name, draw in zip(NAMES, TEXTURES, strict=True):
-        surface = draw(module._rng(1, name, "texture"))
+        surface = draw(rng_of(1, module.NAME, name, "texture"))
         crops = np.lib.stride_tricks.sliding_window_view(surface, (28, 28), axis=(0, 1))
         tile = train.tensors[name][0].numpy()
         # the picture's corners are never written on

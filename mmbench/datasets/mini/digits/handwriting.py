@@ -12,7 +12,6 @@ the paper, so it is anti-aliased at any width.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
@@ -20,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
+
+from mmbench.datasets.mini import table
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -30,52 +31,6 @@ PIXELS = 28
 _DENSE = 160  # points on a stroke before it is measured out
 _KNOTS = 14  # most points of a glyph
 
-_GLYPHS = (
-    # Per digit the ways to form it, y upwards; a third value marks a corner.
-    (
-        "55,100 18,84 2,48 18,12 52,0 88,18 99,54 84,86 50,100",
-        "78,92 48,100 12,74 5,34 30,4 70,6 96,38 94,72 72,96 46,99",
-    ),
-    (
-        "50,100 50,66 50,33 50,0",
-        "24,72 40,84 56,100c 56,66 55,33 55,0",
-        "24,74 52,100c 52,50 52,0c 20,0c 86,0",
-    ),
-    (
-        "4,76 22,96 56,100 86,84 82,58 46,26 2,0c 50,1 100,0",
-        "6,76 28,98 68,98 88,74 70,40 34,8 10,0 6,14 26,18 58,3 100,8",
-    ),
-    (
-        "6,86 28,99 64,99 86,79 68,58 36,53c 74,49 97,28 78,5 38,0 2,14",
-        "6,99 46,100 88,99c 62,76 40,59c 76,54 97,31 78,5 38,0 2,12",
-    ),
-    (
-        "66,100c 36,66 4,32c 52,32 98,32c 68,32c 68,66 68,100c 68,50 66,0",
-        "14,98c 10,66 6,38c 54,38 98,38c 74,38c 75,62 76,88c 74,44 70,0",
-    ),
-    (
-        "92,100c 54,99 18,98c 14,76 10,54c 44,65 84,54 96,28 70,3 36,0 2,12",
-        "94,96 58,98 30,98 19,78 18,60 46,62 82,51 92,26 68,3 34,0 2,12",
-    ),
-    (
-        "82,96 48,86 16,54 5,24 28,1 66,1 94,22 80,45 46,48 12,26",
-        "62,100 36,68 12,36 12,10 46,0 86,12 88,36 54,46 14,26",
-    ),
-    (
-        "2,98c 50,99 98,100c 66,52 40,0",
-        "2,98c 50,99 98,100c 70,52 44,0c 66,46c 30,46c 94,46",
-        "5,86c 3,99c 50,97 98,100c 64,60 44,0",
-    ),
-    (
-        "84,86 54,100 18,86 22,64 56,48 88,26 68,2 32,2 9,22 34,46 72,64 86,84 62,99",
-        "50,53 20,66 16,86 50,100 84,86 80,66 50,53 12,36 12,12 50,0 88,12 88,36 50,53",
-    ),
-    (
-        "88,86 56,100 16,88 8,66 32,49 66,55 87,78 90,95c 88,50 82,0",
-        "86,88 54,100 14,86 10,62 36,50 70,57 90,84 92,52 74,14 42,0 10,8",
-    ),
-)
-
 
 @dataclass(frozen=True)
 class _Glyph:
@@ -84,6 +39,7 @@ class _Glyph:
 
 
 def _glyph(text: str) -> _Glyph:
+    """A way to form a digit, from its points "x,y" in hundredths; a "c" marks a corner."""
     words = text.split()
     knots = np.array([[int(v) for v in w.rstrip("c").split(",")] for w in words]) / 100
     ends = [0, *(i for i, w in enumerate(words) if w[-1] == "c" and 0 < i < len(words) - 1)]
@@ -99,33 +55,22 @@ def _glyph(text: str) -> _Glyph:
     return _Glyph(knots.astype(np.float32), curve.astype(np.float32))
 
 
-GLYPHS = tuple(tuple(_glyph(text) for text in forms) for forms in _GLYPHS)
+GLYPHS = tuple(tuple(map(_glyph, forms)) for forms in table(__file__, "glyphs.json"))
 """GLYPHS[digit]: the ways to form it."""
 
 
 @dataclass(frozen=True)
 class Writers:
-    """The habits of W writers.
+    """The habits of W writers."""
 
-    Attributes:
-        form: (W, 10) the way in which each forms each digit.
-        bend: (W, 10, K, 2) how far each moves the points of a glyph, in glyph heights.
-        slant: (W,) tangent of the slope to the right.
-        aspect: (W,) width over height.
-        height: (W,) in shares of the sheet.
-        rounding: (W,) of corners, 0 to 1.
-        tremor: (W,) deviation of a point from the intended path, in glyph heights.
-        width: (W,) of the pen: the standard deviation of its tip, in shares of the sheet.
-    """
-
-    form: Integers
-    bend: Floats
-    slant: Floats
-    aspect: Floats
-    height: Floats
-    rounding: Floats
-    tremor: Floats
-    width: Floats
+    form: Integers  # (W, 10) the way in which each forms each digit
+    bend: Floats  # (W, 10, K, 2) how far each moves the points of a glyph, in glyph heights
+    slant: Floats  # (W,) tangent of the slope to the right
+    aspect: Floats  # (W,) width over height
+    height: Floats  # (W,) in shares of the sheet
+    rounding: Floats  # (W,) of corners, 0 to 1
+    tremor: Floats  # (W,) deviation of a point from the intended path, in glyph heights
+    width: Floats  # (W,) of the pen: the standard deviation of its tip, in shares of the sheet
 
     def __len__(self) -> int:
         return len(self.slant)
@@ -137,9 +82,10 @@ class Writers:
 
 def draw_writers(count: int, rng: np.random.Generator) -> Writers:
     """Draws people with habits of their own."""
-    uniform: Callable[[float, float], Floats] = lambda low, high: rng.uniform(
-        low, high, count
-    ).astype(np.float32)
+
+    def uniform(low: float, high: float) -> Floats:
+        return rng.uniform(low, high, count).astype(np.float32)
+
     forms = np.array([len(f) for f in GLYPHS])
     return Writers(
         form=rng.integers(0, forms, (count, 10)),

@@ -28,120 +28,67 @@ HAIR: dict[str, Rgb] = {
     "red": (186, 76, 28),
 }
 """Colours; red is none of the attributes."""
-SKINS: tuple[Rgb, ...] = (
-    (238, 196, 162), (222, 172, 132), (204, 150, 112), (172, 120, 86), (136, 92, 66),
-)  # fmt: skip
+_TONES = ((238, 196, 162), (222, 172, 132), (204, 150, 112))
+SKINS: tuple[Rgb, ...] = (*_TONES, (172, 120, 86), (136, 92, 66))
 PALE: Rgb = (252, 234, 228)
 
 
 @dataclass(frozen=True)
 class Person:
-    """What all pictures of somebody share; lengths in widths of the picture.
+    """What all pictures of somebody share; lengths in widths of the picture."""
 
-    Attributes:
-        male: As drawn: broad jaw and neck, thin lips.
-        pale: Whether the skin is paler than any of SKINS.
-        skin: Its colour.
-        hair: A key of HAIR.
-        tint: The colour of the hair.
-        cut: How the hair is worn; bald is without any.
-        long: Whether the hair falls over the ears.
-        receding: Whether the temples are bare.
-        bushy: Whether the brows are thick.
-        moustache: Whether there is one.
-        width: Half that of the face.
-        jaw: Half its width at the mouth, in shares of `width`.
-        chin: The height of the chin below the face's centre.
-        apart: From the middle of the face to that of an eye.
-        eye: Half the width of an eye.
-        iris: Its colour.
-        brow: How far the brows rise outwards.
-        nose: Its length and half its width.
-        mouth: Half its width.
-        lips: The height of the lower lip.
-        ears: Their size, 1 on average.
-    """
-
-    male: bool
-    pale: bool
-    skin: Rgb
-    hair: str
-    tint: Rgb
-    cut: Cut
-    long: bool
-    receding: bool
-    bushy: bool
-    moustache: bool
-    width: float
-    jaw: float
-    chin: float
-    apart: float
-    eye: float
-    iris: Rgb
-    brow: float
-    nose: tuple[float, float]
-    mouth: float
-    lips: float
-    ears: float
+    male: bool  # as drawn: broad jaw and neck, thin lips
+    pale: bool  # whether the skin is paler than any of SKINS
+    skin: Rgb  # its colour
+    hair: str  # a key of HAIR
+    tint: Rgb  # the colour of the hair
+    cut: Cut  # how the hair is worn; bald is without any
+    long: bool  # whether the hair falls over the ears
+    receding: bool  # whether the temples are bare
+    bushy: bool  # whether the brows are thick
+    moustache: bool  # whether there is one
+    width: float  # half that of the face
+    jaw: float  # half its width at the mouth, in shares of `width`
+    chin: float  # the height of the chin below the face's centre
+    apart: float  # from the middle of the face to that of an eye
+    eye: float  # half the width of an eye
+    iris: Rgb  # its colour
+    brow: float  # how far the brows rise outwards
+    nose: tuple[float, float]  # its length and half its width
+    mouth: float  # half its width
+    lips: float  # the height of the lower lip
+    ears: float  # their size, 1 on average
 
 
 @dataclass(frozen=True)
 class Portrait:
-    """One picture of a person.
+    """One picture of a person."""
 
-    Attributes:
-        person: Who.
-        smiling: Whether the mouth is drawn up at its corners.
-        smile: By how much; below 0 it is drawn down.
-        opening: Height of the open mouth; 0 if it is shut.
-        teeth: Whether an open mouth shows them.
-        makeup: Whether lips, lids and cheeks are painted.
-        paint: The colours of lips and lids.
-        bangs: Whether hair covers the forehead.
-        parting: Where the hair parts, -1 (left) to 1.
-        length: How far long hair falls below the face's centre.
-        wave: The phase of wavy hair, in radians.
-        glasses: Their kind, or none.
-        hat: Its kind, or none.
-        earrings: Whether they are worn; long hair hides them.
-        necklace: Whether one is worn.
-        cloth: The colours of clothes, hat and spectacles.
-        collar: Whether the clothes have one.
-        turn: Of the head, in radians, clockwise.
-        yaw: How far the features move to the side as the head turns away.
-        shift: Of the face's centre.
-        scale: Of the face.
-        wall: The background's colours, top and bottom.
-        blots: (K, 6) x, y, radius and colour of what stands in the background.
-        light: (3,) the gain of each channel.
-        slope: (2,) how much brighter it is at the right and lower edge.
-    """
-
-    person: Person
-    smiling: bool
-    smile: float
-    opening: float
-    teeth: bool
-    makeup: bool
-    paint: tuple[Rgb, Rgb]
-    bangs: bool
-    parting: float
-    length: float
-    wave: float
-    glasses: Glasses | None
-    hat: Hat | None
-    earrings: bool
-    necklace: bool
-    cloth: tuple[Rgb, Rgb, Rgb]
-    collar: bool
-    turn: float
-    yaw: float
-    shift: tuple[float, float]
-    scale: float
-    wall: tuple[Rgb, Rgb]
-    blots: NDArray[np.float64]
-    light: NDArray[np.float64]
-    slope: NDArray[np.float64]
+    person: Person  # who
+    smiling: bool  # whether the mouth is drawn up at its corners
+    smile: float  # by how much; below 0 it is drawn down
+    opening: float  # height of the open mouth; 0 if it is shut
+    teeth: bool  # whether an open mouth shows them
+    makeup: bool  # whether lips, lids and cheeks are painted
+    paint: tuple[Rgb, Rgb]  # the colours of lips and lids
+    bangs: bool  # whether hair covers the forehead
+    parting: float  # where the hair parts, -1 (left) to 1
+    length: float  # how far long hair falls below the face's centre
+    wave: float  # the phase of wavy hair, in radians
+    glasses: Glasses | None  # their kind, or none
+    hat: Hat | None  # its kind, or none
+    earrings: bool  # whether they are worn; long hair hides them
+    necklace: bool  # whether one is worn
+    cloth: tuple[Rgb, Rgb, Rgb]  # the colours of clothes, hat and spectacles
+    collar: bool  # whether the clothes have one
+    turn: float  # of the head, in radians, clockwise
+    yaw: float  # how far the features move to the side as the head turns away
+    shift: tuple[float, float]  # of the face's centre
+    scale: float  # of the face
+    wall: tuple[Rgb, Rgb]  # the background's colours, top and bottom
+    blots: NDArray[np.float64]  # (K, 6) x, y, radius and colour of what stands in the background
+    light: NDArray[np.float64]  # (3,) the gain of each channel
+    slope: NDArray[np.float64]  # (2,) how much brighter it is at the right and lower edge
 
 
 def attributes(portrait: Portrait) -> NDArray[np.bool_]:
@@ -252,8 +199,12 @@ def draw_portrait(person: Person, rng: np.random.Generator) -> Portrait:
         shift=(dice.uniform(-0.03, 0.03), dice.uniform(-0.02, 0.025)),
         scale=dice.uniform(1.16, 1.34),
         wall=(wall, dice.near(wall, 50)),
-        blots=np.column_stack([rng.random((5, 2)), rng.uniform(0.08, 0.3, 5),
-                               np.clip(np.array(wall) + rng.normal(0, 30, (5, 3)), 0, 255)]),
+        blots=np.column_stack([rng.random((5, 2)), rng.uniform(0.08, 0.3, 5), _near(wall, rng)]),
         light=dice.uniform(0.84, 1.06) * rng.uniform(0.97, 1.03, 3),
         slope=rng.uniform(-0.16, 0.16, 2),
-    )  # fmt: skip
+    )
+
+
+def _near(wall: Rgb, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Five colours near that of a wall."""
+    return np.clip(np.array(wall) + rng.normal(0, 30, (5, 3)), 0, 255)

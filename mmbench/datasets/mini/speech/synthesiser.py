@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from mmbench.datasets.mini import table
 from mmbench.datasets.mini.speech.mel import RATE, SAMPLES, band_hertz, mel_power
 
 Floats = NDArray[np.float64]
@@ -26,86 +27,33 @@ STEP = 80  # samples between two settings of the resonators: 5 ms, as in Klatt 1
 _STEPS = SAMPLES // STEP
 _LONGEST = 0.85  # seconds that a word may take
 
-# fmt: off
-_PHONEMES = {
-    #      ms   F1   F2    F3    B1   B2   B3   voice breath fric.  peak Hz  its bandwidth
-    "_":  (60,  500, 1500, 2500, 100, 120, 180, 0,    0,     0,     5000,    3000),
-    "IY": (120, 280, 2250, 2950, 60,  150, 250, 1.0,  0,     0,     5000,    3000),
-    "IH": (85,  400, 1950, 2560, 60,  110, 160, 1.0,  0,     0,     5000,    3000),
-    "EH": (125, 540, 1800, 2480, 60,  100, 200, 1.0,  0,     0,     5000,    3000),
-    "E":  (115, 470, 1900, 2500, 70,  100, 200, 1.0,  0,     0,     5000,    3000),
-    "AH": (150, 640, 1190, 2390, 80,  80,  140, 1.0,  0,     0,     5000,    3000),
-    "AO": (150, 570, 850,  2410, 90,  100, 100, 1.0,  0,     0,     5000,    3000),
-    "UW": (190, 310, 1000, 2240, 65,  110, 140, 1.0,  0,     0,     5000,    3000),
-    "O":  (110, 520, 950,  2350, 80,  80,  100, 1.0,  0,     0,     5000,    3000),
-    "U":  (120, 380, 850,  2250, 70,  80,  100, 0.8,  0,     0,     5000,    3000),
-    "A":  (120, 700, 1200, 2500, 90,  80,  180, 1.0,  0,     0,     5000,    3000),
-    "I":  (100, 360, 2050, 2600, 70,  120, 200, 0.8,  0,     0,     5000,    3000),
-    "AX": (60,  500, 1350, 2470, 80,  80,  140, 0.8,  0,     0,     5000,    3000),
-    "W":  (70,  300, 640,  2150, 50,  80,  100, 0.6,  0,     0,     5000,    3000),
-    "R":  (90,  340, 1200, 1550, 70,  100, 120, 0.6,  0,     0,     5000,    3000),
-    "N":  (100, 270, 1340, 2470, 60,  300, 300, 0.35, 0,     0,     5000,    3000),
-    "V":  (80,  240, 1100, 2080, 90,  120, 150, 0.30, 0,     0.10,  6500,    5000),
-    "Z":  (100, 240, 1500, 2530, 80,  100, 180, 0.30, 0,     0.45,  5800,    1800),
-    "F":  (120, 340, 1100, 2080, 200, 120, 150, 0,    0.03,  0.16,  6800,    5000),
-    "TH": (110, 320, 1290, 2540, 200, 120, 200, 0,    0.03,  0.12,  6000,    5000),
-    "S":  (140, 320, 1500, 2530, 200, 100, 200, 0,    0,     0.85,  5800,    1600),
-    "-":  (60,  300, 1700, 2600, 200, 150, 250, 0,    0,     0,     4000,    2000),
-    "t":  (18,  350, 1750, 2650, 200, 150, 250, 0,    0.10,  0.85,  4300,    2600),
-    "k":  (22,  320, 2000, 2700, 200, 150, 250, 0,    0.15,  0.75,  2500,    700),
-    "h":  (45,  380, 1500, 2500, 200, 120, 200, 0,    0.35,  0.10,  4000,    3000),
-}
-"""Per phoneme its duration, formants and bandwidths in Hz, and the strengths of the sources."""
-
 # Capitals after the ARPAbet; E I, A I, O U are diphthongs; "-" is the silence before a release,
-# "t", "k" the burst and "h" the breath that follow it.
-_WORDS = (
-    "Z IY R O U",  # zero
-    "W AH N",  # one
-    "t h UW",  # two
-    "TH R IY",  # three
-    "F AO R",  # four
-    "F A I V",  # five
-    "S IH - k S",  # six
-    "S EH V AX N",  # seven
-    "E I - t",  # eight
-    "N A I N",  # nine
-)
-# fmt: on
+# "t", "k" the burst and "h" the breath that follow it, "_" the silence around a word.
+_SPEECH = table(__file__, "phonemes.json")
+_PHONEMES: dict[str, list[float]] = _SPEECH["phonemes"]
+"""Per phoneme its duration, formants and bandwidths in Hz, and the strengths of the sources."""
+_WORDS: list[str] = _SPEECH["words"]
+"""The phonemes of each digit's name."""
 _NAMES = list(_PHONEMES)
 _TABLE = np.array(list(_PHONEMES.values()), np.float64)
 _LENGTH = 2 + max(len(word.split()) for word in _WORDS)
 _SPELLED = np.array(
-    [
-        [_NAMES.index(p) for p in ["_", *word.split(), *["_"] * _LENGTH][:_LENGTH]]
-        for word in _WORDS
-    ]
+    [[_NAMES.index(p) for p in f"_ {word}{' _' * _LENGTH}".split()[:_LENGTH]] for word in _WORDS]
 )  # (10, _LENGTH): silence, the phonemes, silence
 
 
 @dataclass(frozen=True)
 class Speakers:
-    """The voices of S people.
+    """The voices of S people."""
 
-    Attributes:
-        tract: (S,) factor on all formants: 1 for a man's vocal tract, more for a shorter one.
-        pitch: (S,) of the voice in hertz.
-        rate: (S,) factor on all durations.
-        breath: (S,) aspiration beside the voice.
-        open: (S,) share of a period for which the glottis is open.
-        accent: (S, phonemes, 3) factors on each phoneme's formants.
-        timing: (S, phonemes) factors on each phoneme's duration.
-        colour: (S,) slope of the spectrum in decibels an octave, by voice and microphone.
-    """
-
-    tract: Floats
-    pitch: Floats
-    rate: Floats
-    breath: Floats
-    open: Floats
-    accent: Floats
-    timing: Floats
-    colour: Floats
+    tract: Floats  # (S,) factor on all formants: 1 for a man's vocal tract, more for a shorter one
+    pitch: Floats  # (S,) of the voice in hertz
+    rate: Floats  # (S,) factor on all durations
+    breath: Floats  # (S,) aspiration beside the voice
+    open: Floats  # (S,) share of a period for which the glottis is open
+    accent: Floats  # (S, phonemes, 3) factors on each phoneme's formants
+    timing: Floats  # (S, phonemes) factors on each phoneme's duration
+    colour: Floats  # (S,) slope of the spectrum in decibels an octave, by voice and microphone
 
     def __len__(self) -> int:
         return len(self.tract)
@@ -124,7 +72,7 @@ def draw_speakers(count: int, rng: np.random.Generator) -> Speakers:
         factor = rng.standard_normal((count, *shape)).clip(-2.5, 2.5) * deviation
         return np.exp(factor)
 
-    habits = dict(
+    return Speakers(
         tract=0.82 + 0.54 * size,
         pitch=90 * 2.9**size * spread(0.1),
         rate=spread(0.28),
@@ -134,7 +82,6 @@ def draw_speakers(count: int, rng: np.random.Generator) -> Speakers:
         timing=spread(0.2, phonemes),
         colour=rng.uniform(-4, 4, count),
     )
-    return Speakers(**habits)
 
 
 def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Waves:
