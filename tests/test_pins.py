@@ -5,6 +5,7 @@ purpose, with a version, and written down here: `python -m pytest -n 0 tests/tes
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,9 @@ from mmbench.metrics.extractors.judges import TRAINED
 from mmbench.pretrained import registered
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import digest, load, shipped_hash
+from mmbench.records.paths import Place
 from mmbench.registry import find, names
-from mmbench.runs.run import Run, folder_name
+from mmbench.runs.run import Run
 from mmbench.seeds import derive
 from mmbench.training.trainer import Optimisation, Trainer
 
@@ -60,8 +62,8 @@ def settings_of(model, toy, tmp_path):
 
 def test_keys_of_records_and_of_weights(pinned, toy, tmp_path):
     runs = {m: settings_of(m, toy, tmp_path) for m in ("mld", "mopoe", "diff-mvae", "sbm-vae")}
-    pinned("records", {m: run.record_path.name for m, run in runs.items()})
-    pinned("weights", {m: run.folder.name for m, run in runs.items()})
+    pinned("records", {m: run.place.record.name for m, run in runs.items()})
+    pinned("weights", {m: run.place.folder.name for m, run in runs.items()})
 
 
 class Titles(Trainer):
@@ -186,4 +188,12 @@ def test_a_recipe_tells_networks_apart():
     ]
     assert len({digest(a["image"].recipe) for a in found}) == 6
     assert find("networks", "mhd/image") is not None
-    assert folder_name(0, {"model": 1, "evaluation": 2}, "x") == folder_name(0, {"model": 1}, "x")
+
+
+def test_keys_follow_what_they_depend_on():
+    place = Place("d", "m", 0, {"model": 1, "evaluation": 2}, "x")
+    scored = replace(place, protocol={"model": 1, "evaluation": 3})
+    assert scored.folder == place.folder and scored.record != place.record
+    for change in ({"protocol": {"model": 2}}, {"data": "y"}, {"versions": (2, 1)}):
+        other = replace(place, **change)
+        assert other.folder != place.folder and other.record != place.record

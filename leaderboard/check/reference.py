@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from mmbench.files.atomic import write_text
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 from mmbench.records.strict import Faults, built, read, short, shown
 
 SCHEMA = 1

@@ -14,7 +14,7 @@ from itertools import groupby
 from mmbench.leaderboard.claims.quantities import CONDITIONAL, EVERY, Contender, Quantity, Results
 from mmbench.leaderboard.claims.verdicts import Comparison, Verdict, judge
 from mmbench.leaderboard.figures.estimates import QUALITY
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 from mmbench.registry import nearest
 
 PRODUCTS = ("mvae", "mvtcae")

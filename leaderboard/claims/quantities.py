@@ -14,7 +14,7 @@ from mmbench.leaderboard.figures.estimates import QUALITY
 from mmbench.leaderboard.papers.published import ANY, Published, published
 from mmbench.leaderboard.tables.columns import Term, modalities
 from mmbench.protocols.protocol import shipped_hash
-from mmbench.records.store import GREATEST, Record
+from mmbench.records.record import GREATEST, Record
 
 Given = int | str | tuple[str, ...]
 """How many modalities are given, or which; 0 is joint generation. Or `CONDITIONAL` or `EVERY`."""

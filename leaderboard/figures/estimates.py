@@ -12,7 +12,7 @@ from mmbench.leaderboard.papers.published import ANY, Published, published
 from mmbench.leaderboard.tables.cells import cell
 from mmbench.leaderboard.tables.columns import Column, Term, modalities
 from mmbench.leaderboard.tables.table import tables
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 from mmbench.registry import names
 
 CONDITIONAL = "conditional"

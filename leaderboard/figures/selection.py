@@ -12,7 +12,7 @@ from mmbench.leaderboard.papers.published import published as printed
 from mmbench.leaderboard.submissions.collection import merged
 from mmbench.leaderboard.tables.columns import WIDEST
 from mmbench.records.differences import only
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 from mmbench.registry import nearest
 
 

@@ -32,7 +32,7 @@ from mmbench.records.differences import (
     in_words,
     values,
 )
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 from mmbench.registry import nearest
 from mmbench.runs.ablations import SAMPLER
 

@@ -23,7 +23,7 @@ from mmbench.leaderboard.submissions.validation import place
 from mmbench.leaderboard.tables.cells import Cell
 from mmbench.leaderboard.tables.render import mean, spread
 from mmbench.leaderboard.tables.table import Row, Table, registered, tables
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 from mmbench.text import plain
 
 LONGEST = 600

@@ -20,7 +20,7 @@ from mmbench.leaderboard.papers.published import ANY, Published, published
 from mmbench.leaderboard.tables.columns import Column
 from mmbench.leaderboard.tables.table import Table, registered, tables
 from mmbench.protocols.protocol import shipped_hash
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 from mmbench.registry import nearest
 
 

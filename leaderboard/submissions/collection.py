@@ -9,7 +9,8 @@ from typing import Literal
 
 from mmbench.leaderboard.submissions.validation import place, validated
 from mmbench.leaderboard.tables.columns import modalities
-from mmbench.records.store import Record, find, read, write
+from mmbench.records.record import Record
+from mmbench.records.store import find, read, write
 from mmbench.records.strict import shown
 from mmbench.text import plain
 
@@ -25,7 +26,7 @@ def merged(folders: Sequence[Path]) -> list[Record]:
     """
     known: dict[Path, tuple[Path, Record]] = {}
     for folder in folders:
-        for record in find(folder):
+        for record in find(folder).values():
             first, same = known.setdefault(place(record), (folder, record))
             if same != record:
                 raise ValueError(

@@ -18,9 +18,10 @@ from mmbench.core.score import JOINT, NOTHING, Score
 from mmbench.leaderboard.submissions.possible import POSSIBLE, impossible, networks
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import CODE, METRIC_CODE, digest
-from mmbench.records.naming import well_formed
-from mmbench.records.store import SCHEMA, SCORES, Record
-from mmbench.records.strict import Faults, mismatches, read, short, shown
+from mmbench.records import schema1
+from mmbench.records.paths import Place, well_formed
+from mmbench.records.record import SCHEMA, SCORES, Record
+from mmbench.records.strict import Faults, built, mismatches, read, short, shown
 from mmbench.registry import names
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -41,18 +42,15 @@ def validated(path: Path, results: Path | None = None) -> Record:
         Faults: It does not add up; a sentence for each reason, each with the file's name.
     """
     try:
-        found = _shaped(path)
-        scores = {
-            name: [Score(**s | {"given": tuple(s["given"])}) for s in found.get(name, [])]
-            for name in SCORES
-        }
+        found, where = _shaped(path)
+        scores = {name: list(map(Score.of, found.get(name, []))) for name in SCORES}
         checks = (_names(found), _provenance(found), _protocol(found), _all_scores(found, scores),
-                  _location(path, found, results))  # fmt: skip
+                  _location(path, where, results))  # fmt: skip
         faults = Faults(chain(*checks))
         if faults.sentences:
             raise faults
         try:
-            return Record(**found | {name: tuple(of) for name, of in scores.items()})
+            return built(found, Record)
         except ValueError as error:
             raise Faults([str(error)]) from None
     except Faults as faults:
@@ -65,20 +63,20 @@ def place(record: Record | Mapping[str, Any]) -> Path:
     Args:
         record: A record, or the fields of one.
     """
-    r = vars(record) if isinstance(record, Record) else record
-    key = digest([r["protocol"], r["data"]])[:8]
-    return Path(r["dataset"], r["model"].replace(":", "."), f"{r['seed']}-{key}.json")
+    return Place.of(vars(record) if isinstance(record, Record) else record).record
 
 
-def _shaped(path: Path) -> dict[str, Any]:
-    """The fields of a record, each of its type."""
+def _shaped(path: Path) -> tuple[dict[str, Any], Path]:
+    """The fields of a record, each of its type, and where it should lie."""
     found = read(path)
+    if isinstance(found, dict) and found.get("schema") == 1:
+        return schema1.upgraded(found), schema1.place(found)
     # The version comes first: of another layout, no field can be judged.
-    if isinstance(found, dict) and found.get("schema") != SCHEMA:
+    if isinstance(found, dict) and found.get("schema", SCHEMA) != SCHEMA:
         raise Faults([f"schema is {short(found.get('schema'))}, expected {SCHEMA}"])
     Faults.refuse(mismatches(found, Record, "the file"))
     assert isinstance(found, dict)  # for the type checker
-    return found
+    return found, place(found)
 
 
 def _names(found: Mapping[str, Any]) -> Iterator[str]:
@@ -162,8 +160,7 @@ def _protocol(found: Mapping[str, Any]) -> Iterator[str]:
             yield str(error)
 
 
-def _location(path: Path, found: Mapping[str, Any], results: Path | None) -> Iterator[str]:
-    wanted = place(found)
+def _location(path: Path, wanted: Path, results: Path | None) -> Iterator[str]:
     if results is None and path.name != wanted.name:
         yield (f"it is called {short(path.name)}, expected {short(wanted.name)}: its seed, and "
                "the hash of its protocol and data")  # fmt: skip

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from itertools import combinations
 
 from mmbench.core.score import JOINT
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 
 Term = tuple[tuple[str, ...], str]
 """(given, target): what one score is about."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mmbench.core.score import JOINT, Score
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 
 FULL_RANK = {"fid": 2048}
 """Metric -> dimension of its features; from fewer samples their covariance is singular."""

@@ -21,7 +21,7 @@ from mmbench.core.score import Metric, Score
 from mmbench.leaderboard.tables.cells import Cell, cell, ends, ranked
 from mmbench.leaderboard.tables.columns import Column, columns, modalities
 from mmbench.leaderboard.tables.notes import notes
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 
 REAL = "real examples"
 """The label of rows of references."""

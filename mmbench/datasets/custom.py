@@ -36,7 +36,7 @@ from mmbench.files import tensors
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import read_toml
-from mmbench.records.naming import FORM, names_folder
+from mmbench.records.paths import FORM, names_folder
 from mmbench.registry import names, nearest
 
 READER = "own 2"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmbench.core.score import Score
 from mmbench.progress import Progress
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 
 
 def now_possible(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mmbench.protocols.protocol import METRIC_CODE
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 from mmbench.registry import nearest
 from mmbench.text import plain
 

@@ -7,22 +7,31 @@ import subprocess
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from mmbench.registry import names
+
+if TYPE_CHECKING:
+    import torch
 
 
 def versions(metrics: Iterable[str], model: str = "") -> dict[str, str]:
     """Of what the numbers depend on, the packages that register a model and metrics included."""
-    found = {"python": platform.python_version(), "mmbench": version("mmbench"),
-             "torch": torch.__version__}  # fmt: skip
+    import torch
+
+    found = {
+        "python": platform.python_version(),
+        "mmbench": version("mmbench"),
+        "torch": torch.__version__,
+    }
     entries = [names("models").get(model), *map(names("metrics").get, metrics)]
     return found | {e.dist.name: e.dist.version for e in entries if e and e.dist}
 
 
 def in_words(device: torch.device) -> str:
     """A device as in records."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     capability = torch.backends.cpu.get_cpu_capability()  # half precision depends on it

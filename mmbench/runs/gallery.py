@@ -18,9 +18,9 @@ from mmbench.evaluation.checkpoint import Part, place
 from mmbench.evaluation.evaluate import SHOWN
 from mmbench.media.grid import TILE, Strip, panel, width, write
 from mmbench.media.lettering import SCALE
-from mmbench.records.store import Record
+from mmbench.records.paths import Place
+from mmbench.records.record import Record
 from mmbench.registry import nearest
-from mmbench.runs.run import folder_name
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,7 @@ def kept(path: Path, record: Record, given: tuple[str, ...]) -> Path:
         record: What it holds.
         given: The modalities given, in the data set's order.
     """
-    if record.samples is None:
-        weights = path.parent / folder_name(record.seed, record.protocol, record.data)
-        folder = weights / f"evaluation-{path.stem.partition('-')[2]}"
-    else:
-        folder = path.with_suffix("") / Path(record.samples[:16]).name
-    return place(folder, given)
+    return place(path.absolute().parents[2] / Place.of(vars(record)).kept, given)
 
 
 def exhibit(

@@ -1,15 +1,6 @@
 """A run: (model, data set, seed) -> train -> generate from every subset -> score -> a record.
 
-Files of a run, under results/<dataset>/<model>/:
-
-- `<seed>-<run key>.json`, `.png`: the record and its sample grid. The key is the hash of the
-  protocol that the run used and of the data set's content, so that runs with other settings or
-  data lie beside each other.
-- `<seed>-<training key>/`: weights and checkpoints. Its key leaves the evaluation out, so that
-  another sampler or metric does not train again.
-
-Beside the models' folders, `shared/` holds the training stages that several runs have in common,
-such as the autoencoders of MLD and its variants.
+`mmbench.records.paths` says where its files lie.
 """
 
 from __future__ import annotations
@@ -27,26 +18,18 @@ from filelock import FileLock, Timeout
 
 from mmbench.core.data import Dataset
 from mmbench.core.model import Model
-from mmbench.core.score import Context, Generated, Score
-from mmbench.evaluation.checkpoint import forget
-from mmbench.evaluation.evaluate import SHOWN, Evaluation, Kept, evaluate, generate
-from mmbench.evaluation.references import references
-from mmbench.evaluation.stale import done, keep_measured, not_computed
-from mmbench.media.grid import sample_grid
+from mmbench.core.score import Context, Generated
+from mmbench.evaluation.evaluate import Evaluation, Kept, generate
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
-from mmbench.protocols.protocol import CODE, METRIC_CODE, Table, digest, resolve, with_code
-from mmbench.records.provenance import commit, in_words, versions
-from mmbench.records.store import Record, read, write
+from mmbench.protocols.protocol import CODE, Table, digest, resolve, with_code
+from mmbench.records.paths import SHARED, Place
+from mmbench.records.record import Record
 from mmbench.registry import find
+from mmbench.runs.scoring import Scoring
 from mmbench.seeds import derive
 from mmbench.training.trainer import Trainer
 from mmbench.training.weights import load_weights, save_weights
-
-WEIGHTS = "weights.safetensors"
-"""The file of trained weights, in the folder of a run."""
-SHARED = "shared"
-"""The folder, beside those of the models, of training stages that several runs have in common."""
 
 
 @dataclass(frozen=True)
@@ -95,27 +78,16 @@ class Run:
         return found
 
     @cached_property
-    def _home(self) -> Path:
-        return self.out / self.dataset.name / self.model.replace(":", ".")
-
-    @cached_property
-    def _key(self) -> str:
-        return digest([self.settings, self.dataset.fingerprint()])[:8]
-
-    @property
-    def record_path(self) -> Path:
-        """Where the record lies."""
-        return self._home / f"{self.seed}-{self._key}.json"
+    def place(self) -> Place:
+        """Where its files lie in the results folder."""
+        versions = getattr(find("models", self.model), "version", 1), self.dataset.version
+        data = self.dataset.fingerprint()
+        return Place(self.dataset.name, self.model, self.seed, self.settings, data, versions)
 
     @cached_property
     def folder(self) -> Path:
         """Where weights and checkpoints lie."""
-        return self._home / folder_name(self.seed, self.settings, self.dataset.fingerprint())
-
-    @property
-    def weights_path(self) -> Path:
-        """Where the trained weights lie."""
-        return self.folder / WEIGHTS
+        return self.out / self.place.folder
 
     def build(self) -> Model:
         """The untrained model, on the device.
@@ -164,42 +136,25 @@ class Run:
         from mmbench.pretrained import locate, needed
 
         model = self.build()
+        context = Context(self.device, self.cache, self.progress, self.weights, model)
+        scoring = Scoring(
+            self.place, self.out, self.dataset, self.evaluation, context, "--rescore"
+        )
         with self._alone():
-            if self.record_path.exists():
-                known = read(self.record_path)
-                if not rescore:
-                    done(known, self.record_path, self.weights, "--rescore", self.progress)
-                    return known
-                keep_measured(known, self.record_path, self.weights)
-            kept = self.folder / f"evaluation-{self._key}"
-            if rescore:
-                forget(kept)
+            known = scoring.finished(rescore)
+            if known is not None:
+                return known
             for card in needed(self.evaluation.metrics):
                 if locate(card, self.weights) is None:
                     self.progress.say(f"not to be computed: {card.absent}")
             seconds = self._train(model)
-            context = Context(self.device, self.cache, self.progress, self.weights, model)
-            draw = self._draw(model, context)
-            subsets = self.evaluation.subsets(self.dataset)
-            parts = list(evaluate(draw, subsets, self.dataset, self.evaluation, context, kept))
-            for part in parts:
-                for what, took in part.seconds.items():
-                    seconds[what] = seconds.get(what, 0.0) + took
-            scores = [s for part in parts for s in part.scores]
-            if not scores:
-                raise ValueError(f"no metric of the protocol ({', '.join(self.evaluation.metrics)}"
-                                 f") concerns the modalities of {self.dataset.name}, expected "
-                                 "one that does")  # fmt: skip
-            picture = self.record_path.with_suffix(".png")
-            shown = [part.shown for part in parts if part.shown.samples]
-            sample_grid(picture, self.dataset, shown, SHOWN)
-            rows = self.evaluation.rows(self.dataset.test)
-            real = references(self.evaluation.scorers(), scores, self.dataset, rows, context)
-            record = self._record(model, seconds, scores, real)
-            write(record, self.record_path)
-        not_computed(scores, self.progress)
-        self.progress.say(f"wrote {self.record_path}")
-        return record
+            return scoring.execute(
+                self._draw(model, context),
+                self.evaluation.subsets(self.dataset),
+                seconds,
+                sum(p.numel() for p in model.parameters()),
+                model.evaluations,
+            )
 
     def trained(self) -> Model:
         """The trained model of a finished run."""
@@ -235,14 +190,21 @@ class Run:
             lock.release()
 
     def _train(self, model: Model) -> dict[str, float]:
-        path = self.weights_path
+        path = self.out / self.place.weights
         if path.exists():
             seconds: dict[str, float] = json.loads(load_weights(path, model)["seconds"])
         else:
             shared = self.out / self.dataset.name / SHARED
-            if CODE in self.settings:  # what a stage's key does not tell
+            if CODE in self.settings:  # it is not part of a stage's key
                 shared /= digest(self.settings[CODE])[:8]
-            trainer = Trainer(self.folder, self.seed, self.device, self.progress, shared=shared)
+            trainer = Trainer(
+                self.folder,
+                self.seed,
+                self.device,
+                self.progress,
+                shared=shared,
+                versions=self.place.versions,
+            )
             model.fit(self.dataset.train.to(self.device), trainer)
             seconds = trainer.seconds
             save_weights(path, model, seconds=json.dumps(seconds))
@@ -251,30 +213,3 @@ class Run:
                     stage.unlink()
         model.eval()
         return seconds
-
-    def _record(
-        self, model: Model, seconds: dict[str, float], scores: list[Score],
-        real: tuple[Score, ...],
-    ) -> Record:  # fmt: skip
-        return Record(
-            model=self.model,
-            dataset=self.dataset.name,
-            seed=self.seed,
-            protocol=self.settings,
-            protocol_hash=digest(self.settings),
-            data=self.dataset.fingerprint(),
-            versions=versions(self.evaluation.metrics, self.model),
-            commit=commit(),
-            device=in_words(self.device),
-            parameters=sum(p.numel() for p in model.parameters()),
-            evaluations=model.evaluations,
-            seconds=seconds,
-            scores=tuple(scores),
-            references=real,
-        )  # fmt: skip
-
-
-def folder_name(seed: int, settings: Table, data: str) -> str:
-    """The folder of weights and checkpoints: of a seed, a protocol's part, a fingerprint."""
-    trained = {k: v for k, v in settings.items() if k not in ("evaluation", METRIC_CODE)}
-    return f"{seed}-{digest([trained, data])[:8]}"

@@ -7,7 +7,6 @@ field `samples` tells the samples apart.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,19 +16,16 @@ from torch import Tensor
 
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context
-from mmbench.evaluation.checkpoint import forget
-from mmbench.evaluation.evaluate import SHOWN, Evaluation, evaluate
-from mmbench.evaluation.references import references
-from mmbench.evaluation.stale import done, keep_measured, not_computed
-from mmbench.media.grid import sample_grid
+from mmbench.evaluation.evaluate import Evaluation
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
-from mmbench.protocols.protocol import Table, digest, with_code
-from mmbench.records.naming import FORM, names_folder
-from mmbench.records.provenance import commit, in_words, versions
-from mmbench.records.store import Record, read, write
+from mmbench.protocols.protocol import Table, with_code
+from mmbench.records.paths import FORM, Place, names_folder
+from mmbench.records.record import Record
+from mmbench.records.store import read
 from mmbench.registry import names
 from mmbench.runs.samples import Samples
+from mmbench.runs.scoring import Scoring
 
 
 @dataclass(frozen=True)
@@ -105,66 +101,36 @@ class Submission:
         return self.samples.fingerprint(self.rows)
 
     @cached_property
-    def record_path(self) -> Path:
-        """Where the record lies."""
-        key = digest([self.settings, self.dataset.fingerprint()])[:8]
-        return self.out / self.dataset.name / self.name / f"{self.seed}-{key}.json"
+    def place(self) -> Place:
+        """Where its files lie in the results folder."""
+        data, versions = self.dataset.fingerprint(), (1, self.dataset.version)
+        return Place(
+            self.dataset.name, self.name, self.seed, self.settings, data, versions, self.content
+        )
 
     def execute(self, replace: bool = False) -> Record:
         """Scores the samples and writes the record, or reads the one that is there.
 
         Args:
-            replace: Whether to score again, and to put the record in the place of one of other
-                samples.
+            replace: Whether to score again, and to replace a record of other samples.
 
         Raises:
             FileExistsError: There is a record of other samples.
             ValueError: The samples are not what was asked for.
             OSError: The results folder cannot be written to.
         """
-        path = self.record_path
-        if path.exists() and not replace:
-            known = read(path)
-            if known.samples != self.content:
-                raise FileExistsError(f"{path} holds the scores of other samples: give another "
-                                      "--seed or --name, or --replace them")  # fmt: skip
-            done(known, path, self.weights, "--replace", self.progress)
-            return known
-        if path.exists():
-            keep_measured(read(path), path, self.weights)
         context = Context(self.device, self.cache, self.progress, self.weights)
-        kept = path.with_suffix("") / self.content[:16]
-        if replace:
-            forget(kept)
-        start = time.monotonic()
-        parts = list(evaluate(
-            lambda given: self.samples.read(given, self.rows),
-            self.samples.found, self.dataset, self.evaluation, context, kept,
-        ))  # fmt: skip
-        scores = tuple(s for part in parts for s in part.scores)
-        if not scores:
-            raise ValueError(f"no metric of the protocol ({', '.join(self.evaluation.metrics)}) "
-                             f"concerns the samples in {self.samples.root}")  # fmt: skip
-        sample_grid(path.with_suffix(".png"), self.dataset, [p.shown for p in parts], SHOWN)
-        metrics = self.evaluation.scorers()
-        record = Record(
-            model=self.name,
-            dataset=self.dataset.name,
-            seed=self.seed,
-            protocol=self.settings,
-            protocol_hash=digest(self.settings),
-            data=self.dataset.fingerprint(),
-            versions=versions(self.evaluation.metrics),
-            commit=commit(),
-            device=in_words(self.device),
-            parameters=0,
-            evaluations=0,
-            seconds={"evaluation: scoring": time.monotonic() - start},
-            scores=scores,
-            references=references(metrics, scores, self.dataset, self.rows, context),
-            samples=self.content,
+        scoring = Scoring(
+            self.place, self.out, self.dataset, self.evaluation, context, "--replace"
         )
-        write(record, path)
-        not_computed(scores, self.progress)
-        self.progress.say(f"wrote {path}")
-        return record
+        path = scoring.path
+        if path.exists() and not replace and read(path).samples != self.content:
+            raise FileExistsError(
+                f"{path} holds the scores of other samples: give another --seed or --name, or "
+                "--replace them"
+            )
+        known = scoring.finished(replace)
+        if known is not None:
+            return known
+        draw = lambda given: self.samples.read(given, self.rows)
+        return scoring.execute(draw, self.samples.found, {})

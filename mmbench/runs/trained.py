@@ -9,9 +9,11 @@ import torch
 from mmbench.core.data import Dataset
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import CODE
-from mmbench.records.store import Record, read
+from mmbench.records.paths import Place
+from mmbench.records.record import Record
+from mmbench.records.store import read
 from mmbench.registry import nearest
-from mmbench.runs.run import WEIGHTS, Run, folder_name
+from mmbench.runs.run import Run
 
 
 def find(path: Path) -> tuple[Path, Record]:
@@ -33,9 +35,13 @@ def find(path: Path) -> tuple[Path, Record]:
                for k in ("modalities", "model", "evaluation")):  # fmt: skip
         raise ValueError(f"{file} is of no model that was trained here, expected one that "
                          "'mmbench run' wrote")  # fmt: skip
-    home = folder_name(record.seed, record.protocol, record.data)
-    _expect_weights(file, file.resolve().parent / home / WEIGHTS)
+    _expect_weights(file, _beside(file, record))
     return file, record
+
+
+def _beside(file: Path, record: Record) -> Path:
+    """The weights that belong to a record."""
+    return file.resolve().parents[2] / Place.of(vars(record)).weights
 
 
 def _expect_weights(path: Path, weights: Path) -> None:
@@ -57,7 +63,7 @@ def _record(path: Path) -> tuple[Path, Record]:
     if not known:  # the records of the weights in a folder lie beside it
         name = path.resolve().name
         beside_it = ((p, read(p)) for p in sorted(path.resolve().parent.glob("*.json")))
-        known = [(p, r) for p, r in beside_it if folder_name(r.seed, r.protocol, r.data) == name]
+        known = [(p, r) for p, r in beside_it if Place.of(vars(r)).folder.name == name]
     if not known:
         raise FileNotFoundError(f"{path} is not the folder of a finished run: expected "
                                 "results/<dataset>/<model>/<seed>-<key>.json")  # fmt: skip
@@ -96,5 +102,5 @@ def reload(
     if settings.get(CODE, {}) != run.settings.get(CODE, {}):
         raise ValueError(f"{path} is of other code of {record.model} or its networks, or does not "
                          "tell of which: the same 'mmbench run' trains it anew")  # fmt: skip
-    _expect_weights(path, run.weights_path)
+    _expect_weights(path, _beside(path, record))
     return run

@@ -99,6 +99,7 @@ class Trainer:
         progress: Where to report.
         checkpoint_seconds: Time between checkpoints.
         shared: Where stages lie that several runs have in common; None to share none.
+        versions: Those of the model and of the data set; stages of others are not shared.
     """
 
     def __init__(
@@ -109,9 +110,11 @@ class Trainer:
         progress: Progress,
         checkpoint_seconds: float = 30.0,
         shared: Path | None = None,
+        versions: tuple[int, int] = (1, 1),
     ) -> None:
         self.folder, self.seed, self.device, self.progress = folder, seed, device, progress
         self.checkpoint_seconds, self.shared = checkpoint_seconds, shared
+        self.versions = versions
         self.seconds: dict[str, float] = {}  # per stage, interruptions left out
 
     def minimise(
@@ -146,7 +149,8 @@ class Trainer:
         identity = self._identity(stage, module, examples, with_)
         if self.shared is not None and content is not None and not path.exists():
             how = [computed(with_.precision, self.device), *["compiled"][: with_.compile]]
-            key = digest([identity, content, _bits(module), self.device.type, *how])
+            content = [content, self.versions, _bits(module), self.device.type, *how]
+            key = digest([identity, content])
             path = self.shared / f"{_slug(stage)}-{key}.safetensors"
         if path.exists():
             self.seconds[stage] = _load(path, module, identity)

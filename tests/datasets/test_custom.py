@@ -319,6 +319,6 @@ def test_any_kind_can_be_run(toml, tmp_path):
     run = Run("mld", load(toml), 0, chosen, tmp_path / "results", torch.device("cpu"),
               tmp_path / "cache", SILENT, {})  # fmt: skip
     record = run.execute()
-    assert run.record_path.parent == tmp_path / "results" / "mine" / "mld"
+    assert (run.out / run.place.record).parent == tmp_path / "results" / "mine" / "mld"
     assert {s.target for s in record.scores} == {"photo"}
-    assert run.record_path.with_suffix(".png").stat().st_size > 10_000
+    assert (run.out / run.place.picture).stat().st_size > 10_000

@@ -18,7 +18,8 @@ from mmbench.leaderboard.submissions.validation import place
 from mmbench.leaderboard.tables.render import render
 from mmbench.leaderboard.tables.table import tables
 from mmbench.protocols.protocol import digest
-from mmbench.records.store import GREATEST, Record, find, read, write
+from mmbench.records.record import GREATEST, Record
+from mmbench.records.store import find, read, write
 
 NAMES = {
     "tag": "<img src=x onerror=alert(1)>",

@@ -17,7 +17,7 @@ from mmbench.records.store import find
 from mmbench.registry import names
 
 RECORDS = Path(__file__).parents[2] / "records"
-MEASURED = find(RECORDS)
+MEASURED = list(find(RECORDS).values())
 TWINS = ("mhd-mini", "polymnist-mini")
 MODELS = {
     # All but the library's, and what needs attributes.

@@ -85,7 +85,7 @@ def ablate(toy, monkeypatch, tmp_path):
 def test_each_value_is_run_and_stage_1_trained_once(ablate, toy, tmp_path):
     done = ablate("d", "--values", "[0.2, 0.9]")
     assert done.exit_code == 0, done.output
-    found = records(tmp_path / "out")
+    found = list(records(tmp_path / "out").values())
     assert sorted(r.protocol["model"]["d"] for r in found) == [0.2, 0.9]
     assert "figure 11" in done.output
     assert len(list((tmp_path / "out" / toy.name / "shared").iterdir())) == 3
@@ -101,7 +101,7 @@ def test_another_evaluation_trains_nothing_again(ablate, tmp_path):
     values = "[{name='ancestral', steps=1}, {name='euler', steps=3}]"
     done = ablate("sampler", "--values", values)
     assert done.exit_code == 0, done.output
-    found = records(tmp_path / "out")
+    found = list(records(tmp_path / "out").values())
     assert sorted(r.evaluations for r in found) == [1, 3]
     assert len(list((tmp_path / "out").rglob("weights.safetensors"))) == 1
     assert list((tmp_path / "out").glob("*-mld-sampler.svg"))

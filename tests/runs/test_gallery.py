@@ -16,9 +16,10 @@ from mmbench.evaluation.evaluate import SHOWN
 from mmbench.media.grid import BAND, TILE
 from mmbench.media.lettering import SCALE
 from mmbench.protocols.protocol import digest
-from mmbench.records.store import Record, write
+from mmbench.records.paths import Place
+from mmbench.records.record import Record
+from mmbench.records.store import write
 from mmbench.runs.gallery import Exhibit, exhibit, gallery, kept, subset
-from mmbench.runs.run import folder_name
 
 ROWS = torch.arange(SHOWN) * 3
 TONES = {"mld": 0.25, "mvae": 0.75}
@@ -63,12 +64,9 @@ def record(dataset, model="mld", seed=0, samples=None):
 def finished(folder, dataset, model, given, seed=0, rows=ROWS, samples=None):
     """A results folder with what a run leaves of one subset."""
     one = record(dataset, model, seed, samples)
-    home = folder / dataset.name / model
-    path = home / f"{seed}-0123abcd.json"
+    place = Place.of(vars(one))
+    path, where = folder / place.record, folder / place.kept
     write(one, path)
-    where = home / folder_name(seed, one.protocol, one.data) / "evaluation-0123abcd"
-    if samples:
-        where = home / f"{seed}-0123abcd" / samples[:16]
     tone = TONES.get(model, 0.5) + 0.05 * seed
     name = "+".join(given) or "nothing"
     Part(drawn(dataset, given, tone, rows), [], {}).write(where / f"{name}.safetensors")

@@ -17,7 +17,8 @@ from mmbench.leaderboard.claims.claims import (
     verdicts,
 )
 from mmbench.protocols.protocol import digest
-from mmbench.records.store import Record, write
+from mmbench.records.record import Record
+from mmbench.records.store import write
 
 GIVEN = [(), ("a",), ("b",), ("c",), ("a", "b"), ("a", "c"), ("b", "c"), ("a", "b", "c")]
 EVERYWHERE = [

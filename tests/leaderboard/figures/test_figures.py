@@ -22,7 +22,8 @@ from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.tables.table import tables
 from mmbench.protocols.protocol import digest, load, resolve
 from mmbench.records.differences import differences, only
-from mmbench.records.store import Record, write
+from mmbench.records.record import Record
+from mmbench.records.store import write
 
 FIVE = tuple(f"m{i}" for i in range(5))
 TWO = ("mnist", "svhn")

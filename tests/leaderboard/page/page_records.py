@@ -8,7 +8,8 @@ from mmbench.core.score import Score
 from mmbench.leaderboard.page.pictures import PANELS
 from mmbench.leaderboard.submissions.validation import place
 from mmbench.protocols.protocol import digest
-from mmbench.records.store import Record, write
+from mmbench.records.record import Record
+from mmbench.records.store import write
 
 MODALITIES = ("image", "sound", "text")
 SUBSETS = [(), *((m,) for m in MODALITIES), ("image", "sound"), ("image", "text"),

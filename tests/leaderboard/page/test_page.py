@@ -140,7 +140,7 @@ def test_every_number_of_the_tables_is_there(results, site):
     _, data = read(site)
     [dataset] = data["datasets"]
     assert dataset["name"] == "toy"
-    expected = tables(find(results))
+    expected = tables(list(find(results).values()))
     assert [t["title"] for t in dataset["tables"]] == [
         t.title.removeprefix("toy: ") for t in expected
     ]
@@ -186,7 +186,7 @@ def test_every_run_says_where_it_comes_from(results, site):
 def test_claims_are_those_of_the_records(results, site):
     _, data = read(site)
     found = [(c["name"], c["state"], tuple(c["evidence"])) for c in data["datasets"][0]["claims"]]
-    assert found == [(claim.name, v.state, v.evidence) for _, claim, v in verdicts(find(results))]
+    assert found == [(claim.name, v.state, v.evidence) for _, claim, v in verdicts(list(find(results).values()))]
     assert found
 
 

@@ -20,7 +20,7 @@ from mmbench.leaderboard.papers.layouts import TABLES, find
 from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.papers.render import render, terminal
 from mmbench.protocols.protocol import digest, load, resolve
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 
 BETTER = {p.metric: (p.direction, p.unit) for p in published()}
 METRICS = {m: Metric(m, m.upper(), better, unit, "", None) for m, (better, unit) in BETTER.items()}

@@ -64,7 +64,7 @@ def test_another_record_of_the_same_run_is_written_over_only_when_told_to(sent, 
     assert "is another record of this run: it differs in device; --replace puts" in output
     assert files(board) == before
     assert said("add", sent, "--to", board, "--replace").startswith("replaced: ")
-    assert find(board)[0].device == "another"
+    assert next(iter(find(board).values())).device == "another"
     edited(sent, seconds={"other": 1.0})  # timings make no other run
     assert said("add", sent, "--to", board).startswith("already there: ")
     before = files(board)
@@ -111,7 +111,7 @@ def test_modalities_that_others_do_not_have_are_refused(tmp_path):
     add([RECORD], tmp_path)
     with pytest.raises(ValueError, match=r"has scores of smell, but .* image, trajectory, sound$"):
         add([more], tmp_path)
-    assert find(tmp_path) == [RECORD]
+    assert list(find(tmp_path).values()) == [RECORD]
     add([replace(more, data="0" * 64)], tmp_path)  # other examples
     add([replace(RECORD, seed=8, scores=RECORD.scores[:1])], tmp_path)  # fewer
     assert len(find(tmp_path)) == 3

@@ -14,7 +14,7 @@ from mmbench.leaderboard.submissions.validation import place, validated
 from mmbench.leaderboard.tables.render import render
 from mmbench.leaderboard.tables.table import tables
 from mmbench.protocols.protocol import digest
-from mmbench.records.naming import NAME
+from mmbench.records.paths import NAME
 from mmbench.records.store import read
 from mmbench.records.strict import Faults
 

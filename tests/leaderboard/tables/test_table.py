@@ -14,7 +14,7 @@ from mmbench.leaderboard.tables.columns import modalities
 from mmbench.leaderboard.tables.render import render, terminal
 from mmbench.leaderboard.tables.table import registered, tables
 from mmbench.protocols.protocol import digest
-from mmbench.records.store import Record
+from mmbench.records.record import Record
 
 METRICS = {
     "coherence": Metric("coherence", "Coherence", "higher", "%", "", None),

@@ -1,0 +1,56 @@
+"""Results folders of schema 1, moved to the names that schema 2 gives to files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmbench.protocols.protocol import METRIC_CODE, digest
+from mmbench.records.paths import Place, records
+from mmbench.records.store import read, write
+
+
+def migrate(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Rewrites the records of schema 1 in a results folder, and moves what lies beside them.
+
+    Weights are kept, so that the same `mmbench run` finds its work done. It can be interrupted at
+    any moment: another call goes on.
+
+    Args:
+        folder: The results folder.
+
+    Yields:
+        The old file of a record and the new one, once both are in place.
+
+    Raises:
+        ValueError: A record is damaged.
+        OSError: The folder cannot be written to.
+    """
+    for old in records(folder):
+        found = json.loads(old.read_bytes())
+        if not isinstance(found, dict) or found.get("schema") != 1:
+            continue
+        record = read(old)
+        place = Place.of(vars(record))
+        key = old.stem.partition("-")[2]
+        settings = {
+            k: v for k, v in found["protocol"].items() if k not in ("evaluation", METRIC_CODE)
+        }
+        trained = digest([settings, found["data"]])[:8]
+        new = folder / place.record
+        if record.samples is None:
+            _move(old.parent / f"{record.seed}-{trained}", folder / place.folder)
+            _move(folder / place.folder / f"evaluation-{key}", folder / place.kept)
+        else:
+            _move(old.with_suffix(""), new.with_suffix(""))
+        _move(old.with_suffix(".png"), folder / place.picture)
+        write(record, new)
+        if new != old:
+            old.unlink()
+        yield old, new
+
+
+def _move(old: Path, new: Path) -> None:
+    if old.exists() and not new.exists():
+        old.rename(new)

@@ -1,0 +1,113 @@
+"""The layout of a results folder, and what may name a file in it.
+
+    <dataset>/<model>/<seed>-<run key>.json, .png       a record and its grid of samples
+    <dataset>/<model>/<seed>-<training key>/            weights, and checkpoints of training
+        evaluation-<run key>/<given>.safetensors        what an evaluation keeps of a subset
+    <dataset>/<name>/<seed>-<run key>/<samples>/...     the same, of samples made elsewhere
+    <dataset>/shared/                                   training stages that runs have in common
+
+The run key is a hash of the protocol, the data and the versions of the model and the data set, so
+that runs with other settings lie beside each other. The training key leaves the evaluation out, so
+that another sampler or metric does not train again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmbench.protocols.protocol import METRIC_CODE, Table, digest
+
+SHARED = "shared"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .,:+()\[\]-]{0,79}")
+FORM = "letters, digits and ._ ,+()[]-, with a letter, digit or _ first and no dot or space last"
+"""What may name a folder, in words."""
+
+
+def well_formed(name: str) -> bool:
+    """Whether a record may have this name: at most 80 characters, none that looks like another.
+
+    It has no slash, quote or angle bracket, no dot in front, and no dot or space at the end.
+    """
+    return NAME.fullmatch(name) is not None and name == name.strip(" .")
+
+
+def names_folder(name: str) -> bool:
+    """Whether it may name a folder, too: it lacks the colon of "module:class"."""
+    return well_formed(name) and ":" not in name
+
+
+def records(folder: Path) -> list[Path]:
+    """The files of all records in a results folder, sorted."""
+    return sorted(folder.glob("*/*/*.json"))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the files of one run lie below a results folder.
+
+    Attributes:
+        dataset: The data set's name.
+        model: The model's name.
+        seed: The run's seed.
+        protocol: The part of the protocol that the run uses.
+        data: The fingerprint of the data.
+        versions: Those of the model and of the data set.
+        samples: The fingerprint of samples that were made elsewhere.
+    """
+
+    dataset: str
+    model: str
+    seed: int
+    protocol: Table
+    data: str
+    versions: tuple[int, int] = (1, 1)
+    samples: str | None = None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Place:
+        """The place of a record, given its fields."""
+        versions = fields.get("model_version", 1), fields.get("dataset_version", 1)
+        names = ("dataset", "model", "seed", "protocol", "data")
+        return cls(*(fields[n] for n in names), versions, fields.get("samples"))
+
+    @property
+    def _key(self) -> str:
+        return digest([self.protocol, self.data, self.versions])[:8]
+
+    @property
+    def home(self) -> Path:
+        """The folder of the model."""
+        return Path(self.dataset, self.model.replace(":", "."))
+
+    @property
+    def record(self) -> Path:
+        """The record."""
+        return self.home / f"{self.seed}-{self._key}.json"
+
+    @property
+    def picture(self) -> Path:
+        """The grid of samples."""
+        return self.record.with_suffix(".png")
+
+    @property
+    def folder(self) -> Path:
+        """The folder of weights and checkpoints."""
+        left_out = ("evaluation", METRIC_CODE)
+        trained = {k: v for k, v in self.protocol.items() if k not in left_out}
+        return self.home / f"{self.seed}-{digest([trained, self.data, self.versions])[:8]}"
+
+    @property
+    def weights(self) -> Path:
+        """The trained weights."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def kept(self) -> Path:
+        """The folder of what the evaluation keeps of each subset of given modalities."""
+        if self.samples is None:
+            return self.folder / f"evaluation-{self._key}"
+        return self.record.with_suffix("") / Path(self.samples[:16]).name

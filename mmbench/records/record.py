@@ -1,0 +1,145 @@
+"""A record: what one run was, what it cost and what it scored, as one JSON file holds it.
+
+A record can only be made of possible values, so that reading one back is making one again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+from mmbench.core.score import Score
+from mmbench.protocols.protocol import digest
+from mmbench.records.strict import mismatches
+
+GREATEST = 1e100
+"""Of a score or a duration: beyond any, while tables can still square and sum it."""
+
+LARGEST = 2**63 - 1
+"""Of a whole number."""
+
+SCHEMA = 2
+"""Version of the layout of the files."""
+
+SCORES = ("scores", "references")
+"""The fields of a record that hold scores."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a metric declared of itself when it was computed.
+
+    Attributes:
+        version: That of its numbers.
+        title, better, unit: As in `mmbench.core.score.Metric`, of a metric that is not registered
+            and may be absent where the record is read.
+    """
+
+    version: int = 1
+    title: str | None = None
+    better: str | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What one run was, what it cost and what it scored.
+
+    Two equal runs make equal records: `seconds` takes no part in the comparison.
+
+    Attributes:
+        schema: Version of the layout.
+        model: The model's name.
+        model_version: That of the model's numbers.
+        dataset: The data set's name.
+        dataset_version: That of the data set's examples.
+        seed: The run's seed, from which all its randomness is derived.
+        protocol: The resolved protocol: plain JSON, finite numbers.
+        protocol_hash: `mmbench.protocols.protocol.digest` of the protocol, which does not name the
+            model: runs are alike where model, hash and data are.
+        data: `Dataset.fingerprint` of the examples.
+        versions: Package -> version.
+        commit: Of the source tree; None outside a repository.
+        device: What it ran on, in words.
+        parameters: Number of trained parameters.
+        evaluations: Network evaluations that one sample costs.
+        seconds: Stage -> duration; the only part that differs between two equal runs.
+        metrics: Metric -> what it declares of itself.
+        scores: At most one for each (metric, given, target).
+        references: What real examples score in the place of samples, at most one for each
+            (metric, target), given nothing; see `mmbench.evaluation.references`. No mean includes
+            them.
+        samples: Where the samples came from another program, the sha256 of their content; the
+            protocol is then that of the evaluation alone.
+
+    Raises:
+        ValueError: A value has the wrong type or is impossible.
+    """
+
+    schema: int = SCHEMA
+    model: str
+    model_version: int = 1
+    dataset: str
+    dataset_version: int = 1
+    seed: int
+    protocol: dict[str, Any]
+    protocol_hash: str
+    data: str
+    versions: dict[str, str]
+    commit: str | None
+    device: str
+    parameters: int
+    evaluations: int
+    seconds: dict[str, float] = field(compare=False)
+    metrics: dict[str, Declared] = field(default_factory=dict)
+    scores: tuple[Score, ...]
+    references: tuple[Score, ...] = ()
+    samples: str | None = None
+
+    def __post_init__(self) -> None:
+        for fault in chain(mismatches(self, Record, "the file"), self._impossible()):
+            raise ValueError(fault)
+
+    def _impossible(self) -> Iterator[str]:
+        """What values of the right types cannot be."""
+        if self.schema != SCHEMA:
+            yield f"schema is {self.schema}, expected {SCHEMA}"
+        counts = ("seed", "parameters", "evaluations", "model_version", "dataset_version")
+        amounts = {name: getattr(self, name) for name in counts}
+        amounts |= {f"seconds[{stage!r}]": took for stage, took in self.seconds.items()}
+        for name, amount in amounts.items():
+            if amount < 0:
+                yield f"{name} is {amount}, expected at least 0"
+            if amount > (GREATEST if isinstance(amount, float) else LARGEST):
+                yield f"{name} is {amount:g}, expected at most {GREATEST:g}, or {LARGEST} if whole"
+        if self.protocol_hash != digest(self.protocol):
+            yield (
+                f"protocol_hash is {self.protocol_hash!r}, but the protocol's hash is "
+                f"{digest(self.protocol)!r}"
+            )
+        for name in SCORES:
+            seen: set[tuple[str, tuple[str, ...], str]] = set()
+            for i, score in enumerate(getattr(self, name)):
+                yield from _impossible(f"{name}[{i}]", score)
+                if (key := (score.metric, tuple(score.given), score.target)) in seen:
+                    yield (
+                        f"{name}[{i}] is a second {score.metric!r} of {score.target!r} given "
+                        f"{list(score.given)}, expected one"
+                    )
+                seen.add(key)
+
+
+def _impossible(name: str, score: Score) -> Iterator[str]:
+    if not 0 <= score.n <= LARGEST:
+        yield f"{name}.n is {score.n}, expected at least 0 and at most {LARGEST}"
+    if score.value is None and not score.reason:
+        yield f"{name} has no value, expected a reason for that"
+    for part in ("value", "low", "high"):
+        x = getattr(score, part)
+        if x is not None and abs(x) > GREATEST:
+            yield f"{name}.{part} is {x}, expected at most {GREATEST:g}"
+    low, high = score.low, score.high
+    if (low is None) != (high is None) or (low is not None and high is not None and low > high):
+        yield f"{name} has the interval {[low, high]}, expected two ends in their order, or none"

@@ -1,0 +1,132 @@
+"""The scoring and recording that runs and submissions of samples share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmbench.core.data import Dataset
+from mmbench.core.score import Context, Generated
+from mmbench.evaluation.checkpoint import forget
+from mmbench.evaluation.evaluate import SHOWN, Evaluation, evaluate
+from mmbench.evaluation.references import references
+from mmbench.evaluation.stale import done, keep_measured, not_computed
+from mmbench.media.grid import sample_grid
+from mmbench.protocols.protocol import digest
+from mmbench.records.paths import Place
+from mmbench.records.provenance import commit, in_words, versions
+from mmbench.records.record import Declared, Record
+from mmbench.records.store import read, write
+from mmbench.registry import names
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How samples of one model with one seed are scored, and where the record of it lies.
+
+    Attributes:
+        place: Where the files lie in the results folder.
+        out: The results folder.
+        dataset: Whose test examples condition and compare.
+        evaluation: What is drawn and measured.
+        context: For the metrics.
+        again: The option by which a user asks to measure again.
+    """
+
+    place: Place
+    out: Path
+    dataset: Dataset
+    evaluation: Evaluation
+    context: Context
+    again: str
+
+    @property
+    def path(self) -> Path:
+        """Where the record lies."""
+        return self.out / self.place.record
+
+    def finished(self, again: bool) -> Record | None:
+        """The record that is there, or None where it is missing or is to be measured again.
+
+        Raises:
+            ValueError: It is damaged, or other weights than its own were named or are absent.
+        """
+        known = read(self.path) if self.path.exists() else None
+        if known is not None and not again:
+            done(known, self.path, self.context.weights, self.again, self.context.progress)
+            return known
+        if known is not None:
+            keep_measured(known, self.path, self.context.weights)
+        if again:
+            forget(self.out / self.place.kept)
+        return None
+
+    def execute(
+        self,
+        draw: Callable[[tuple[str, ...]], Generated],
+        subsets: Sequence[tuple[str, ...]],
+        seconds: dict[str, float],
+        parameters: int = 0,
+        evaluations: int = 0,
+    ) -> Record:
+        """Scores what is drawn from every subset, and writes the record and the grid of samples.
+
+        Args:
+            draw: Modalities given -> samples drawn from them.
+            subsets: What is given.
+            seconds: Stage -> duration of what came before.
+            parameters: Number of trained parameters.
+            evaluations: Network evaluations that one sample costs.
+
+        Raises:
+            ValueError: No metric concerns the samples.
+            OSError: The results folder cannot be written to.
+        """
+        kept, context = self.out / self.place.kept, self.context
+        parts = list(evaluate(draw, subsets, self.dataset, self.evaluation, context, kept))
+        for part in parts:
+            for what, took in part.seconds.items():
+                seconds[what] = seconds.get(what, 0.0) + took
+        scores = tuple(s for part in parts for s in part.scores)
+        if not scores:
+            metrics = ", ".join(self.evaluation.metrics)
+            raise ValueError(
+                f"no metric of the protocol ({metrics}) applies to the samples of "
+                f"{self.dataset.name}, expected one that does"
+            )
+        shown = [part.shown for part in parts if part.shown.samples]
+        sample_grid(self.out / self.place.picture, self.dataset, shown, SHOWN)
+        rows = self.evaluation.rows(self.dataset.test)
+        scorers = list(self.evaluation.scorers())
+        registered = names("metrics")
+        place = self.place
+        record = Record(
+            model=place.model,
+            model_version=place.versions[0],
+            dataset=place.dataset,
+            dataset_version=place.versions[1],
+            seed=place.seed,
+            protocol=place.protocol,
+            protocol_hash=digest(place.protocol),
+            data=place.data,
+            versions=versions(self.evaluation.metrics, place.model),
+            commit=commit(),
+            device=in_words(context.device),
+            parameters=parameters,
+            evaluations=evaluations,
+            seconds=seconds,
+            metrics={
+                m.name: Declared(m.version)
+                if m.name in registered
+                else Declared(m.version, m.title, m.better, m.unit)
+                for m in scorers
+            },
+            scores=scores,
+            references=references(scorers, scores, self.dataset, rows, context),
+            samples=place.samples,
+        )
+        write(record, self.path)
+        not_computed(scores, context.progress)
+        context.progress.say(f"wrote {self.path}")
+        return record
