@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mmbench.core.data import Dataset
     from mmbench.progress import Progress
-    from mmbench.records.store import Record
+    from mmbench.records.record import Record
 
 Command = TypeVar("Command", bound=Callable[..., None])
 

@@ -105,7 +105,9 @@ def run(
             parameters = sum(p.numel() for p in one.build().parameters())
             _ = one.evaluation  # refuses what does not fit
             click.echo(json.dumps(one.settings, indent=2))
-            click.echo(f"{parameters:,} parameters on {where}; would write {one.record_path}")
+            click.echo(
+                f"{parameters:,} parameters on {where}; would write {out / one.place.record}"
+            )
         else:
             records.append(one.execute(rescore))
     if records:
