@@ -22,7 +22,7 @@ class PostHoc:
     """How joint generation draws z after training.
 
     Attributes:
-        components: Of the Gaussian mixture.
+        components: Components of the Gaussian mixture.
     """
 
     components: int = 10
@@ -58,9 +58,8 @@ class MixturePrior(nn.Module):
             what = "a mixture fitted to the posterior"
             raise ImportError(lacking(what, "scikit-learn", "mixture", error)) from None
         state = derive(seed, "mixture prior") % 2**32
-        found = GaussianMixture(len(self.weights), random_state=state).fit(
-            z.cpu().double().numpy()
-        )
+        found = GaussianMixture(len(self.weights), random_state=state)
+        found.fit(z.cpu().double().numpy())
         self.weights.copy_(torch.from_numpy(found.weights_))
         self.means.copy_(torch.from_numpy(found.means_))
         self.factors.copy_(torch.linalg.cholesky(torch.from_numpy(found.covariances_)))

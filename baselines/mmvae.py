@@ -33,13 +33,9 @@ class MMVAE(MultimodalVAE):
     """q(z | x_S) = 1/|S| Σ q(z | xᵐ), Laplace experts and a Laplace prior of learned scale.
 
     Args:
-        modalities: The data set's.
+        modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
         architectures: Networks and likelihood of each modality.
-        latent: D, the size of z.
-        training: How it is trained.
         beta: Weight of log p(z) - log q(z | x); 1 in the paper.
-        weights: Modality -> factor of its log-likelihood.
-        joint: A mixture fitted to the posterior, for joint generation.
         samples: K samples of each expert.
         estimator: "iwae" for the gradient of the bound, "dreg" for the doubly reparameterised one
             (Tucker, Lawson, Gu and Maddison, 2019, https://arxiv.org/abs/1810.04152): the
@@ -66,8 +62,7 @@ class MMVAE(MultimodalVAE):
         samples: int = 10,
         estimator: Literal["iwae", "dreg"] = "dreg",
     ) -> None:
-        super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
-                         weights=weights, joint=joint)  # fmt: skip
+        super().__init__(modalities, architectures, latent, training, beta, weights, joint)
         if samples < 1:
             raise ValueError(f"samples is {samples}, expected at least 1")
         self.samples, self.estimator = samples, estimator

@@ -33,14 +33,10 @@ class MMVAEPlus(MultimodalVAE):
     """q(z | x_S) = 1/|S| Σ q(z | xᵐ) for what is shared, q(wᵐ | xᵐ) for what is private.
 
     Args:
-        modalities: The data set's.
+        modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
         architectures: Networks and likelihood of each modality.
         latent: Size of the shared z.
         private: Size of each private w.
-        training: How it is trained.
-        beta: β, the weight of the divergence.
-        weights: Modality -> factor of its log-likelihood.
-        joint: A mixture fitted to the posterior, for joint generation.
         samples: K samples of each expert.
         estimator: "iwae" (for K = 1 the ELBO) or "dreg", see `mmbench.baselines.mmvae`.
     """
@@ -70,8 +66,7 @@ class MMVAEPlus(MultimodalVAE):
         if samples < 1:
             raise ValueError(f"samples is {samples}, expected at least 1")
         self.private = private  # nn.Module takes numbers before its own constructor has run
-        super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
-                         weights=weights, joint=joint)  # fmt: skip
+        super().__init__(modalities, architectures, latent, training, beta, weights, joint)
         self.samples, self.estimator = samples, estimator
         # The scales of r(wᵐ), the auxiliary priors of cross-modal reconstruction in training.
         self.auxiliary = nn.ParameterDict({m: torch.zeros(private) for m in self.names})
@@ -90,11 +85,11 @@ class MMVAEPlus(MultimodalVAE):
         return stack([Laplace.of(y[m][:, : 2 * self.latent]) for m in self.names if m in y])
 
     def own(self, y: Tensor) -> Laplace:
-        """q(wᵐ | xᵐ), of what the encoders of a modality make of it."""
+        """q(wᵐ | xᵐ), from the output of a modality's encoders."""
         return Laplace.of(y[:, 2 * self.latent :])
 
     def read(self, name: str, x: Tensor) -> Tensor:
-        """Of both encoders, (B, 2 D + 2 P)."""
+        """The outputs of both encoders, (B, 2 D + 2 P)."""
         return torch.cat([self.encoders[name](x), self.private_encoders[name](x)], 1)
 
     def objective(self, x: Batch, present: Tensor, noise: torch.Generator) -> Tensor:
@@ -134,15 +129,11 @@ class MMVAEPlus(MultimodalVAE):
         """
         y = self.encoded(given)
         experts = self.shared(y)
-        parts = [pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise))]
-        for m in self.names:
-            if m in given:
-                parts.append(self.own(y[m]))
-            else:
-                parts.append(self._standard(len(parts[0].mean), self.private))
-        return Laplace(
-            torch.cat([q.mean for q in parts], 1), torch.cat([q.scale for q in parts], 1)
-        )
+        shared = pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise))
+        absent = self._standard(len(shared.mean), self.private)
+        parts = [shared, *(self.own(y[m]) if m in given else absent for m in self.names)]
+        means, scale = [q.mean for q in parts], [q.scale for q in parts]
+        return Laplace(torch.cat(means, 1), torch.cat(scale, 1))
 
     def draw(self, x: Batch, samples: int, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         """Samples (z, w¹, ..., wᴹ) (K, B, D + M P) and their log-densities (K, B)."""
@@ -164,7 +155,7 @@ class MMVAEPlus(MultimodalVAE):
         return Laplace(0 * one, one)
 
     def output(self, name: str, z: Tensor) -> Output:
-        """What the decoder of a modality makes of (z, w¹, ..., wᴹ)."""
+        """The output of a modality's decoder for (z, w¹, ..., wᴹ)."""
         shared, *private = z.split([self.latent, *[self.private] * len(self.names)], 1)
         code = torch.cat([shared, private[self.names.index(name)]], 1)
         found: Output = self.decoders[name](code)

@@ -24,13 +24,9 @@ class MVAE(MultimodalVAE):
     """q(z | x_S) = p(z) Π q(z | xᵐ), normalised, for any subset S (equation 4).
 
     Args:
-        modalities: The data set's.
+        modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
         architectures: Networks and likelihood of each modality.
-        latent: D, the size of z.
-        training: How it is trained.
-        beta: β, the weight of the divergence from the prior.
         weights: λ of equation 3: modality -> factor of its log-likelihood.
-        joint: A mixture fitted to the posterior, for joint generation.
         subsampled: k of equation 5: random subsets a batch, beside all modalities and each alone.
         annealing: Epochs over which β rises from 0.
     """
@@ -54,13 +50,14 @@ class MVAE(MultimodalVAE):
         subsampled: int = 0,
         annealing: int = 0,
     ) -> None:
-        super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
-                         weights=weights, joint=joint)  # fmt: skip
+        super().__init__(modalities, architectures, latent, training, beta, weights, joint)
         M = len(self.names)
         proper = [s for k in range(2, M) for s in combinations(range(M), k)]
         if not 0 <= subsampled <= len(proper):
-            raise ValueError(f"subsampled is {subsampled}, expected 0 to {len(proper)}, the "
-                             "number of subsets of two or more modalities but all")  # fmt: skip
+            raise ValueError(
+                f"subsampled is {subsampled}, expected 0 to {len(proper)}, the number of proper "
+                "subsets of two or more modalities"
+            )
         if annealing < 0:
             raise ValueError(f"annealing is {annealing}, expected at least 0 epochs")
         self.subsampled, self.annealing = subsampled, annealing

@@ -23,13 +23,9 @@ class MVTCAE(MultimodalVAE):
     """q(z | x_S) = Π q(z | xᵐ), normalised, without the prior as an expert.
 
     Args:
-        modalities: The data set's.
+        modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
         architectures: Networks and likelihood of each modality.
-        latent: D, the size of z.
-        training: How it is trained.
         beta: β, the weight of all divergences.
-        weights: Modality -> factor of its log-likelihood.
-        joint: A mixture fitted to the posterior, for joint generation.
         alpha: α of equation 9, between the variational (0) and the conditional (1) information
             bottleneck.
     """
@@ -52,8 +48,7 @@ class MVTCAE(MultimodalVAE):
         joint: PostHoc | None = None,
         alpha: float = 5 / 6,
     ) -> None:
-        super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
-                         weights=weights, joint=joint)  # fmt: skip
+        super().__init__(modalities, architectures, latent, training, beta, weights, joint)
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha is {alpha}, expected 0 to 1")
         self.alpha = alpha

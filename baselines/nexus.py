@@ -16,7 +16,8 @@ from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.posteriors import Gaussian
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core.data import Batch, Modality
-from mmbench.registry import nearest
+from mmbench.protocols.arguments import by_modality
+from mmbench.registry import expect_modalities
 from mmbench.training.trainer import Optimisation
 
 
@@ -24,14 +25,12 @@ class NEXUS(MultimodalVAE):
     """Bottom VAEs xᵐ - zᵐ, messages cᵐ(zᵐ), their mean, and a top VAE to z and back to all zᵐ.
 
     Args:
-        modalities: The data set's.
+        modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
         architectures: Networks and likelihood of each modality.
         latent: D, the size of the top z.
         bottom: Size of each zᵐ, or one for all.
-        training: How it is trained, bottom and top together.
         beta: β_c, the weight of the top divergence.
         weights: λ: modality -> factor of its log-likelihood.
-        joint: A mixture fitted to the posterior, for joint generation.
         bottom_beta: β_i, the weight of each bottom divergence.
         gamma: γ: modality -> factor of the top's squared error on zᵐ; 1 by default.
         message: Size of the messages.
@@ -65,18 +64,12 @@ class NEXUS(MultimodalVAE):
         warmup: int = 0,
     ) -> None:
         names = [m.name for m in modalities]
-        sizes = dict.fromkeys(names, bottom) if isinstance(bottom, int) else bottom
-        for key, table in (("bottom", sizes), ("gamma", gamma or {})):
-            for name in table:
-                if name not in names:
-                    raise ValueError(f"{key} names a modality {name!r}{nearest(name, names)}")
-        if not all(sizes.get(m, 0) >= 1 for m in names):
-            raise ValueError(f"bottom is {bottom}, expected at least 1 for each modality")
+        sizes = by_modality("bottom", bottom, names, 1)
+        expect_modalities(gamma or {}, names, "gamma")
         if not 0 <= drop <= 1:
             raise ValueError(f"drop is {drop}, expected a probability")
         self.sizes, self.message, self.hidden = sizes, message, hidden
-        super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
-                         weights=weights, joint=joint)  # fmt: skip
+        super().__init__(modalities, architectures, latent, training, beta, weights, joint)
         self.bottom_beta, self.drop, self.warmup = bottom_beta, drop, warmup
         self.gamma = [(gamma or {}).get(m, 1.0) for m in names]
 

@@ -1,7 +1,7 @@
 """Experts on a latent z, and their products and mixtures over any subset of modalities.
 
-M experts are one distribution with a first axis of M. An expert that is missing for an example is
-one of infinite variance, log_variance = inf.
+M experts are one distribution with a first axis of M. An expert that is missing for an example
+has an infinite variance, log_variance = inf.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Gaussian:
 
     @staticmethod
     def of(output: Tensor) -> Gaussian:
-        """What an encoder's output (..., 2 D) means: the mean, then the log-variance."""
+        """Reads an encoder's output (..., 2 D): the mean, then the log-variance."""
         return Gaussian(*full_precision(output).chunk(2, -1))
 
     def sample(self, noise: torch.Generator, count: tuple[int, ...] = ()) -> Tensor:
@@ -74,7 +74,7 @@ class Laplace:
 
     @staticmethod
     def of(output: Tensor) -> Laplace:
-        """What an encoder's output (..., 2 D) means: the mean, then logits of the scale.
+        """Reads an encoder's output (..., 2 D): the mean, then logits of the scale.
 
         The scales of a latent are D softmax(logits), so that they are 1 on average: Shi et al.'s
         code for Variational mixture-of-experts autoencoders, 2019.
@@ -116,7 +116,7 @@ def stack(experts: list[Expert]) -> Expert:
 def product(experts: Gaussian, members: Tensor, prior: Tensor) -> Gaussian:
     """Products of Gaussian experts: precisions add, means are weighted by them.
 
-    Stable as long as the log-variances of an example's experts differ by less than 80.
+    Stable while the log-variances of an example's experts differ by less than 80.
 
     Args:
         experts: (M, B, D); infinite log-variances are experts that are missing.
@@ -150,8 +150,8 @@ def choose(weights: Tensor, noise: torch.Generator, stratified: bool = False) ->
     Args:
         weights: (S, B), at least one of an example's more than 0.
         noise: Source of the draws.
-        stratified: The batch shares out the components evenly, as training may to lower its
-            variance; otherwise an example's draw depends on its own weights alone.
+        stratified: Whether the batch shares out the components evenly, to lower the variance of
+            training; otherwise an example's draw depends on its own weights alone.
     """
     B = weights.shape[1]
     u = torch.rand(B, generator=noise, device=weights.device)
@@ -167,16 +167,13 @@ def mixture_log_prob(experts: Expert, z: Tensor, present: Tensor) -> Tensor:
     Args:
         experts: (M, B, D).
         z: (..., B, D).
-        present: (M, B), 1 where an expert is there; every example has one.
+        present: (M, B), 1 where an expert exists; every example has one.
 
     Returns:
         (..., B).
     """
-    kind = type(experts)
-    logs = torch.stack([
-        kind(*(x[m] for x in vars(experts).values())).log_prob(z)
-        for m in range(len(present))
-    ])  # fmt: skip
+    each = zip(*vars(experts).values(), strict=True)
+    logs = torch.stack([type(experts)(*values).log_prob(z) for values in each])
     here = present.view(len(present), *[1] * (logs.ndim - 2), -1) > 0
     return logs.masked_fill(~here, -math.inf).logsumexp(0) - present.sum(0).log()
 

@@ -14,14 +14,14 @@ from mmbench.baselines.mixture_prior import MixturePrior, PostHoc
 from mmbench.baselines.posteriors import Gaussian, Laplace, stack
 from mmbench.core.data import Batch, Modality, Split
 from mmbench.core.model import Embedded, LatentModel
-from mmbench.registry import expect_modalities, nearest
+from mmbench.registry import expect_modalities
 from mmbench.seeds import stream
 from mmbench.training.memory_format import LaidOut
 from mmbench.training.trainer import Optimisation, Trainer
 
 CACHED = 2**18
-"""Values of a modality that a CPU computes at a time: what lies between a network's layers then
-stays in a core's cache. Decoders of pictures and sounds are 1.4 to 2 times as fast as with 1,000
+"""Values of a modality that a CPU computes at a time, so that a network's activations stay in a
+core's cache. Decoders of pictures and sounds are 1.4 to 2 times as fast as with 1,000
 examples at once."""
 ROWS = 1024  # examples at a time on any other device
 
@@ -49,7 +49,6 @@ class MultimodalVAE(LaidOut, LatentModel):
         self,
         modalities: Sequence[Modality],
         architectures: dict[str, Architecture],
-        *,
         latent: int,
         training: Optimisation,
         beta: float = 1.0,
@@ -58,9 +57,7 @@ class MultimodalVAE(LaidOut, LatentModel):
     ) -> None:
         super().__init__()
         self.names = [m.name for m in modalities]
-        for name in weights or {}:
-            if name not in self.names:
-                raise ValueError(f"weights names a modality {name!r}{nearest(name, self.names)}")
+        expect_modalities(weights or {}, self.names, "weights")
         if latent < 1:
             raise ValueError(f"latent is {latent}, expected at least 1")
         if beta < 0:
@@ -92,15 +89,15 @@ class MultimodalVAE(LaidOut, LatentModel):
             self.step += 1
             return value
 
-        trainer.minimise("vae", self, loss, len(train), self.training_settings,
-                         content=self.content(train))  # fmt: skip
+        how, content = self.training_settings, self.content(train)
+        trainer.minimise("vae", self, loss, len(train), how, content=content)
         if self.joint is not None:
             self.joint.fit(self._means(train, trainer.seed), trainer.seed)
 
     def content(self, train: Split) -> list[object] | None:
         """What training depends on, for runs that share it (see `Trainer.minimise`).
 
-        None, unless a method has settings that only count afterwards.
+        None, unless a method has settings that matter only after training.
         """
         return None
 
@@ -109,10 +106,8 @@ class MultimodalVAE(LaidOut, LatentModel):
         """The posterior means of the training examples that lack nothing, (N, D)."""
         whole = torch.stack([train.present(m) for m in self.names]).all(0).nonzero()[:, 0]
         noise = stream(seed, "posterior means", device=train.device)
-        return torch.cat([
-            self.posterior(self.embed(train.batch(rows, self.names)), noise).mean
-            for rows in whole.split(ROWS)
-        ])  # fmt: skip
+        parts = [self.embed(train.batch(rows, self.names)) for rows in whole.split(ROWS)]
+        return torch.cat([self.posterior(x, noise).mean for x in parts])
 
     @abstractmethod
     def objective(self, x: Batch, present: Tensor, noise: torch.Generator) -> Tensor:
@@ -128,7 +123,7 @@ class MultimodalVAE(LaidOut, LatentModel):
     def posterior(self, given: Batch, noise: torch.Generator) -> Expert:
         """q(z | x_S) for the modalities given (at least one), (B, D).
 
-        Of a mixture, a component drawn for each example.
+        For a mixture it is a component drawn for each example.
         """
 
     def prior(self, n: int) -> Expert:
@@ -164,7 +159,7 @@ class MultimodalVAE(LaidOut, LatentModel):
 
     @torch.no_grad()
     def embed(self, given: Batch) -> Embedded:
-        """What the encoders make of the modalities given, the same for all subsets."""
+        """The encoders' outputs for the modalities given, the same for all subsets."""
         if isinstance(given, Embedded):
             return given
         out = {}
@@ -175,18 +170,18 @@ class MultimodalVAE(LaidOut, LatentModel):
         return Embedded(out)
 
     def encoded(self, x: Batch) -> Embedded:
-        """The same of a training batch; what is embedded stays as it is."""
+        """The encoders' outputs for a training batch; what is embedded already is returned."""
         if isinstance(x, Embedded):
             return x
         return Embedded({m: self.read(m, x[m]) for m in self.names if m in x})
 
     def read(self, name: str, x: Tensor) -> Tensor:
-        """What the encoders of a modality make of it, (B, outputs)."""
+        """The output of a modality's encoders, (B, outputs)."""
         found: Tensor = self.encoders[name](x)
         return found
 
     def output(self, name: str, z: Tensor) -> Output:
-        """What the decoder of a modality makes of z (B, D), as its likelihood takes it."""
+        """The output of a modality's decoder for z (B, D), as its likelihood takes it."""
         found: Output = self.decoders[name](z)
         return found
 

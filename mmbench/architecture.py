@@ -29,10 +29,9 @@ Distribution = Literal["normal", "laplace", "bernoulli", "categorical"]
 
 @dataclass(frozen=True)
 class InTurn:
-    """What a decoder makes of latents (B, latent) that draws a text token by token.
+    """The output of a decoder that draws a text token by token, for latents (B, latent).
 
-    It stands where other decoders return logits: here those of a token depend on the tokens
-    before it.
+    Other decoders return logits; here the logits of a token depend on the tokens before it.
 
     Attributes:
         logits: Tokens (B, L) -> (B, L, words), each from the latent and the tokens before it.
@@ -76,13 +75,12 @@ class Likelihood:
             (B,) in nats.
 
         Raises:
-            ValueError: Tokens that are drawn in turn are to have another likelihood than
-                "categorical".
+            ValueError: Tokens that are drawn in turn have a likelihood other than "categorical".
         """
         if isinstance(output, InTurn):
             if self.distribution != "categorical":
-                raise ValueError(f"the likelihood of tokens that are drawn in turn is "
-                                 f"{self.distribution!r}, expected 'categorical'")  # fmt: skip
+                tokens = "the likelihood of tokens that are drawn in turn"
+                raise ValueError(f"{tokens} is {self.distribution!r}, expected 'categorical'")
             output = output.logits(x)
         b, output = self.scale, full_precision(output)
         if self.distribution == "laplace":
@@ -96,7 +94,7 @@ class Likelihood:
         return log_p.flatten(1).sum(1)
 
     def point(self, output: Output) -> Tensor:
-        """What a sample shows, (B, *shape): the mean, or the most probable tokens."""
+        """The sample that is shown, (B, *shape): the mean, or the most probable tokens."""
         if isinstance(output, InTurn):
             return output.draw()
         if self.distribution == "bernoulli":
@@ -105,10 +103,10 @@ class Likelihood:
 
 
 def full_precision(output: Tensor) -> Tensor:
-    """What networks computed under autocast, in float32; all else as it is.
+    """The output of a network under autocast in float32; other types stay as they are.
 
-    Densities are sums of many terms and ratios of variances: networks keep their quality at half
-    precision, those do not.
+    Networks keep their quality at half precision. Densities, which are sums of many terms and
+    ratios of variances, do not.
     """
     return output.to(torch.promote_types(output.dtype, torch.float32))
 
@@ -129,10 +127,11 @@ class Networks:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Networks that begin with published weights, which the user has.
+    """Networks that begin with published weights, which the user provides.
 
     Attributes:
-        load: The folder of the weights -> the networks. Raises FileNotFoundError if it lacks one.
+        load: The folder of the weights -> the networks. Raises FileNotFoundError for a missing
+            file.
     """
 
     load: Callable[[Path], Networks]
@@ -145,8 +144,8 @@ class Architecture:
     Attributes:
         modality: The modality.
         networks: How its encoders and decoders are built.
-        likelihood: Of the decoder.
-        name: By which a protocol names the networks; empty where none does.
+        likelihood: The likelihood of the decoder's output.
+        name: The networks' name in a protocol; empty where no protocol names them.
     """
 
     modality: Modality
@@ -156,9 +155,9 @@ class Architecture:
 
     @property
     def recipe(self) -> list[object]:
-        """What tells its networks and its loss from others, for keys: plain JSON and dataclasses.
+        """What identifies its networks and its loss in keys: plain JSON and dataclasses.
 
-        Published weights that networks begin with are not in it.
+        It does not include published weights that networks begin with.
         """
         return [self.name, self.modality, self.likelihood]
 
@@ -176,7 +175,7 @@ class Architecture:
         return self.likelihood.log_prob(decoder(z.flatten(0, -2)), repeated).view(z.shape[:-1])
 
     def show(self, output: Output) -> Tensor:
-        """What a decoder's output looks like as data; pictures and sounds are in [0, 1]."""
+        """A decoder's output as data; pictures and sounds are in [0, 1]."""
         x = self.likelihood.point(output)
         return x.clamp(0, 1) if self.modality.kind in ("image", "mask", "sound") else x
 
@@ -187,15 +186,15 @@ def architectures(
     """Reads the protocol's table `modalities`.
 
     A key is a modality's name, a pattern of names such as "m*", or a kind such as "<image>"; the
-    first that fits counts.
+    first that matches applies.
 
     Raises:
         LookupError: A modality has no table, or a network does not exist.
         ValueError: A table has an unknown key or a value of the wrong type.
     """
     fit = fitting(modalities, tables)
-    return {m.name: construct(architecture, fit[m.name], f"modalities.{m.name}", m)
-            for m in modalities}  # fmt: skip
+    build = lambda m: construct(architecture, fit[m.name], f"modalities.{m.name}", m)
+    return {m.name: build(m) for m in modalities}
 
 
 def fitting(modalities: Sequence[Modality], tables: Table) -> Table:
@@ -217,7 +216,7 @@ def fitting(modalities: Sequence[Modality], tables: Table) -> Table:
 def identified(tables: Table) -> Table:
     """The protocol's table `modalities` with the sha256 of the weights that it names.
 
-    One that is there already, as in a record, stays as it is.
+    A sha256 that a table has already, as in a record, stays as it is.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -250,29 +249,28 @@ def architecture(
     weights: str | None = None,
     sha256: str | None = None,
 ) -> Architecture:
-    """One modality's.
+    """The architecture of one modality.
 
     Args:
         modality: The modality.
         network: The registered name, or "module:object", of a `Networks` or a `Pretrained`.
-        likelihood: Of the decoder.
+        likelihood: The likelihood of the decoder's output.
         weights: The folder of the weights that a `Pretrained` begins with.
-        sha256: That of its `contents`, where they must be those of a record.
+        sha256: What the `contents` of the folder must be, as stored in a record.
 
     Raises:
         LookupError: There are no such networks.
-        ValueError: They are of neither class, or weights are missing, too much or others.
+        ValueError: They are of neither class, or the weights are missing, unneeded or different.
         FileNotFoundError: The folder lacks a file of the weights.
     """
     networks = find("networks", network)
     if isinstance(networks, Pretrained):
         if weights is None:
-            raise ValueError(f"{network} begins with published weights, expected the folder that "
-                             "holds them as weights")  # fmt: skip
+            raise ValueError(f"{network} begins with published weights, expected their folder")
         folder = Path(weights).expanduser()
         if sha256 is not None and (found := contents(folder)) != sha256:
-            raise ValueError(f"the weights in {folder} have the sha256 {found[:16]}, expected "
-                             f"{sha256[:16]}")  # fmt: skip
+            found, wanted = found[:16], sha256[:16]
+            raise ValueError(f"the weights in {folder} have the sha256 {found}, expected {wanted}")
         networks = networks.load(folder)
     elif weights is not None:
         raise ValueError(f"weights is {weights!r}, but {network} begins without any")

@@ -30,17 +30,16 @@ from mmbench.training.precision import autocast
 from mmbench.training.trainer import Optimisation, Trainer
 
 WIDEST = 2**26
-"""Values of a U-Net's widest layer that an accelerator computes at a time: 256 MB in float32, a
-few times that with what skips over."""
+"""Values of a U-Net's widest layer that an accelerator computes at a time: 256 MB in float32, and
+a few times as much with skip connections."""
 
 
 class DiffMVAE(MoPoE):
     """The posterior of MoPoE; a decoder of a modality is a likelihood or a diffusion.
 
     Args:
-        modalities: The data set's.
+        modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
         architectures: Networks and likelihood of each modality.
-        latent: D, the size of z.
         training: How encoders and decoders are trained, together.
         diffusion: The modalities with a diffusion decoder: names, patterns of names such as "m*",
             or kinds such as "<image>".
@@ -48,14 +47,13 @@ class DiffMVAE(MoPoE):
         sampler: That of the diffusion decoders: its name under "name", "ddim" or one of
             `mmbench.models.diffusion.samplers`, and its parameters.
         score: How the auxiliary score model is trained.
-        width: Of its network.
+        width: Width of its network.
         blocks: Levels of its network.
         time_embedding: Size of its time embedding.
-        groups: Of its group normalisations.
-        steps: Of DDIM, with which it draws z.
-        auxiliary: Whether joint generation draws z from it, or else from the prior. It is trained
-            all the same.
-        beta: β, the weight of the divergence from the prior.
+        groups: Groups of its group normalisations.
+        steps: Steps of DDIM, with which it draws z.
+        auxiliary: Whether joint generation draws z from that model or from the prior. It is
+            trained in either case.
         weights: Modality -> factor of its log-likelihood, or of the bound on it; 1 by default.
     """
 
@@ -67,7 +65,7 @@ class DiffMVAE(MoPoE):
     likelihood: ClassVar[bool] = True
     """Whether diffusion decoders are weighted by λ(t) = g(t)², which makes equation 5 a bound."""
     log_marginal = None  # type: ignore[assignment]
-    """None: a likelihood that is only bounded has no importance weights."""
+    """None: there are no importance weights without the likelihood itself, only a bound."""
 
     def __init__(
         self,
@@ -92,8 +90,7 @@ class DiffMVAE(MoPoE):
         # nn.Module takes what is no module before its own constructor has run
         self.diffused = _fitting(diffusion, modalities)
         self.unet, self.sampler = unet, sampler
-        super().__init__(modalities, architectures, latent=latent, training=training, beta=beta,
-                         weights=weights)  # fmt: skip
+        super().__init__(modalities, architectures, latent, training, beta, weights)
         self.auxiliary, self.score, self.groups = auxiliary, score, groups
         self.score_model = AuxiliaryScore(latent, width, blocks, time_embedding, groups, steps)
 
@@ -101,13 +98,12 @@ class DiffMVAE(MoPoE):
         """An encoder a modality, and a decoder or a diffusion decoder."""
         parts = [(m, self.architectures[m]) for m in self.names]
         self.encoders = nn.ModuleDict({m: a.encoder(2 * self.latent) for m, a in parts})
-        self.decoders = nn.ModuleDict({
-            m: self._diffusion(a.modality) if m in self.diffused else a.decoder(self.latent)
-            for m, a in parts
-        })  # fmt: skip
+        self.decoders = nn.ModuleDict({m: self._new_decoder(m, a) for m, a in parts})
 
-    def _diffusion(self, modality: Modality) -> DiffusionDecoder:
-        sde, shape = VPSDE(), modality.shape
+    def _new_decoder(self, name: str, architecture: Architecture) -> nn.Module:
+        if name not in self.diffused:
+            return architecture.decoder(self.latent)
+        sde, shape = VPSDE(), architecture.modality.shape
         network = ConditionalUNet(sde, shape, self.latent, self.unet)
         return DiffusionDecoder(sde, shape, network, self.sampler, self.likelihood)
 
@@ -122,7 +118,7 @@ class DiffMVAE(MoPoE):
     def fit(self, train: Split, trainer: Trainer) -> None:
         """Trains encoders and decoders on one ELBO, then the auxiliary score model on z.
 
-        A U-Net narrower than a patch is told of: the noise of all its numbers does not pass
+        A U-Net narrower than a patch is reported: the noise of all its numbers does not pass
         through the first level.
         """
         width = self.unet.channels[0]
@@ -130,8 +126,8 @@ class DiffMVAE(MoPoE):
             numbers = self.architectures[m].modality.shape[0] * self.unet.patch**2
             if width < numbers:
                 trainer.progress.say(
-                    f"unet.channels begins with {width}, less than the {numbers} numbers of a "
-                    f"patch of {m}, whose noise the U-Net cannot tell in full: expect poor samples"
+                    f"a U-Net whose unet.channels begins with {width} is narrower than a patch of "
+                    f"{m}, {numbers} numbers: expect poor samples"
                 )
         super().fit(train, trainer)
         q = self._posteriors(train)
@@ -143,14 +139,14 @@ class DiffMVAE(MoPoE):
 
         bits = hashlib.sha256(q.mean.cpu().numpy().data)
         bits.update(q.log_variance.cpu().numpy().data)
-        trainer.minimise("auxiliary score", self.score_model, loss, len(train), self.score,
-                         content=[bits.hexdigest(), self.groups])  # fmt: skip
+        model, content = self.score_model, [bits.hexdigest(), self.groups]
+        trainer.minimise("auxiliary score", model, loss, len(train), self.score, content=content)
 
     def content(self, train: Split) -> list[object]:
         """The data and the objective: another sampler, or no auxiliary model, trains nothing."""
         recipes = [self.architectures[m].recipe for m in self.names]
-        return [train.fingerprint(self.names), recipes, self.diffused, self.unet,
-                self.likelihood, self.beta, self.weights]  # fmt: skip
+        data, objective = train.fingerprint(self.names), [self.likelihood, self.beta, self.weights]
+        return [data, recipes, self.diffused, self.unet, *objective]
 
     @torch.no_grad()
     def _posteriors(self, train: Split) -> Gaussian:
@@ -162,8 +158,8 @@ class DiffMVAE(MoPoE):
             members = torch.ones(1, len(self.names)).to(experts.mean)
             whole = present.prod(0, keepdim=True)  # the prior is an expert of these only
             found.append(product(experts, members, whole))
-        return Gaussian(torch.cat([q.mean[0] for q in found]),
-                        torch.cat([q.log_variance[0] for q in found]))  # fmt: skip
+        means, log_variances = [q.mean[0] for q in found], [q.log_variance[0] for q in found]
+        return Gaussian(torch.cat(means), torch.cat(log_variances))
 
     def objective(self, x: Batch, present: Tensor, noise: torch.Generator) -> Tensor:
         """Equation 5, with β on the divergence."""
@@ -219,7 +215,7 @@ class DiffMVAE(MoPoE):
         return max(1, WIDEST // (self.unet.channels[0] * height * width))
 
     def train(self, mode: bool = True) -> Self:
-        """As ever; U-Nets keep the order of weights that their convolutions are fastest with."""
+        """Sets the mode; U-Nets keep the memory format that their convolutions are fastest in."""
         super().train(mode)
         for m in self.diffused:
             self.decoders[m].to(memory_format=torch.channels_last)
@@ -248,10 +244,8 @@ def _fitting(keys: Sequence[str], modalities: Sequence[Modality]) -> list[str]:
                 raise ValueError(f"diffusion names a kind {key!r}{nearest(key, kinds)}")
         elif not any(fnmatchcase(name, key) for name in names):
             raise ValueError(f"diffusion names a modality {key!r}{nearest(key, names)}")
-    found = [
-        m for m in modalities
-        if any(fnmatchcase(m.name, key) or key == f"<{m.kind}>" for key in keys)
-    ]  # fmt: skip
+    fits = lambda m: any(fnmatchcase(m.name, key) or key == f"<{m.kind}>" for key in keys)
+    found = [m for m in modalities if fits(m)]
     for m in found:
         if len(m.shape) != 3 or m.kind not in ("image", "mask", "sound"):
             raise ValueError(

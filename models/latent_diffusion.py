@@ -1,8 +1,8 @@
 """Latent diffusion: autoencoders of single modalities, and a diffusion over all their latents.
 
 What MLD and its variants share (table 4): stage 1 trains one deterministic autoencoder a modality
-(equation 2), stage 2 a score network on the concatenated, standardised latents. They differ in how
-the score network is trained and in how it conditions, which is what subclasses say.
+(equation 2), stage 2 a score network on the concatenated, standardised latents. Subclasses
+define how the score network is trained and how it conditions.
 
 Bounoua, Franzese, Michiardi: Multi-modal Latent Diffusion, 2023,
 https://arxiv.org/abs/2306.04445.
@@ -30,7 +30,7 @@ from mmbench.training.precision import autocast
 from mmbench.training.trainer import Optimisation, Trainer
 
 Statistics = Literal["all", "batch"]
-"""Which examples' latents give the mean and deviation that standardise them."""
+"""The examples whose mean and deviation standardise the latents."""
 
 
 class LatentDiffusion(DiffusedLatents):
@@ -41,16 +41,16 @@ class LatentDiffusion(DiffusedLatents):
         architectures: Networks and likelihood of each modality.
         latent: Latent size of each modality, or one for all (table 8).
         autoencoder: How each autoencoder is trained (table 8).
-        autoencoders: How those of some modalities are trained instead.
+        autoencoders: How the autoencoders of some modalities are trained instead.
         augmented: Images whose autoencoder is trained on augmented ones (section D.1).
         score: How the score network is trained (table 9; EMA 0.999).
-        width: Of the score network.
+        width: Width of the score network.
         blocks: Levels of the score network.
         time_embedding: Size of its time embedding.
-        groups: Of its group normalisations.
+        groups: Groups of its group normalisations.
         statistics: Whose mean and deviation standardise the latents: of "all" training examples,
             or of the first "batch" of the second stage, as in the paper (section A.1). They have
-            the same expectation; all examples do not depend on which batch comes first.
+            the same expectation, but the former does not depend on the order of examples.
         sampler: The sampler's name, under "name", and its parameters.
     """
 
@@ -117,7 +117,7 @@ class LatentDiffusion(DiffusedLatents):
 
         Args:
             z: (B, D) standardised latents.
-            noise: Source of all that is random.
+            noise: Source of all randomness.
             present: (B, M), 1 where an example has a modality; by default it has all.
         """
 
@@ -148,8 +148,8 @@ class LatentDiffusion(DiffusedLatents):
     def fit(self, train: Split, trainer: Trainer) -> None:
         """Trains the autoencoders, then the score network on their latents.
 
-        An example that lacks modalities counts with those that it has. A score network narrower
-        than the latents is reported: the noise of all of them does not pass through it.
+        An example that lacks modalities is used with those it has. A score network narrower than
+        the latents is reported: the noise of all of them does not pass through it.
         """
         width = self.score_network.inward.out_features
         if width < self.size:

@@ -47,8 +47,8 @@ class SBMVAE(DiffusedLatents):
         vaes: How the VAEs of some modalities are trained instead.
         layers: Residual blocks of a level of the score network.
         attention: Whether every level has self-attention.
-        beta_min: Of the variance-preserving diffusion, at time 0.
-        beta_max: Of the variance-preserving diffusion, at time 1.
+        beta_min: β of the variance-preserving diffusion at time 0.
+        beta_max: β of the variance-preserving diffusion at time 1.
         sampler: Name and parameters: "predictor-corrector", which is the default with 1,000 steps,
             or one of `mmbench.models.diffusion.samplers`.
         guidance: How a classifier of matching latents guides what is drawn given something; none

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from mmbench.architecture import Architecture
 from mmbench.core.data import Batch, Modality, Split
 from mmbench.core.model import Model
-from mmbench.registry import expect_modalities, nearest
+from mmbench.registry import expect_modalities
 from mmbench.training.trainer import Optimisation, Trainer
 
 ROWS = 1024  # examples at a time
@@ -29,15 +29,15 @@ PREDICTED = ("attributes", "mask")  # kinds of modalities
 class Supervised(Model):
     """A classifier of every attribute and of every pixel of a mask, given the image.
 
-    It predicts from one modality alone, so it draws nothing jointly, nothing given others or more,
-    and no image.
+    It predicts from one modality alone: it draws nothing jointly, nothing given other
+    modalities, and no image.
 
     Args:
         modalities: The data set's.
         architectures: Networks and likelihood of each modality.
-        latent: Size of what is between a classifier's encoder and its decoder.
+        latent: Size of the layer between a classifier's encoder and its decoder.
         training: How each classifier is trained.
-        trainings: How those of some modalities are trained instead.
+        trainings: How the classifiers of some modalities are trained instead.
         source: The modality to predict from; by default the first image.
         targets: The modalities to predict; by default all attributes and masks.
     """
@@ -67,15 +67,12 @@ class Supervised(Model):
         self.source = source or next(iter(images), "")
         self.targets = labels if targets is None else list(targets)
         if not self.source or not self.targets:
-            raise ValueError(f"{', '.join(self.names)} hold no image to predict from, or neither "
-                             "attributes nor a mask to predict")  # fmt: skip
+            names = ", ".join(self.names)
+            raise ValueError(f"{names} hold no image, or neither attributes nor a mask to predict")
         special = trainings or {}
-        for key, named in (
-            ("source", [self.source]), ("targets", self.targets), ("trainings", special)
-        ):  # fmt: skip
-            for m in named:
-                if m not in self.names:
-                    raise ValueError(f"{key} names a modality {m!r}{nearest(m, self.names)}")
+        named = {"source": [self.source], "targets": self.targets, "trainings": special}
+        for setting, asked in named.items():
+            expect_modalities(asked, self.names, setting)
         if self.source in self.targets:
             raise ValueError(f"{self.source!r} cannot be predicted from itself")
         if latent < 1:
@@ -83,10 +80,10 @@ class Supervised(Model):
         self.settings = {m: special.get(m, training) for m in self.targets}
         self.architectures = architectures
         encoder = architectures[self.source].encoder
+        parts = [(m, architectures[m].decoder) for m in self.targets]
         self.classifiers = nn.ModuleDict(
-            {m: nn.Sequential(encoder(latent), architectures[m].decoder(latent))
-             for m in self.targets}
-        )  # fmt: skip
+            {m: nn.Sequential(encoder(latent), decoder(latent)) for m, decoder in parts}
+        )
 
     def fit(self, train: Split, trainer: Trainer) -> None:
         """Maximises the likelihood of each target given the source, where an example has both."""

@@ -20,11 +20,14 @@ X = torch.rand(5, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_
 OUTPUT = torch.randn(5, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize(("likelihood", "peer"), [
-    (Likelihood("laplace", 0.75), Laplace(OUTPUT, 0.75)),
-    (Likelihood("normal", 0.3), Normal(OUTPUT, 0.3)),
-    (Likelihood("bernoulli"), Bernoulli(logits=OUTPUT, validate_args=False)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("likelihood", "peer"),
+    [
+        (Likelihood("laplace", 0.75), Laplace(OUTPUT, 0.75)),
+        (Likelihood("normal", 0.3), Normal(OUTPUT, 0.3)),
+        (Likelihood("bernoulli"), Bernoulli(logits=OUTPUT, validate_args=False)),
+    ],
+)
 def test_log_prob_agrees_with_torch(likelihood, peer):
     x = X.round() if likelihood.distribution == "bernoulli" else X
     torch.testing.assert_close(likelihood.log_prob(OUTPUT, x), peer.log_prob(x).flatten(1).sum(1))
@@ -63,11 +66,13 @@ FITS = [
     (celebamask_hq.mask, Modality("x", "mask", (1, 128, 128))),
     (celebamask_hq.mask, Modality("x", "mask", (1, 32, 32))),
     (celebamask_hq.attributes, Modality("x", "attributes", (18,))),
-    *[(generic.picture, Modality("x", "image", shape))
-      for shape in ((3, 64, 64), (1, 28, 28), (2, 33, 50), (1, 4, 9), (3, 5, 128), (1, 1, 1))],
+    *[
+        (generic.picture, Modality("x", "image", shape))
+        for shape in ((3, 64, 64), (1, 28, 28), (2, 33, 50), (1, 4, 9), (3, 5, 128), (1, 1, 1))
+    ],
     *[(generic.vector, Modality("x", "trajectory", shape)) for shape in ((200,), (3, 7), (1,))],
     *[(generic.text, Modality("x", "text", (length,), WORDS)) for length in (32, 19, 4, 1)],
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("networks", "modality"), FITS)
@@ -86,8 +91,7 @@ def test_networks_fit_their_shapes(networks, modality, size):
 
 
 IMAGE = Modality("m3", "image", (3, 28, 28))
-TABLE = {"network": "polymnist/image",
-         "likelihood": {"distribution": "laplace", "scale": 0.75}}  # fmt: skip
+TABLE = {"network": "polymnist/image", "likelihood": {"distribution": "laplace", "scale": 0.75}}
 
 
 def test_patterns_name_modalities():
@@ -105,14 +109,17 @@ def test_pictures_are_clamped_and_vectors_are_not():
     assert vector.show(x).tolist() == x.tolist()
 
 
-@pytest.mark.parametrize(("tables", "words"), [
-    ({}, "no table modalities.m3"),
-    ({"m*": {**TABLE, "network": "mmbench.models.networks.polymnist:imag"}}, "mean 'image'"),
-    ({"m*": {**TABLE, "network": "mmbench.models.mld:MLD"}}, "is not a Networks"),
-    ({"m*": {**TABLE, "likelihood": {"distribution": "gauss"}}}, "distribution is 'gauss'"),
-    ({"m*": {**TABLE, "likelihood": {"distribution": "normal", "scale": 0}}}, "more than 0"),
-    ({"m*": {**TABLE, "loss": 1}}, "modalities.m3 has no setting 'loss'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({}, "no table modalities.m3"),
+        ({"m*": {**TABLE, "network": "mmbench.models.networks.polymnist:imag"}}, "mean 'image'"),
+        ({"m*": {**TABLE, "network": "mmbench.models.mld:MLD"}}, "is not a Networks"),
+        ({"m*": {**TABLE, "likelihood": {"distribution": "gauss"}}}, "distribution is 'gauss'"),
+        ({"m*": {**TABLE, "likelihood": {"distribution": "normal", "scale": 0}}}, "more than 0"),
+        ({"m*": {**TABLE, "loss": 1}}, "modalities.m3 has no setting 'loss'"),
+    ],
+)
 def test_bad_tables_are_told(tables, words):
     with pytest.raises((LookupError, ValueError), match=words):
         architectures([IMAGE], tables)

@@ -3,23 +3,22 @@
 Senellart, Chadebec and Allassonnière, MultiVae: A Python package for multimodal variational
 autoencoders on partial datasets, 2025, https://doi.org/10.21105/joss.07996. Objectives, inference
 and priors are the library's, untouched; networks and likelihoods are the data set's, and the loop,
-checkpoints and seeds ours. Whatever the library draws comes from the default generators of torch
-and numpy, which are seeded from our streams and, numpy's always and torch's in generation, put
-back afterwards.
+checkpoints and seeds are ours. The library draws from the default generators of torch and numpy,
+which are seeded from our streams and restored afterwards (torch's in generation only).
 
-Where its inference is not one example's own: MMVAE, MMVAEPlus and CMVAE draw one expert for all
+Some of its inference depends on the batch: MMVAE, MMVAEPlus and CMVAE draw one expert for all
 examples that are generated together, and JNF draws the noise of an expert for all examples that
-chose it. Losses of MMVAE, MMVAEPlus, CMVAE, CRMVAE and MHVAE are sums over a batch, the others'
-means: it matters to `clip` and `weight_decay` only.
+chose it. The losses of MMVAE, MMVAEPlus, CMVAE, CRMVAE and MHVAE are sums over a batch, the others
+means, which affects only `clip` and `weight_decay`.
 """
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from inspect import Parameter, Signature
 from typing import Any, ClassVar, get_args, get_origin
 
 import numpy as np
@@ -31,7 +30,7 @@ from mmbench.architecture import Architecture, InTurn, full_precision
 from mmbench.core.data import Batch, Modality, Split
 from mmbench.core.model import Model
 from mmbench.extras import lacking
-from mmbench.registry import expect_modalities, nearest
+from mmbench.registry import expect_modalities
 from mmbench.training.trainer import Loss, Optimisation, Trainer
 
 try:
@@ -49,13 +48,13 @@ for _name in list(logging.root.manager.loggerDict):
     if _name.startswith("multivae."):  # each prints what it does to the terminal
         logging.getLogger(_name).setLevel(logging.WARNING)
 
-OURS = ("name", "n_modalities", "latent_dim", "input_dims", "decoders_dist", "decoder_dist_params",
-        "custom_architectures", "subsets")  # fmt: skip
+OURS = {"name", "n_modalities", "latent_dim", "input_dims", "decoders_dist"}
+OURS |= {"decoder_dist_params", "custom_architectures", "subsets"}
 """Fields of the library's configurations that the data set, its protocol or this module sets."""
 
 
 class Encoder(BaseEncoder):  # type: ignore[misc, unused-ignore]
-    """A data set's encoder as the library calls it, to a latent and perhaps a private one.
+    """A data set's encoder as the library calls it, to a latent and optionally a private one.
 
     Texts arrive as one-hot rows, the form in which the library's likelihood compares them.
     """
@@ -78,7 +77,7 @@ class Encoder(BaseEncoder):  # type: ignore[misc, unused-ignore]
 
 
 class Trunk(Encoder):
-    """An encoder whose whole output is what deeper layers take."""
+    """An encoder whose whole output is the input of deeper layers."""
 
     def forward(self, x: Tensor) -> ModelOutput:
         """(B, *shape) -> (B, 2 latent)."""
@@ -94,11 +93,11 @@ class Decoder(BaseDecoder):  # type: ignore[misc, unused-ignore]
         self.network = architecture.decoder(latent)
 
     def forward(self, z: Tensor) -> ModelOutput:
-        """What the likelihood takes, for latents (B, D)."""
+        """The likelihood's parameters for latents (B, D)."""
         output = self.network(z)
         if isinstance(output, InTurn):
-            raise ValueError("the models called multivae:... take the logits of all tokens at "
-                             "once, and this network of a text draws them in turn")  # fmt: skip
+            wanted = "the models called multivae:... take the logits of all tokens at once"
+            raise ValueError(f"{wanted}, but this network of a text draws them in turn")
         return ModelOutput(reconstruction=full_precision(output))
 
 
@@ -116,39 +115,36 @@ class Adapted(Model):
 
     A constructor takes, after modalities and architectures, `latent` (the library's latent_dim),
     `training`, and every field of the model's configuration, by its name there and with its
-    default. Tables of a value for each modality have an entry for every modality; a number stands
-    for itself in every modality's place.
+    default. A setting with a value for each modality takes a table with an entry for every
+    modality, or one number for all.
     """
 
     takes_incomplete = True
     every_modality: ClassVar[bool] = False
-    """Whether inference wants all modalities, zeros for those that are not given."""
+    """Whether inference takes all modalities, with zeros for those that are not given."""
     kind: ClassVar[Any]
     tables: ClassVar[frozenset[str]]
     """The settings that have a value for each modality."""
     step: Tensor
 
     def __init_subclass__(cls, of: str = "") -> None:
-        """Gives the subclass of a name the constructor that its configuration describes."""
+        """Gives a subclass the constructor that its configuration in the library describes."""
         if not of:
             return
         cls.kind, config = getattr(models, of), getattr(models, f"{of}Config")
-        Parameter = inspect.Parameter
-        own: list[tuple[str, Any, Any]] = [
-            ("latent", int, Parameter.empty),
-            ("training", Optimisation, Parameter.empty),
-        ]
+        keyword, empty = Parameter.KEYWORD_ONLY, Parameter.empty
+        names = ("self", "modalities", "architectures")
+        parameters = [Parameter(n, Parameter.POSITIONAL_OR_KEYWORD) for n in names]
+        parameters.append(Parameter("latent", keyword, annotation=int))
+        parameters.append(Parameter("training", keyword, annotation=Optimisation))
         theirs = [f for f in fields(config) if f.name not in OURS]
         cls.tables = frozenset(f.name for f in theirs if _is_table(f.type))
         for f in theirs:
             needed = f.default is None and type(None) not in get_args(f.type)
             kind = int | float | f.type if f.name in cls.tables else f.type
-            own.append((f.name, kind, Parameter.empty if needed else f.default))
-        signature = inspect.Signature(
-            [Parameter(n, Parameter.POSITIONAL_OR_KEYWORD, annotation=Any)
-             for n in ("self", "modalities", "architectures")]
-            + [Parameter(n, Parameter.KEYWORD_ONLY, default=d, annotation=t) for n, t, d in own]
-        )  # fmt: skip
+            default = empty if needed else f.default
+            parameters.append(Parameter(f.name, keyword, default=default, annotation=kind))
+        signature = Signature(parameters)
 
         def __init__(*args: Any, **settings: Any) -> None:
             bound = signature.bind(*args, **settings)
@@ -157,7 +153,7 @@ class Adapted(Model):
             self._construct(config, modalities, architectures, **bound.kwargs)
 
         __init__.__signature__ = signature  # type: ignore[attr-defined]
-        __init__.__annotations__ = {n: t for n, t, _ in own}
+        __init__.__annotations__ = {p.name: p.annotation for p in parameters[len(names) :]}
         cls.__init__ = __init__  # type: ignore[method-assign]
 
     def _construct(
@@ -178,11 +174,7 @@ class Adapted(Model):
             if isinstance(table, (int, float)):
                 settings[key] = dict.fromkeys(self.names, table)
             elif table is not None:
-                for name in table:
-                    if name not in self.names:
-                        raise ValueError(
-                            f"{key} names a modality {name!r}{nearest(name, self.names)}"
-                        )
+                expect_modalities(table, self.names, key)
                 for name in self.names:
                     if name not in table:
                         raise ValueError(f"{key} has nothing for modality {name!r}")
@@ -191,16 +183,16 @@ class Adapted(Model):
         private = settings.get("modalities_specific_dim") or 0
         self.private = private if isinstance(private, dict) else dict.fromkeys(self.names, private)
         likelihoods = {m: architectures[m].likelihood for m in self.names}
+        scaled = ("normal", "laplace")
+        scales = {
+            m: {"scale": p.scale} for m, p in likelihoods.items() if p.distribution in scaled
+        }
         described = config(
             n_modalities=len(self.names),
             latent_dim=latent,
             input_dims={m.name: m.shape for m in modalities},
             decoders_dist={m: p.distribution for m, p in likelihoods.items()},
-            decoder_dist_params={
-                m: {"scale": p.scale}
-                for m, p in likelihoods.items()
-                if p.distribution in ("normal", "laplace")
-            },
+            decoder_dist_params=scales,
             **settings,
         )
         self.vae = self.kind(described, **self.networks())
@@ -227,12 +219,10 @@ class Adapted(Model):
             x = train.batch(rows, self.names)
             present = {m: train.present(m, rows) for m in self.names} if train.incomplete else None
             epoch, within = divmod(self.step.item(), steps)
+            fed = self.inputs(x, present)
             with _numpy_seeded(noise.initial_seed()):
-                out = self.vae(
-                    self.inputs(x, present), epoch=epoch + 1, batch_ratio=within / steps
-                )
+                found: Tensor = self.vae(fed, epoch=epoch + 1, batch_ratio=within / steps).loss
             self.step += 1
-            found: Tensor = out.loss
             return found
 
         return loss
@@ -252,11 +242,10 @@ class Adapted(Model):
     def encode(self, given: Batch, n: int) -> ModelOutput:
         """The library's latents of the modalities given (at least one)."""
         x = dict(given)
-        if self.every_modality:
-            for m in self.names:
-                if m not in given:
-                    shape = self.architectures[m].modality.shape
-                    x[m] = torch.zeros(n, *shape, device=self.step.device)
+        for m in self.names if self.every_modality else ():
+            if m not in given:
+                shape = self.architectures[m].modality.shape
+                x[m] = torch.zeros(n, *shape, device=self.step.device)
         return self.vae.encode(self.inputs(x), cond_mod=[m for m in self.names if m in given])
 
     def prior(self, n: int) -> ModelOutput:
@@ -300,7 +289,7 @@ def _numpy_seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def _seeded(generator: torch.Generator) -> Iterator[None]:
-    """Default generators of torch and numpy seeded by one draw, and put back afterwards."""
+    """Seeds the default generators of torch and numpy by one draw, and restores them."""
     device = generator.device
     seed = int(torch.randint(2**62, (), generator=generator, device=device))
     cuda = [device] if device.type == "cuda" else []

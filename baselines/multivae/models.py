@@ -2,7 +2,7 @@
 
 Each is called multivae:... and takes the settings of its configuration in the library (see
 `mmbench.baselines.multivae.adapter`). Twelve of the fourteen condition on any subset; TELBO does
-where there are two modalities; CVAE does not.
+for two modalities; CVAE does not.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mmbench.core.data import Modality, Split
 from mmbench.training.trainer import Optimisation, Trainer
 
 WIDTH = 512
-"""Of the layers that belong to no modality, as in the library's own default networks."""
+"""Width of the layers that belong to no modality, as in the library's default networks."""
 
 
 class Dense(BaseEncoder):  # type: ignore[misc, unused-ignore]
@@ -37,9 +37,7 @@ class Dense(BaseEncoder):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.network = nn.Sequential(
-            nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 2 * outputs)
-        )
+        self.network = nn.Sequential(*_layer(inputs), nn.Linear(WIDTH, 2 * outputs))
 
     def forward(self, x: Tensor) -> ModelOutput:
         """The halves of the output."""
@@ -51,9 +49,7 @@ class DenseDecoder(BaseDecoder):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.network = nn.Sequential(
-            nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, outputs)
-        )
+        self.network = nn.Sequential(*_layer(inputs), nn.Linear(WIDTH, outputs))
 
     def forward(self, z: Tensor) -> ModelOutput:
         """The output under the name that the library reads."""
@@ -61,18 +57,16 @@ class DenseDecoder(BaseDecoder):  # type: ignore[misc, unused-ignore]
 
 
 class TwoStages(Adapted):
-    """A joint encoder and the decoders, then an encoder a modality."""
+    """Trains a joint encoder and the decoders first, then an encoder for each modality."""
 
     takes_incomplete = False
 
     def fit(self, train: Split, trainer: Trainer) -> None:
-        """The first `warmup` of the epochs of `training` are those of the first stage."""
+        """The first stage takes the first `warmup` of the epochs of `training`."""
         whole, first = self.training_settings, self.settings["warmup"]
         if not 0 < first < whole.epochs:
-            raise ValueError(
-                f"warmup is {first}, expected at least 1 and fewer than the {whole.epochs} epochs "
-                "of training, which are those of both stages"
-            )
+            wanted = f"at least 1 and fewer than the {whole.epochs} epochs of both stages"
+            raise ValueError(f"warmup is {first}, expected {wanted}")
         loss = self.loss(train)
         trainer.minimise("joint", self, loss, len(train), replace(whole, epochs=first))
         for part in (self.vae.joint_encoder, self.vae.decoders):
@@ -112,13 +106,12 @@ class MoPoE(Adapted, of="MoPoE"):
     every_modality = True
 
     def prior(self, n: int) -> ModelOutput:
-        """N(0, I), of private latents too where there are any, which the library forgets."""
+        """N(0, I), also for private latents, which the library omits."""
         code = super().prior(n)
         if self.vae.multiple_latent_spaces:
             code.one_latent_space = False
-            code.modalities_z = {
-                m: torch.randn(n, P, device=code.z.device) for m, P in self.private.items()
-            }
+            draw = lambda size: torch.randn(n, size, device=code.z.device)
+            code.modalities_z = {m: draw(size) for m, size in self.private.items()}
         return code
 
 
@@ -204,16 +197,14 @@ class TELBO(TwoStages, of="TELBO"):
     )
 
     def networks(self) -> dict[str, Any]:
-        """Those of two modalities.
+        """The networks of two modalities.
 
         Raises:
-            ValueError: There are more.
+            ValueError: There are more than two.
         """
         if len(self.names) > 2:
-            raise ValueError(
-                "TELBO conditions on one modality or on all, so it takes two modalities, not "
-                f"{len(self.names)}"
-            )
+            why = "TELBO conditions on one modality or on all"
+            raise ValueError(f"{why}, so it takes two modalities, not {len(self.names)}")
         return super().networks()
 
 
@@ -227,9 +218,9 @@ class Nexus(Adapted, of="Nexus"):
     )
 
     def networks(self) -> dict[str, Any]:
-        """The data set's at the bottom; at the top the library's, but for the decoders.
+        """The data set's at the bottom; at the top the library's, except for the decoders.
 
-        The library's top decoders end in a sigmoid, which cannot reach a latent.
+        The library's top decoders end in a sigmoid, which cannot produce every latent.
         """
         if self.settings["warmup"] < 1:
             raise ValueError(f"warmup is {self.settings['warmup']}, expected at least 1")
@@ -252,7 +243,7 @@ class MHVAE(Adapted, of="MHVAE"):
     )
 
     def networks(self) -> dict[str, Any]:
-        """The data set's at both ends; the library has none for the levels."""
+        """The data set's at both ends, dense ones between levels: the library has none."""
         D, L = self.latent, self.settings["n_latent"]
         if L < 2:
             raise ValueError(f"n_latent is {L}, expected at least 2")
@@ -294,11 +285,9 @@ class CVAE(Adapted):
         latent: int = 1,
         training: Optimisation | None = None,
     ) -> None:
-        raise ValueError(
-            "MultiVae's CVAE generates one modality given a fixed set of others, so it cannot "
-            "generate any subset of modalities given any other"
-        )
+        why = "MultiVae's CVAE generates one modality given a fixed set of others"
+        raise ValueError(f"{why}, so it cannot generate any subset of modalities given any other")
 
 
-def _layer(inputs: int) -> nn.Module:
+def _layer(inputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, WIDTH), nn.ReLU())

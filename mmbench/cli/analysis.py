@@ -43,7 +43,7 @@ def robustness(
     from mmbench.core.score import Context
     from mmbench.files.atomic import write_text
     from mmbench.models.latent_diffusion import LatentDiffusion
-    from mmbench.models.robustness import plot, table
+    from mmbench.models.robustness import plot
     from mmbench.models.robustness import robustness as measure
     from mmbench.progress import Progress
     from mmbench.runs.trained import find, reload
@@ -62,9 +62,8 @@ def robustness(
     times = [model.sde.T * i / steps for i in range(steps + 1)]
     curves = measure(model, loaded, rows, Context(where, cache, progress), times, record.seed)
     plot(curves, out, f"{record.model} on {record.dataset}, seed {record.seed}, N = {len(rows):,}")
-    numbers = table(curves)
-    write_text(out.with_suffix(".csv"), numbers.to_csv(index=False))
-    wide = numbers.pivot(index="t", columns="modality", values="coherence")[model.names]
+    write_text(out.with_suffix(".csv"), curves.to_csv(index=False))
+    wide = curves.pivot(index="t", columns="modality", values="coherence")[model.names]
     click.echo(wide.round(1).to_string())
     click.echo(f"wrote {out} and {out.with_suffix('.csv').name}")
 

@@ -1,4 +1,4 @@
-"""Networks compiled while they are trained."""
+"""Compiled networks for training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import nn
 
 
 def lacking() -> list[str]:
-    """What `torch.compile` needs and this machine does not have."""
+    """What `torch.compile` needs and this machine lacks."""
     usual = "clang++" if sys.platform == "darwin" else "g++"
     compiler = shlex.split(os.environ.get("CXX") or usual)[0]
     found = [] if shutil.which(compiler) else [f"the C++ compiler {compiler}"]
@@ -26,10 +26,10 @@ def lacking() -> list[str]:
 
 @contextmanager
 def compiled(module: nn.Module) -> Iterator[None]:
-    """Within it a network's `forward` is what `torch.compile` makes of it.
+    """A context in which `torch.compile` has compiled a network's `forward`.
 
-    That fuses what lies between the matrix products, normalisations and activations, and rounds
-    otherwise. It takes some ten seconds at the first step.
+    That fuses the operations between matrix products, normalisations and activations, and rounds
+    differently. The first step takes some ten seconds longer.
 
     Raises:
         ValueError: The module has no forward of its own, or the machine cannot compile.
@@ -37,11 +37,10 @@ def compiled(module: nn.Module) -> Iterator[None]:
     own = type(module).forward is not nn.Module.forward
     missing = lacking() if own else [f"a forward of {type(module).__name__}'s own"]
     if missing:
-        raise ValueError(f"compile is true, for want of {' and '.join(missing)} it cannot be: "
-                         "leave it out")  # fmt: skip
+        raise ValueError(f"compile is true, but lacks {' and '.join(missing)}: leave it out")
     module.forward = torch.compile(module.forward, dynamic=False)
     try:
         yield
     finally:
         del module.forward
-        torch.compiler.reset()  # it keeps at most eight of a function, and then compiles no more
+        torch.compiler.reset()  # it keeps at most eight versions of a function

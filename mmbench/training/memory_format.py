@@ -1,22 +1,23 @@
-"""In which order a processor finds the weights of convolutions."""
+"""The memory format in which convolutions are fastest on a processor."""
 
 from typing import Self
 
 import torch
 from torch import nn
 
-from mmbench.training.processor import has_avx512
+from mmbench.training.precision import has_avx512
 
 
 class LaidOut(nn.Module):
-    """A module whose convolutions' weights lie in the order in which a CPU is fastest with them.
+    """A module whose weights lie in the memory format that convolutions on a CPU are fastest in.
 
-    Channels last, but for training with AVX-512. The order moves results by rounding only.
+    It is channels-last, except for training with AVX-512. The format changes results by rounding
+    only.
     """
 
     def train(self, mode: bool = True) -> Self:
-        """As ever; changes the order on a CPU."""
+        """Sets the mode and, on a CPU, the memory format."""
         if all(p.device.type == "cpu" for p in self.parameters()):
-            first = mode and has_avx512()
-            self.to(memory_format=torch.contiguous_format if first else torch.channels_last)
+            contiguous = mode and has_avx512()
+            self.to(memory_format=torch.contiguous_format if contiguous else torch.channels_last)
         return super().train(mode)

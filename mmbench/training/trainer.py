@@ -1,8 +1,8 @@
 """The one training loop: progress, EMA, mixed precision, checkpoints and exact resume.
 
-Nothing random is carried from one step to the next: the order of an epoch and the noise of a
-step each have a stream of their own, so a checkpoint needs parameters, optimiser, EMA and step,
-and an interrupted stage ends in the same bits as an uninterrupted one on the same machine.
+No random state is carried from one step to the next: the order of an epoch and the noise of a
+step each have a stream of their own. A checkpoint therefore needs only parameters, optimiser, EMA
+and step, and an interrupted stage ends in the same bits as an uninterrupted one on that machine.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Optimisation:
     Attributes:
         epochs: Passes over the training examples.
         batch_size: Examples a step; the incomplete batch that ends an epoch is left out.
-        learning_rate: Of Adam, after warm-up.
+        learning_rate: Adam's, after warm-up.
         weight_decay: L2 penalty inside Adam's gradient (not decoupled).
         schedule: "constant", or "cosine" to zero at the last step.
         warmup: Steps over which the learning rate rises linearly from zero.
@@ -48,7 +48,7 @@ class Optimisation:
         ema: Decay of the moving average of the parameters that the stage ends with; 0 is off.
         precision: What networks compute the loss in (see `mmbench.training.precision`).
         compile: Whether the network is compiled (see `mmbench.training.compilation`), which pays
-            where training takes minutes.
+            off where training takes minutes.
     """
 
     epochs: int
@@ -60,7 +60,7 @@ class Optimisation:
     clip: float | None = None
     ema: float = 0.0
     precision: Precision = "float32"
-    compile: bool = field(default=False, compare=False)  # as rounding: the same stage
+    compile: bool = field(default=False, compare=False)  # changes rounding only
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 0), ("batch_size", 1), ("warmup", 0), ("weight_decay", 0)):
@@ -80,10 +80,10 @@ class Optimisation:
         return self.learning_rate * rise * fall
 
     def newest(self, step: int) -> float:
-        """The weight of the parameters after a step, from 0, in the moving average.
+        """The weight in the moving average of the parameters after a step, counted from 0.
 
-        The average is of the parameters after all steps so far, each `ema` times as much as the
-        next. Those before the first are not in it: in short training they would be much of it.
+        The average is over the parameters after all steps so far, each weighing `ema` times as
+        much as the next. The initial ones do not count: in short training they would dominate.
         """
         return (1 - self.ema) / (1 - self.ema ** (step + 1))
 
@@ -92,14 +92,14 @@ class Trainer:
     """Minimises losses, one named stage after the other.
 
     Args:
-        folder: Where finished stages and checkpoints lie. A finished stage is loaded instead of
-            trained, an interrupted one goes on.
+        folder: The folder of finished stages and checkpoints. A finished stage is loaded instead
+            of trained, an interrupted one is resumed.
         seed: The run's seed.
-        device: Where the modules and the training examples are.
+        device: The device of the modules and the training examples.
         progress: Where to report.
         checkpoint_seconds: Time between checkpoints.
-        shared: Where stages lie that several runs have in common; None to share none.
-        versions: Those of the model and of the data set; stages of others are not shared.
+        shared: The folder of stages that runs share; None to share none.
+        versions: The versions of the model and of the data set; stages of others are not shared.
     """
 
     def __init__(
@@ -132,13 +132,13 @@ class Trainer:
             stage: A name, unique in the run.
             module: Whose parameters are trained.
             loss: The scalar loss of a batch of example numbers. It draws noise only from the
-                generator it is handed (dropout is seeded besides).
+                generator that it receives (dropout is seeded separately).
             examples: Number of training examples.
-            with_: How.
+            with_: The hyper-parameters.
             content: What the result depends on beside all of the above and the module's initial
                 weights: the data, the loss and the layers, as `digest` takes it. Runs share
-                stages of equal content, in the same bits as each would train them. None is a
-                stage of this run alone.
+                stages of equal content, in the same bits as each would train them. A stage whose
+                content is None belongs to this run alone.
 
         Raises:
             FloatingPointError: The loss is not finite.
@@ -160,7 +160,7 @@ class Trainer:
         module.eval()
 
     def order(self, stage: str, epoch: int, examples: int) -> Tensor:
-        """The order in which an epoch of a stage meets the examples: (examples,)."""
+        """The order of the examples in an epoch of a stage: (examples,)."""
         noise = stream(self.seed, stage, "order", epoch)
         return torch.randperm(examples, generator=noise).to(self.device)
 
@@ -177,11 +177,14 @@ class Trainer:
         size = min(with_.batch_size, examples)
         per_epoch = examples // size
         steps = per_epoch * with_.epochs
-        module.train()  # first: it may change the order of weights, which the average shares
+        module.train()  # first: it may change the memory format, which the average shares
         parameters: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
-        optimiser = torch.optim.Adam(parameters, lr=with_.learning_rate,
-                                     weight_decay=with_.weight_decay,
-                                     fused=self.device.type in ("cpu", "cuda"))  # fmt: skip
+        rate, decay, fused = (
+            with_.learning_rate,
+            with_.weight_decay,
+            self.device.type in ("cpu", "cuda"),
+        )
+        optimiser = torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=fused)
         average = [p.detach().clone() for p in parameters] if with_.ema else []
         checkpoint = self.folder / f"{_slug(stage)}.checkpoint"
         step, before = 0, 0.0
@@ -218,9 +221,9 @@ class Trainer:
                 if step % 20 == 0 or step == steps or save:
                     self._report(stage, step, value, finite, bar)
                 if save and step < steps:
-                    state = {"module": module.state_dict(), "optimiser": optimiser.state_dict(),
-                             "average": average, "step": step, "identity": identity,
-                             "seconds": before + now - start}  # fmt: skip
+                    state = {"module": module.state_dict(), "optimiser": optimiser.state_dict()}
+                    state |= {"average": average, "step": step, "identity": identity}
+                    state["seconds"] = before + now - start
                     with replacing(checkpoint) as part:
                         torch.save(state, part)
                     saved = time.monotonic()
@@ -233,10 +236,8 @@ class Trainer:
 
     def _report(self, stage: str, step: int, value: Tensor, finite: Tensor, bar: Bar) -> None:
         if not finite:
-            raise FloatingPointError(
-                f"the loss of stage {stage!r} is not finite by step {step}: try a lower "
-                "learning_rate, or a clip"
-            )
+            loss = f"the loss of stage {stage!r} is not finite by step {step}"
+            raise FloatingPointError(f"{loss}: try a lower learning_rate, or a clip")
         bar.update(step, f"loss {value.item():.4g}")
 
     def _identity(self, stage: str, module: nn.Module, examples: int, with_: Optimisation) -> str:
@@ -249,8 +250,8 @@ def shapes(module: nn.Module) -> list[object]:
 
 
 def _seed(device: torch.device, seed: int) -> None:
-    """Seeds what layers on a device draw from by themselves, and what augmentation does."""
-    if device.type == "cpu":  # all devices' would read the call stack, a fifth of a millisecond
+    """Seeds the default generators, which dropout and augmentation draw from."""
+    if device.type == "cpu":  # manual_seed reads the call stack, a fifth of a millisecond
         torch.default_generator.manual_seed(seed)
     else:
         torch.manual_seed(seed)
@@ -282,8 +283,8 @@ def _resume(
     try:
         state: dict[str, Any] = tensors.read(path)
     except ValueError:
-        raise ValueError(f"{path} is not a readable checkpoint; delete it to train that stage "
-                         "again") from None  # fmt: skip
+        again = "delete it to train that stage again"
+        raise ValueError(f"{path} is not a readable checkpoint; {again}") from None
     if state["identity"] != identity:
         raise ValueError(f"{path} was written with other settings; delete it to train again")
     module.load_state_dict(state["module"])

@@ -1,4 +1,4 @@
-"""Files of a network's weights."""
+"""Files of weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def save_weights(path: Path, module: nn.Module, **metadata: str) -> None:
 
 
 def load_weights(path: Path, module: nn.Module) -> dict[str, str]:
-    """Reads what `save_weights` wrote into a module; returns the metadata.
+    """Loads weights that `save_weights` wrote into a module; returns their metadata.
 
     Raises:
         ValueError: The file is damaged, or belongs to another network.
@@ -31,7 +31,8 @@ def load_weights(path: Path, module: nn.Module) -> dict[str, str]:
             metadata = dict(file.metadata() or {})
         module.load_state_dict(state)
     except (SafetensorError, RuntimeError) as error:
-        why = first_line(error).rstrip(":.")
-        raise ValueError(f"{path} does not hold the weights of this network ({why}); delete it "
-                         "to train again") from None  # fmt: skip
+        why = (
+            f"{path} does not hold the weights of this network ({first_line(error).rstrip(':.')})"
+        )
+        raise ValueError(f"{why}; delete it to train again") from None
     return metadata

@@ -65,10 +65,8 @@ class DDIM:
         times = torch.linspace(first, last, self.steps, dtype=torch.float64) ** self.power
         kept = sde.alpha(times) ** 2
         before = torch.cat([torch.ones(1, dtype=torch.float64), kept[:-1]])
-        scheduler = DDIMScheduler(
-            num_train_timesteps=self.steps, trained_betas=(1 - kept / before).tolist(),
-            clip_sample=self.clip,
-        )  # fmt: skip
+        betas = (1 - kept / before).tolist()
+        scheduler = DDIMScheduler(self.steps, trained_betas=betas, clip_sample=self.clip)
         scheduler.set_timesteps(self.steps)
         r = torch.where(free, torch.empty_like(z).normal_(generator=generator), z)
         for i in scheduler.timesteps.tolist():

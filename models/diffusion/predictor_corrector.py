@@ -15,12 +15,10 @@ Their factor 1 - β_i, close to 1, is left out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
-import torch
-from torch import Tensor
-
-from mmbench.models.diffusion.sampler import Grid, Sampler, Score, fraction, named_step
+from mmbench.models.diffusion.sampler import Grid, Sampler, fraction, named_step
 from mmbench.models.diffusion.sde import VPSDE
 
 
@@ -33,7 +31,7 @@ class PredictorCorrector(Sampler):
         snr: The corrector's signal-to-noise ratio, above 0; Song et al. take 0.16.
         below: Corrects only at times up to this fraction of T, 0 to 1.
         step: The moves down: Euler-Maruyama, as in the paper, or the exact posterior.
-        grid: Of the times: "uniform" as in the paper, or "quadratic".
+        grid: The grid of times: "uniform" as in the paper, or "quadratic".
 
     Raises:
         ValueError: A value is out of its range.
@@ -70,13 +68,6 @@ class PredictorCorrector(Sampler):
         """Evaluations of the score that a sample costs: one for each move."""
         return self.steps + self.corrections * sum(t <= self.below for t in self.times(1.0)[1:])
 
-    def correct(
-        self, r: Tensor, t: float, score: Score, sde: VPSDE, free: Tensor,
-        generator: torch.Generator,
-    ) -> Tensor:  # fmt: skip
-        """The state after Langevin's moves at time t."""
-        δ, c = self.correction(sde, t)
-        for _ in range(self.corrections if t <= self.below * sde.T else 0):
-            noise = torch.empty_like(r).normal_(generator=generator)
-            r = torch.where(free, r + δ * score(r, t) + c * noise, r)
-        return r
+    def corrections_at(self, sde: VPSDE, t: float) -> Sequence[tuple[float, float]]:
+        """δ and √(2δ) of each of Langevin's moves at time t."""
+        return [self.correction(sde, t)] * (self.corrections if t <= self.below * sde.T else 0)

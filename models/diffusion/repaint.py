@@ -12,15 +12,15 @@ class RePaint(Sampler):
     """Goes down the grid with repeated jumps back up, which let the coordinates harmonise.
 
     Lugmayr et al., "RePaint: inpainting using denoising diffusion probabilistic models", 2022,
-    https://arxiv.org/abs/2201.09865, algorithm 1 and section 4.2. There it serves to condition an
-    unconditional score; here the score is conditional already and what remains is a corrector.
+    https://arxiv.org/abs/2201.09865, algorithm 1 and section 4.2. There it conditions an
+    unconditional score; here the score is conditional already, and RePaint is a corrector.
     The multi-modal papers use steps 250, resamplings 10, jump 10 (appendix A.5): 2,410 evaluations
     and 2,160 moves up.
 
     Resampling repeats the errors of the step: with exact posteriors on a coarse grid the samples
     are narrower still (25, 10, 1 below 0.2 loses a third of a unit variance under a true score),
-    for their variance is right where the latents are known exactly. The mean is right whatever the
-    latents; `variance` sets how much more noise a move down adds.
+    because their variance is right only where the latents are known exactly. The mean is right
+    for all latents; `variance` sets how much more noise a move down adds.
 
     Args:
         steps: N, the number of intervals of the grid (their t_T).
@@ -29,13 +29,13 @@ class RePaint(Sampler):
         below: Resamples only the stretches from t_{j+1} to t_{j+1+jump} with t_j below this
             fraction of T, 0 to 1: the published schedule counts t_{j+1} as its level j.
         step: The moves down: Euler-Maruyama, as in the papers, or the exact posterior.
-        grid: Of the times: "uniform" as in the papers, or "quadratic".
-        variance: Of the exact posterior's noise, 0 to 1: 0 is its own, right where the latents are
+        grid: The grid of times: "uniform" as in the papers, or "quadratic".
+        variance: The exact posterior's noise, 0 to 1: 0 is its own, right where the latents are
             a point; 1 that of the forward kernel, right where they are N(0, I); between them it is
             interpolated geometrically, as in Nichol and Dhariwal, "Improved denoising diffusion
             probabilistic models", 2021, https://arxiv.org/abs/2102.09672, equation 15.
-        noise: By what the noise of the moves down is multiplied, from 1: a little more gives back
-            the spread that coarse moves lose when they are resampled, where latents are narrow.
+        noise: Factor of the noise of the moves down, from 1: a little more restores the spread
+            that coarse moves lose by resampling where latents are narrow.
             Karras, Aittala, Aila and Laine, "Elucidating the design space of diffusion-based
             generative models", 2022, https://arxiv.org/abs/2206.00364, section 4: their S_noise,
             up to 1.007.
@@ -62,8 +62,8 @@ class RePaint(Sampler):
             raise ValueError(f"jump is {jump}, expected at least 1 and less than steps, {steps}")
         self.below, self._step = fraction(below), named_step(step)
         if not 0 <= variance <= 1 or (variance and step != "ancestral"):
-            raise ValueError(f"variance is {variance} with the step {step!r}, expected from 0 to "
-                             "1 with 'ancestral'")  # fmt: skip
+            expected = "expected from 0 to 1 with 'ancestral'"
+            raise ValueError(f"variance is {variance} with the step {step!r}, {expected}")
         if not 1 <= noise < 2:
             raise ValueError(f"noise is {noise}, expected a factor from 1 to below 2")
         self.resamplings, self.jump, self.variance = resamplings, jump, variance

@@ -1,4 +1,4 @@
-"""What samplers of the reverse diffusion have in common, joint and conditional.
+"""What all samplers of the reverse diffusion share, joint and conditional.
 
 A sampler moves on a grid of times 0 = t_0 < ... < t_N = T, from noise at T to latents at 0. Every
 move is linear in the state, its score and fresh noise,
@@ -18,7 +18,7 @@ diffusion", 2024, https://doi.org/10.3390/e26040320, appendix A.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -31,7 +31,7 @@ from mmbench.registry import nearest
 Score = Callable[[Tensor, float], Tensor]
 """s(r, t): (B, D) -> (B, D), the score of the free coordinates of r at time t given the others.
 
-What it returns at the coordinates that are given is ignored.
+Its values at given coordinates are ignored.
 """
 
 Step = Callable[[VPSDE, float, float], tuple[float, float, float]]
@@ -59,10 +59,10 @@ STEPS: dict[str, Step] = {"euler": euler_maruyama, "ancestral": exact_posterior}
 
 
 def named_step(step: str) -> Step:
-    """The move down of that name.
+    """The move down with this name.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is no such move.
     """
     if step not in STEPS:
         raise ValueError(f"step is {step!r}{nearest(str(step), STEPS)}")
@@ -70,7 +70,7 @@ def named_step(step: str) -> Step:
 
 
 def fraction(below: float) -> float:
-    """Of T, below which a sampler does more.
+    """Checks the fraction of T below which a sampler makes more moves.
 
     Raises:
         ValueError: It is not from 0 to 1.
@@ -91,7 +91,7 @@ class Sampler(ABC):
 
     Args:
         steps: N, the number of intervals of the time grid, at least 1.
-        grid: Of the times.
+        grid: The grid of times.
 
     Raises:
         ValueError: A value is out of its range.
@@ -108,18 +108,12 @@ class Sampler(ABC):
     def step(self, sde: VPSDE, t: float, s: float) -> tuple[float, float, float]:
         """a, b and c of the move down from time t to s < t."""
 
-    def correct(
-        self, r: Tensor, t: float, score: Score, sde: VPSDE, free: Tensor,
-        generator: torch.Generator,
-    ) -> Tensor:  # fmt: skip
-        """The state after moves that stay at time t, before the move down; by default as it was.
-
-        It leaves what is given as it is.
-        """
-        return r
+    def corrections_at(self, sde: VPSDE, t: float) -> Sequence[tuple[float, float]]:
+        """Factors b, c of the moves that stay at time t, before the move down; by default none."""
+        return ()
 
     def slope(self, sde: VPSDE, u: float, t: float, s: float) -> float | None:
-        """Of a multi-step solver: the multiple of ẑ's change from u to t in the move to s < t.
+        """For a multi-step solver, the multiple of ẑ's change from u to t in the move to s < t.
 
         None for a solver that does not look back.
         """
@@ -149,7 +143,7 @@ class Sampler(ABC):
         others are given.
 
         Args:
-            score: Of the free coordinates.
+            score: The score of the free coordinates.
             sde: The process to reverse.
             z: (B, D), float32 or float64: the given coordinates; the others are ignored.
             free: (D,), bool: the coordinates to draw.
@@ -161,15 +155,12 @@ class Sampler(ABC):
         Raises:
             ValueError: A shape or type is wrong.
         """
+        found, wanted = tuple(z.shape), "(B, D) of float32 or float64"
         if z.ndim != 2 or z.dtype not in (torch.float32, torch.float64):
-            raise ValueError(
-                f"z is {tuple(z.shape)} of {z.dtype}, expected (B, D) of float32 or float64"
-            )
+            raise ValueError(f"z is {found} of {z.dtype}, expected {wanted}")
+        found, wanted = tuple(free.shape), f"{tuple(z.shape[1:])} of torch.bool"
         if free.shape != z.shape[1:] or free.dtype != torch.bool:
-            raise ValueError(
-                f"free is {tuple(free.shape)} of {free.dtype}, "
-                f"expected {tuple(z.shape[1:])} of torch.bool"
-            )
+            raise ValueError(f"free is {found} of {free.dtype}, expected {wanted}")
         times = self.times(sde.T)
         noise = torch.empty_like(z).normal_(generator=generator)
         r = torch.where(free, noise, z)
@@ -178,7 +169,9 @@ class Sampler(ABC):
             t, s = times[i], times[j]
             if s < t:
                 a, b, c = self.step(sde, t, s)
-                r = self.correct(r, t, score, sde, free, generator)
+                for δ, spread in self.corrections_at(sde, t):
+                    ε = torch.empty_like(r).normal_(generator=generator)
+                    r = torch.where(free, r + δ * score(r, t) + spread * ε, r)
                 now = score(r, t)
                 multiple = self.slope(sde, last[0] if last else t, t, s)
                 if multiple is None:

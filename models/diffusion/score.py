@@ -32,7 +32,7 @@ class ResMLP(nn.Module):
         inputs: Size of its input.
         width: Size of its output.
         time: Size of the time embedding.
-        groups: Of its group normalisations.
+        groups: Groups of its group normalisations.
     """
 
     def __init__(self, inputs: int, width: int, time: int, groups: int) -> None:
@@ -54,10 +54,10 @@ class ScoreNetwork(nn.Module):
     Args:
         size: D, the dimension of the concatenated latents.
         modalities: M, the length of the multi-time vector τ.
-        width: Of the hidden layers (table 9).
+        width: Width of the hidden layers (table 9).
         blocks: Levels of the network: a block down and one up for each.
         time_embedding: Size of the embedding of τ.
-        groups: Of the group normalisations.
+        groups: Groups of the group normalisations.
 
     Raises:
         ValueError: `groups` does not divide `width`, or a number is out of its range.

@@ -56,11 +56,11 @@ class VPSDE:
 
     def alpha(self, t: Time) -> Time:
         """α_t, the scale of z in r_t (equation 10)."""
-        return _exp(-t * self.beta(t / 2) / 2)
+        return _of("exp", -t * self.beta(t / 2) / 2)
 
     def sigma(self, t: Time) -> Time:
         """σ_t, the standard deviation of the noise in r_t (equation 10)."""
-        return _sqrt(-_expm1(-t * self.beta(t / 2)))
+        return _of("sqrt", -_of("expm1", -t * self.beta(t / 2)))
 
     def perturb(self, z: Tensor, t: Time, noise: Tensor) -> Tensor:
         """Draws r_t = α_t z + σ_t ε from the perturbation kernel (equation 10).
@@ -87,7 +87,7 @@ class VPSDE:
         if torch.as_tensor(s > t).any():
             raise ValueError(f"the transition goes from time {s} back to {t}, expected s <= t")
         B = (t - s) * self.beta((s + t) / 2)
-        return _exp(-B / 2), _sqrt(-_expm1(-B))
+        return _of("exp", -B / 2), _of("sqrt", -_of("expm1", -B))
 
     def posterior(self, s: Time, t: Time) -> tuple[Time, Time, Time]:
         """a, b and std of q(r_s | r_t, z) = N(a r_t + b z, std² I), for s < t.
@@ -106,13 +106,7 @@ class VPSDE:
         )
 
 
-def _exp(x: Time) -> Time:
-    return x.exp() if isinstance(x, Tensor) else math.exp(x)
-
-
-def _expm1(x: Time) -> Time:
-    return x.expm1() if isinstance(x, Tensor) else math.expm1(x)
-
-
-def _sqrt(x: Time) -> Time:
-    return x.sqrt() if isinstance(x, Tensor) else math.sqrt(x)
+def _of(function: str, x: Time) -> Time:
+    """An elementary function, by its name in both torch and math."""
+    found: Time = getattr(torch if isinstance(x, Tensor) else math, function)(x)
+    return found

@@ -66,7 +66,7 @@ class Exponential(Sampler):
         steps: N, the number of steps, at least 1.
         order: 1 or 2.
         noise: Whether it solves the reverse SDE, or the ODE of the same marginals.
-        grid: Of the times.
+        grid: The grid of times.
 
     Raises:
         ValueError: A value is out of its range.
@@ -88,7 +88,7 @@ class Exponential(Sampler):
         return keep + k / alpha_t, k * sde.sigma(t) ** 2 / alpha_t, 0.0
 
     def slope(self, sde: VPSDE, u: float, t: float, s: float) -> float | None:
-        """What makes it of order 2: half of ẑ's weight, by the ratio of the steps in λ."""
+        """The second-order term: half of ẑ's weight, times the ratio of the steps in λ."""
         if self.order == 1:
             return None
         if s == 0 or u == t:
@@ -97,7 +97,7 @@ class Exponential(Sampler):
         return self._weight(sde, t, s) / 2 * (λ_s - λ_t) / (λ_t - λ_u)
 
     def _weight(self, sde: VPSDE, t: float, s: float) -> float:
-        """Of ẑ in the move: α_s (1 − e^(−h)), with noise α_s (1 − e^(−2h)), h = λ_s − λ_t."""
+        """The weight of ẑ: α_s (1 − e^(−h)), with noise α_s (1 − e^(−2h)), h = λ_s − λ_t."""
         # e^(-h), which is 0 at s = 0
         shrink = sde.alpha(t) * sde.sigma(s) / (sde.sigma(t) * sde.alpha(s))
         return sde.alpha(s) * (1 - shrink ** (2 if self.noise else 1))

@@ -6,10 +6,21 @@ https://arxiv.org/abs/2305.15708, in the widths of the code that the MLD authors
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from torch import Tensor, nn
 
 from mmbench.architecture import Networks
 from mmbench.core.data import Modality
+
+IMAGE_DOWN = ((64, 128, 128), (128, 256, 256), (256, 512, 256))
+"""Input, hidden and output channels of each block of the encoder."""
+MASK_DOWN = IMAGE_DOWN[:2]
+IMAGE_UP = ((512, 256, 256, 2), (256, 128, 128, 2), (128, 64, 64, 2), (64, 64, 64, 1))
+"""The same for the decoder, and the factor by which the picture is enlarged after each block."""
+MASK_UP = ((256, 128, 128, 4), (128, 64, 64, 4), (64, 64, 64, 2))
+ATTRIBUTES = (128, 256, 512, 512, 512)
 
 
 class Block(nn.Module):
@@ -17,10 +28,10 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, hidden: int, width: int) -> None:
         super().__init__()
-        self.residual = nn.Sequential(
-            nn.Conv2d(inputs, hidden, 3, padding=1, bias=False), nn.BatchNorm2d(hidden), nn.GELU(),
-            nn.Conv2d(hidden, width, 3, padding=1, bias=False), nn.BatchNorm2d(width),
-        )  # fmt: skip
+        first = nn.Conv2d(inputs, hidden, 3, padding=1, bias=False)
+        second = nn.Conv2d(hidden, width, 3, padding=1, bias=False)
+        norms = nn.BatchNorm2d(hidden), nn.BatchNorm2d(width)
+        self.residual = nn.Sequential(first, norms[0], nn.GELU(), second, norms[1])
         self.skip: nn.Module = nn.Identity()
         if inputs != width:
             self.skip = nn.Conv2d(inputs, width, 1, bias=False)
@@ -32,63 +43,46 @@ class Block(nn.Module):
         return out
 
 
-def _first(channels: int) -> list[nn.Module]:
-    return [
-        nn.Conv2d(channels, 64, 5, padding=2, bias=False), nn.BatchNorm2d(64), nn.LeakyReLU(0.1),
-        nn.AvgPool2d(2),
-    ]  # fmt: skip
-
-
-def _larger(factor: int) -> nn.Module:
-    return nn.Upsample(scale_factor=factor, mode="bilinear")
-
-
-def _image_encoder(modality: Modality, outputs: int) -> nn.Module:
+def _encoder(
+    modality: Modality, outputs: int, blocks: Sequence[tuple[int, int, int]], pool: int
+) -> nn.Module:
+    """A convolution and a pool of 2, then each block and a pool."""
     channels, height, width = modality.shape
-    return nn.Sequential(
-        *_first(channels),
-        Block(64, 128, 128), nn.AvgPool2d(2),
-        Block(128, 256, 256), nn.AvgPool2d(2),
-        Block(256, 512, 256), nn.AvgPool2d(2),
-        nn.Flatten(), nn.Linear(256 * (height // 16) * (width // 16), outputs),
-    )  # fmt: skip
+    first = nn.Conv2d(channels, 64, 5, padding=2, bias=False)
+    layers = [first, nn.BatchNorm2d(64), nn.LeakyReLU(0.1), nn.AvgPool2d(2)]
+    for widths in blocks:
+        layers += [Block(*widths), nn.AvgPool2d(pool)]
+    factor = 2 * pool ** len(blocks)
+    size = blocks[-1][-1] * (height // factor) * (width // factor)
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, outputs))
+
+
+def _decoder(
+    modality: Modality,
+    latent: int,
+    blocks: Sequence[tuple[int, int, int, int]],
+    smallest: int,
+    *last: nn.Module,
+) -> nn.Module:
+    """A dense layer to 1 / `smallest` of the sides, then each block and an enlargement."""
+    channels, height, width = modality.shape
+    shape = (blocks[0][0], height // smallest, width // smallest)
+    layers: list[nn.Module] = [nn.Linear(latent, shape[0] * shape[1] * shape[2]), nn.ReLU()]
+    layers.append(nn.Unflatten(1, shape))
+    for *widths, factor in blocks:
+        layers.append(Block(*widths))
+        if factor > 1:
+            layers.append(nn.Upsample(scale_factor=factor, mode="bilinear"))
+    return nn.Sequential(*layers, nn.Conv2d(64, channels, 5, padding=2), *last)
 
 
 def _image_decoder(modality: Modality, latent: int) -> nn.Module:
-    channels, height, width = modality.shape
-    return nn.Sequential(
-        nn.Linear(latent, 512 * (height // 8) * (width // 8)), nn.ReLU(),
-        nn.Unflatten(1, (512, height // 8, width // 8)),
-        Block(512, 256, 256), _larger(2),
-        Block(256, 128, 128), _larger(2),
-        Block(128, 64, 64), _larger(2),
-        Block(64, 64, 64), nn.Conv2d(64, channels, 5, padding=2), nn.Sigmoid(),
-    )  # fmt: skip
-
-
-def _mask_encoder(modality: Modality, outputs: int) -> nn.Module:
-    channels, height, width = modality.shape
-    return nn.Sequential(
-        *_first(channels),
-        Block(64, 128, 128), nn.AvgPool2d(4),
-        Block(128, 256, 256), nn.AvgPool2d(4),
-        nn.Flatten(), nn.Linear(256 * (height // 32) * (width // 32), outputs),
-    )  # fmt: skip
+    return _decoder(modality, latent, IMAGE_UP, 8, nn.Sigmoid())
 
 
 def _mask_decoder(modality: Modality, latent: int) -> nn.Module:
     """Logits where the likelihood is Bernoulli's; the authors' code squashes and squares."""
-    channels, height, width = modality.shape
-    return nn.Sequential(
-        nn.Linear(latent, 256 * (height // 32) * (width // 32)), nn.ReLU(),
-        nn.Unflatten(1, (256, height // 32, width // 32)),
-        Block(256, 128, 128), _larger(4),
-        Block(128, 64, 64), _larger(4),
-        Block(64, 64, 64), _larger(2), nn.Conv2d(64, channels, 5, padding=2),
-    )  # fmt: skip
-
-
-ATTRIBUTES = (128, 256, 512, 512, 512)
+    return _decoder(modality, latent, MASK_UP, 32)
 
 
 def _attributes_encoder(modality: Modality, outputs: int) -> nn.Module:
@@ -107,6 +101,6 @@ def _dense(inputs: int, widths: tuple[int, ...], outputs: int) -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
 
 
-image = Networks(_image_encoder, _image_decoder)
-mask = Networks(_mask_encoder, _mask_decoder)
+image = Networks(partial(_encoder, blocks=IMAGE_DOWN, pool=2), _image_decoder)
+mask = Networks(partial(_encoder, blocks=MASK_DOWN, pool=4), _mask_decoder)
 attributes = Networks(_attributes_encoder, _attributes_decoder)

@@ -25,10 +25,9 @@ class PictureBlock(nn.Module):
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
         hidden = min(inputs, width)
-        self.residual = nn.Sequential(
-            nn.LeakyReLU(0.2), nn.Conv2d(inputs, hidden, 3, padding=1),
-            nn.LeakyReLU(0.2), nn.Conv2d(hidden, width, 3, padding=1),
-        )  # fmt: skip
+        first = nn.Conv2d(inputs, hidden, 3, padding=1)
+        second = nn.Conv2d(hidden, width, 3, padding=1)
+        self.residual = nn.Sequential(nn.LeakyReLU(0.2), first, nn.LeakyReLU(0.2), second)
         self.skip: nn.Module = nn.Identity()
         if inputs != width:
             self.skip = nn.Conv2d(inputs, width, 1, bias=False)
@@ -41,27 +40,23 @@ class PictureBlock(nn.Module):
 
 def _image_encoder(modality: Modality, outputs: int) -> nn.Module:
     channels, height, width = modality.shape
-    small, middle, large = PICTURE
-    return nn.Sequential(
-        nn.Conv2d(channels, small, 3, padding=1), PictureBlock(small, small),
-        nn.AvgPool2d(3, 2, 1), PictureBlock(small, middle),
-        nn.AvgPool2d(3, 2, 1), PictureBlock(middle, large),
-        nn.LeakyReLU(0.2), nn.Flatten(),
-        nn.Linear(large * (height // 4) * (width // 4), outputs),
-    )  # fmt: skip
+    small, large = PICTURE[0], PICTURE[-1]
+    layers = [nn.Conv2d(channels, small, 3, padding=1), PictureBlock(small, small)]
+    for a, b in pairwise(PICTURE):
+        layers += [nn.AvgPool2d(3, 2, 1), PictureBlock(a, b)]
+    last = nn.Linear(large * (height // 4) * (width // 4), outputs)
+    return nn.Sequential(*layers, nn.LeakyReLU(0.2), nn.Flatten(), last)
 
 
 def _image_decoder(modality: Modality, latent: int) -> nn.Module:
     channels, height, width = modality.shape
-    small, middle, large = PICTURE
-    return nn.Sequential(
-        nn.Linear(latent, large * (height // 4) * (width // 4)),
-        nn.Unflatten(1, (large, height // 4, width // 4)),
-        PictureBlock(large, middle), nn.Upsample(scale_factor=2),
-        PictureBlock(middle, small), nn.Upsample(scale_factor=2),
-        PictureBlock(small, small), nn.LeakyReLU(0.2),
-        nn.Conv2d(small, channels, 3, padding=1),
-    )  # fmt: skip
+    small, large = PICTURE[0], PICTURE[-1]
+    layers: list[nn.Module] = [nn.Linear(latent, large * (height // 4) * (width // 4))]
+    layers.append(nn.Unflatten(1, (large, height // 4, width // 4)))
+    for a, b in pairwise(PICTURE[::-1]):
+        layers += [PictureBlock(a, b), nn.Upsample(scale_factor=2)]
+    layers += [PictureBlock(small, small), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, nn.Conv2d(small, channels, 3, padding=1))
 
 
 class SentenceBlock(nn.Module):
@@ -76,11 +71,9 @@ class SentenceBlock(nn.Module):
     def __init__(self, inputs: int, width: int, longer: bool) -> None:
         super().__init__()
         convolution = nn.ConvTranspose1d if longer else nn.Conv1d
-        self.residual = nn.Sequential(
-            nn.BatchNorm1d(inputs), nn.ReLU(), nn.Conv1d(inputs, inputs, 3, padding=1),
-            nn.Dropout(0.5),
-            nn.BatchNorm1d(inputs), nn.ReLU(), convolution(inputs, width, 4, 2, 1),
-        )  # fmt: skip
+        first = [nn.BatchNorm1d(inputs), nn.ReLU(), nn.Conv1d(inputs, inputs, 3, padding=1)]
+        second = [nn.BatchNorm1d(inputs), nn.ReLU(), convolution(inputs, width, 4, 2, 1)]
+        self.residual = nn.Sequential(*first, nn.Dropout(0.5), *second)
         self.skip = nn.Sequential(convolution(inputs, width, 4, 2, 1), nn.BatchNorm1d(width))
 
     def forward(self, x: Tensor) -> Tensor:

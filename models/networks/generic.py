@@ -1,4 +1,4 @@
-"""Encoders and decoders by kind and shape, for data sets that bring none of their own.
+"""Encoders and decoders by kind and shape, for data sets without networks of their own.
 
 Pictures of any size (images, masks, spectrograms) are halved by strided convolutions until they
 are at most 4 pixels high or wide, and no dense layer stands between these and the latent: an
@@ -16,7 +16,7 @@ from mmbench.architecture import Networks
 from mmbench.core.data import Modality
 
 CHANNELS = (8, 256)  # fewest and most of a convolution
-SMALLEST = 4  # a side that is not halved any more
+SMALLEST = 4  # a side that is no longer halved
 DENSE = 512
 WORD = 64  # size of a word's embedding
 
@@ -68,17 +68,14 @@ def _picture_decoder(modality: Modality, latent: int) -> nn.Module:
 
 def _vector_encoder(modality: Modality, outputs: int) -> nn.Module:
     size = math.prod(modality.shape)
-    return nn.Sequential(
-        nn.Flatten(), *_dense(size, DENSE), *_dense(DENSE, DENSE), nn.Linear(DENSE, outputs)
-    )
+    hidden = [*_dense(size, DENSE), *_dense(DENSE, DENSE)]
+    return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(DENSE, outputs))
 
 
 def _vector_decoder(modality: Modality, latent: int) -> nn.Module:
     size = math.prod(modality.shape)
-    return nn.Sequential(
-        *_dense(latent, DENSE), *_dense(DENSE, DENSE), nn.Linear(DENSE, size),
-        nn.Unflatten(1, modality.shape),
-    )  # fmt: skip
+    hidden = [*_dense(latent, DENSE), *_dense(DENSE, DENSE)]
+    return nn.Sequential(*hidden, nn.Linear(DENSE, size), nn.Unflatten(1, modality.shape))
 
 
 class TextEncoder(nn.Module):
@@ -112,10 +109,8 @@ class TextDecoder(nn.Module):
         sides = _sides(modality.shape)
         widths = [max(w, WORD) for w in _widths(len(sides) - 1)]
         first = (widths or [WORD])[-1]
-        layers: list[nn.Module] = [
-            *_dense(latent, DENSE), *_dense(DENSE, first * sides[-1][0]),
-            nn.Unflatten(1, (first, sides[-1][0])),
-        ]  # fmt: skip
+        layers = [*_dense(latent, DENSE), *_dense(DENSE, first * sides[-1][0])]
+        layers.append(nn.Unflatten(1, (first, sides[-1][0])))
         outs = [*widths[:-1][::-1], DENSE // 2][: len(widths)]
         for inputs, width, (side,) in zip(widths[::-1], outs, sides[-2::-1], strict=True):
             layers += [nn.ConvTranspose1d(inputs, width, 3, 2, 1, (side + 1) % 2, bias=False)]

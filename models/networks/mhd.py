@@ -17,27 +17,24 @@ def images(channels: int) -> Networks:
     flat = second * 7 * 7
 
     def encoder(modality: Modality, outputs: int) -> nn.Module:
-        return nn.Sequential(
-            nn.Conv2d(1, first, 4, 2, 1, bias=False), nn.SiLU(),
-            nn.Conv2d(first, second, 4, 2, 1, bias=False), nn.SiLU(),
-            nn.Flatten(),  # (B, second, 7, 7) -> (B, flat)
-            nn.Linear(flat, 128), nn.SiLU(),
-            nn.Linear(128, 128), nn.SiLU(),
-            nn.Linear(128, outputs),
-        )  # fmt: skip
+        layers = [nn.Conv2d(1, first, 4, 2, 1, bias=False), nn.SiLU()]
+        layers += [nn.Conv2d(first, second, 4, 2, 1, bias=False), nn.SiLU(), nn.Flatten()]
+        layers += [*_silu(flat, 128), *_silu(128, 128), nn.Linear(128, outputs)]
+        return nn.Sequential(*layers)
 
     def decoder(modality: Modality, latent: int) -> nn.Module:
+        layers = [*_silu(latent, 128), *_silu(128, 128), *_silu(128, flat)]
+        layers += [nn.Unflatten(1, (second, 7, 7))]
+        layers += [nn.ConvTranspose2d(second, first, 4, 2, 1, bias=False), nn.SiLU()]
         return nn.Sequential(
-            nn.Linear(latent, 128), nn.SiLU(),
-            nn.Linear(128, 128), nn.SiLU(),
-            nn.Linear(128, flat), nn.SiLU(),
-            nn.Unflatten(1, (second, 7, 7)),
-            nn.ConvTranspose2d(second, first, 4, 2, 1, bias=False), nn.SiLU(),
-            nn.ConvTranspose2d(first, 1, 4, 2, 1, bias=False),
-            nn.Sigmoid(),
-        )  # fmt: skip
+            *layers, nn.ConvTranspose2d(first, 1, 4, 2, 1, bias=False), nn.Sigmoid()
+        )
 
     return Networks(encoder, decoder)
+
+
+def _silu(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Linear(inputs, outputs), nn.SiLU()]
 
 
 def _dense(inputs: int, outputs: int) -> list[nn.Module]:
@@ -60,26 +57,21 @@ def trajectories(width: int) -> Networks:
 
 
 def _sound_encoder(modality: Modality, outputs: int) -> nn.Module:
-    return nn.Sequential(
-        # all mel bands of a frame at once: (B, 1, 32, 128) -> (B, 128, 32, 1)
-        nn.Conv2d(1, 128, (1, 128), bias=False), nn.BatchNorm2d(128), nn.ReLU(),
-        nn.Conv2d(128, 128, (4, 1), (2, 1), (1, 0), bias=False), nn.BatchNorm2d(128), nn.ReLU(),
-        nn.Conv2d(128, 256, (4, 1), (2, 1), (1, 0), bias=False), nn.BatchNorm2d(256), nn.ReLU(),
-        nn.Flatten(),  # (B, 256, 8, 1) -> (B, 2048)
-        nn.Linear(2048, outputs),
-    )  # fmt: skip
+    # all mel bands of a frame at once: (B, 1, 32, 128) -> (B, 128, 32, 1)
+    layers = [nn.Conv2d(1, 128, (1, 128), bias=False), nn.BatchNorm2d(128), nn.ReLU()]
+    for a, b in ((128, 128), (128, 256)):
+        layers.append(nn.Conv2d(a, b, (4, 1), (2, 1), (1, 0), bias=False))
+        layers += [nn.BatchNorm2d(b), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(2048, outputs))
 
 
 def _sound_decoder(modality: Modality, latent: int) -> nn.Module:
-    return nn.Sequential(
-        *[nn.Linear(latent, 2048), nn.BatchNorm1d(2048), nn.ReLU(), nn.Unflatten(1, (256, 8, 1))],
-        nn.ConvTranspose2d(256, 128, (4, 1), (2, 1), (1, 0), bias=False),
-        nn.BatchNorm2d(128), nn.ReLU(),
-        nn.ConvTranspose2d(128, 128, (4, 1), (2, 1), (1, 0), bias=False),
-        nn.BatchNorm2d(128), nn.ReLU(),
-        nn.ConvTranspose2d(128, 1, (1, 128), bias=False),
-        nn.Sigmoid(),
-    )  # fmt: skip
+    layers = [nn.Linear(latent, 2048), nn.BatchNorm1d(2048), nn.ReLU()]
+    layers.append(nn.Unflatten(1, (256, 8, 1)))
+    for a, b in ((256, 128), (128, 128)):
+        layers.append(nn.ConvTranspose2d(a, b, (4, 1), (2, 1), (1, 0), bias=False))
+        layers += [nn.BatchNorm2d(b), nn.ReLU()]
+    return nn.Sequential(*layers, nn.ConvTranspose2d(128, 1, (1, 128), bias=False), nn.Sigmoid())
 
 
 image = images(32)

@@ -16,30 +16,24 @@ def _mnist_encoder(modality: Modality, outputs: int) -> nn.Module:
 
 
 def _mnist_decoder(modality: Modality, latent: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(latent, 400), nn.ReLU(),
-        nn.Linear(400, 784), nn.Unflatten(1, (1, 28, 28)), nn.Sigmoid(),
-    )  # fmt: skip
+    dense = [nn.Linear(latent, 400), nn.ReLU(), nn.Linear(400, 784)]
+    return nn.Sequential(*dense, nn.Unflatten(1, (1, 28, 28)), nn.Sigmoid())
 
 
 def _svhn_encoder(modality: Modality, outputs: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(3, 32, 4, 2, 1), nn.ReLU(),
-        nn.Conv2d(32, 64, 4, 2, 1), nn.ReLU(),
-        nn.Conv2d(64, 128, 4, 2, 1), nn.ReLU(),
-        nn.Conv2d(128, outputs, 4),  # (B, 128, 4, 4) -> (B, outputs, 1, 1)
-        nn.Flatten(),
-    )  # fmt: skip
+    layers: list[nn.Module] = []
+    for a, b in ((3, 32), (32, 64), (64, 128)):
+        layers += [nn.Conv2d(a, b, 4, 2, 1), nn.ReLU()]
+    # (B, 128, 4, 4) -> (B, outputs, 1, 1)
+    return nn.Sequential(*layers, nn.Conv2d(128, outputs, 4), nn.Flatten())
 
 
 def _svhn_decoder(modality: Modality, latent: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Unflatten(1, (latent, 1, 1)),
-        nn.ConvTranspose2d(latent, 128, 4), nn.ReLU(),
-        nn.ConvTranspose2d(128, 64, 4, 2, 1), nn.ReLU(),
-        nn.ConvTranspose2d(64, 32, 4, 2, 1), nn.ReLU(),
-        nn.ConvTranspose2d(32, 3, 4, 2, 1), nn.Sigmoid(),
-    )  # fmt: skip
+    layers: list[nn.Module] = [nn.Unflatten(1, (latent, 1, 1))]
+    layers += [nn.ConvTranspose2d(latent, 128, 4), nn.ReLU()]
+    for a, b in ((128, 64), (64, 32)):
+        layers += [nn.ConvTranspose2d(a, b, 4, 2, 1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.ConvTranspose2d(32, 3, 4, 2, 1), nn.Sigmoid())
 
 
 mnist = Networks(_mnist_encoder, _mnist_decoder)

@@ -2,9 +2,9 @@
 
 Li, Gao, Li, Peng, Li, Zhang and Gao: Optimus: Organizing sentences via pre-trained modeling of a
 latent space, EMNLP 2020, https://arxiv.org/abs/2004.04092, which Wesego and Rooshenas,
-https://arxiv.org/abs/2408.16883, section 4.1, take for the captions of CUB. Both networks are
-those of the library transformers, without its tokenisers: their tokens are the words of the
-modality, one position each, so that a log-likelihood means the same as any other network's.
+https://arxiv.org/abs/2408.16883, section 4.1, take for the captions of CUB. Both networks come
+from the library transformers, without its tokenisers: their tokens are the words of the modality,
+one position each, so that a log-likelihood is comparable with any other network's.
 `mmbench.models.networks.optimus_weights` finds the words in the vocabularies of the published
 weights.
 """
@@ -28,19 +28,19 @@ from mmbench.extras import lacking
 from mmbench.models.networks import optimus_weights
 
 ROWS = 256
-"""Texts at a time, in training too: a layer of GPT-2 holds megabytes of each."""
+"""Texts computed at a time, in training too: a layer of GPT-2 holds megabytes for each."""
 SPREAD = 0.02
 """Standard deviation of the weights before training, as of BERT's and GPT-2's own."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """Of both networks.
+    """The size of both networks.
 
     Attributes:
         width: Values of a token.
-        layers: Of attention.
-        heads: Of each.
+        layers: Layers of attention.
+        heads: Heads of each layer.
     """
 
     width: int
@@ -71,7 +71,7 @@ class Encoder(nn.Module):
     Args:
         modality: A text. Its word "<pad>", if it has one, is not attended to.
         outputs: How many.
-        size: Of BERT.
+        size: The size of BERT.
     """
 
     def __init__(self, modality: Modality, outputs: int, size: Size) -> None:
@@ -80,11 +80,16 @@ class Encoder(nn.Module):
         self.start = len(words)  # the token that precedes a text, [CLS]
         self.pad = words.index("<pad>") if "<pad>" in words else -1
         library = _transformers()
-        self.bert = library.BertModel(library.BertConfig(
-            vocab_size=len(words) + 1, hidden_size=size.width, num_hidden_layers=size.layers,
-            num_attention_heads=size.heads, intermediate_size=4 * size.width,
-            max_position_embeddings=length + 1, pad_token_id=None,
-        ))  # fmt: skip
+        config = library.BertConfig(
+            vocab_size=len(words) + 1,
+            hidden_size=size.width,
+            num_hidden_layers=size.layers,
+            num_attention_heads=size.heads,
+            intermediate_size=4 * size.width,
+            max_position_embeddings=length + 1,
+            pad_token_id=None,
+        )
+        self.bert = library.BertModel(config)
         self.linear = _linear(size.width, outputs)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -107,7 +112,7 @@ class Decoder(nn.Module):
     Args:
         modality: A text.
         latent: Size of the latent.
-        size: Of GPT-2.
+        size: The size of GPT-2.
     """
 
     def __init__(self, modality: Modality, latent: int, size: Size) -> None:
@@ -116,10 +121,16 @@ class Decoder(nn.Module):
         self.start = len(modality.words)  # the token that precedes a text, <BOS>
         self.size = size
         library = _transformers()
-        self.gpt2 = library.GPT2Model(library.GPT2Config(
-            vocab_size=self.start + 1, n_embd=size.width, n_layer=size.layers, n_head=size.heads,
-            n_positions=self.length + 1, bos_token_id=None, eos_token_id=None,
-        ))  # fmt: skip
+        config = library.GPT2Config(
+            vocab_size=self.start + 1,
+            n_embd=size.width,
+            n_layer=size.layers,
+            n_head=size.heads,
+            n_positions=self.length + 1,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+        self.gpt2 = library.GPT2Model(config)
         self.memory = _linear(latent, size.layers * size.width)
         self.embedding = _linear(latent, size.width)
 
@@ -128,11 +139,11 @@ class Decoder(nn.Module):
         return InTurn(partial(self.logits, z), partial(self.draw, z))
 
     def logits(self, z: Tensor, tokens: Tensor) -> Tensor:
-        """Of each token given the latent and the tokens before it.
+        """The logits of each token given the latent and the tokens before it.
 
         Args:
             z: (B, latent).
-            tokens: (B, L) int64; the last one is not looked at.
+            tokens: (B, L) int64; the last one is not used.
 
         Returns:
             (B, L, words).
@@ -154,7 +165,7 @@ class Decoder(nn.Module):
         return torch.cat(drawn[1:], 1)
 
     def _recall(self, z: Tensor) -> Any:
-        """The latents (B, latent) as what GPT-2 has seen before the first token."""
+        """The latents (B, latent) as GPT-2's memory before the first token."""
         memory = _transformers().DynamicCache()
         heads = (self.size.layers, self.size.heads, 1, -1)
         for i, past in enumerate(self.memory(z).unflatten(1, heads).unbind(1)):
@@ -162,7 +173,7 @@ class Decoder(nn.Module):
         return memory
 
     def _next(self, tokens: Tensor, added: Tensor, memory: Any) -> Tensor:
-        """Logits (B, T, words) after each of some tokens (B, T), which join the memory."""
+        """Logits (B, T, words) after each of the tokens (B, T), which join the memory."""
         seen = self.gpt2.wte(tokens) + added[:, None]
         out = self.gpt2(inputs_embeds=seen, past_key_values=memory, use_cache=True)
         return F.linear(out.last_hidden_state, self.gpt2.wte.weight[: self.start])
@@ -170,8 +181,8 @@ class Decoder(nn.Module):
 
 def _shape(modality: Modality) -> Sequence[int]:
     if modality.kind != "text" or len(modality.shape) != 1:
-        raise ValueError(f"{modality.name!r} has kind {modality.kind} and shape {modality.shape}: "
-                         "BERT and GPT-2 take a text, (tokens,)")  # fmt: skip
+        found = f"{modality.name!r} has kind {modality.kind} and shape {modality.shape}"
+        raise ValueError(f"{found}, expected a text, (tokens,), for BERT and GPT-2")
     return modality.shape
 
 
@@ -182,7 +193,7 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
 
 
 def networks(size: Size) -> Networks:
-    """Both networks of some size, untrained."""
+    """Both networks in a size, untrained."""
     return Networks(partial(Encoder, size=size), partial(Decoder, size=size))
 
 

@@ -3,9 +3,9 @@
 Their authors (https://github.com/ChunyuanLI/Optimus) train on pieces of words: bert-base-cased's
 WordPiece and GPT-2's byte pairs, with three tokens of their own. Here a word is one token, and
 begins with the mean of its pieces' embeddings: with the published embedding where it is one piece,
-as most are. All else is taken as it is. A folder of weights holds
+as most are. All other weights are used unchanged. A folder of weights holds
 
-- training.bin: of the folder checkpoint-full-* that the authors publish;
+- training.bin: from the folder checkpoint-full-* that the authors publish;
 - vocab.txt: the vocabulary of bert-base-cased;
 - vocab.json and merges.txt: the vocabulary of gpt2.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,52 +26,54 @@ from mmbench.errors import first_line
 FILES = ("training.bin", "vocab.txt", "vocab.json", "merges.txt")
 
 BERT = {"<exc>": "[UNK]", "<pad>": "[PAD]", "<eos>": "[SEP]"}
-"""What BERT calls the words of captions that are no words; a text begins with [CLS]."""
+"""BERT's tokens for the special words of captions; a text begins with [CLS]."""
 GPT2 = {"<exc>": "<|endoftext|>", "<pad>": "<PAD>", "<eos>": "<EOS>"}
-"""What GPT-2 calls them; a text begins with <BOS>."""
+"""GPT-2's tokens for them; a text begins with <BOS>."""
 ADDED = ("<PAD>", "<BOS>", "<EOS>")
-"""What the authors append to GPT-2's vocabulary."""
+"""The tokens that the authors append to GPT-2's vocabulary."""
 
 _COMPUTED = (".attn.bias", ".attn.masked_bias", ".position_ids")  # masks and numbers, no weights
 
-State = Mapping[str, Tensor]
+RENAMED = {
+    "transformer.linear.weight": "memory.weight",
+    "transformer.linear_emb.weight": "embedding.weight",
+}
 
 
 def check(folder: Path) -> None:
-    """Refuses a folder that lacks a file.
+    """Checks that a folder has all files.
 
     Raises:
-        FileNotFoundError: It does.
+        FileNotFoundError: A file is missing.
     """
     for name in FILES:
         if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} has no file {name}, expected the weights of "
-                                    f"Optimus: {', '.join(FILES)}")  # fmt: skip
+            expected = f"the weights of Optimus: {', '.join(FILES)}"
+            raise FileNotFoundError(f"{folder} has no file {name}, expected {expected}")
 
 
 def fill_encoder(network: nn.Module, words: Sequence[str], folder: Path) -> None:
     """Gives `mmbench.models.networks.optimus.Encoder` the published weights.
 
-    Of as many outputs as the published latent has values it is the mean of the posterior; of twice
-    as many, the mean and the log-variance.
+    With as many outputs as the published latent has values, the encoder returns the mean of the
+    posterior; with twice as many, the mean and the log-variance.
 
     Args:
-        network: What to fill.
-        words: Of its modality.
-        folder: Of the weights.
+        network: The network to fill.
+        words: The words of its modality.
+        folder: The folder of the weights.
 
     Raises:
-        ValueError: A file holds something else, or weights of other sizes.
+        ValueError: A file does not hold these weights, or they have other sizes.
     """
     path = folder / FILES[0]
     theirs = _state(path, "encoder")
     ours = {k if k == "linear.weight" else f"bert.{k}": x for k, x in theirs.items()}
-    table, places = "bert.embeddings.word_embeddings.weight", "bert.embeddings.position_embeddings"
-    pieces = _bert(folder / FILES[1])
-    _words(
-        ours, table, words, lambda w: pieces(BERT.get(w, w)), pieces("[CLS]"), folder / FILES[1]
-    )
-    _first(ours, f"{places}.weight", network)
+    vocabulary, embeddings = folder / FILES[1], "bert.embeddings"
+    pieces = _bert(vocabulary)
+    rows = [pieces(BERT.get(w, w)) for w in words] + [pieces("[CLS]")]
+    _words(ours, f"{embeddings}.word_embeddings.weight", rows, vocabulary)
+    _first(ours, f"{embeddings}.position_embeddings.weight", network)
     outputs, linear = len(network.get_parameter("linear.weight")), ours.get("linear.weight")
     if linear is not None and 2 * outputs == len(linear):
         ours["linear.weight"] = linear[:outputs]
@@ -82,24 +84,21 @@ def fill_decoder(network: nn.Module, words: Sequence[str], folder: Path) -> None
     """Gives `mmbench.models.networks.optimus.Decoder` the published weights.
 
     Args:
-        network: What to fill.
-        words: Of its modality.
-        folder: Of the weights.
+        network: The network to fill.
+        words: The words of its modality.
+        folder: The folder of the weights.
 
     Raises:
-        ValueError: A file holds something else, or weights of other sizes.
+        ValueError: A file does not hold these weights, or they have other sizes.
     """
     path = folder / FILES[0]
-    renamed = {"transformer.linear.weight": "memory.weight",
-               "transformer.linear_emb.weight": "embedding.weight"}  # fmt: skip
-    ours = {
-        renamed.get(k, k.replace("transformer.", "gpt2.", 1)): x
-        for k, x in _state(path, "decoder").items()
-        if k != "lm_head.weight"  # it is the table of embeddings
-    }
-    pieces = _gpt2(folder / FILES[2], folder / FILES[3])
-    _words(ours, "gpt2.wte.weight", words, lambda w: pieces(GPT2.get(w, w)), pieces("<BOS>"),
-           folder / FILES[2])  # fmt: skip
+    theirs = _state(path, "decoder")
+    theirs.pop("lm_head.weight", None)  # it is the table of embeddings
+    ours = {RENAMED.get(k, k.replace("transformer.", "gpt2.", 1)): x for k, x in theirs.items()}
+    vocabulary = folder / FILES[2]
+    pieces = _gpt2(vocabulary, folder / FILES[3])
+    rows = [pieces(GPT2.get(w, w)) for w in words] + [pieces("<BOS>")]
+    _words(ours, "gpt2.wte.weight", rows, vocabulary)
     _first(ours, "gpt2.wpe.weight", network)
     _fill(network, ours, path, "GPT-2")
 
@@ -111,8 +110,8 @@ def _state(path: Path, part: str) -> dict[str, Tensor]:
         with torch.serialization.safe_globals([argparse.Namespace]):
             found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} is not a readable file of weights "
-                         f"({type(error).__name__})") from None  # fmt: skip
+        why = type(error).__name__
+        raise ValueError(f"{path} is not a readable file of weights ({why})") from None
     state = found.get("model_state_dict") if isinstance(found, dict) else None
     if not isinstance(state, dict):
         raise ValueError(f"{path} has no model_state_dict, expected training.bin of Optimus")
@@ -124,38 +123,33 @@ def _state(path: Path, part: str) -> dict[str, Tensor]:
     }
 
 
-def _words(
-    state: dict[str, Tensor],
-    name: str,
-    words: Sequence[str],
-    pieces: Callable[[str], list[int]],
-    start: list[int],
-    vocabulary: Path,
-) -> None:
-    """Replaces a table of pieces' embeddings by one of words', the start of a text being last."""
+def _words(state: dict[str, Tensor], name: str, rows: list[list[int]], vocabulary: Path) -> None:
+    """Replaces a table of pieces' embeddings by one of words', each row the mean of its pieces.
+
+    The last row is the start of a text.
+    """
     table = state.get(name)
     if table is None:
-        return  # told with all else that is missing
-    rows = [*map(pieces, words), start]
+        return  # reported with all else that is missing
     if max(map(max, rows)) >= len(table):
-        raise ValueError(f"{vocabulary} has more pieces than the {len(table):,} embeddings of "
-                         f"{FILES[0]}, expected that which they were trained with")  # fmt: skip
+        raise ValueError(
+            f"{vocabulary} has more pieces than the {len(table):,} embeddings of {FILES[0]}, "
+            "expected the vocabulary that they were trained with"
+        )
     state[name] = torch.stack([table[row].mean(0) for row in rows])
 
 
 def _first(state: dict[str, Tensor], name: str, network: nn.Module) -> None:
-    """Keeps as many positions as the network has."""
+    """Keeps only as many positions as the network has."""
     if name in state:
         state[name] = state[name][: len(network.get_parameter(name))]
 
 
-def _fill(network: nn.Module, state: State, path: Path, title: str) -> None:
+def _fill(network: nn.Module, state: dict[str, Tensor], path: Path, title: str) -> None:
     """Loads all parameters of a network, and nothing else."""
     expected = network.state_dict()
-    missing, surplus = (
-        sorted(expected.keys() - state.keys()),
-        sorted(state.keys() - expected.keys()),
-    )
+    missing = sorted(expected.keys() - state.keys())
+    surplus = sorted(state.keys() - expected.keys())
     if missing or surplus:
         example = f"lacks {missing[0]}" if missing else f"has {surplus[0]} besides"
         raise ValueError(
@@ -164,9 +158,11 @@ def _fill(network: nn.Module, state: State, path: Path, title: str) -> None:
         )
     for name, x in state.items():
         if x.shape != expected[name].shape:
-            shape = tuple(expected[name].shape)
-            raise ValueError(f"{path} has {name} of shape {tuple(x.shape)}, expected {shape} for "
-                             "this latent and text")  # fmt: skip
+            shape, wanted = (
+                tuple(x.shape),
+                f"{tuple(expected[name].shape)} for this latent and text",
+            )
+            raise ValueError(f"{path} has {name} of shape {shape}, expected {wanted}")
     network.load_state_dict(state)
 
 

@@ -11,24 +11,19 @@ from mmbench.core.data import Modality
 
 
 def _encoder(modality: Modality, outputs: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(3, 32, 3, 2, 1), nn.ReLU(),
-        nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU(),
-        nn.Conv2d(64, 128, 3, 2, 1), nn.ReLU(),
-        nn.Flatten(),  # (B, 128, 4, 4) -> (B, 2048)
-        nn.Linear(2048, outputs), nn.ReLU(),
-        nn.Linear(outputs, outputs),
-    )  # fmt: skip
+    layers: list[nn.Module] = []
+    for a, b in ((3, 32), (32, 64), (64, 128)):
+        layers += [nn.Conv2d(a, b, 3, 2, 1), nn.ReLU()]
+    # (B, 128, 4, 4) -> (B, 2048)
+    layers += [nn.Flatten(), nn.Linear(2048, outputs), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(outputs, outputs))
 
 
 def _decoder(modality: Modality, latent: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(latent, 2048), nn.ReLU(),
-        nn.Unflatten(1, (128, 4, 4)),
-        nn.ConvTranspose2d(128, 64, 3, 2, 1), nn.ReLU(),
-        nn.ConvTranspose2d(64, 32, 3, 2, 1, 1), nn.ReLU(),
-        nn.ConvTranspose2d(32, 3, 3, 2, 1, 1),
-    )  # fmt: skip
+    layers = [nn.Linear(latent, 2048), nn.ReLU(), nn.Unflatten(1, (128, 4, 4))]
+    layers += [nn.ConvTranspose2d(128, 64, 3, 2, 1), nn.ReLU()]
+    layers += [nn.ConvTranspose2d(64, 32, 3, 2, 1, 1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.ConvTranspose2d(32, 3, 3, 2, 1, 1))
 
 
 image = Networks(_encoder, _decoder)

@@ -30,13 +30,13 @@ def _blocks() -> ModuleType:
 def _side(modality: Modality, halvings: int) -> int:
     _, height, width = modality.shape
     if height != width or height % 2**halvings:
-        raise ValueError(f"{modality.name!r} is {height} x {width} pixels, expected a square "
-                         f"whose side is a multiple of {2**halvings}")  # fmt: skip
+        square = f"expected a square whose side is a multiple of {2**halvings}"
+        raise ValueError(f"{modality.name!r} is {height} x {width} pixels, {square}")
     return int(height // 2**halvings)
 
 
 def _channels(latent: int, side: int) -> int:
-    """Of the latent picture: those that hold the latent, else a few before a dense layer."""
+    """Channels of the latent picture: enough for the latent, or a few before a dense layer."""
     return latent // side**2 if latent % side**2 == 0 else 4
 
 
@@ -55,12 +55,12 @@ class Spatial(nn.Module):
 def networks(widths: tuple[int, ...], blocks: int, groups: int) -> Networks:
     """The autoencoder of some widths.
 
-    A latent that is no whole number of channels goes through a dense layer.
+    A latent that does not fill a whole number of channels goes through a dense layer.
 
     Args:
         widths: Channels of each level; a picture is halved between levels.
         blocks: Residual blocks of each level.
-        groups: Of the group normalisations.
+        groups: Groups of the group normalisations.
     """
     halvings = len(widths) - 1
 
@@ -104,4 +104,4 @@ digit = networks((128, 128, 256), blocks=2, groups=32)
 """For pictures of 28 or 32 pixels: 7 x 7 or 8 x 8 values a channel."""
 
 small_image = networks((32, 64, 64), blocks=1, groups=16)
-"""On two cores."""
+"""For two cores."""

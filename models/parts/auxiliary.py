@@ -2,7 +2,7 @@
 
 Wesego and Rooshenas: Multimodal ELBO with diffusion decoders, 2024,
 https://arxiv.org/abs/2408.16883, section 3.4. The prior of a VAE and the mean of its posteriors
-differ; joint generation from the latter suits the decoders, which saw nothing else. The paper's
+differ; joint generation from the latter suits the decoders, which were trained on it. The paper's
 network is a U-Net over z as a sequence or a square; z has no such order, so here it is the
 residual MLP of `mmbench.models.diffusion.score`.
 """
@@ -24,11 +24,11 @@ class AuxiliaryScore(nn.Module):
 
     Args:
         size: D, of z.
-        width: Of the network.
+        width: Width of the network.
         blocks: Its levels.
         time_embedding: Size of its time embedding.
-        groups: Of its group normalisations.
-        steps: Of DDIM; on the quadratic grid, because informative coordinates of z are narrow.
+        groups: Groups of its group normalisations.
+        steps: Steps of DDIM, on the quadratic grid: informative coordinates of z are narrow.
     """
 
     mean: Tensor
@@ -44,7 +44,7 @@ class AuxiliaryScore(nn.Module):
         self.register_buffer("std", torch.ones(size))
 
     def standardise(self, q: Gaussian) -> None:
-        """Sets the mean and deviation by which z is standardised to those of posteriors (N, D)."""
+        """Standardises z by the mean and deviation of posteriors (N, D)."""
         mean = q.mean.mean(0)
         self.mean.copy_(mean)
         variance = q.log_variance.exp().mean(0) + (q.mean - mean).square().mean(0)

@@ -108,7 +108,7 @@ class DiffusedLatents(LatentModel):
 
     @torch.no_grad()
     def encode(self, given: Batch, n: int, generator: torch.Generator) -> Tensor:
-        """The latents of what is given and, drawn by the sampler, those of the rest: (n, D)."""
+        """The latents: encoded where given, drawn by the sampler elsewhere: (n, D)."""
         z = self._given_latents(given, n)
         if set(self.names) <= set(given):
             return z

@@ -31,12 +31,10 @@ from mmbench.architecture import full_precision
 from mmbench.extras import lacking
 from mmbench.models.diffusion.ddim import DDIM, EARLIEST
 from mmbench.models.diffusion.sampler import Sampler
-from mmbench.models.diffusion.samplers import SAMPLERS
+from mmbench.models.diffusion.samplers import SAMPLERS, make_sampler
 from mmbench.models.diffusion.sde import VPSDE
-from mmbench.protocols.arguments import construct
-from mmbench.registry import nearest
 
-KINDS: dict[str, type[Sampler] | type[DDIM]] = {"ddim": DDIM, **SAMPLERS}
+KINDS: dict[str, type[Sampler | DDIM]] = {"ddim": DDIM, **SAMPLERS}
 TICKS = 1000  # of the U-Net's clock, from time 0 to T: DDPM's levels
 
 
@@ -45,11 +43,11 @@ class UNet:
     """How large the networks of diffusion decoders are.
 
     Attributes:
-        channels: Of each level, the full picture's first; a level has half the side of the last.
+        channels: Channels of each level, the full picture's first; each level halves the sides.
         layers: Residual blocks of a level on the way down; one more on the way up.
         attention: The sides of the maps that attend to themselves, in pixels or patches; those in
             the middle do if any does.
-        groups: Of the group normalisations.
+        groups: Groups of the group normalisations.
         dropout: In the residual blocks.
         patch: The side, in pixels, of the squares whose pixels are the network's channels. 2 is
             about four times as fast: Luhman and Luhman, Improving diffusion model efficiency
@@ -65,15 +63,14 @@ class UNet:
 
     def __post_init__(self) -> None:
         if not self.channels:
-            raise ValueError("channels is empty, expected those of each level")
+            raise ValueError("channels is empty, expected a number for each level")
         for name in ("layers", "groups", "patch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
         for width in self.channels:
             if width < 1 or width % self.groups:
-                raise ValueError(
-                    f"channels has {width}, expected a multiple of groups, {self.groups}"
-                )
+                wanted = f"a multiple of groups, {self.groups}"
+                raise ValueError(f"channels has {width}, expected {wanted}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}, expected from 0 to below 1")
 
@@ -89,10 +86,10 @@ class ConditionalUNet(nn.Module):
     section 4. Sides that do not halve evenly are padded.
 
     Args:
-        sde: Of y.
+        sde: The diffusion of y.
         shape: (channels, height, width) of the picture.
         latent: Size of z.
-        size: Of the network.
+        size: Size of the network.
 
     Raises:
         ImportError: diffusers is not installed.
@@ -145,8 +142,8 @@ class DiffusionDecoder(nn.Module):
     """p(x | z) of one modality.
 
     Args:
-        sde: Of y.
-        shape: Of an example.
+        sde: The diffusion of y.
+        shape: Shape of an example.
         network: (y (B, *shape), t (B,), z (B, latent)) -> the noise in y.
         sampler: Its name under "name", "ddim" or one of `mmbench.models.diffusion.samplers`, and
             its arguments.
@@ -169,12 +166,12 @@ class DiffusionDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.sde, self.shape, self.network = sde, shape, network
-        self.sampler, self.likelihood = _make(sampler), likelihood
+        self.sampler, self.likelihood = make_sampler(sampler, "sampler", KINDS), likelihood
 
     def log_prob(self, z: Tensor, x: Tensor, noise: torch.Generator) -> Tensor:
         """An estimate of the bound on log p(x | z) at one time an example, in nats: (B,).
 
-        Of the unweighted loss, what takes the bound's place: that loss, negative.
+        Without `likelihood` it is the negative of the unweighted loss instead.
 
         Args:
             z: (B, latent).
@@ -240,11 +237,3 @@ class DiffusionDecoder(nn.Module):
         free = torch.ones_like(start[0], dtype=torch.bool)
         y = self.sampler.sample(score, self.sde, start, free, generator)
         return ((y + 1) / 2).clamp(0, 1).view(-1, *self.shape)
-
-
-def _make(settings: Mapping[str, Any]) -> Sampler | DDIM:
-    arguments = dict(settings)
-    name = str(arguments.pop("name", None))
-    if name not in KINDS:
-        raise ValueError(f"the sampler has the name {name!r}{nearest(name, KINDS)}")
-    return construct(KINDS[name], arguments, "sampler")  # type: ignore[no-any-return]

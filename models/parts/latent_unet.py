@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmbench.extras import lacking
 
-CLOCK = 1000  # times from 0 to 1 become the 1,000 steps that the library's embedding is made for
+CLOCK = 1000  # times from 0 to 1 become the 1,000 steps of the library's embedding
 
 
 class LatentUNet(nn.Module):
@@ -25,12 +25,11 @@ class LatentUNet(nn.Module):
     Args:
         modalities: M, the channels of the picture.
         latent: D, its pixels.
-        channels: Of each level of the U-Net; a level has half the height and width of the one
-            before.
+        channels: Channels of each level of the U-Net; each level halves the height and the width.
         layers: Residual blocks of a level.
-        attention: Whether a block ends with self-attention over the pixels; the middle always
-            has it.
-        groups: Of the group normalisations.
+        attention: Whether blocks end with self-attention over the pixels; the middle one always
+            does.
+        groups: Groups of the group normalisations.
 
     Raises:
         ImportError: diffusers is not installed.
@@ -60,18 +59,18 @@ class LatentUNet(nn.Module):
                 raise ValueError(f"channels has {width}, expected multiples of groups, {groups}")
         height, width = picture(latent, len(channels))
         if height * width == 4 ** (len(channels) - 1) and min(channels[-2:]) == groups:
-            raise ValueError(f"channels has {groups} where the picture is one pixel, so that a "
-                             "group of the normalisation has one value; expected at least "
-                             f"{2 * groups}")  # fmt: skip
+            raise ValueError(
+                f"channels has {groups} where the picture is one pixel, expected at least "
+                f"{2 * groups}: a group of the normalisation would have one value"
+            )
         self.shape = modalities, height, width
-        down, up = ("AttnDownBlock2D", "AttnUpBlock2D") if attention else (
-            "DownBlock2D", "UpBlock2D")  # fmt: skip
+        kind = "Attn" if attention else ""
         network: Any = UNet2DModel(  # type: ignore[no-untyped-call, unused-ignore]
             in_channels=modalities,
             out_channels=modalities,
             block_out_channels=tuple(channels),
-            down_block_types=(down,) * len(channels),
-            up_block_types=(up,) * len(channels),
+            down_block_types=(f"{kind}DownBlock2D",) * len(channels),
+            up_block_types=(f"{kind}UpBlock2D",) * len(channels),
             layers_per_block=layers,
             norm_num_groups=groups,
             attention_head_dim=groups,
@@ -100,7 +99,7 @@ def picture(latent: int, levels: int) -> tuple[int, int]:
 
     Args:
         latent: Its pixels.
-        levels: Of the U-Net: both sides are halved `levels - 1` times.
+        levels: Levels of the U-Net: both sides are halved `levels - 1` times.
 
     Raises:
         ValueError: There is no such picture, or `levels` is below 1.
@@ -112,6 +111,8 @@ def picture(latent: int, levels: int) -> tuple[int, int]:
     fits = [h for h in sides if latent % h == 0 and latent // h % side == 0]
     if not fits:
         nearest = max(1, round((latent**0.5 if latent > 0 else 0) / side)) * side
-        raise ValueError(f"latent is {latent}, which makes no picture that {levels} levels halve; "
-                         f"expected for example {nearest**2}, {nearest} x {nearest}")  # fmt: skip
+        example = f"expected for example {nearest**2}, {nearest} x {nearest}"
+        raise ValueError(
+            f"latent is {latent}, which makes no picture that {levels} levels halve; {example}"
+        )
     return fits[-1], latent // fits[-1]

@@ -1,7 +1,7 @@
 """A classifier of matching latents, and the guidance by its gradient.
 
-It tells the latents of two modalities of one example from those of two examples, all noised to a
-time t. Trained by binary cross-entropy on as many of both kinds, its best logit is
+It distinguishes the latents of two modalities of one example from latents of two examples, all
+noised to a time t. Trained by binary cross-entropy on as many of both kinds, its best logit is
 
     h(a_t, b_t, t) = log p_t(a, b) / (p_t(a) p_t(b)),
 
@@ -10,9 +10,8 @@ score of the pair it draws what agrees with the given modality more strongly. Th
 guidance of Wesego and Rooshenas, "Score-based multimodal autoencoder", 2024,
 https://arxiv.org/abs/2305.15708 (there the energy -h). Two things differ from their code: it also
 counts pure noise as mismatching, which moves the best logit from the ratio above; and it averages
-the gradient over a batch, so that its scale means another one for every size of batch. Its
-network is a plain one with softplus; this one, the score network's residual blocks, is learnt in
-fewer steps.
+the gradient over a batch, so that the meaning of its scale depends on the batch size. Its network
+is a plain one with softplus; this one, the score network's residual blocks, learns in fewer steps.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class Guidance:
     Attributes:
         scale: Factor of the gradient of the logit, in the unit of the score; 0 does not guide.
         training: How the classifier is trained.
-        width: Of its hidden layers, a multiple of 8.
+        width: Width of its hidden layers, a multiple of 8.
     """
 
     scale: float
@@ -57,7 +56,7 @@ class Matching(nn.Module):
     Args:
         modalities: M, at least 2.
         latent: D, the size of each latent.
-        width: Of the hidden layers, a multiple of 8.
+        width: Width of the hidden layers, a multiple of 8.
         blocks: Their number, two layers each.
         time_embedding: Size of the embedding of time and pair.
     """
@@ -101,7 +100,7 @@ class Matching(nn.Module):
     def loss(self, z: Tensor, sde: VPSDE, noise: torch.Generator) -> Tensor:
         """Binary cross-entropy of matching and mismatching pairs, one pair an example.
 
-        The mismatching latents are those of another example of the batch.
+        The mismatching latents belong to another example of the batch.
 
         Args:
             z: (B, M D) latents, B at least 2.

@@ -21,14 +21,16 @@ def encoder(modality, outputs):
     text = modality.kind == "text"
     size = math.prod(modality.shape) * (3 if text else 1)
     first = [OneHot()] if text else []
-    return nn.Sequential(*first, nn.Flatten(), nn.Linear(size, 16), nn.Tanh(),
-                         nn.Linear(16, outputs))  # fmt: skip
+    return nn.Sequential(
+        *first, nn.Flatten(), nn.Linear(size, 16), nn.Tanh(), nn.Linear(16, outputs)
+    )
 
 
 def decoder(modality, latent):
     shape = (*modality.shape, 3) if modality.kind == "text" else modality.shape
-    return nn.Sequential(nn.Linear(latent, 16), nn.Tanh(), nn.Linear(16, math.prod(shape)),
-                         nn.Unflatten(1, shape))  # fmt: skip
+    return nn.Sequential(
+        nn.Linear(latent, 16), nn.Tanh(), nn.Linear(16, math.prod(shape)), nn.Unflatten(1, shape)
+    )
 
 
 MODALITIES = {
@@ -70,9 +72,15 @@ def four():
         present[0, present.sum(0) == 0] = 1
         return present.to(torch.get_default_dtype())
 
-    return SimpleNamespace(modalities=modalities, architectures=architectures, names=names,
-                           examples=examples, make=make, some_present=some_present,
-                           one_hot=OneHot())  # fmt: skip
+    return SimpleNamespace(
+        modalities=modalities,
+        architectures=architectures,
+        names=names,
+        examples=examples,
+        make=make,
+        some_present=some_present,
+        one_hot=OneHot(),
+    )
 
 
 @pytest.fixture

@@ -71,8 +71,9 @@ def test_training_on_incomplete_examples(four, kind, settings, tmp_path):
             x[m] = torch.cat([x[m], torch.full_like(x[m][:1], garbage)])  # row -1, the last
         model = four.make(kind, **settings)
         before = [p.detach().clone() for p in model.parameters()]
-        model.fit(Split(x, index), Trainer(tmp_path / str(i), 0, torch.device("cpu"),
-                                           Progress(None)))  # fmt: skip
+        model.fit(
+            Split(x, index), Trainer(tmp_path / str(i), 0, torch.device("cpu"), Progress(None))
+        )
         fitted.append(list(model.parameters()))
     assert all(torch.equal(a, b) for a, b in zip(*fitted, strict=True))
     assert all(p.isfinite().all() for p in fitted[0])

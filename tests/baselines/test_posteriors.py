@@ -24,8 +24,10 @@ WITH, WITHOUT = torch.ones(1, 1), torch.zeros(1, 1)
 
 def experts(seed=0, M=3, B=4, D=5, spread=1.0):
     g = stream(seed, "experts")
-    return Gaussian(torch.randn(M, B, D, generator=g, dtype=torch.float64),
-                    spread * torch.randn(M, B, D, generator=g, dtype=torch.float64))  # fmt: skip
+    return Gaussian(
+        torch.randn(M, B, D, generator=g, dtype=torch.float64),
+        spread * torch.randn(M, B, D, generator=g, dtype=torch.float64),
+    )
 
 
 def normal(q):
@@ -49,13 +51,15 @@ def test_a_product_of_gaussians_is_the_normalised_product_of_densities(seed, spr
         found = Gaussian(found.mean[0], found.log_variance[0])
         # log Π q_m(z) - log q(z) is the same for all z: the normaliser
         z = found.mean + torch.randn(20, 4, 5, dtype=torch.float64) * found.log_variance.exp()
-        logs = sum(normal(Gaussian(m, v)).log_prob(z) for m, v in zip(q.mean, q.log_variance,
-                                                                      strict=True))  # fmt: skip
+        logs = sum(
+            normal(Gaussian(m, v)).log_prob(z) for m, v in zip(q.mean, q.log_variance, strict=True)
+        )
         if prior is WITH:
             logs = logs + Normal(0, 1).log_prob(z)
         difference = logs - normal(found).log_prob(z)
-        torch.testing.assert_close(difference, difference[:1].expand_as(difference),
-                                   atol=1e-6, rtol=1e-6)  # fmt: skip
+        torch.testing.assert_close(
+            difference, difference[:1].expand_as(difference), atol=1e-6, rtol=1e-6
+        )
 
 
 @settings(max_examples=20, deadline=None)
@@ -77,16 +81,19 @@ def test_a_missing_modality_is_an_infinite_variance(seed, m):
     members = ALL.double().clone()
     members[0, m] = 0
     for prior in (WITH.double(), WITHOUT.double()):
-        close(product(Gaussian(q.mean, infinite), ALL.double(), prior),
-              product(q, members, prior))  # fmt: skip
+        close(product(Gaussian(q.mean, infinite), ALL.double(), prior), product(q, members, prior))
 
 
 def test_the_prior_is_an_expert():
     q = experts()
-    both = Gaussian(torch.cat([q.mean, torch.zeros_like(q.mean[:1])]),
-                    torch.cat([q.log_variance, torch.zeros_like(q.mean[:1])]))  # fmt: skip
-    close(product(q, ALL.double(), WITH.double()),
-          product(both, torch.ones(1, 4).double(), WITHOUT.double()))  # fmt: skip
+    both = Gaussian(
+        torch.cat([q.mean, torch.zeros_like(q.mean[:1])]),
+        torch.cat([q.log_variance, torch.zeros_like(q.mean[:1])]),
+    )
+    close(
+        product(q, ALL.double(), WITH.double()),
+        product(both, torch.ones(1, 4).double(), WITHOUT.double()),
+    )
     nothing = product(q, torch.zeros(1, 3).double(), WITH.double())
     assert nothing.mean.eq(0).all() and nothing.log_variance.abs().max() < 1e-15
 
@@ -113,8 +120,9 @@ def test_divergences_and_densities_agree_with_torch(seed):
     z = torch.randn(3, 4, 5, dtype=torch.float64)
     torch.testing.assert_close(p.log_prob(z), normal(p).log_prob(z).sum(-1))
     laplace = Laplace.of(torch.cat([p.mean, p.log_variance], -1))
-    torch.testing.assert_close(laplace.scale.mean(-1), torch.ones(3, 4, dtype=torch.float64),
-                               atol=1e-5, rtol=0)  # fmt: skip
+    torch.testing.assert_close(
+        laplace.scale.mean(-1), torch.ones(3, 4, dtype=torch.float64), atol=1e-5, rtol=0
+    )
     peer = TorchLaplace(p.mean, laplace.scale)
     torch.testing.assert_close(laplace.log_prob(z), peer.log_prob(z).sum(-1))
 

@@ -146,10 +146,14 @@ def test_mopoe_has_every_subset_and_the_prior_in_the_whole_one():
 def test_more_samples_tighten_the_bound():
     x, present = batch(200), torch.ones(2, 200)
     bounds = [
-        torch.stack([vae(MMVAE, samples=k, estimator="iwae").objective(x, present, stream(s, "z"))
-                     for s in range(5)]).mean()
+        torch.stack(
+            [
+                vae(MMVAE, samples=k, estimator="iwae").objective(x, present, stream(s, "z"))
+                for s in range(5)
+            ]
+        ).mean()
         for k in (1, 5, 50)
-    ]  # fmt: skip
+    ]
     assert bounds[0] < bounds[1] < bounds[2]
 
 
@@ -236,18 +240,21 @@ def test_a_mixture_is_drawn_from_by_its_weights():
     assert z.sign().mean().abs() < 0.05 and z.abs().mean() > 4.5
 
 
-@pytest.mark.parametrize(("kind", "change", "words"), [
-    (MVAE, {"latent": 0}, "latent is 0"),
-    (MVAE, {"beta": -1.0}, "beta is -1.0"),
-    (MVAE, {"weights": {"c": 1.0}}, "weights names a modality 'c'"),
-    (MVAE, {"subsampled": 1}, "subsampled is 1, expected 0 to 0"),
-    (MVTCAE, {"alpha": 1.2}, "alpha is 1.2"),
-    (MMVAE, {"samples": 0}, "samples is 0"),
-    (MMVAEPlus, {"private": 0}, "private is 0"),
-    (NEXUS, {"bottom": {"a": 2}}, "expected at least 1 for each"),
-    (NEXUS, {"gamma": {"c": 2.0}}, "gamma names a modality 'c'"),
-    (NEXUS, {"drop": 2.0}, "drop is 2.0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        (MVAE, {"latent": 0}, "latent is 0"),
+        (MVAE, {"beta": -1.0}, "beta is -1.0"),
+        (MVAE, {"weights": {"c": 1.0}}, "weights names a modality 'c'"),
+        (MVAE, {"subsampled": 1}, "subsampled is 1, expected 0 to 0"),
+        (MVTCAE, {"alpha": 1.2}, "alpha is 1.2"),
+        (MMVAE, {"samples": 0}, "samples is 0"),
+        (MMVAEPlus, {"private": 0}, "private is 0"),
+        (NEXUS, {"bottom": {"a": 2}}, "bottom has None for 'b', expected at least 1"),
+        (NEXUS, {"gamma": {"c": 2.0}}, "gamma names a modality 'c'"),
+        (NEXUS, {"drop": 2.0}, "drop is 2.0"),
+    ],
+)
 def test_bad_settings_are_told(kind, change, words):
     with pytest.raises(ValueError, match=words):
         vae(kind, **change)

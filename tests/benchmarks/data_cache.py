@@ -35,8 +35,9 @@ def dataset(faces: int):
     noise = torch.Generator().manual_seed(0)
 
     def split(count):
-        integers = lambda m: torch.randint(256, (count, *m.shape), generator=noise,
-                                           dtype=torch.uint8)  # fmt: skip
+        integers = lambda m: torch.randint(
+            256, (count, *m.shape), generator=noise, dtype=torch.uint8
+        )
         drawn = {m.name: integers(m) for m in modalities()}
         return Split({m: x if m == "image" else x > 127 for m, x in drawn.items()})
 

@@ -35,14 +35,21 @@ def _birds(side: int) -> tuple[Modality, ...]:
 
 
 def _faces(side: int) -> tuple[Modality, ...]:
-    return (Modality("image", "image", (3, side, side)), Modality("mask", "mask", (1, side, side)),
-            Modality("attributes", "attributes", (18,), WORDS[:18]))  # fmt: skip
+    return (
+        Modality("image", "image", (3, side, side)),
+        Modality("mask", "mask", (1, side, side)),
+        Modality("attributes", "attributes", (18,), WORDS[:18]),
+    )
 
 
 SHAPES = {
-    "cub": _birds(64), "cub-mini": _birds(64), "cub-mini-32": _birds(32),
-    "celebamask-hq": _faces(128), "celebamask-mini": _faces(128), "celebamask-mini-32": _faces(32),
-}  # fmt: skip
+    "cub": _birds(64),
+    "cub-mini": _birds(64),
+    "cub-mini-32": _birds(32),
+    "celebamask-hq": _faces(128),
+    "celebamask-mini": _faces(128),
+    "celebamask-mini-32": _faces(32),
+}
 PART = 20  # pictures of a timing that is only compared
 
 
@@ -86,9 +93,12 @@ def main() -> None:
     how = model.training_settings
     B = chosen.batch or how.batch_size
     noise = stream(0, "benchmark", device=device)
-    x = {m.name: torch.randint(len(m.words), (B, *m.shape), device=device, generator=noise)
-         if m.kind == "text" else torch.rand(B, *m.shape, device=device, generator=noise)
-         for m in modalities}  # fmt: skip
+    x = {
+        m.name: torch.randint(len(m.words), (B, *m.shape), device=device, generator=noise)
+        if m.kind == "text"
+        else torch.rand(B, *m.shape, device=device, generator=noise)
+        for m in modalities
+    }
     present = torch.ones(len(modalities), B, device=device)
     optimiser = torch.optim.Adam(model.parameters(), how.learning_rate, fused=True)
 
@@ -106,11 +116,16 @@ def main() -> None:
     used = computed(how.precision, device)
     decoder = model.decoders["image"]
     weights = sum(p.numel() for p in decoder.parameters()) / 1e6
-    print(f"{chosen.dataset}, images {modalities[0].shape}, U-Net of {weights:.1f} M weights, "
-          f"patch {model.unet.patch}, {used}, channels-last")  # fmt: skip
+    print(
+        f"{chosen.dataset}, images {modalities[0].shape}, U-Net of {weights:.1f} M weights, "
+        f"patch {model.unet.patch}, {used}, channels-last"
+    )
     took = training(used)
-    print(f"training: {took:.2f} s a step of {B}, {B / took:.1f} examples/s; peak memory "
-          f"{memory(device)}", flush=True)  # fmt: skip
+    print(
+        f"training: {took:.2f} s a step of {B}, {B / took:.1f} examples/s; peak memory "
+        f"{memory(device)}",
+        flush=True,
+    )
 
     def draw(n: int) -> Tensor:
         return model.decode(torch.randn(n, model.latent, device=device), ["image"], noise)["image"]
@@ -119,9 +134,12 @@ def main() -> None:
     draw(2)
     took = seconds(lambda: draw(chosen.images), device)
     evaluations = model.evaluations
-    print(f"{chosen.images:,} pictures: {took:.1f} s, {evaluations} evaluations each, "
-          f"{1e3 * took / chosen.images / evaluations:.2f} ms an evaluation; peak memory "
-          f"{memory(device)}", flush=True)  # fmt: skip
+    print(
+        f"{chosen.images:,} pictures: {took:.1f} s, {evaluations} evaluations each, "
+        f"{1e3 * took / chosen.images / evaluations:.2f} ms an evaluation; peak memory "
+        f"{memory(device)}",
+        flush=True,
+    )
 
     fast = seconds(lambda: draw(PART), device)
     decoder.to(memory_format=torch.contiguous_format)

@@ -43,8 +43,10 @@ def seconds(n: int, d: int) -> tuple[float, float]:
         theirs = calculate_frechet_distance(*both)
     took = middle - start, time.perf_counter() - begin
     if d >= 512:
-        print(f"{n:,} samples of {d:,} dimensions: {took[0]:.2f} s, pytorch-fid {took[1]:.2f} s, "
-              f"{took[1] / took[0]:.1f} times; {ours:.9g}, pytorch-fid {theirs:.9g}")  # fmt: skip
+        print(
+            f"{n:,} samples of {d:,} dimensions: {took[0]:.2f} s, pytorch-fid {took[1]:.2f} s, "
+            f"{took[1] / took[0]:.1f} times; {ours:.9g}, pytorch-fid {theirs:.9g}"
+        )
     return took
 
 

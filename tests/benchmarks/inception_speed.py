@@ -55,8 +55,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     chosen = parser.parse_args()
     device = torch.device(chosen.device)
-    x = torch.rand(chosen.images, 3, chosen.size, chosen.size,
-                   generator=torch.Generator().manual_seed(0))  # fmt: skip
+    x = torch.rand(
+        chosen.images, 3, chosen.size, chosen.size, generator=torch.Generator().manual_seed(0)
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = chosen.weights or random_weights(Path(folder))
         networks = load_inception(path, device), pytorch_fid(path, device)
@@ -68,9 +69,11 @@ def main() -> None:
         b = their_features(x, networks[1], device)
         best = [min(best[0], middle - start), min(best[1], time.perf_counter() - middle)]
     rates = [chosen.images / s for s in best]
-    print(f"{rates[0]:.1f} images/s, pytorch-fid {rates[1]:.1f}: {rates[0] / rates[1]:.2f} times; "
-          f"largest difference {float((a - b).abs().max()):.2g} of "
-          f"{float(b.abs().max()):.2g}")  # fmt: skip
+    print(
+        f"{rates[0]:.1f} images/s, pytorch-fid {rates[1]:.1f}: {rates[0] / rates[1]:.2f} times; "
+        f"largest difference {float((a - b).abs().max()):.2g} of "
+        f"{float(b.abs().max()):.2g}"
+    )
     if rates[0] < rates[1]:
         raise SystemExit("expected at least pytorch-fid's rate")
 

@@ -71,23 +71,33 @@ def dense(*sizes: int) -> nn.Module:
 SETTINGS = {
     "polymnist": Setting(
         tuple(Modality(f"m{i}", "image", (3, 28, 28)) for i in range(5)),
-        image, batch=256, latent=512, steps=1, examples=512,
+        image,
+        batch=256,
+        latent=512,
+        steps=1,
+        examples=512,
     ),
     "small": Setting(
         tuple(Modality(f"m{i}", "trajectory", (20,)) for i in range(3)),
         Networks(lambda m, outputs: dense(20, 64, outputs), lambda m, n: dense(n, 64, 20)),
-        batch=64, latent=16, steps=50, examples=0,  # too small to say anything of evaluation
+        batch=64,
+        latent=16,
+        steps=50,
+        examples=0,  # too small to say anything of evaluation
     ),
-}  # fmt: skip
+}
 
 MODELS = {
     "mvae": ("MVAE", {}, {"warmup": 0}),
     "mmvae": ("MMVAE", {"samples": 5, "estimator": "dreg"}, {"K": 5}),
     "mopoe": ("MoPoE", {}, {}),
     "mvtcae": ("MVTCAE", {"alpha": 0.5}, {"alpha": 0.5, "beta": 1.0}),
-    "mmvae-plus": ("MMVAEPlus", {"private": 32, "estimator": "dreg", "samples": 1},
-                   {"modalities_specific_dim": 32, "K": 1}),
-}  # fmt: skip
+    "mmvae-plus": (
+        "MMVAEPlus",
+        {"private": 32, "estimator": "dreg", "samples": 1},
+        {"modalities_specific_dim": 32, "K": 1},
+    ),
+}
 """Our name -> the library's, our settings, and the library's of the same method."""
 
 
@@ -153,8 +163,11 @@ def compare(name: str, setting: Setting, device: torch.device, rounds: int) -> b
     sides = [partial(seconds, partial(train, side)) for side in (0, 1, 0)]
     a, b, again = fastest(3 * rounds, sides)
     k, as_fast = setting.steps, b / a >= TRAINING - TOLERANCE
-    print(f"  training     {k / a:8.2f} steps/s, library {k / b:8.2f}: {b / a:5.2f} x "
-          f"(against itself {again / a:.2f} x)", flush=True)  # fmt: skip
+    print(
+        f"  training     {k / a:8.2f} steps/s, library {k / b:8.2f}: {b / a:5.2f} x "
+        f"(against itself {again / a:.2f} x)",
+        flush=True,
+    )
     if not setting.examples:
         return as_fast
 

@@ -47,8 +47,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("samplers", nargs="*", help="TOML tables, as evaluation.sampler")
     given = [tomllib.loads(f"x = {text}")["x"] for text in parser.parse_args().samplers]
-    shipped = [load(name)["evaluation"]["sampler"]
-               for name in ("mhd-mini", "mhd", "polymnist-mini", "cub-mini")]  # fmt: skip
+    shipped = [
+        load(name)["evaluation"]["sampler"]
+        for name in ("mhd-mini", "mhd", "polymnist-mini", "cub-mini")
+    ]
     papers = {"name": "repaint", "steps": 250, "resamplings": 10, "jump": 10}
     print("evaluations  " + "".join(f"{s:8g}" for s in DEVIATIONS))
     for table in given or [papers, *shipped]:

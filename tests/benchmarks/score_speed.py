@@ -40,11 +40,14 @@ from mmbench.training.precision import Precision, autocast, computed
 from mmbench.training.trainer import Loss, Optimisation, Trainer
 
 SHAPES = {
-    "mhd": (("image", "image", (1, 28, 28)), ("trajectory", "trajectory", (200,)),
-            ("sound", "sound", (1, 32, 128))),
+    "mhd": (
+        ("image", "image", (1, 28, 28)),
+        ("trajectory", "trajectory", (200,)),
+        ("sound", "sound", (1, 32, 128)),
+    ),
     "polymnist": tuple((f"m{i}", "image", (3, 28, 28)) for i in range(5)),
     "mnist-svhn": (("mnist", "image", (1, 28, 28)), ("svhn", "image", (3, 32, 32))),
-}  # fmt: skip
+}
 SHAPES |= {f"{name}-mini": shapes for name, shapes in SHAPES.items()}
 PROMISED = 0.6
 """Of the rate of PyTorch's products in the training's precision; below it the exit code is 1."""
@@ -119,8 +122,12 @@ def main() -> None:
     B, half = model.score.batch_size, computed(model.score.precision, device) == "bfloat16"
     N = chosen.steps * B
     noise = stream(0, "benchmark")
-    split = Split({m.name: torch.randint(256, (N, *m.shape), generator=noise, dtype=torch.uint8)
-                   for m in modalities}).to(device)  # fmt: skip
+    split = Split(
+        {
+            m.name: torch.randint(256, (N, *m.shape), generator=noise, dtype=torch.uint8)
+            for m in modalities
+        }
+    ).to(device)
 
     def train(module: nn.Module, loss: Loss, how: Optimisation) -> float:
         """Seconds a step of an epoch of the trainer's own loop."""
@@ -133,8 +140,9 @@ def main() -> None:
         return best(work, device) / (N // min(how.batch_size, N))
 
     def once(how: Optimisation) -> Optimisation:
-        return Optimisation(1, how.batch_size, how.learning_rate, ema=how.ema,
-                            precision=how.precision)  # fmt: skip
+        return Optimisation(
+            1, how.batch_size, how.learning_rate, ema=how.ema, precision=how.precision
+        )
 
     model.eval()
     latents = model._standardised_latents(split)
@@ -158,14 +166,18 @@ def main() -> None:
     # Compiled once: the first round's warm-up holds it, as the first step of a stage does.
     with compiled(model.score_network) if chosen.compile else nullcontext():
         step = train(model.score_network, cached, once(model.score))
-        looped = {p: train(model.score_network, in_the_loop(p), once(model.score))
-                  for p in precisions}  # fmt: skip
+        looped = {
+            p: train(model.score_network, in_the_loop(p), once(model.score)) for p in precisions
+        }
     products = {p: (getattr(torch, p), torch.matmul) for p in precisions}
-    weights = sum(x.weight.numel() for x in model.score_network.modules()
-                  if isinstance(x, nn.Linear))  # fmt: skip
+    weights = sum(
+        x.weight.numel() for x in model.score_network.modules() if isinstance(x, nn.Linear)
+    )
     work = 6 * B * weights / 1e9
-    print(f"{chosen.dataset}, {weights / 1e6:.1f} M weights, batches of {B}: training in "
-          f"{precisions[-1]} {work / step:.1f} GFLOP/s")  # fmt: skip
+    print(
+        f"{chosen.dataset}, {weights / 1e6:.1f} M weights, batches of {B}: training in "
+        f"{precisions[-1]} {work / step:.1f} GFLOP/s"
+    )
     share = {}
     for kind, (dtype, product) in products.items():
         bare = multiplications(model.score_network, B, 3, device, dtype, product)
@@ -173,17 +185,22 @@ def main() -> None:
         print(f"  of matrix products alone, {kind}, {work / bare:.1f} GFLOP/s: {bare / step:.0%}")
     epochs = model.score.epochs
     first = sum(
-        how.epochs * train(ae, lambda rows, _, m=m, ae=ae: ae.loss(split.batch(rows, [m])[m]),
-                           once(how)) / how.batch_size
+        how.epochs
+        * train(ae, lambda rows, _, m=m, ae=ae: ae.loss(split.batch(rows, [m])[m]), once(how))
+        / how.batch_size
         for (m, how), ae in zip(model.stage1.items(), model.autoencoders.values(), strict=True)
-    )  # fmt: skip
+    )
     two = epochs * step / B + encoding / B
-    print(f"stage 2: {epochs / two:,.0f} examples/s on cached latents; both stages, {epochs} "
-          "epochs of the score and the autoencoders' own")  # fmt: skip
+    print(
+        f"stage 2: {epochs / two:,.0f} examples/s on cached latents; both stages, {epochs} "
+        "epochs of the score and the autoencoders' own"
+    )
     for kind, seconds_a_step in looped.items():
         loop = epochs * seconds_a_step / B
-        print(f"  encoders in the loop, {kind}: {epochs / loop:,.0f}, {loop / two:.2f} times; "
-              f"both stages {(first + loop) / (first + two):.2f} times")  # fmt: skip
+        print(
+            f"  encoders in the loop, {kind}: {epochs / loop:,.0f}, {loop / two:.2f} times; "
+            f"both stages {(first + loop) / (first + two):.2f} times"
+        )
     if share[precisions[-1]] < PROMISED:
         raise SystemExit(f"expected at least {PROMISED:.0%} of the matrix products' rate")
 

@@ -40,10 +40,19 @@ HOW = Optimisation(epochs=2, batch_size=16, learning_rate=1e-3)
 
 def make(kind=DiffMVAE, **settings):
     settings = {
-        "latent": 4, "training": HOW, "diffusion": ["<image>"], "unet": UNet([8, 16], 1, groups=4),
-        "sampler": {"name": "ddim", "steps": 3}, "score": HOW, "width": 16, "blocks": 1,
-        "time_embedding": 8, "groups": 4, "steps": 3, **settings,
-    }  # fmt: skip
+        "latent": 4,
+        "training": HOW,
+        "diffusion": ["<image>"],
+        "unet": UNet([8, 16], 1, groups=4),
+        "sampler": {"name": "ddim", "steps": 3},
+        "score": HOW,
+        "width": 16,
+        "blocks": 1,
+        "time_embedding": 8,
+        "groups": 4,
+        "steps": 3,
+        **settings,
+    }
     torch.manual_seed(0)
     return kind(MODALITIES, PARTS, **settings)
 
@@ -202,12 +211,12 @@ def test_training_lowers_the_loss_and_reaches_every_network(tmp_path, kind):
 
 
 @pytest.mark.parametrize(("channels", "told"), [(8, True), (12, False)])
-def test_a_u_net_narrower_than_a_patch_is_told_of(tmp_path, channels, told):
+def test_a_u_net_narrower_than_a_patch_is_reported(tmp_path, channels, told):
     says = io.StringIO()
     x = examples(16)
     model = make(unet=UNet([channels, 16], 1, groups=4, patch=2))
     model.fit(Split(x), Trainer(tmp_path, 0, torch.device("cpu"), Progress(says)))
-    narrow = "begins with 8, less than the 12 numbers of a patch of image"
+    narrow = "begins with 8 is narrower than a patch of image, 12 numbers"
     assert (narrow in says.getvalue()) == told
     assert "patch of mask" not in says.getvalue()
 
@@ -246,13 +255,16 @@ def test_an_interrupted_training_ends_in_the_same_bits(tmp_path):
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize(("settings", "shares"), [
-    ({"auxiliary": False}, True),
-    ({"sampler": {"name": "ddim", "steps": 2}}, True),
-    ({"beta": 0.5}, False),
-    ({"weights": {"mask": 2.0}}, False),
-    ({"kind": DiffMVAEStar}, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("settings", "shares"),
+    [
+        ({"auxiliary": False}, True),
+        ({"sampler": {"name": "ddim", "steps": 2}}, True),
+        ({"beta": 0.5}, False),
+        ({"weights": {"mask": 2.0}}, False),
+        ({"kind": DiffMVAEStar}, False),
+    ],
+)
 def test_what_counts_only_in_generation_trains_nothing(tmp_path, settings, shares):
     shared, split = tmp_path / "shared", Split(examples(32))
     models = make(), make(**settings)

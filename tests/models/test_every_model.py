@@ -15,28 +15,50 @@ from mmbench.seeds import stream
 from mmbench.training.weights import load_weights, save_weights
 
 EPOCH = "models.{}.training.epochs=1"
-DIFFUSION = ["models.{}.width=32", "models.{}.groups=4", "models.{}.time_embedding=16",
-             "models.{}.latent=4", "models.{}.autoencoder.epochs=1", "models.{}.score.epochs=2",
-             "models.{}.score.batch_size=50",
-             "evaluation.sampler={{name='ancestral', steps=3}}"]  # fmt: skip
-DECODERS = ["models.{}.unet.channels=[8, 16]", "models.{}.sampler.steps=3", "models.{}.latent=4",
-            "models.{}.width=32", "models.{}.score.epochs=2",
-            "models.{}.score.batch_size=50"]  # fmt: skip
-SCORE = ["models.{}.latent=4", "models.{}.channels=[16, 16]", "models.{}.vae.epochs=1",
-         "models.{}.score.epochs=2", "models.{}.score.batch_size=50",
-         "models.{}.score.learning_rate=0.01", "models.{}.score.ema=0.0",
-         "models.{}.sampler.steps=3"]  # fmt: skip
+DIFFUSION = [
+    "models.{}.width=32",
+    "models.{}.groups=4",
+    "models.{}.time_embedding=16",
+    "models.{}.latent=4",
+    "models.{}.autoencoder.epochs=1",
+    "models.{}.score.epochs=2",
+    "models.{}.score.batch_size=50",
+    "evaluation.sampler={{name='ancestral', steps=3}}",
+]
+DECODERS = [
+    "models.{}.unet.channels=[8, 16]",
+    "models.{}.sampler.steps=3",
+    "models.{}.latent=4",
+    "models.{}.width=32",
+    "models.{}.score.epochs=2",
+    "models.{}.score.batch_size=50",
+]
+SCORE = [
+    "models.{}.latent=4",
+    "models.{}.channels=[16, 16]",
+    "models.{}.vae.epochs=1",
+    "models.{}.score.epochs=2",
+    "models.{}.score.batch_size=50",
+    "models.{}.score.learning_rate=0.01",
+    "models.{}.score.ema=0.0",
+    "models.{}.sampler.steps=3",
+]
 QUICK = {
     **{m: [x.format(m) for x in DIFFUSION] for m in ("mld", "mld-inpaint", "mld-uni", "mld-star")},
     **{m: [x.format(m) for x in (EPOCH, *DECODERS)] for m in ("diff-mvae", "diff-mvae-star")},
     "sbm-vae": [x.format("sbm-vae") for x in SCORE],
-    "sbm-vae-c": [*(x.format("sbm-vae-c") for x in SCORE), "models.sbm-vae-c.guidance.width=16",
-                  "models.sbm-vae-c.guidance.training.epochs=1"],
+    "sbm-vae-c": [
+        *(x.format("sbm-vae-c") for x in SCORE),
+        "models.sbm-vae-c.guidance.width=16",
+        "models.sbm-vae-c.guidance.training.epochs=1",
+    ],
     "mopoe-star": [EPOCH.format("mopoe-star")],
     "nexus": [EPOCH.format("nexus"), "models.nexus.message=16", "models.nexus.hidden=16"],
-    **{m: [EPOCH.format(m)] for m in ("mvae", "mmvae-elbo", "mopoe", "mvtcae", "mmvae",
-                                      "mmvae-plus")},
-}  # fmt: skip
+    **{
+        m: [EPOCH.format(m)]
+        for m in ("mvae", "mmvae-elbo", "mopoe", "mvtcae", "mmvae", "mmvae-plus")
+    },
+}
 
 # tests/baselines/multivae/test_models.py: the others; test_supervised.py: what predicts only some.
 OURS = [m for m in names("models") if ":" not in m and m != "supervised"]
@@ -52,8 +74,17 @@ def made(toy, tmp_path_factory):
     def make(name):
         if name not in runs:
             out = tmp_path_factory.mktemp(name)
-            run = Run(name, toy, 0, override(load(toy.name), QUICK[name]), out,
-                      torch.device("cpu"), out / "cache", Progress(None), {})  # fmt: skip
+            run = Run(
+                name,
+                toy,
+                0,
+                override(load(toy.name), QUICK[name]),
+                out,
+                torch.device("cpu"),
+                out / "cache",
+                Progress(None),
+                {},
+            )
             runs[name] = run, run.trained()
         return runs[name]
 
@@ -136,8 +167,17 @@ def test_incomplete_examples_are_learnt_from_or_refused(toy, name, tmp_path):
     rows = torch.arange(len(toy.train))
     rows[1::2] = -1
     train = Split(toy.train.tensors, {"sound": rows}, toy.train.labels)
-    run = Run(name, replace(toy, train=train), 0, override(load(toy.name), QUICK[name]), tmp_path,
-              torch.device("cpu"), tmp_path / "cache", Progress(None), {})  # fmt: skip
+    run = Run(
+        name,
+        replace(toy, train=train),
+        0,
+        override(load(toy.name), QUICK[name]),
+        tmp_path,
+        torch.device("cpu"),
+        tmp_path / "cache",
+        Progress(None),
+        {},
+    )
     if not find("models", name).takes_incomplete:
         with pytest.raises(ValueError, match=f"{name} cannot train on incomplete examples"):
             run.build()

@@ -140,15 +140,18 @@ def test_another_source_and_other_targets(tmp_path):
     assert model.generate(x, ["image"], 4, stream(0, "test"))["image"].shape == (4, 3, 8, 8)
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"source": "imag"}, "source names a modality 'imag'; did you mean 'image'"),
-    ({"targets": ["masc"]}, "targets names a modality 'masc'; did you mean 'mask'"),
-    ({"trainings": {"maks": HOW}}, "trainings names a modality 'maks'"),
-    ({"targets": ["image"]}, "'image' cannot be predicted from itself"),
-    ({"latent": 0}, "latent is 0"),
-    ({"modalities": MODALITIES[:1]}, "image hold no image to predict from, or neither"),
-    ({"modalities": MODALITIES[1:]}, "mask, marks hold no image"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"source": "imag"}, "source names a modality 'imag'; did you mean 'image'"),
+        ({"targets": ["masc"]}, "targets names a modality 'masc'; did you mean 'mask'"),
+        ({"trainings": {"maks": HOW}}, "trainings names a modality 'maks'"),
+        ({"targets": ["image"]}, "'image' cannot be predicted from itself"),
+        ({"latent": 0}, "latent is 0"),
+        ({"modalities": MODALITIES[:1]}, "image hold no image, or neither"),
+        ({"modalities": MODALITIES[1:]}, "mask, marks hold no image"),
+    ],
+)
 def test_bad_settings_are_told(change, words):
     with pytest.raises(ValueError, match=words):
         make(**change)

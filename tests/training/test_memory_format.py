@@ -1,4 +1,4 @@
-"""The order of convolutions' weights: what it is, and that it changes nothing else."""
+"""The memory format of convolutions: which one, and that it changes nothing else."""
 
 import pytest
 import torch
@@ -15,8 +15,10 @@ IMAGE = Modality("image", "image", (3, 28, 28))
 
 def autoencoder() -> Autoencoder:
     torch.manual_seed(0)
-    table = {"network": "polymnist/image",
-             "likelihood": {"distribution": "laplace", "scale": 0.75}}  # fmt: skip
+    table = {
+        "network": "polymnist/image",
+        "likelihood": {"distribution": "laplace", "scale": 0.75},
+    }
     parts = architectures([IMAGE], {"image": table})
     return Autoencoder(parts["image"], 8)
 

@@ -33,8 +33,10 @@ def agree(four, noise, paired):
         masks = None
         if present is not None:
             everyone = present
-            x = {m: v * present[i].view(-1, *[1] * (v.ndim - 1)).to(v.dtype)
-                 for i, (m, v) in enumerate(x.items())}  # fmt: skip
+            x = {
+                m: v * present[i].view(-1, *[1] * (v.ndim - 1)).to(v.dtype)
+                for i, (m, v) in enumerate(x.items())
+            }
             masks = {m: present[i] > 0 for i, m in enumerate(NAMES)}
         mine = -factor * ours.objective(x, everyone, stream(0, "noise"))
         noise.replay(order)
@@ -62,8 +64,9 @@ def test_mvae(four, agree, monkeypatch, k):
     ours = four.make(mvae.MVAE, beta=1.7, weights=WEIGHTS, subsampled=k)
     adapted = four.make(theirs.MVAE, beta=1.7, k=k, warmup=0, **RESCALED)
     order = torch.randperm(len(ours.proper), generator=stream(0, "noise"))
-    monkeypatch.setattr("multivae.models.mvae.mvae_model.choice",
-                        lambda among, size, replace: order[:size].numpy())  # fmt: skip
+    monkeypatch.setattr(
+        "multivae.models.mvae.mvae_model.choice", lambda among, size, replace: order[:size].numpy()
+    )
     named = [set(np.array(NAMES)[s.bool().numpy()]) for s in ours.proper]
     assert [set(s) for s in adapted.vae.subsets] == named
     agree(ours, adapted, lambda drawn: list(drawn[0]))
@@ -150,10 +153,17 @@ def each_modality(drawn):
 @pytest.mark.parametrize("estimator", ["iwae", "dreg"])
 def test_mmvae_plus(four, agree, monkeypatch, estimator, incomplete):
     """The library sums over the batch, and its prior's scale is 1 + 1e-6, ours 1."""
-    ours = four.make(mmvae_plus.MMVAEPlus, private=P, beta=1.5, weights=WEIGHTS, samples=2,
-                estimator=estimator)  # fmt: skip
-    adapted = four.make(theirs.MMVAEPlus, modalities_specific_dim=P, beta=1.5, K=2,
-                   loss=f"{estimator}_looser", **RESCALED)  # fmt: skip
+    ours = four.make(
+        mmvae_plus.MMVAEPlus, private=P, beta=1.5, weights=WEIGHTS, samples=2, estimator=estimator
+    )
+    adapted = four.make(
+        theirs.MMVAEPlus,
+        modalities_specific_dim=P,
+        beta=1.5,
+        K=2,
+        loss=f"{estimator}_looser",
+        **RESCALED,
+    )
     mean, scale = adapted.vae.pz_params
     torch.testing.assert_close(scale, torch.ones(1, D + P) + 1e-6, rtol=1e-12, atol=0)
     exactly = property(lambda self: (mean, torch.ones_like(scale)))

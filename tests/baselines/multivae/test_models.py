@@ -185,8 +185,10 @@ def test_incomplete_examples(four, fitted, draw, name, tmp_path):
         assert name in ("JMVAE", "JNF", "TELBO")
         return
     rows = torch.arange(50)
-    lacking = {"curve": torch.where(rows % 3 == 0, -1, rows),
-               "text": torch.where(rows % 4 == 1, -1, rows)}  # fmt: skip
+    lacking = {
+        "curve": torch.where(rows % 3 == 0, -1, rows),
+        "text": torch.where(rows % 4 == 1, -1, rows),
+    }
     model = fitted(name, tmp_path, Split(four.examples(50), lacking))
     assert all(p.isfinite().all() for p in model.parameters())
     model.eval()
@@ -214,10 +216,13 @@ def test_two_stages(built, fitted, name, tmp_path):
         fitted(name, tmp_path / "b", warmup=2)
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("TELBO", "TELBO conditions on one modality or on all"),
-    ("CVAE", "CVAE generates one modality given a fixed set"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("TELBO", "TELBO conditions on one modality or on all"),
+        ("CVAE", "CVAE generates one modality given a fixed set"),
+    ],
+)
 def test_what_cannot_condition_on_any_subset_is_refused(four, name, words):
     table = {"latent": 4, "training": TRAINING}
     with pytest.raises(ValueError, match=words):
@@ -271,8 +276,17 @@ def test_a_protocols_table_trains_and_generates(toy, tmp_path, name):
     quick = [f"models.{name}.training.epochs={2 if name.endswith('jnf') else 1}"]
     if name.endswith("jnf"):
         quick.append(f"models.{name}.warmup=1")
-    run = Run(name, toy, 0, override(load("mhd-mini"), quick), tmp_path, torch.device("cpu"),
-              tmp_path / "cache", Progress(None), {})  # fmt: skip
+    run = Run(
+        name,
+        toy,
+        0,
+        override(load("mhd-mini"), quick),
+        tmp_path,
+        torch.device("cpu"),
+        tmp_path / "cache",
+        Progress(None),
+        {},
+    )
     model, names = run.trained(), [m.name for m in toy.modalities]
     assert all(p.isfinite().all() for p in model.parameters())
     for given in ((), ("sound",), tuple(names)):

@@ -51,17 +51,32 @@ def both(four, noise):
     """(probability of dropping messages) -> ours, the library's with its networks, and those."""
 
     def both(drop):
-        ours = four.make(NEXUS, bottom=P, beta=1.3, weights=WEIGHTS, bottom_beta=0.7, gamma=GAMMA,
-                         message=6, hidden=8, drop=drop)  # fmt: skip
+        ours = four.make(
+            NEXUS,
+            bottom=P,
+            beta=1.3,
+            weights=WEIGHTS,
+            bottom_beta=0.7,
+            gamma=GAMMA,
+            message=6,
+            hidden=8,
+            drop=drop,
+        )
         likelihoods = {m: a.likelihood for m, a in four.architectures.items()}
         config = models.NexusConfig(
-            n_modalities=4, latent_dim=D, modalities_specific_dim=dict.fromkeys(four.names, P),
+            n_modalities=4,
+            latent_dim=D,
+            modalities_specific_dim=dict.fromkeys(four.names, P),
             decoders_dist={m: p.distribution for m, p in likelihoods.items()},
             decoder_dist_params={m: {"scale": likelihoods[m].scale} for m in ("image", "curve")},
-            bottom_betas=dict.fromkeys(four.names, 0.7), top_beta=1.3, warmup=1,
-            gammas={m: 2 * g for m, g in GAMMA.items()}, uses_likelihood_rescaling=True,
-            rescale_factors=WEIGHTS, dropout_rate=drop,
-        )  # fmt: skip
+            bottom_betas=dict.fromkeys(four.names, 0.7),
+            top_beta=1.3,
+            warmup=1,
+            gammas={m: 2 * g for m, g in GAMMA.items()},
+            uses_likelihood_rescaling=True,
+            rescale_factors=WEIGHTS,
+            dropout_rate=drop,
+        )
         copy = deepcopy(ours)
         library = models.Nexus(
             config,
@@ -83,8 +98,10 @@ def agree(four, noise):
 
     def agree(ours, library, copy, present=None, before=lambda: None):
         everyone = torch.ones(4, B) if present is None else present
-        x = {m: v * everyone[i].view(-1, *[1] * (v.ndim - 1)).to(v.dtype)
-             for i, (m, v) in enumerate(four.examples(B).items())}  # fmt: skip
+        x = {
+            m: v * everyone[i].view(-1, *[1] * (v.ndim - 1)).to(v.dtype)
+            for i, (m, v) in enumerate(four.examples(B).items())
+        }
         mine = -ours.objective(x, everyone, stream(0, "noise"))
         before()
         noise.replay(lambda drawn: drawn)

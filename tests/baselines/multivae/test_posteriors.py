@@ -26,8 +26,13 @@ def test_posteriors_and_samples_of_every_subset(four, noise, paired, poe, monkey
     A mixture's expert is drawn for each example here, for all at once there; here the last given.
     What is not given has a private latent of scale 1 + 1e-6 there.
     """
-    ours_too = {"MVAE": mvae.MVAE, "MoPoE": mopoe.MoPoE, "MVTCAE": mvtcae.MVTCAE,
-                "MMVAE": mmvae.MMVAE, "MMVAEPlus": mmvae_plus.MMVAEPlus}  # fmt: skip
+    ours_too = {
+        "MVAE": mvae.MVAE,
+        "MoPoE": mopoe.MoPoE,
+        "MVTCAE": mvtcae.MVTCAE,
+        "MMVAE": mmvae.MMVAE,
+        "MMVAEPlus": mmvae_plus.MMVAEPlus,
+    }
     private = name == "MMVAEPlus"
     ours = four.make(ours_too[name], **({"private": P} if private else {}))
     adapted = four.make(
@@ -35,8 +40,9 @@ def test_posteriors_and_samples_of_every_subset(four, noise, paired, poe, monkey
     )
     paired(ours, adapted)
     if name in MIXTURES:
-        monkeypatch.setattr(MIXTURES[name], "choose",
-                            lambda weights, noise: torch.full((B,), len(weights) - 1))  # fmt: skip
+        monkeypatch.setattr(
+            MIXTURES[name], "choose", lambda weights, noise: torch.full((B,), len(weights) - 1)
+        )
         monkeypatch.setattr(np.random, "choice", lambda names: names[-1])
     seen = []
     for kind in (torch.distributions.Normal, torch.distributions.Laplace):

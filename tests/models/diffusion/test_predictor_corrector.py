@@ -11,8 +11,9 @@ from mmbench.seeds import stream
 
 SDE, B, SIGMAS = VPSDE(), 20_000, 4.5
 MEAN = torch.tensor([1.0, -0.5, 0.3], dtype=torch.float64)
-COVARIANCE = torch.tensor([[1.2, 0.5, 0.1], [0.5, 0.8, -0.2], [0.1, -0.2, 0.4]],
-                          dtype=torch.float64)  # fmt: skip
+COVARIANCE = torch.tensor(
+    [[1.2, 0.5, 0.1], [0.5, 0.8, -0.2], [0.1, -0.2, 0.4]], dtype=torch.float64
+)
 ALL = torch.ones(3, dtype=torch.bool)
 
 
@@ -48,10 +49,17 @@ def off(x, mean, C):
     return max(of_mean.max().item(), of_C.max().item())
 
 
-@pytest.mark.parametrize("sampler", [
-    PredictorCorrector(6), PredictorCorrector(1), PredictorCorrector(5, 4, 0.3),
-    PredictorCorrector(12, 0), PredictorCorrector(80, 2),
-], ids=lambda s: f"{s.steps}-{s.corrections}")  # fmt: skip
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        PredictorCorrector(6),
+        PredictorCorrector(1),
+        PredictorCorrector(5, 4, 0.3),
+        PredictorCorrector(12, 0),
+        PredictorCorrector(80, 2),
+    ],
+    ids=lambda s: f"{s.steps}-{s.corrections}",
+)
 def test_samples_follow_the_law_of_the_moves(sampler):
     z = torch.zeros(B, 3)
     x = sampler.sample(score, SDE, z, ALL, stream(0, "samples")).double()
@@ -71,8 +79,10 @@ def test_more_steps_and_corrections_err_less():
 def test_without_corrections_it_is_euler_bit_for_bit():
     z = torch.randn(7, 3, generator=stream(0, "z"))
     free = torch.tensor([True, False, True])
-    a, b = (s.sample(score, SDE, z, free, stream(0, "samples"))
-            for s in (PredictorCorrector(9, corrections=0), Euler(9)))  # fmt: skip
+    a, b = (
+        s.sample(score, SDE, z, free, stream(0, "samples"))
+        for s in (PredictorCorrector(9, corrections=0), Euler(9))
+    )
     assert torch.equal(a, b)
 
 
@@ -106,8 +116,12 @@ def test_an_example_does_not_see_the_rest_of_its_batch():
     z = torch.randn(4, 3, generator=stream(0, "z"))
     other = torch.cat([z[:1], 5 * z[1:]])
     free = torch.tensor([False, True, True])
-    a, b = (PredictorCorrector(6).sample(lambda r, t: score(r * r[:, :1], t), SDE, x, free,
-                                         stream(0, "samples")) for x in (z, other))  # fmt: skip
+    a, b = (
+        PredictorCorrector(6).sample(
+            lambda r, t: score(r * r[:, :1], t), SDE, x, free, stream(0, "samples")
+        )
+        for x in (z, other)
+    )
     torch.testing.assert_close(a[0], b[0])
     assert not torch.allclose(a[1:], b[1:])
 
@@ -122,20 +136,27 @@ def test_it_corrects_below_a_time_alone():
     sampler.sample(watched, SDE, torch.zeros(2, 3), ALL, stream(0, "samples"))
     assert len(seen) == sampler.evaluations == 16
     assert sorted(t for t in set(seen) if seen.count(t) == 3) == sampler.times(1.0)[1:4]
-    a, b = (s.sample(score, SDE, torch.zeros(2, 3), ALL, stream(0, "samples")) for s in (
-        PredictorCorrector(9, below=0.0, step="ancestral", grid="quadratic"), Ancestral(9)
-    ))  # fmt: skip
+    a, b = (
+        s.sample(score, SDE, torch.zeros(2, 3), ALL, stream(0, "samples"))
+        for s in (
+            PredictorCorrector(9, below=0.0, step="ancestral", grid="quadratic"),
+            Ancestral(9),
+        )
+    )
     assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize(("settings", "words"), [
-    ({"steps": 0}, "steps is 0, expected at least 1"),
-    ({"corrections": -1}, "corrections is -1, expected at least 0"),
-    ({"snr": 0.0}, "snr is 0.0, expected more than 0"),
-    ({"srn": 0.1}, "no setting 'srn'; did you mean 'snr'"),
-    ({"below": 1.5}, "below is 1.5, expected from 0 to 1"),
-    ({"step": "eule"}, "step is 'eule'; did you mean 'euler'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"steps": 0}, "steps is 0, expected at least 1"),
+        ({"corrections": -1}, "corrections is -1, expected at least 0"),
+        ({"snr": 0.0}, "snr is 0.0, expected more than 0"),
+        ({"srn": 0.1}, "no setting 'srn'; did you mean 'snr'"),
+        ({"below": 1.5}, "below is 1.5, expected from 0 to 1"),
+        ({"step": "eule"}, "step is 'eule'; did you mean 'euler'"),
+    ],
+)
 def test_bad_settings_are_told(settings, words):
     with pytest.raises(ValueError, match=words):
         make_sampler({"name": "predictor-corrector", **settings})

@@ -85,16 +85,21 @@ class Mixture:
 def gaussian():
     factor = torch.randn(1, 5, 5, generator=stream(0, "factor"), dtype=torch.float64) / 5**0.5
     C = 0.8 * factor @ factor.mT + 0.2 * torch.eye(5, dtype=torch.float64)
-    return Mixture(torch.ones(1, dtype=torch.float64), torch.tensor([[1.0, -0.5, 0.3, -1.2, 0.0]],
-                   dtype=torch.float64), C)  # fmt: skip
+    return Mixture(
+        torch.ones(1, dtype=torch.float64),
+        torch.tensor([[1.0, -0.5, 0.3, -1.2, 0.0]], dtype=torch.float64),
+        C,
+    )
 
 
 def mixture():
     """Three narrow modes, apart in both modalities, each with its own correlations."""
     factor = torch.randn(3, 5, 5, generator=stream(1, "factor"), dtype=torch.float64)
     C = 0.015 * factor @ factor.mT + 0.03 * torch.eye(5, dtype=torch.float64)
-    m = torch.tensor([[1.0, 0.3, 1.1, 0.0, -0.9], [-1.2, 0.4, -0.2, 1.3, 0.8],
-                      [0.3, -1.4, -0.9, -1.2, 0.3]], dtype=torch.float64)  # fmt: skip
+    m = torch.tensor(
+        [[1.0, 0.3, 1.1, 0.0, -0.9], [-1.2, 0.4, -0.2, 1.3, 0.8], [0.3, -1.4, -0.9, -1.2, 0.3]],
+        dtype=torch.float64,
+    )
     return Mixture(torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64), m, C)
 
 
@@ -143,8 +148,9 @@ def moments(sampler, exact, begin=None):
             k, last = (k or 0.0) if last else 0.0, t
         else:
             a, b, c = _upward(t, s)
-        A = torch.cat([torch.cat([a * I - b * P + k * tweedie, -k * I], 1),
-                       torch.cat([tweedie, O], 1)])  # fmt: skip
+        A = torch.cat(
+            [torch.cat([a * I - b * P + k * tweedie, -k * I], 1), torch.cat([tweedie, O], 1)]
+        )
         mean = A @ mean + torch.cat([b * P @ law.m.mT + k * shift, shift])
         C = A @ C @ A.mT + torch.block_diag(c**2 * I, O)
     return mean[:D, 0], C[:D, :D]
@@ -155,26 +161,55 @@ def _upward(t, s):
     return alpha, 0.0, (SDE.sigma(s) ** 2 - (alpha * SDE.sigma(t)) ** 2) ** 0.5
 
 
-FINE = pytest.mark.parametrize("sampler", [
-    Euler(200), Ancestral(300), RePaint(200, 2, 5),
-    RePaint(1200, 2, 2, below=0.03, step="ancestral"), Exponential(150),
-    Exponential(60, noise=False),
-], ids=lambda s: f"{type(s).__name__}-{s.evaluations}")  # fmt: skip
+FINE = pytest.mark.parametrize(
+    "sampler",
+    [
+        Euler(200),
+        Ancestral(300),
+        RePaint(200, 2, 5),
+        RePaint(1200, 2, 2, below=0.03, step="ancestral"),
+        Exponential(150),
+        Exponential(60, noise=False),
+    ],
+    ids=lambda s: f"{type(s).__name__}-{s.evaluations}",
+)
 
-KINDS = pytest.mark.parametrize("make", [
-    Euler, Ancestral, lambda n: Ancestral(n, "uniform"), lambda n: RePaint(n, 3, n // 10),
-    lambda n: RePaint(n, 3, n // 10, below=0.5, step="ancestral"), Exponential,
-    lambda n: Exponential(n, noise=False), lambda n: Exponential(n, 1, noise=False),
-], ids=["euler", "ancestral", "uniform", "repaint", "exact-repaint", "sde-2m", "2m",
-        "ddim"])  # fmt: skip
+KINDS = pytest.mark.parametrize(
+    "make",
+    [
+        Euler,
+        Ancestral,
+        lambda n: Ancestral(n, "uniform"),
+        lambda n: RePaint(n, 3, n // 10),
+        lambda n: RePaint(n, 3, n // 10, below=0.5, step="ancestral"),
+        Exponential,
+        lambda n: Exponential(n, noise=False),
+        lambda n: Exponential(n, 1, noise=False),
+    ],
+    ids=["euler", "ancestral", "uniform", "repaint", "exact-repaint", "sde-2m", "2m", "ddim"],
+)
 
-ALL = pytest.mark.parametrize("sampler", [
-    Euler(4), Euler(1), Ancestral(3), Ancestral(1), Ancestral(2, "uniform"), RePaint(7, 3, 2),
-    RePaint(12, 4, 3, below=0.4, step="ancestral"), RePaint(5, 2, 4), RePaint(5, 2, 1, below=0.0),
-    Exponential(4), Exponential(5, noise=False), Exponential(3, 1, noise=False, grid="uniform"),
-    RePaint(9, 3, 1, below=0.2, step="ancestral", grid="quadratic"),
-    RePaint(9, 3, 1, below=0.4, step="ancestral", variance=0.7), RePaint(8, 2, 3, noise=1.1),
-], ids=lambda s: f"{type(s).__name__}-{s.evaluations}")  # fmt: skip
+ALL = pytest.mark.parametrize(
+    "sampler",
+    [
+        Euler(4),
+        Euler(1),
+        Ancestral(3),
+        Ancestral(1),
+        Ancestral(2, "uniform"),
+        RePaint(7, 3, 2),
+        RePaint(12, 4, 3, below=0.4, step="ancestral"),
+        RePaint(5, 2, 4),
+        RePaint(5, 2, 1, below=0.0),
+        Exponential(4),
+        Exponential(5, noise=False),
+        Exponential(3, 1, noise=False, grid="uniform"),
+        RePaint(9, 3, 1, below=0.2, step="ancestral", grid="quadratic"),
+        RePaint(9, 3, 1, below=0.4, step="ancestral", variance=0.7),
+        RePaint(8, 2, 3, noise=1.1),
+    ],
+    ids=lambda s: f"{type(s).__name__}-{s.evaluations}",
+)
 
 
 @pytest.mark.parametrize("law", [gaussian(), mixture()], ids=["gaussian", "mixture"])
@@ -301,8 +336,10 @@ def test_euler_is_algorithm_3(free):
     torch.testing.assert_close(r, R, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("sampler", [Ancestral(1), Ancestral(7), Ancestral(7, "uniform"),
-                                     RePaint(7, 3, 2, step="ancestral")])  # fmt: skip
+@pytest.mark.parametrize(
+    "sampler",
+    [Ancestral(1), Ancestral(7), Ancestral(7, "uniform"), RePaint(7, 3, 2, step="ancestral")],
+)
 def test_the_exact_posterior_finds_a_point(sampler):
     """If the latents are one point, its estimate is right at once and no step adds an error."""
     point = GIVEN.repeat(4, 1)
@@ -351,9 +388,18 @@ def published_schedule(t_T, jump_length, jump_n_sample, start=10**9):
     return [*ts, -1]
 
 
-@pytest.mark.parametrize("steps, resamplings, jump", [
-    (250, 10, 10), (250, 1, 10), (50, 10, 2), (25, 10, 1), (7, 3, 6), (10, 4, 3), (2, 2, 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "steps, resamplings, jump",
+    [
+        (250, 10, 10),
+        (250, 1, 10),
+        (50, 10, 2),
+        (25, 10, 1),
+        (7, 3, 6),
+        (10, 4, 3),
+        (2, 2, 1),
+    ],
+)
 def test_the_schedule_is_the_published_one(steps, resamplings, jump):
     """Ours starts at N and ends at 0, theirs at N - 1 and -1."""
     visited = RePaint(steps, resamplings, jump).schedule()
@@ -364,10 +410,17 @@ def test_the_schedule_is_the_published_one(steps, resamplings, jump):
         assert [n - 1 for n in visited] == published_schedule(steps, jump, resamplings, start)
 
 
-@pytest.mark.parametrize("sampler, down, up", [
-    (RePaint(), 2410, 2160), (RePaint(25, 10, 1, 0.2), 70, 45), (RePaint(50, 10, 2, 0.2), 140, 90),
-    (RePaint(50, 10, 2), 482, 432), (Euler(), 1000, 0), (Ancestral(), 50, 0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "sampler, down, up",
+    [
+        (RePaint(), 2410, 2160),
+        (RePaint(25, 10, 1, 0.2), 70, 45),
+        (RePaint(50, 10, 2, 0.2), 140, 90),
+        (RePaint(50, 10, 2), 482, 432),
+        (Euler(), 1000, 0),
+        (Ancestral(), 50, 0),
+    ],
+)
 def test_costs(sampler, down, up):
     assert sampler.evaluations == down
     assert sum(b > a for a, b in pairwise(sampler.schedule())) == up
@@ -447,9 +500,12 @@ def test_grids_go_from_0_to_the_processs_end(name):
 def test_it_keeps_the_type_whatever_the_score_computes_in():
     for dtype in (torch.float32, torch.float64):
         score = lambda r, t: -r.bfloat16()
-        assert Ancestral(3).sample(
-            score, SDE, torch.zeros(2, 5, dtype=dtype), FIRST, stream(0, "samples")
-        ).dtype == dtype  # fmt: skip
+        assert (
+            Ancestral(3)
+            .sample(score, SDE, torch.zeros(2, 5, dtype=dtype), FIRST, stream(0, "samples"))
+            .dtype
+            == dtype
+        )
 
 
 def test_it_leaves_the_score_alone():
@@ -457,31 +513,42 @@ def test_it_leaves_the_score_alone():
     kept = torch.ones(2, 5)
     for score in (lambda r, t: kept, lambda r, t: r):
         clone = lambda r, t, score=score: score(r, t).clone()
-        one, two = (Euler(3).sample(s, SDE, torch.zeros(2, 5), FIRST, stream(0, "samples"))
-                    for s in (score, clone))  # fmt: skip
+        one, two = (
+            Euler(3).sample(s, SDE, torch.zeros(2, 5), FIRST, stream(0, "samples"))
+            for s in (score, clone)
+        )
         assert torch.equal(one, two)
     assert torch.equal(kept, torch.ones(2, 5))
 
 
-@pytest.mark.parametrize("make, words", [
-    (lambda: Euler(0), "steps is 0, expected at least 1"),
-    (lambda: Ancestral(-2), "steps is -2, expected at least 1"),
-    (lambda: Ancestral(5, "quadratik"), "grid is 'quadratik'; did you mean 'quadratic'"),
-    (lambda: RePaint(variance=0.5), "variance is 0.5 with the step 'euler'"),
-    (lambda: RePaint(step="ancestral", variance=2), "variance is 2 with the step 'ancestral'"),
-    (lambda: RePaint(noise=0.9), "noise is 0.9, expected a factor from 1 to below 2"),
-    (lambda: RePaint(steps=0), "steps is 0"),
-    (lambda: RePaint(resamplings=0), "resamplings is 0, expected at least 1"),
-    (lambda: RePaint(10, 2, 10), "jump is 10, expected at least 1 and less than steps, 10"),
-    (lambda: RePaint(10, 2, 0), "jump is 0"),
-    (lambda: RePaint(below=1.2), "below is 1.2, expected from 0 to 1"),
-    (lambda: RePaint(step="eular"), "step is 'eular'; did you mean 'euler'"),
-    (lambda: make_sampler({"steps": 3}), "the sampler has no name; there is euler, ancestral"),
-    (lambda: make_sampler({"name": "repant"}), "the name 'repant'; did you mean 'repaint'"),
-    (lambda: make_sampler({"name": "euler", "step": 3}), "setting 'step'; did you mean 'steps'"),
-    (lambda: make_sampler({"name": "euler", "steps": 0}), "evaluation.sampler: steps is 0"),
-    (lambda: make_sampler({"name": "repaint", "steps": 2.5}), "steps is 2.5, expected a whole"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: Euler(0), "steps is 0, expected at least 1"),
+        (lambda: Ancestral(-2), "steps is -2, expected at least 1"),
+        (lambda: Ancestral(5, "quadratik"), "grid is 'quadratik'; did you mean 'quadratic'"),
+        (lambda: RePaint(variance=0.5), "variance is 0.5 with the step 'euler'"),
+        (lambda: RePaint(step="ancestral", variance=2), "variance is 2 with the step 'ancestral'"),
+        (lambda: RePaint(noise=0.9), "noise is 0.9, expected a factor from 1 to below 2"),
+        (lambda: RePaint(steps=0), "steps is 0"),
+        (lambda: RePaint(resamplings=0), "resamplings is 0, expected at least 1"),
+        (lambda: RePaint(10, 2, 10), "jump is 10, expected at least 1 and less than steps, 10"),
+        (lambda: RePaint(10, 2, 0), "jump is 0"),
+        (lambda: RePaint(below=1.2), "below is 1.2, expected from 0 to 1"),
+        (lambda: RePaint(step="eular"), "step is 'eular'; did you mean 'euler'"),
+        (lambda: make_sampler({"steps": 3}), "the sampler has no name; there is euler, ancestral"),
+        (lambda: make_sampler({"name": "repant"}), "the name 'repant'; did you mean 'repaint'"),
+        (
+            lambda: make_sampler({"name": "euler", "step": 3}),
+            "setting 'step'; did you mean 'steps'",
+        ),
+        (lambda: make_sampler({"name": "euler", "steps": 0}), "evaluation.sampler: steps is 0"),
+        (
+            lambda: make_sampler({"name": "repaint", "steps": 2.5}),
+            "steps is 2.5, expected a whole",
+        ),
+    ],
+)
 def test_bad_settings_are_told(make, words):
     with pytest.raises(ValueError, match=words):
         make()
@@ -494,12 +561,15 @@ def test_a_table_makes_a_sampler():
     assert settings == before
 
 
-@pytest.mark.parametrize("z, free, words", [
-    (torch.zeros(4), JOINT, r"z is \(4,\) of torch.float32, expected \(B, D\)"),
-    (torch.zeros(4, 5).half(), JOINT, "float16, expected .* float32 or float64"),
-    (torch.zeros(4, 5), JOINT[:3], r"free is \(3,\) of torch.bool, expected \(5,\)"),
-    (torch.zeros(4, 5), JOINT.float(), r"of torch.float32, expected \(5,\) of torch.bool"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "z, free, words",
+    [
+        (torch.zeros(4), JOINT, r"z is \(4,\) of torch.float32, expected \(B, D\)"),
+        (torch.zeros(4, 5).half(), JOINT, "float16, expected .* float32 or float64"),
+        (torch.zeros(4, 5), JOINT[:3], r"free is \(3,\) of torch.bool, expected \(5,\)"),
+        (torch.zeros(4, 5), JOINT.float(), r"of torch.float32, expected \(5,\) of torch.bool"),
+    ],
+)
 def test_bad_arguments_are_told(z, free, words):
     with pytest.raises(ValueError, match=words):
         Euler(2).sample(lambda r, t: -r, SDE, z, free, stream(0, "samples"))

@@ -5,9 +5,14 @@ from torch import nn
 from mmbench.models.diffusion.score import GroupNorm, ScoreNetwork
 
 
-@pytest.mark.parametrize(("arguments", "millions"), [
-    ((80, 2, 256, 2, 256, 8), 2.352), ((208, 3, 1024), 32.739), ((800, 5, 1536), 72.030),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "millions"),
+    [
+        ((80, 2, 256, 2, 256, 8), 2.352),
+        ((208, 3, 1024), 32.739),
+        ((800, 5, 1536), 72.030),
+    ],
+)
 def test_it_has_as_many_parameters_as_the_authors_network(arguments, millions):
     with torch.device("meta"):
         count = sum(p.numel() for p in ScoreNetwork(*arguments).parameters())
@@ -24,13 +29,16 @@ def test_it_starts_at_zero_and_sees_every_input():
     assert all((g != 0).all() for g in grads)
 
 
-@pytest.mark.parametrize(("settings", "words"), [
-    ({"width": 30}, "width is 30, expected a multiple of groups, 32"),
-    ({"width": 0}, "width is 0, expected at least 1"),
-    ({"groups": 0}, "groups is 0, expected at least 1"),
-    ({"time_embedding": -1}, "time_embedding is -1, expected at least 1"),
-    ({"blocks": -1}, "blocks is -1, expected at least 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"width": 30}, "width is 30, expected a multiple of groups, 32"),
+        ({"width": 0}, "width is 0, expected at least 1"),
+        ({"groups": 0}, "groups is 0, expected at least 1"),
+        ({"time_embedding": -1}, "time_embedding is -1, expected at least 1"),
+        ({"blocks": -1}, "blocks is -1, expected at least 0"),
+    ],
+)
 def test_sizes_out_of_range_are_told(settings, words):
     with pytest.raises(ValueError, match=words):
         ScoreNetwork(6, 2, **{"width": 32, **settings})

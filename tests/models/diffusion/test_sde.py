@@ -123,14 +123,17 @@ def test_times_may_be_numbers_or_one_an_example():
             assert many[1].item() == pytest.approx(one, rel=1e-12)
 
 
-@pytest.mark.parametrize("arguments, words", [
-    ((-0.1,), "beta_min is -0.1, expected at least 0"),
-    ((math.nan,), "beta_min is nan"),
-    ((1.0, 0.5), "beta_max is 0.5, expected above 0 and at least beta_min, 1.0"),
-    ((0.0, 0.0), "beta_max is 0.0"),
-    ((0.1, math.inf), "beta_max is inf"),
-    ((0.1, 20.0, 0.0), "T is 0.0, expected above 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ((-0.1,), "beta_min is -0.1, expected at least 0"),
+        ((math.nan,), "beta_min is nan"),
+        ((1.0, 0.5), "beta_max is 0.5, expected above 0 and at least beta_min, 1.0"),
+        ((0.0, 0.0), "beta_max is 0.0"),
+        ((0.1, math.inf), "beta_max is inf"),
+        ((0.1, 20.0, 0.0), "T is 0.0, expected above 0"),
+    ],
+)
 def test_bad_values_are_told(arguments, words):
     with pytest.raises(ValueError, match=words):
         VPSDE(*arguments)

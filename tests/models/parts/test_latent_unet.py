@@ -7,18 +7,31 @@ from mmbench.models.parts.latent_unet import LatentUNet, picture
 from mmbench.seeds import stream
 
 
-@pytest.mark.parametrize(("latent", "levels", "shape"), [
-    (64, 1, (8, 8)), (64, 4, (8, 8)), (256, 5, (16, 16)), (768, 4, (24, 32)), (16, 2, (4, 4)),
-    (12, 2, (2, 6)), (1, 1, (1, 1)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("latent", "levels", "shape"),
+    [
+        (64, 1, (8, 8)),
+        (64, 4, (8, 8)),
+        (256, 5, (16, 16)),
+        (768, 4, (24, 32)),
+        (16, 2, (4, 4)),
+        (12, 2, (2, 6)),
+        (1, 1, (1, 1)),
+    ],
+)
 def test_a_latent_makes_the_squarest_picture(latent, levels, shape):
     assert picture(latent, levels) == shape
 
 
-@pytest.mark.parametrize(("latent", "levels", "words"), [
-    (60, 4, "latent is 60.*4 levels.*64, 8 x 8"), (0, 1, "latent is 0.*1, 1 x 1"),
-    (-4, 2, "latent is -4"), (64, 0, "channels is empty"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("latent", "levels", "words"),
+    [
+        (60, 4, "latent is 60.*4 levels.*64, 8 x 8"),
+        (0, 1, "latent is 0.*1, 1 x 1"),
+        (-4, 2, "latent is -4"),
+        (64, 0, "channels is empty"),
+    ],
+)
 def test_a_latent_that_makes_none_is_told(latent, levels, words):
     with pytest.raises(ValueError, match=words):
         picture(latent, levels)
@@ -47,15 +60,19 @@ def test_it_tells_times_and_examples_apart():
     r = torch.randn(4, 32, generator=stream(0, "r"))
     early, late = (network(r, torch.full((4,), t)) for t in (0.1, 0.2))
     assert (early - late).abs().amax(1).min() > 1e-3
-    torch.testing.assert_close(network(r[2:], torch.full((2,), 0.1)), early[2:],
-                               atol=1e-5, rtol=1e-4)  # fmt: skip
+    torch.testing.assert_close(
+        network(r[2:], torch.full((2,), 0.1)), early[2:], atol=1e-5, rtol=1e-4
+    )
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"channels": [8, 12]}, "channels has 12, expected multiples of groups, 8"),
-    ({"channels": [16, 8, 16]}, "channels has 8 where .* expected at least 16"),
-    ({"layers": 0}, "layers is 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"channels": [8, 12]}, "channels has 12, expected multiples of groups, 8"),
+        ({"channels": [16, 8, 16]}, "channels has 8 where .* expected at least 16"),
+        ({"layers": 0}, "layers is 0"),
+    ],
+)
 def test_bad_settings_are_told(change, words):
     with pytest.raises(ValueError, match=words):
         LatentUNet(**{"modalities": 2, "latent": 16, "channels": [8], **change})

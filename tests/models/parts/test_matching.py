@@ -51,8 +51,9 @@ def test_mismatching_latents_are_those_of_other_examples(monkeypatch):
     model, seen = matching(3, 1), []
     z = torch.arange(3000.0)[:, None] + torch.tensor([0.0, 1e4, 2e4])  # tells row and modality
     monkeypatch.setattr(VPSDE, "perturb", lambda self, z, t, noise: z)
-    monkeypatch.setattr(model, "forward",
-                        lambda a, b, t, pair: seen.append((a, b, pair)) or a.sum(1))  # fmt: skip
+    monkeypatch.setattr(
+        model, "forward", lambda a, b, t, pair: seen.append((a, b, pair)) or a.sum(1)
+    )
     model.loss(z, SDE, stream(0, "noise"))
     for (a, b, pair), same in zip(seen, (True, False), strict=True):
         first, second = torch.tensor(model.pairs)[pair].T
@@ -80,8 +81,9 @@ def test_the_gradient_is_that_of_all_mixed_pairs(given):
     for j in range(6):
         step = torch.zeros_like(r)
         step[:, j] = 1e-5
-        slopes = [(total((r + step)[i : i + 1]) - total((r - step)[i : i + 1])) / 2e-5
-                  for i in range(4)]  # fmt: skip
+        slopes = [
+            (total((r + step)[i : i + 1]) - total((r - step)[i : i + 1])) / 2e-5 for i in range(4)
+        ]
         torch.testing.assert_close(found[:, j], torch.stack(slopes), rtol=1e-5, atol=1e-8)
     alone = model.gradient(r[1:2], 0.3, given)
     torch.testing.assert_close(alone, found[1:2])
@@ -93,11 +95,14 @@ def test_the_gradient_works_where_none_is_recorded():
     assert not found.requires_grad and found.abs().sum() > 0
 
 
-@pytest.mark.parametrize(("make", "words"), [
-    (lambda: Guidance(-1.0, HOW), "scale is -1.0, expected at least 0"),
-    (lambda: Matching(2, 4, 12), "width is 12, expected a multiple of 8"),
-    (lambda: Matching(1, 4, 8), "at least two modalities"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Guidance(-1.0, HOW), "scale is -1.0, expected at least 0"),
+        (lambda: Matching(2, 4, 12), "width is 12, expected a multiple of 8"),
+        (lambda: Matching(1, 4, 8), "at least two modalities"),
+    ],
+)
 def test_bad_settings_are_told(make, words):
     with pytest.raises(ValueError, match=words):
         make()
