@@ -203,8 +203,8 @@ def _install(ready: Path, place: Path, wanted: Iterable[Download]) -> None:
         for member in () if d.file in before else held:  # what was fetched may be replaced
             there = place / member
             if there.exists() and not cmp(ready / member, there, shallow=False):
-                raise ValueError(f"{there} is not the file that {d.file} holds: move it away and "
-                                 "run the same command again")  # fmt: skip
+                wrong = f"{there} is not the file that {d.file} holds"
+                raise ValueError(f"{wrong}: move it away and run the same command again")
     (ready / checksums.RECORD).unlink()
     _merge(ready, place)
     checksums.write(place, before | new)

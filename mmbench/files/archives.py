@@ -1,4 +1,4 @@
-"""Unpacking zip and tar archives that nobody has looked through.
+"""Unpacking untrusted zip and tar archives.
 
 Only plain files and folders are written, and only below the folder named; an archive that holds
 anything else is refused as a whole. That leaves nothing for `tarfile`'s own filters to do.
@@ -14,11 +14,11 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, NamedTuple
 
+from mmbench.errors import first_line
 from mmbench.files.transfer import MB, require_space
 from mmbench.progress import Progress
 
@@ -66,41 +66,33 @@ def unpack(archive: Path, folder: Path, progress: Progress) -> dict[str, str]:
         try:
             for member in _members(file, folder):
                 path = _inside(member.name, archive)
-                if member.what != "file" and member.what != "folder":
-                    raise ValueError(f"{archive.name} holds {member.what}, {member.name!r}: only "
-                                     "plain files are unpacked")  # fmt: skip
+                if member.what not in ("file", "folder"):
+                    wrong = f"{archive.name} holds {member.what}, {member.name!r}"
+                    raise ValueError(f"{wrong}: only plain files are unpacked")
                 target = folder / path
-                (target if member.what == "folder" else target.parent).mkdir(
-                    parents=True, exist_ok=True
-                )
-                if member.what == "file":
+                if member.what == "folder":
+                    target.mkdir(parents=True, exist_ok=True)
+                else:
+                    target.parent.mkdir(parents=True, exist_ok=True)
                     require_space(folder, member.size + SPARE)
                     hashes[str(path)] = _write(member, target)
                 bar.update(file.tell() // MB)
-        except _DAMAGED as error:
-            raise _damaged(archive, error) from None
-        except OSError as error:
-            if error.errno is not None:
+        except (*_DAMAGED, OSError) as error:
+            if getattr(error, "errno", None) is not None and not isinstance(error, _DAMAGED):
                 raise  # of the disk; those of gzip and bz2 have no number
-            raise _damaged(archive, error) from None
+            why = first_line(error) if str(error) else "it ends early"
+            wrong = f"{archive.name} is damaged, or neither a zip nor a tar archive"
+            raise ValueError(f"{wrong} ({why})") from None
     return dict(sorted(hashes.items()))
 
 
-@dataclass(frozen=True)
-class _Member:
-    """An entry of an archive.
+class _Member(NamedTuple):
+    """An entry of an archive."""
 
-    Attributes:
-        name: As it stands there.
-        what: "file", "folder", or in words what else it is.
-        size: In bytes, once unpacked.
-        open: Its content.
-    """
-
-    name: str
-    what: str
-    size: int
-    open: Callable[[], IO[bytes] | None]
+    name: str  # as it stands there
+    what: str  # "file", "folder", or in words what else it is
+    size: int  # in bytes, once unpacked
+    open: Callable[[], IO[bytes] | None]  # its content
 
 
 def _members(file: BinaryIO, folder: Path) -> Iterator[_Member]:
@@ -139,8 +131,8 @@ def _tarred(file: BinaryIO) -> Iterator[_Member]:
 def _inside(name: str, archive: Path) -> PurePosixPath:
     out = name.startswith("/") or ".." in name.split("/") or "\\" in name
     if out or re.match("[A-Za-z]:", name) or not name.isprintable():
-        raise ValueError(f"{archive.name} holds {name!r}, which could lie outside its folder: it "
-                         "is not unpacked")  # fmt: skip
+        why = "which could lie outside its folder: it is not unpacked"
+        raise ValueError(f"{archive.name} holds {name!r}, {why}")
     return PurePosixPath(name)
 
 
@@ -157,8 +149,3 @@ def _write(member: _Member, path: Path) -> str:
     if size != member.size:
         raise EOFError(f"{member.name} ends early")
     return digest.hexdigest()
-
-
-def _damaged(archive: Path, error: Exception) -> ValueError:
-    why = str(error).splitlines()[0] if str(error) else "it ends early"
-    return ValueError(f"{archive.name} is damaged, or neither a zip nor a tar archive ({why})")

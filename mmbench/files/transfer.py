@@ -1,7 +1,7 @@
-"""Fetching a file over HTTP, so that a broken transfer goes on where it stopped.
+"""Fetching a file over HTTP; a broken transfer is resumed where it stopped.
 
-What has arrived lies in `{file}.part` with, beside it in `{file}.part.json`, what tells that the
-rest still belongs to it. The file takes its own name when its last byte is there.
+What has arrived lies in `{file}.part`; beside it `{file}.part.json` identifies the version that
+it belongs to. The file takes its own name when its last byte has arrived.
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ class Unfetched(OSError):
 
 
 def fetch(url: str, path: Path, size: int | None, proven: bool, progress: Progress) -> None:
-    """Fetches a file; goes on with what an earlier call left.
+    """Fetches a file, or the rest of what an earlier call left.
 
     Args:
         url: Where it is published.
         path: The file to make; nothing is done if it is there.
         size: In bytes, where known.
-        proven: Whether the caller knows the file's hash. If not, only a server that names the
-            version of what it sends, and its length, is trusted to tell a whole from a part.
+        proven: Whether the caller knows the file's hash. If not, a transfer is resumed only where
+            the server names the version of what it sends, and accepted only where it states or
+            marks the end.
         progress: Where to report.
 
     Raises:
@@ -79,7 +80,7 @@ def fetch(url: str, path: Path, size: int | None, proven: bool, progress: Progre
 
 
 def length(url: str) -> int | None:
-    """The size in bytes that a server tells of a file; None if it does not."""
+    """The size of a file in bytes as its server states it; None if it does not."""
     try:
         with _open(url, {}, method="HEAD") as response:
             return None if _is_page(response, url) else _length(response)
@@ -97,8 +98,8 @@ def require_space(folder: Path, needed: int) -> None:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise OSError(errno.ENOSPC, f"{readable(needed)} are needed on the disk of {folder}, "
-                      f"{readable(free)} are free")  # fmt: skip
+        needs = f"{readable(needed)} are needed on the disk of {folder}"
+        raise OSError(errno.ENOSPC, f"{needs}, {readable(free)} are free")
 
 
 def readable(size: int) -> str:
@@ -140,7 +141,7 @@ def _go_on(url: str, part: Path, size: int | None, proven: bool, progress: Progr
         raise
     with response:
         if _is_page(response, url):
-            raise ValueError(f"{url} answers with a web page instead of the file{_drive(url)}")
+            raise _page(url)
         if response.status == 206:
             new = _Version(url, _validator(response), _total_of_range(response, have))
             if new != old:
@@ -151,11 +152,11 @@ def _go_on(url: str, part: Path, size: int | None, proven: bool, progress: Progr
             total = _length(response)
             new = _Version(url, _validator(response), size if total is None else total)
             if size not in (None, new.total):
-                raise ValueError(f"{url} gives {new.total:,} bytes, expected {size:,}: this is "
-                                 "not the file that was published")  # fmt: skip
+                wrong = f"{url} gives {new.total:,} bytes, expected {size:,}"
+                raise ValueError(f"{wrong}: this is not the file that was published")
             if new.total is None and not (proven or response.chunked):
-                raise ValueError(f"{url} does not tell how long the file is, so that a part could "
-                                 "not be told from the whole")  # fmt: skip
+                why = "so a part could not be distinguished from the whole"
+                raise ValueError(f"{url} does not state the length of the file, {why}")
             part.unlink(missing_ok=True)
             write_text(_note(part), json.dumps(asdict(new)))
         if new.total is not None:
@@ -174,8 +175,7 @@ def _receive(
     ):
         while chunk := response.read1(_CHUNK):
             if not have and chunk.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
-                raise ValueError(f"{response.url} answers with a web page instead of the file"
-                                 f"{_drive(response.url)}")  # fmt: skip
+                raise _page(response.url)
             file.write(chunk)
             have += len(chunk)
             if total is not None:
@@ -227,7 +227,7 @@ def _length(response: HTTPResponse) -> int | None:
 
 
 def _total_of_range(response: HTTPResponse, start: int) -> int | None:
-    """Length of the whole file as a partial answer tells it; None unless it begins at `start`."""
+    """Length of the whole file as a partial answer states it; None unless it begins at `start`."""
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
     return int(match[2]) if match and int(match[1]) == start else None
 
@@ -237,14 +237,14 @@ def _is_page(response: HTTPResponse, url: str) -> bool:
     return page and not url.lower().endswith((".html", ".htm"))
 
 
-def _drive(url: str) -> str:
-    if "//drive." not in url:
-        return ""
-    return ", as Google Drive does when too many have fetched it of late: try again in a day"
+def _page(url: str) -> ValueError:
+    quota = ", as Google Drive does when too many have fetched it recently: try again in a day"
+    why = quota if "//drive." in url else ""
+    return ValueError(f"{url} answers with a web page instead of the file{why}")
 
 
 def _final(error: Exception, came: bool) -> bool:
-    """Whether another try makes no sense; `came` tells that the connection did work."""
+    """Whether another try makes no sense; `came` says that the connection did work."""
     if isinstance(error, HTTPError):
         return error.code not in _BUSY
     if came:

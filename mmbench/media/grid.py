@@ -65,11 +65,10 @@ def sample_grid(
         for wrong in {*one.given, *one.samples} - set(names):
             raise ValueError(f"{dataset.name} has no modality {wrong!r}, only {', '.join(names)}")
     tile = (TILE if len(shown) < FEW else SMALL_TILE) * SCALE
+    headings = [f"given: {', '.join(one.given)}" if one.given else JOINT for one in shown]
     panels = [
-        _panel(
-            dataset, one, examples, tile, f"given: {', '.join(one.given)}" if one.given else JOINT
-        )
-        for one in shown
+        _panel(dataset, one, examples, tile, heading)
+        for one, heading in zip(shown, headings, strict=True)
     ]
     across = 1 if len(panels) == 1 else 2 if len(panels) < FEW else 4
     write(path, panels, across, [one.given for one in shown])
@@ -110,9 +109,8 @@ def write(
     lines = [panels[i : i + across] for i in range(0, len(panels), across)]
     margin = MARGIN * SCALE
     width = max(p.width for p in panels)
-    page = Image.new("RGB", (min(across, len(panels)) * (width + margin) + margin,
-                             sum(max(p.height for p in line) + margin for line in lines) + margin),
-                     PAPER)  # fmt: skip
+    height = sum(max(p.height for p in line) + margin for line in lines) + margin
+    page = Image.new("RGB", (min(across, len(panels)) * (width + margin) + margin, height), PAPER)
     y, boxes = margin, []
     for line in lines:
         for i, panel in enumerate(line):
@@ -137,8 +135,8 @@ def _svg(page: Image.Image) -> str:
     page.save(file, format="PNG")
     data = base64.b64encode(file.getvalue()).decode()
     size = f'width="{page.width}" height="{page.height}"'
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" {size}>'
-            f'<image {size} href="data:image/png;base64,{data}"/></svg>\n')  # fmt: skip
+    image = f'<image {size} href="data:image/png;base64,{data}"/>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{image}</svg>\n'
 
 
 @dataclass(frozen=True)
@@ -191,13 +189,13 @@ def panel(
         heading: The title.
         room: Pixels for the labels and what parts them from the samples.
     """
-    gap, title = GAP * SCALE, font(TITLE, bold=True)
-    heights = [round(tile * (TALL if s.modality.kind in ("text", "attributes") else 1))
-               for s in strips]  # fmt: skip
+    gap, title, face = GAP * SCALE, font(TITLE, bold=True), font(LABEL)
+    tall = [s.modality.kind in ("text", "attributes") for s in strips]
+    heights = [round(tile * (TALL if worded else 1)) for worded in tall]
     top = round(1.7 * TITLE) * SCALE
-    sheet = Image.new("RGB", (room + examples * (tile + gap) + gap,
-                              top + sum(h + gap for h in heights)
-                              + gap * (2 + sum(s.apart for s in strips))), PAPER)  # fmt: skip
+    apart = gap * (2 + sum(s.apart for s in strips))
+    high = top + sum(h + gap for h in heights) + apart
+    sheet = Image.new("RGB", (room + examples * (tile + gap) + gap, high), PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((gap, 0), cut(heading, title, sheet.width - 2 * gap), INK, title)
     y = top
@@ -209,8 +207,8 @@ def panel(
         if strip.apart or (banded and i == given):  # also what is generated from what was given
             y += gap
         y += gap
-        pen.text((room - 2 * gap, y + height // 2), cut(strip.label, font(LABEL), room - 3 * gap),
-                 FAINT if strip.given else INK, font(LABEL), anchor="rm")  # fmt: skip
+        label, colour = cut(strip.label, face, room - 3 * gap), FAINT if strip.given else INK
+        pen.text((room - 2 * gap, y + height // 2), label, colour, face, anchor="rm")
         for column, x in enumerate(draw(strip.modality, strip.values[:examples], (tile, height))):
             left = room + column * (tile + gap)
             sheet.paste(x, (left, y))

@@ -33,8 +33,8 @@ def waveforms(samples: Tensor, how: Spectrogram, rate: int) -> Tensor:
         rate: Samples a second.
 
     Returns:
-        (N, (frames − 1) · hop), float32, in the scale that the spectrograms tell: unless their
-        decibels are those of a full scale, not in [−1, 1].
+        (N, (frames − 1) · hop), float32, in the scale of the spectrograms: not in [−1, 1]
+        unless their decibels refer to a full scale.
 
     Raises:
         ImportError: librosa is not installed.
@@ -45,10 +45,10 @@ def waveforms(samples: Tensor, how: Spectrogram, rate: int) -> Tensor:
     first = derive(0, "Griffin-Lim") % 2**32
 
     def invert(one: NDArray[Any]) -> NDArray[np.float32]:
+        bands = {"htk": how.scale == "htk", "norm": 1 if how.norm == "mean" else "slaney"}
         magnitude = librosa.feature.inverse.mel_to_stft(
-            one.astype(np.float32), sr=rate, n_fft=how.fft, power=2.0, fmin=how.lowest,
-            htk=how.scale == "htk", norm=1 if how.norm == "mean" else "slaney",
-        )  # fmt: skip
+            one.astype(np.float32), sr=rate, n_fft=how.fft, power=2.0, fmin=how.lowest, **bands
+        )
         wave: NDArray[np.float32] = librosa.griffinlim(
             magnitude, n_iter=ITERATIONS, hop_length=how.hop, random_state=first
         )

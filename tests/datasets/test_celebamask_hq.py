@@ -193,8 +193,9 @@ def test_masks_of_other_colours(root, cache, mode):
     assert load(root, cache / "b").fingerprint() == before
 
 
-@pytest.mark.parametrize("place", [".", "CelebAMask-HQ", "celebamask-hq",
-                                   "celebamask-hq/CelebAMask-HQ"])  # fmt: skip
+@pytest.mark.parametrize(
+    "place", [".", "CelebAMask-HQ", "celebamask-hq", "celebamask-hq/CelebAMask-HQ"]
+)
 def test_files_are_found_below_the_folder(tmp_path, cache, place):
     write(tmp_path / "data" / place, [0, 1])
     data = load(tmp_path / "data", cache)
@@ -219,8 +220,12 @@ def test_rows_of_missing_faces_do_no_harm(root, cache):
 def test_without_a_folder_it_says_where_the_files_are(cache):
     with pytest.raises(FileNotFoundError) as caught:
         load(None, cache)
-    for part in ("drive.usercontent.google.com", "--data", "mmbench data download celebamask-hq",
-                 "CelebAMask-HQ-attribute-anno.txt"):  # fmt: skip
+    for part in (
+        "drive.usercontent.google.com",
+        "--data",
+        "mmbench data download celebamask-hq",
+        "CelebAMask-HQ-attribute-anno.txt",
+    ):
         assert part in str(caught.value)
 
 
@@ -230,9 +235,15 @@ def test_an_empty_folder_and_a_packed_one(tmp_path, cache):
     assert "not unpacked yet" in refused(tmp_path, cache, FileNotFoundError)
 
 
-@pytest.mark.parametrize("name", ["CelebA-HQ-img", "CelebAMask-HQ-mask-anno",
-                                  "CelebAMask-HQ-attribute-anno.txt",
-                                  "CelebAMask-HQ-mask-anno/1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CelebA-HQ-img",
+        "CelebAMask-HQ-mask-anno",
+        "CelebAMask-HQ-attribute-anno.txt",
+        "CelebAMask-HQ-mask-anno/1",
+    ],
+)
 def test_a_part_of_the_layout_is_missing(root, cache, name):
     (root / name).rename(root / "elsewhere")
     message = refused(root, cache, FileNotFoundError)
@@ -258,8 +269,9 @@ def test_a_mask_without_a_face(root, cache):
     assert "02001_" in message and f"expected {root / 'CelebA-HQ-img' / '2001.jpg'}" in message
 
 
-@pytest.mark.parametrize("name", ["00000_beard.png", "00000.png", "0_nose.png",
-                                  "00000_nose.PNG", "Thumbs.db"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["00000_beard.png", "00000.png", "0_nose.png", "00000_nose.PNG", "Thumbs.db"]
+)
 def test_a_mask_of_another_name(root, cache, name):
     path = root / "CelebAMask-HQ-mask-anno" / "0" / name
     path.write_bytes(b"")
@@ -291,8 +303,9 @@ def test_a_damaged_image(root, cache, damage):
     assert str(path) in refused(root, cache)
 
 
-@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b"text", lambda b: b[: len(b) // 2],
-                                    lambda b: b[:-12]])  # fmt: skip
+@pytest.mark.parametrize(
+    "damage", [lambda b: b"", lambda b: b"text", lambda b: b[: len(b) // 2], lambda b: b[:-12]]
+)
 def test_a_damaged_mask(root, cache, damage):
     path = a_mask(root)
     path.write_bytes(damage(path.read_bytes()))
@@ -332,17 +345,19 @@ def change(root, line, text):
 
 @pytest.mark.parametrize(
     "line, text, wrong",
-    [(4, None, "rows for 11 faces, expected 12"),
-     (4, "77.jpg" + row(2)[5:], "no row for 2.jpg"),
-     (4, row(2)[:-3], "row for 2.jpg"),
-     (4, row(2) + " 1", "row for 2.jpg"),
-     (4, row(2).replace("-1", "0"), "row for 2.jpg"),
-     (4, row(1), "rows for 11 faces, expected 12"),
-     (0, "many", "number of faces"),
-     (0, "13", "rows for 12 faces, expected 13"),
-     (1, "Bald Bangs", "no attribute Black_Hair"),
-     (1, " ".join(NAMES).replace("Wavy_Hair", "Wavy"), "no attribute Wavy_Hair")],
-)  # fmt: skip
+    [
+        (4, None, "rows for 11 faces, expected 12"),
+        (4, "77.jpg" + row(2)[5:], "no row for 2.jpg"),
+        (4, row(2)[:-3], "row for 2.jpg"),
+        (4, row(2) + " 1", "row for 2.jpg"),
+        (4, row(2).replace("-1", "0"), "row for 2.jpg"),
+        (4, row(1), "rows for 11 faces, expected 12"),
+        (0, "many", "number of faces"),
+        (0, "13", "rows for 12 faces, expected 13"),
+        (1, "Bald Bangs", "no attribute Black_Hair"),
+        (1, " ".join(NAMES).replace("Wavy_Hair", "Wavy"), "no attribute Wavy_Hair"),
+    ],
+)
 def test_a_wrong_table_of_attributes(root, cache, line, text, wrong):
     change(root, line, text)
     message = refused(root, cache)

@@ -26,9 +26,15 @@ def place(tmp_path):
     return place
 
 
-WHAT = Source("digits", "", None, (
-    Download(f"{NOWHERE}/a.gz", "raw/a.gz"), Download(f"{NOWHERE}/all.zip", "all.zip", unpack="."),
-))  # fmt: skip
+WHAT = Source(
+    "digits",
+    "",
+    None,
+    (
+        Download(f"{NOWHERE}/a.gz", "raw/a.gz"),
+        Download(f"{NOWHERE}/all.zip", "all.zip", unpack="."),
+    ),
+)
 
 
 def get(place, what=WHAT):
@@ -53,17 +59,20 @@ def test_the_list_of_members_is_sha256sums(place):
     assert len(lines) == 50
 
 
-@pytest.mark.parametrize(("name", "content", "told"), [
-    ("m0/7.png", b"8", "has changed since it was fetched"),
-    ("m0/7.png", b"", "has changed since it was fetched"),
-    ("m0/7.png", None, "is missing"),
-    ("m0/7.png", "folder", "cannot be read (Is a directory)"),
-    ("raw/a.gz", PLAIN[:-1], "has 499 bytes, expected 500"),
-    ("raw/a.gz", PLAIN[::-1], "has changed since it was fetched"),
-    ("raw/a.gz", None, "is missing"),
-    (".mmbench-all.zip.sha256", b"", "has changed since it was fetched"),
-    (".mmbench-all.zip.sha256", None, "is missing"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("m0/7.png", b"8", "has changed since it was fetched"),
+        ("m0/7.png", b"", "has changed since it was fetched"),
+        ("m0/7.png", None, "is missing"),
+        ("m0/7.png", "folder", "cannot be read (Is a directory)"),
+        ("raw/a.gz", PLAIN[:-1], "has 499 bytes, expected 500"),
+        ("raw/a.gz", PLAIN[::-1], "has changed since it was fetched"),
+        ("raw/a.gz", None, "is missing"),
+        (".mmbench-all.zip.sha256", b"", "has changed since it was fetched"),
+        (".mmbench-all.zip.sha256", None, "is missing"),
+    ],
+)
 def test_verify_says_what_differs(place, name, content, told):
     get(place)
     path = place / name
@@ -86,9 +95,15 @@ def test_verify_does_not_tell_of_a_thousand_files(place):
 
 def test_verify_knows_what_is_published_by_now(place):
     get(place)
-    new = Source("digits", "", None, (
-        Download(f"{NOWHERE}/a.gz", "raw/a.gz", None, "0" * 64), Download(NOWHERE, "b.gz"),
-    ))  # fmt: skip
+    new = Source(
+        "digits",
+        "",
+        None,
+        (
+            Download(f"{NOWHERE}/a.gz", "raw/a.gz", None, "0" * 64),
+            Download(NOWHERE, "b.gz"),
+        ),
+    )
     assert check(place, new) == [
         f"{place / 'raw' / 'a.gz'} has sha256 {hashlib.sha256(PLAIN).hexdigest()}, published is "
         + "0" * 64,

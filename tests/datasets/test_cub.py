@@ -130,8 +130,9 @@ def test_the_layout_of_shi_et_al(tmp_path, cache, place):
     data = load(tmp_path / "data", cache)
     assert data.name == "cub" and data.classes is None
     assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
-        ("image", "image", (3, 64, 64)), ("sentence", "text", (32,))
-    ]  # fmt: skip
+        ("image", "image", (3, 64, 64)),
+        ("sentence", "text", (32,)),
+    ]
     pairs = [(s, i) for s, n in SPECIES.items() for i in range(n)]
     check_pairs(data, data.train, pairs[:5])
     check_pairs(data, data.test, pairs[5:])
@@ -174,8 +175,12 @@ def test_grey_and_png_photographs(theirs, cache):
 
 def test_hidden_and_foreign_files_are_no_photographs(theirs, cache):
     before = load(theirs, cache).fingerprint()
-    for at in ("train/.DS_Store", "train/001.Black_footed_Albatross/._x.jpg", "train/note.jpg",
-               "train/001.Black_footed_Albatross/Thumbs.db"):  # fmt: skip
+    for at in (
+        "train/.DS_Store",
+        "train/001.Black_footed_Albatross/._x.jpg",
+        "train/note.jpg",
+        "train/001.Black_footed_Albatross/Thumbs.db",
+    ):
         (theirs / at).write_bytes(b"x")
     assert load(theirs, cache).fingerprint() == before
 
@@ -279,13 +284,15 @@ def test_caltechs_photographs_without_captions(caltechs, cache):
 
 @pytest.mark.parametrize(
     "file, old, new, wrong",
-    [("train_test_split.txt", "2 0", "2 2", "'2 2' in line 2"),
-     ("train_test_split.txt", "2 0", "1 0", "each number once"),
-     ("train_test_split.txt", "2 0", "22 0", "lacks image 2 of images.txt"),
-     ("images.txt", "2 001", "22 001", "lacks image 2 of train_test_split.txt"),
-     ("images.txt", "2 001", "two 001", "in line 2"),
-     ("train_test_split.txt", "0\n", "1\n", "no photograph in the test split")],
-)  # fmt: skip
+    [
+        ("train_test_split.txt", "2 0", "2 2", "'2 2' in line 2"),
+        ("train_test_split.txt", "2 0", "1 0", "each number once"),
+        ("train_test_split.txt", "2 0", "22 0", "lacks image 2 of images.txt"),
+        ("images.txt", "2 001", "22 001", "lacks image 2 of train_test_split.txt"),
+        ("images.txt", "2 001", "two 001", "in line 2"),
+        ("train_test_split.txt", "0\n", "1\n", "no photograph in the test split"),
+    ],
+)
 def test_lists_of_another_form(caltechs, cache, file, old, new, wrong):
     path = caltechs / "CUB_200_2011" / file
     text = path.read_text()
@@ -294,8 +301,16 @@ def test_lists_of_another_form(caltechs, cache, file, old, new, wrong):
     assert wrong in message and "expected" in message and "CUB_200_2011" in message
 
 
-@pytest.mark.parametrize("change", [lambda b: b"", lambda b: b"text", lambda b: b[: len(b) // 2],
-                                    lambda b: b[:3] + b[40:], lambda b: b[:200]])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda b: b"",
+        lambda b: b"text",
+        lambda b: b[: len(b) // 2],
+        lambda b: b[:3] + b[40:],
+        lambda b: b[:200],
+    ],
+)
 def test_a_photograph_that_cannot_be_decoded(theirs, cache, change):
     path = theirs / "train" / f"{name('002.Laysan_Albatross', 1)}.jpg"
     path.write_bytes(change(path.read_bytes()))

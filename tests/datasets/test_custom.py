@@ -70,13 +70,21 @@ def test_arrays_are_a_data_set(toml):
     data = load(toml)
     assert (data.name, data.classes, data.sampling_rate) == ("mine", 3, 8000)
     assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
-        ("photo", "image", (3, 5, 4)), ("outline", "mask", (1, 5, 4)),
-        ("caption", "text", (6,)), ("traits", "attributes", (2,)), ("walk", "trajectory", (8,)),
-    ]  # fmt: skip
+        ("photo", "image", (3, 5, 4)),
+        ("outline", "mask", (1, 5, 4)),
+        ("caption", "text", (6,)),
+        ("traits", "attributes", (2,)),
+        ("walk", "trajectory", (8,)),
+    ]
     assert data.modality("traits").words == ("bald", "young")
     kinds = {m: x.dtype for m, x in data.train.tensors.items()}
-    assert kinds == {"photo": torch.uint8, "outline": torch.bool, "caption": torch.int16,
-                     "traits": torch.bool, "walk": torch.float32}  # fmt: skip
+    assert kinds == {
+        "photo": torch.uint8,
+        "outline": torch.bool,
+        "caption": torch.int16,
+        "traits": torch.bool,
+        "walk": torch.float32,
+    }
     found = data.test.batch(torch.tensor([2]))
     for m, x in arrays(4, 1).items():
         if m != "labels":
@@ -163,12 +171,21 @@ def test_masks_of_ones_or_of_white(tmp_path, white, ending):
     assert load(tmp_path / "m.toml").train.tensors["seg"].float().mean() == 0.5
 
 
-@pytest.mark.parametrize(("pixels", "words"), [
-    (np.full((4, 4), 18, np.uint8), "seg have values up to 18, expected 0 and 255, or 0 and 1"),
-    (np.eye(4, dtype=np.uint8)[..., None] * np.uint8([9, 0, 99]), "in colours, expected a mask"),
-    (np.full((4, 4), 40000, np.uint16), "has 16 bits a channel .*expected 8"),
-    (np.full((4, 4, 4), 99, np.uint8), "transparent pixels"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("pixels", "words"),
+    [
+        (
+            np.full((4, 4), 18, np.uint8),
+            "seg have values up to 18, expected 0 and 255, or 0 and 1",
+        ),
+        (
+            np.eye(4, dtype=np.uint8)[..., None] * np.uint8([9, 0, 99]),
+            "in colours, expected a mask",
+        ),
+        (np.full((4, 4), 40000, np.uint16), "has 16 bits a channel .*expected 8"),
+        (np.full((4, 4, 4), 99, np.uint8), "transparent pixels"),
+    ],
+)
 def test_pictures_that_are_no_masks(tmp_path, pixels, words):
     for part in ("train", "test"):
         home = tmp_path / "data" / part / "seg"
@@ -179,10 +196,15 @@ def test_pictures_that_are_no_masks(tmp_path, pixels, words):
         load(tmp_path / "m.toml")
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("..", "cannot name a data set"), ("a/b", "cannot name a data set"), ("a:b", "cannot name"),
-    ("mhd-mini", "the name of a registered data set: give another"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("..", "cannot name a data set"),
+        ("a/b", "cannot name a data set"),
+        ("a:b", "cannot name"),
+        ("mhd-mini", "the name of a registered data set: give another"),
+    ],
+)
 def test_names_that_are_no_folders_or_anothers(tmp_path, name, words):
     np.savez(tmp_path / "data.npz", **named(train=arrays(), test=arrays(4, 1)))
     (tmp_path / "mine.toml").write_text(f'name = "{name}"' + TOML.format("data.npz"))
@@ -219,63 +241,125 @@ def test_missing_training_files_are_incomplete_examples(folder):
         load(folder / "birds.toml")
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (lambda d: (d / "birds.toml").write_text("files = "), "is not a TOML file"),
-    (lambda d: (d / "birds.toml").write_text("files = 'data'"), "lacks the setting 'modalities'"),
-    (lambda d: (d / "birds.toml").write_text(FOLDER + "lenght = 3"), "no setting 'lenght'; did"),
-    (lambda d: (d / "birds.toml").write_text(FOLDER.replace("sound", "noise")), "kind is 'noise'"),
-    (lambda d: (d / "birds.toml").write_text(FOLDER.replace("data", "date")), "does not exist"),
-    (lambda d: (d / "birds.toml").write_text(FOLDER.replace("song", "sing")), "sing does not exi"),
-    (lambda d: (d / "data/test/labels.csv").write_text("x,1\n"), "gives example 'y' no label"),
-    (lambda d: (d / "data/test/photo/y.png").write_bytes(b"png"), "y.png cannot be read as a PNG"),
-    (lambda d: (d / "data/test/photo/y.gif").write_bytes(b"gif"), "y.gif has an unknown ending"),
-    (lambda d: (d / "data/test/photo/y.jpg").write_bytes(b"gif"), "y.png are one example"),
-    (lambda d: np.save(d / "data/test/song/y.npy", np.ones((2, 4, 3))), "y.npy has shape"),
-    (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x"), "y.npy is not a whole file of"),
-    (lambda d: np.save(d / "data/test/song/y.npy", np.array([{}])), "it holds Python objects"),
-    (lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,0\ny,1\n"), "'y' the labels '0' "),
-    (lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,0\nz,1\n"), "a label to 'z', whic"),
-    (lambda d: (d / "data/test/labels.csv").write_text("x 1\ny 0\n"), "line 'x 1', expected exam"),
-    (lambda d: (d / "data/test/labels.csv").write_bytes(b"\xff"), "labels.csv is not a text in"),
-    (lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,²\n"), "csv gives example 'y' no"),
-    (lambda d: (d / "data/test/labels.csv").write_text(f"x,1\ny,{10**20}\n"), "csv gives example"),
-    (lambda d: (d / "data/test/labels.csv").write_text('x,"' + "1\n" * 99999), "is not made of "),
-    (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x" * 200), "numpy did not write it"),
-    (lambda d: (d / "birds.toml").write_text("classes = 1\n" + FOLDER), "labels from 0 to 1, exp"),
-    (lambda d: (d / "birds.toml").write_text("classes = 0\n" + FOLDER), "classes is 0, expected"),
-    (lambda d: (d / "birds.toml").write_bytes(b"\xff"), "it is no text in UTF-8"),
-    (lambda d: (d / "birds.toml").write_text(FOLDER.replace('"text"', '"attributes"')),
-     r"a.txt cannot be read as attributes, expected \.npy"),
-    (lambda d: np.save(d / "data/test/song/y.npy", np.full((1, 4, 3), 2.0)), "values from 0"),
-    (lambda d: (d / "data/test/caption/y.txt").write_bytes(b"\xff"), "not a text in UTF-8"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: (d / "birds.toml").write_text("files = "), "is not a TOML file"),
+        (
+            lambda d: (d / "birds.toml").write_text("files = 'data'"),
+            "lacks the setting 'modalities'",
+        ),
+        (
+            lambda d: (d / "birds.toml").write_text(FOLDER + "lenght = 3"),
+            "no setting 'lenght'; did",
+        ),
+        (
+            lambda d: (d / "birds.toml").write_text(FOLDER.replace("sound", "noise")),
+            "kind is 'noise'",
+        ),
+        (
+            lambda d: (d / "birds.toml").write_text(FOLDER.replace("data", "date")),
+            "does not exist",
+        ),
+        (
+            lambda d: (d / "birds.toml").write_text(FOLDER.replace("song", "sing")),
+            "sing does not exi",
+        ),
+        (lambda d: (d / "data/test/labels.csv").write_text("x,1\n"), "gives example 'y' no label"),
+        (
+            lambda d: (d / "data/test/photo/y.png").write_bytes(b"png"),
+            "y.png cannot be read as a PNG",
+        ),
+        (
+            lambda d: (d / "data/test/photo/y.gif").write_bytes(b"gif"),
+            "y.gif has an unknown ending",
+        ),
+        (lambda d: (d / "data/test/photo/y.jpg").write_bytes(b"gif"), "y.png are one example"),
+        (lambda d: np.save(d / "data/test/song/y.npy", np.ones((2, 4, 3))), "y.npy has shape"),
+        (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x"), "y.npy is not a whole file of"),
+        (lambda d: np.save(d / "data/test/song/y.npy", np.array([{}])), "it holds Python objects"),
+        (
+            lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,0\ny,1\n"),
+            "'y' the labels '0' ",
+        ),
+        (
+            lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,0\nz,1\n"),
+            "a label to 'z', whic",
+        ),
+        (
+            lambda d: (d / "data/test/labels.csv").write_text("x 1\ny 0\n"),
+            "line 'x 1', expected exam",
+        ),
+        (
+            lambda d: (d / "data/test/labels.csv").write_bytes(b"\xff"),
+            "labels.csv is not a text in",
+        ),
+        (
+            lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,²\n"),
+            "csv gives example 'y' no",
+        ),
+        (
+            lambda d: (d / "data/test/labels.csv").write_text(f"x,1\ny,{10**20}\n"),
+            "csv gives example",
+        ),
+        (
+            lambda d: (d / "data/test/labels.csv").write_text('x,"' + "1\n" * 99999),
+            "is not made of ",
+        ),
+        (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x" * 200), "numpy did not write it"),
+        (
+            lambda d: (d / "birds.toml").write_text("classes = 1\n" + FOLDER),
+            "labels from 0 to 1, exp",
+        ),
+        (
+            lambda d: (d / "birds.toml").write_text("classes = 0\n" + FOLDER),
+            "classes is 0, expected",
+        ),
+        (lambda d: (d / "birds.toml").write_bytes(b"\xff"), "it is no text in UTF-8"),
+        (
+            lambda d: (d / "birds.toml").write_text(FOLDER.replace('"text"', '"attributes"')),
+            r"a.txt cannot be read as attributes, expected \.npy",
+        ),
+        (lambda d: np.save(d / "data/test/song/y.npy", np.full((1, 4, 3), 2.0)), "values from 0"),
+        (lambda d: (d / "data/test/caption/y.txt").write_bytes(b"\xff"), "not a text in UTF-8"),
+    ],
+)
 def test_what_is_wrong_is_told(folder, change, words):
     change(folder)
     with pytest.raises((ValueError, FileNotFoundError), match=words):
         load(folder / "birds.toml")
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"train/photo": None}, "has no array train/photo"),
-    ({"train/foto": np.ones(3)}, "has an array 'train/foto'; did you mean 'train/photo'"),
-    ({"train/photo": np.ones((6, 3, 5, 4)) * 2}, "values from 2 to 2"),
-    ({"train/photo": np.ones((6, 5, 4))}, "channels, height, width"),
-    ({"train/photo": np.ones((6, 5, 4, 3))}, r"height, width\) with channels = 1 or 3"),
-    ({"train/outline": np.ones((6, 3, 5, 4))}, r"height, width\) with channels = 1$"),
-    ({"train/outline": np.full((6, 1, 5, 4), 0.5)}, "a mask is 0 or 1"),
-    ({"train/caption": np.full((6, 6), 5)}, "not tokens from 0 to 4"),
-    ({"train/walk": np.full((6, 8), np.nan)}, "not finite"),
-    ({"train/walk": np.full((6, 8), 1.5)}, "from 1.5 to 1.5, expected \\(N, 2n\\)"),
-    ({"train/walk": np.ones((6, 7))}, "expected \\(N, 2n\\)"),
-    ({"train/walk": np.ones((5, 8))}, "differ in their number of examples"),
-    ({"test/labels": np.array([0, 1, 0, 1])}, "no example of class 2"),
-    ({"test/labels": np.array([0, 1, 2, 3])}, "labels from 0 to 3, expected 0 to 2"),
-    ({"train/labels": np.array([0, 1, 2, 0, 1, -1])}, "labels from -1 to 2, expected 0 to 2"),
-    ({"test/labels": np.array([0, 1, 2, 0.5])}, r"expected \(N,\) whole numbers"),
-    ({"train/photo/index": np.zeros((6, 1), int)}, r"shape \(6, 1\), expected \(N,\) whole num"),
-    ({"train/photo/index": np.arange(6) + 0.5}, r"index .* expected \(N,\) whole numbers"),
-    ({"train/traits": np.ones((6, 3)), "test/traits": np.ones((4, 3))}, "bald, young, expected 3"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"train/photo": None}, "has no array train/photo"),
+        ({"train/foto": np.ones(3)}, "has an array 'train/foto'; did you mean 'train/photo'"),
+        ({"train/photo": np.ones((6, 3, 5, 4)) * 2}, "values from 2 to 2"),
+        ({"train/photo": np.ones((6, 5, 4))}, "channels, height, width"),
+        ({"train/photo": np.ones((6, 5, 4, 3))}, r"height, width\) with channels = 1 or 3"),
+        ({"train/outline": np.ones((6, 3, 5, 4))}, r"height, width\) with channels = 1$"),
+        ({"train/outline": np.full((6, 1, 5, 4), 0.5)}, "a mask is 0 or 1"),
+        ({"train/caption": np.full((6, 6), 5)}, "not tokens from 0 to 4"),
+        ({"train/walk": np.full((6, 8), np.nan)}, "not finite"),
+        ({"train/walk": np.full((6, 8), 1.5)}, "from 1.5 to 1.5, expected \\(N, 2n\\)"),
+        ({"train/walk": np.ones((6, 7))}, "expected \\(N, 2n\\)"),
+        ({"train/walk": np.ones((5, 8))}, "differ in their number of examples"),
+        ({"test/labels": np.array([0, 1, 0, 1])}, "no example of class 2"),
+        ({"test/labels": np.array([0, 1, 2, 3])}, "labels from 0 to 3, expected 0 to 2"),
+        ({"train/labels": np.array([0, 1, 2, 0, 1, -1])}, "labels from -1 to 2, expected 0 to 2"),
+        ({"test/labels": np.array([0, 1, 2, 0.5])}, r"expected \(N,\) whole numbers"),
+        (
+            {"train/photo/index": np.zeros((6, 1), int)},
+            r"shape \(6, 1\), expected \(N,\) whole num",
+        ),
+        ({"train/photo/index": np.arange(6) + 0.5}, r"index .* expected \(N,\) whole numbers"),
+        (
+            {"train/traits": np.ones((6, 3)), "test/traits": np.ones((4, 3))},
+            "bald, young, expected 3",
+        ),
+    ],
+)
 def test_wrong_arrays_are_told(tmp_path, change, words):
     found = named(train=arrays(), test=arrays(4, 1)) | change
     np.savez(tmp_path / "data.npz", **{k: x for k, x in found.items() if x is not None})
@@ -312,12 +396,26 @@ def test_missing_file_is_told(tmp_path):
 
 def test_any_kind_can_be_run(toml, tmp_path):
     """Networks by kind and shape, from the default protocol, to a record."""
-    settings = ["models.mld.autoencoder.epochs=1", "models.mld.score.epochs=1",
-                "models.mld.autoencoder.batch_size=3", "evaluation.sampler.steps=2",
-                "evaluation.given=[0, 1, 5]", "evaluation.metrics={fid='all'}"]  # fmt: skip
+    settings = [
+        "models.mld.autoencoder.epochs=1",
+        "models.mld.score.epochs=1",
+        "models.mld.autoencoder.batch_size=3",
+        "evaluation.sampler.steps=2",
+        "evaluation.given=[0, 1, 5]",
+        "evaluation.metrics={fid='all'}",
+    ]
     chosen = override(protocol(str(toml)), settings)
-    run = Run("mld", load(toml), 0, chosen, tmp_path / "results", torch.device("cpu"),
-              tmp_path / "cache", SILENT, {})  # fmt: skip
+    run = Run(
+        "mld",
+        load(toml),
+        0,
+        chosen,
+        tmp_path / "results",
+        torch.device("cpu"),
+        tmp_path / "cache",
+        SILENT,
+        {},
+    )
     record = run.execute()
     assert (run.out / run.place.record).parent == tmp_path / "results" / "mine" / "mld"
     assert {s.target for s in record.scores} == {"photo"}

@@ -39,8 +39,14 @@ ARCHIVE = zipped(FILES)
 
 
 def source(*files):
-    return Source("digits", "Somebody: Digits, 2020, https://x.org", load=None, files=files,
-                  licence="CC BY 4.0", layout="MMNIST/train/m0/0.5.png")  # fmt: skip
+    return Source(
+        "digits",
+        "Somebody: Digits, 2020, https://x.org",
+        load=None,
+        files=files,
+        licence="CC BY 4.0",
+        layout="MMNIST/train/m0/0.5.png",
+    )
 
 
 @pytest.fixture
@@ -70,8 +76,11 @@ def check(tmp_path):
 
 def everything(folder):
     """All files but the records."""
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*")
-            if p.is_file() and not p.name.startswith(".mmbench")}  # fmt: skip
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and not p.name.startswith(".mmbench")
+    }
 
 
 def visible(folder):
@@ -123,9 +132,14 @@ def test_only_what_is_missing_is_fetched(shop, get, check, tmp_path):
     assert (place / "MM" / "README").read_bytes() == b"x"
 
 
-@pytest.mark.parametrize("published", [
-    {"sha256": sha256(b"other")}, {"size": 5}, {"size": len(PLAIN), "sha256": sha256(b"other")},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "published",
+    [
+        {"sha256": sha256(b"other")},
+        {"size": 5},
+        {"size": len(PLAIN), "sha256": sha256(b"other")},
+    ],
+)
 def test_another_file_than_published_is_refused(shop, get, tmp_path, published):
     what = source(Download(shop.offer("a.gz", PLAIN), "a.gz", **published))
     for _ in range(2):  # the second time, too
@@ -362,10 +376,18 @@ def test_a_killed_command_goes_on_where_it_was(shop, tmp_path):
         f"digits = Source('digits', '', None, (Download({url!r}, 'all.zip', unpack='.'),))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "MMBENCH_CACHE": str(tmp_path / "c")}
-    command = [sys.executable, "-c", "from mmbench.cli.data import data; data()", "download",
-               "shopping:digits", "--data", str(tmp_path / "data")]  # fmt: skip
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)  # fmt: skip
+    command = [
+        sys.executable,
+        "-c",
+        "from mmbench.cli.data import data; data()",
+        "download",
+        "shopping:digits",
+        "--data",
+        str(tmp_path / "data"),
+    ]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     part = tmp_path / "data" / ".digits.part" / "files" / "all.zip.part"
     deadline = time.monotonic() + 60
     while not (part.exists() and part.stat().st_size > 50_000):

@@ -24,8 +24,13 @@ from mmbench.progress import Progress
 pytestmark = pytest.mark.slow
 
 SHADES = 120  # of grey, two apart: JPEG keeps them
-COLOURS = {"red": (200, 30, 30), "green": (30, 160, 40), "blue": (40, 60, 200),
-           "white": (240, 240, 240), "black": (10, 10, 10)}  # fmt: skip
+COLOURS = {
+    "red": (200, 30, 30),
+    "green": (30, 160, 40),
+    "blue": (40, 60, 200),
+    "white": (240, 240, 240),
+    "black": (10, 10, 10),
+}
 
 
 class Pool:
@@ -82,8 +87,9 @@ def test_mnist_svhn(tmp_path):
         mine, other = (np.bincount(y, minlength=10) for y in labels[part])
         assert len(split) == TIMES * np.minimum(mine, other).sum()
         assert np.array_equal(np.bincount(split.labels), TIMES * np.minimum(mine, other))
-        for name, y, shape in zip(("mnist", "svhn"), labels[part], ((1, 28, 28), (3, 32, 32)),
-                                  strict=True):  # fmt: skip
+        for name, y, shape in zip(
+            ("mnist", "svhn"), labels[part], ((1, 28, 28), (3, 32, 32)), strict=True
+        ):
             x, index = split.tensors[name], split.index[name].long()
             assert x.dtype == torch.uint8 and x.shape[1:] == shape
             assert torch.equal(x.amin((1, 2, 3)), x.amax((1, 2, 3)))  # one picture, whole
@@ -172,8 +178,9 @@ def test_cub_as_shi_et_al_packed_it(tmp_path):
     parts = {"train": (range(1, 151), 8_855), "test": (range(151, 201), 2_933)}
     numbers = {}
     for part, (species, photographs) in parts.items():
-        names = sorted(f"{species[n % len(species)]:03d}.Bird/Bird_{n:05d}_{n}"
-                       for n in range(photographs))  # fmt: skip
+        names = sorted(
+            f"{species[n % len(species)]:03d}.Bird/Bird_{n:05d}_{n}" for n in range(photographs)
+        )
         numbers[part] = [int(name.rsplit("_", 1)[1]) for name in names]
         lines = []
         for name, n in zip(names, numbers[part], strict=True):
@@ -235,13 +242,18 @@ def test_celebamask_hq(tmp_path):
         folder = base / "CelebAMask-HQ-mask-anno" / str(face // 2000)
         folder.mkdir(parents=True, exist_ok=True)
         # A file has at most 65,000 links.
-        pool.put(folder / f"{face:05}_skin.png", f"skin{face // 2000}",
-                 lambda: Image.new("L", (512, 512), 255))  # fmt: skip
+        pool.put(
+            folder / f"{face:05}_skin.png",
+            f"skin{face // 2000}",
+            lambda: Image.new("L", (512, 512), 255),
+        )
         for k in np.flatnonzero(worn[face]).tolist():
             path = folder / f"{face:05}_{PARTS[k]}.png"
             pool.put(path, f"{k}-{face // 2000}", lambda k=k: stripe(k))
-    rows = [f"{i}.jpg  " + " ".join("1" if v else "-1" for v in row) + " \n"
-            for i, row in enumerate(attributes)]  # fmt: skip
+    rows = [
+        f"{i}.jpg  " + " ".join("1" if v else "-1" for v in row) + " \n"
+        for i, row in enumerate(attributes)
+    ]
     table = f"{faces}\n{' '.join(names)} \n" + "".join(rows)
     (base / "CelebAMask-HQ-attribute-anno.txt").write_text(table)
 

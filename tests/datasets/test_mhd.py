@@ -19,10 +19,13 @@ TOOL = REAL.parent / "tools" / "make_mhd.py"
 def record(n=20, part="train"):
     g = stream(0, part)
     return [
-        torch.arange(n) % 10, torch.randint(256, (n, 1, 28, 28), generator=g) / 255,
-        torch.rand(n, 200, generator=g), torch.rand(n, 4, 32, 32, generator=g),
-        {"max": 2.4, "min": -2.8}, {"max": -47.6, "min": -200.0},
-    ]  # fmt: skip
+        torch.arange(n) % 10,
+        torch.randint(256, (n, 1, 28, 28), generator=g) / 255,
+        torch.rand(n, 200, generator=g),
+        torch.rand(n, 4, 32, 32, generator=g),
+        {"max": 2.4, "min": -2.8},
+        {"max": -47.6, "min": -200.0},
+    ]
 
 
 @pytest.fixture
@@ -40,9 +43,10 @@ def test_reads_both_files(folder):
     data = load(folder)
     assert (data.name, data.classes, len(data.train), len(data.test)) == ("mhd", 10, 30, 20)
     assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
-        ("image", "image", (1, 28, 28)), ("trajectory", "trajectory", (200,)),
+        ("image", "image", (1, 28, 28)),
+        ("trajectory", "trajectory", (200,)),
         ("sound", "sound", (1, 32, 128)),
-    ]  # fmt: skip
+    ]
     _, image, trajectory, sound, *_ = record(20, "test")
     found = data.test.batch(torch.tensor([3, 7]))
     assert data.test.tensors["image"].dtype == torch.uint8
@@ -83,15 +87,21 @@ def spoil(i, value):
     return lambda parts: parts.__setitem__(i, value)
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (spoil(0, torch.arange(30)), "no digits 0 to 9"),
-    (spoil(0, torch.zeros(30, 1)), "tensor of labels"),
-    (spoil(1, torch.zeros(29, 1, 28, 28)), r"for image, shape \(29, 1, 28, 28\), expected shape "),
-    (spoil(2, torch.full((30, 200), 1.5)), "for trajectory, values from 1.5 to 1.5"),
-    (spoil(3, torch.full((30, 4, 32, 32), torch.nan)), "for sound, values from nan"),
-    (spoil(3, "words"), "for sound, str"),
-    (lambda parts: parts.__delitem__(slice(2, None)), "expected a tuple"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (spoil(0, torch.arange(30)), "no digits 0 to 9"),
+        (spoil(0, torch.zeros(30, 1)), "tensor of labels"),
+        (
+            spoil(1, torch.zeros(29, 1, 28, 28)),
+            r"for image, shape \(29, 1, 28, 28\), expected shape ",
+        ),
+        (spoil(2, torch.full((30, 200), 1.5)), "for trajectory, values from 1.5 to 1.5"),
+        (spoil(3, torch.full((30, 4, 32, 32), torch.nan)), "for sound, values from nan"),
+        (spoil(3, "words"), "for sound, str"),
+        (lambda parts: parts.__delitem__(slice(2, None)), "expected a tuple"),
+    ],
+)
 def test_other_content_is_told(folder, change, words):
     parts = record(30)
     change(parts)
@@ -128,8 +138,14 @@ def test_code_in_a_file_is_not_run(folder, tmp_path):
 @pytest.mark.skipif(not TOOL.exists(), reason="needs MMBENCH_DATA, the folder of real samples")
 def test_real_digits_in_mhd_format(tmp_path):
     sources = [f"--{name}={REAL / name}" for name in ("mnist", "pendigits", "fsdd")]
-    command = [sys.executable, str(TOOL), *sources, f"--out={tmp_path}", "--train=200",
-               "--test=100"]  # fmt: skip
+    command = [
+        sys.executable,
+        str(TOOL),
+        *sources,
+        f"--out={tmp_path}",
+        "--train=200",
+        "--test=100",
+    ]
     subprocess.run(command, check=True, capture_output=True)
     data = load(tmp_path)
     assert (len(data.train), len(data.test)) == (200, 100)

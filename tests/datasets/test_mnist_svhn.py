@@ -50,8 +50,10 @@ def write_svhn(folder, **change):
     folder.mkdir(parents=True, exist_ok=True)
     for part, name in zip(("train", "test"), MATS, strict=True):
         y = labels(part, 1).astype(np.uint8)
-        content = {"X": pictures(part, 1).transpose(2, 3, 1, 0),
-                   "y": np.where(y == 0, 10, y)[:, None]}  # fmt: skip
+        content = {
+            "X": pictures(part, 1).transpose(2, 3, 1, 0),
+            "y": np.where(y == 0, 10, y)[:, None],
+        }
         savemat(folder / name, content | change, do_compression=True)
     return folder
 
@@ -89,8 +91,9 @@ def test_every_example_is_two_pictures_of_its_class(folder, cache):
     data = load(folder, cache)
     assert (data.name, data.classes) == ("mnist-svhn", 10)
     assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
-        ("mnist", "image", (1, 28, 28)), ("svhn", "image", (3, 32, 32))
-    ]  # fmt: skip
+        ("mnist", "image", (1, 28, 28)),
+        ("svhn", "image", (3, 32, 32)),
+    ]
     for part, split in (("train", data.train), ("test", data.test)):
         for view, name in enumerate(("mnist", "svhn")):
             source, classes = pictures(part, view), labels(part, view)
@@ -294,10 +297,12 @@ def test_a_flipped_bit_in_a_compressed_file(folder, cache, at):
 
 @pytest.mark.parametrize(
     "array, wrong",
-    [(np.zeros((20, 28, 27), np.uint8), "28 x 27 pixels, expected 28 x 28"),
-     (np.zeros((20, 784), np.uint8), "is no IDX file of bytes with 3 axes"),
-     (np.zeros((19, 28, 28), np.uint8), "20 labels, expected 19")],
-)  # fmt: skip
+    [
+        (np.zeros((20, 28, 27), np.uint8), "28 x 27 pixels, expected 28 x 28"),
+        (np.zeros((20, 784), np.uint8), "is no IDX file of bytes with 3 axes"),
+        (np.zeros((19, 28, 28), np.uint8), "20 labels, expected 19"),
+    ],
+)
 def test_images_of_another_form(folder, cache, array, wrong):
     path = folder / "MNIST" / "raw" / idx.names("test")[0]
     path.write_bytes(idx_bytes(array))
@@ -319,10 +324,15 @@ def test_an_idx_file_with_more_than_it_says(folder, cache):
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda b: b[:200], lambda b: b[:-9], lambda b: b"text" * 99, lambda b: b"",
-     lambda b: b[:300] + b"\0" * 99 + b[399:]],
+    [
+        lambda b: b[:200],
+        lambda b: b[:-9],
+        lambda b: b"text" * 99,
+        lambda b: b"",
+        lambda b: b[:300] + b"\0" * 99 + b[399:],
+    ],
     ids=["head", "cut", "text", "empty", "zeros"],
-)  # fmt: skip
+)
 def test_a_damaged_mat_file(folder, cache, damage):
     path = folder / "SVHN" / MATS[0]
     path.write_bytes(damage(path.read_bytes()))
@@ -340,13 +350,15 @@ def test_a_mat_file_with_one_flipped_bit(folder, cache, seed):
 
 @pytest.mark.parametrize(
     "change, wrong",
-    [({"X": np.zeros((3, 32, 32, 75), np.uint8)}, "shape (3, 32, 32, 75)"),
-     ({"X": np.zeros((32, 32, 3, 75))}, "type float64"),
-     ({"X": np.zeros((32, 32, 3, 74), np.uint8)}, "75 labels in y, expected 74"),
-     ({"y": np.zeros((75, 1), np.uint8)}, "label 0, expected 1 to 9, and 10"),
-     ({"y": np.full((75, 1), 1.5)}, "label 1.5"),
-     ({"y": "a text"}, "labels in y")],
-)  # fmt: skip
+    [
+        ({"X": np.zeros((3, 32, 32, 75), np.uint8)}, "shape (3, 32, 32, 75)"),
+        ({"X": np.zeros((32, 32, 3, 75))}, "type float64"),
+        ({"X": np.zeros((32, 32, 3, 74), np.uint8)}, "75 labels in y, expected 74"),
+        ({"y": np.zeros((75, 1), np.uint8)}, "label 0, expected 1 to 9, and 10"),
+        ({"y": np.full((75, 1), 1.5)}, "label 1.5"),
+        ({"y": "a text"}, "labels in y"),
+    ],
+)
 def test_svhn_of_another_form(folder, cache, change, wrong):
     write_svhn(folder / "SVHN", **change)
     message = refused(folder, cache)

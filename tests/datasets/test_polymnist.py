@@ -33,9 +33,11 @@ def pixels(part, m, i, digit):
 
 def write_pngs(root, modalities=3, order=None):
     files = [
-        (part, m, i, d) for part, names in NAMES.items() for m in range(modalities)
+        (part, m, i, d)
+        for part, names in NAMES.items()
+        for m in range(modalities)
         for i, d in names
-    ]  # fmt: skip
+    ]
     for part, m, i, d in files if order is None else order.sample(files, len(files)):
         folder = root / part / f"m{m}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -161,8 +163,9 @@ def test_there_are_as_many_modalities_as_folders(tmp_path, cache, modalities):
     assert [m.name for m in data.modalities] == [f"m{k}" for k in range(modalities)]
 
 
-@pytest.mark.parametrize("place", [".", "MMNIST", "PolyMNIST", "PolyMNIST/MMNIST",
-                                   "polymnist/MMNIST", "polymnist"])  # fmt: skip
+@pytest.mark.parametrize(
+    "place", [".", "MMNIST", "PolyMNIST", "PolyMNIST/MMNIST", "polymnist/MMNIST", "polymnist"]
+)
 def test_files_are_found_below_the_folder(tmp_path, cache, place):
     write_pngs(tmp_path / "data" / place)
     (tmp_path / "data" / "train" / "other").mkdir(parents=True, exist_ok=True)  # another's
@@ -192,10 +195,15 @@ def palette(image, **transparent):
 
 @pytest.mark.parametrize(
     "change",
-    [lambda im: im.convert("RGBA"), palette, lambda im: im.convert("L"),
-     lambda im: im.convert("LA"), lambda im: im.convert("1")],
+    [
+        lambda im: im.convert("RGBA"),
+        palette,
+        lambda im: im.convert("L"),
+        lambda im: im.convert("LA"),
+        lambda im: im.convert("1"),
+    ],
     ids=["RGBA", "palette", "grey", "grey with alpha", "bits"],
-)  # fmt: skip
+)
 def test_other_colours_are_read_if_rgb_can_hold_them(folder, cache, change):
     path = rewrite(folder, change)
     wanted = np.asarray(Image.open(path).convert("RGB"))
@@ -210,8 +218,12 @@ def test_other_colours_are_read_if_rgb_can_hold_them(folder, cache, change):
 def test_without_a_folder_it_says_where_the_files_are(cache):
     with pytest.raises(FileNotFoundError) as caught:
         load(None, cache)
-    for part in ("https://zenodo.org/record/4899160", "--data", "MMBENCH_DATA",
-                 "MMNIST/{train,test}/m0/0.5.png"):  # fmt: skip
+    for part in (
+        "https://zenodo.org/record/4899160",
+        "--data",
+        "MMBENCH_DATA",
+        "MMNIST/{train,test}/m0/0.5.png",
+    ):
         assert part in str(caught.value)
 
 
@@ -263,8 +275,20 @@ def test_a_digit_missing_from_the_test_split(folder, cache):
     assert not cache.exists()
 
 
-@pytest.mark.parametrize("name", ["Thumbs.db", "5.png", "0.10.png", "00.1.png", "0.a.png",
-                                  "0.1.PNG", "0.1.png.part", "٣.1.png", "-1.2.png"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Thumbs.db",
+        "5.png",
+        "0.10.png",
+        "00.1.png",
+        "0.a.png",
+        "0.1.PNG",
+        "0.1.png.part",
+        "٣.1.png",
+        "-1.2.png",
+    ],
+)
 def test_names_of_another_form(folder, cache, name):
     path = folder / "MMNIST" / "train" / "m1" / name
     path.write_bytes(b"x")
@@ -278,8 +302,11 @@ def jpeg(image):
     return out.getvalue()
 
 
-@pytest.mark.parametrize("data", [b"", b"not a picture", jpeg(Image.new("RGB", (28, 28)))],
-                         ids=["empty", "text", "jpeg"])  # fmt: skip
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"not a picture", jpeg(Image.new("RGB", (28, 28)))],
+    ids=["empty", "text", "jpeg"],
+)
 def test_a_file_that_is_no_png(folder, cache, data):
     path = folder / "MMNIST" / "test" / "m2" / "0.9.png"
     path.write_bytes(data)
@@ -305,12 +332,14 @@ def test_a_png_with_one_flipped_bit(tmp_path, cache, seed):
 
 @pytest.mark.parametrize(
     "change, wrong",
-    [(lambda im: im.resize((32, 30)), "32 x 30 pixels"),
-     (lambda im: palette(im, transparency=3), "transparent"),
-     (lambda im: im.putalpha(254) or im, "transparent"),
-     (lambda im: im.convert("L").convert("I;16"), "16 bits")],
+    [
+        (lambda im: im.resize((32, 30)), "32 x 30 pixels"),
+        (lambda im: palette(im, transparency=3), "transparent"),
+        (lambda im: im.putalpha(254) or im, "transparent"),
+        (lambda im: im.convert("L").convert("I;16"), "16 bits"),
+    ],
     ids=["size", "transparent palette", "translucent", "16 bits"],
-)  # fmt: skip
+)
 def test_a_picture_that_is_not_28_by_28_rgb(folder, cache, change, wrong):
     path = rewrite(folder, change)
     message = refused(folder, cache)
@@ -325,17 +354,19 @@ def change_tensor(tensors, name, change):
 
 @pytest.mark.parametrize(
     "name, change, wrong",
-    [("m1.pt", lambda x: x[1:], "shape (30, 3, 28, 28), expected (31, 3, 28, 28)"),
-     ("m1.pt", lambda x: x.permute(0, 2, 3, 1), "shape (31, 28, 28, 3)"),
-     ("m1.pt", lambda x: x * 255, "values from 0 to 255"),
-     ("m1.pt", lambda x: x * 2 - 1, "values from -1 to 1"),
-     ("m1.pt", lambda x: x / 0, "values from nan"),
-     ("m1.pt", lambda x: x.long(), "torch.int64"),
-     ("m1.pt", lambda x: {"x": x}, "dict"),
-     ("labels.pt", lambda x: x + 1, "label 10"),
-     ("labels.pt", lambda x: x + 0.5, "label 0.5"),
-     ("labels.pt", lambda x: x[:, None], "shape (31, 1)")],
-)  # fmt: skip
+    [
+        ("m1.pt", lambda x: x[1:], "shape (30, 3, 28, 28), expected (31, 3, 28, 28)"),
+        ("m1.pt", lambda x: x.permute(0, 2, 3, 1), "shape (31, 28, 28, 3)"),
+        ("m1.pt", lambda x: x * 255, "values from 0 to 255"),
+        ("m1.pt", lambda x: x * 2 - 1, "values from -1 to 1"),
+        ("m1.pt", lambda x: x / 0, "values from nan"),
+        ("m1.pt", lambda x: x.long(), "torch.int64"),
+        ("m1.pt", lambda x: {"x": x}, "dict"),
+        ("labels.pt", lambda x: x + 1, "label 10"),
+        ("labels.pt", lambda x: x + 0.5, "label 0.5"),
+        ("labels.pt", lambda x: x[:, None], "shape (31, 1)"),
+    ],
+)
 def test_tensors_of_another_form(tensors, cache, name, change, wrong):
     path = change_tensor(tensors, name, change)
     message = refused(tensors, cache)
@@ -513,8 +544,20 @@ def test_the_published_recipe(tmp_path, cache):
     for path in needed:
         if not path.exists():
             pytest.skip(f"needs {path}")
-    command = [sys.executable, maker, "--mnist", needed[0], "--backgrounds", needed[1],
-               "--out", tmp_path, "--train", "100", "--test", "50"]  # fmt: skip
+    command = [
+        sys.executable,
+        maker,
+        "--mnist",
+        needed[0],
+        "--backgrounds",
+        needed[1],
+        "--out",
+        tmp_path,
+        "--train",
+        "100",
+        "--test",
+        "50",
+    ]
     subprocess.run([str(c) for c in command], check=True)
     made = load(tmp_path, cache)
     assert len(made.modalities) == 5 and len(made.train) == 100 and len(made.test) == 50

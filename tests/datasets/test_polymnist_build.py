@@ -202,10 +202,12 @@ def test_no_mnist(tmp_path, backgrounds):
 
 @pytest.mark.parametrize(
     "rest, wrong",
-    [({"train": 31}, "4 pictures of the digit 0; MNIST has 3: expected at most 30"),
-     ({"test": 9}, "test is 9, expected at least 10"),
-     ({"test": 21}, "expected at most 20")],
-)  # fmt: skip
+    [
+        ({"train": 31}, "4 pictures of the digit 0; MNIST has 3: expected at most 30"),
+        ({"test": 9}, "test is 9, expected at least 10"),
+        ({"test": 21}, "expected at most 20"),
+    ],
+)
 def test_more_or_fewer_examples_than_can_be(mnist, backgrounds, tmp_path, rest, wrong):
     assert wrong in refused(ValueError, mnist, backgrounds, tmp_path / "out", **rest)
 
@@ -252,8 +254,15 @@ def test_an_interrupted_build_leaves_nothing(mnist, backgrounds, tmp_path, monke
 
 
 def test_the_command_builds(mnist, backgrounds, tmp_path):
-    given = {"--mnist": mnist, "--backgrounds": backgrounds, "--out": tmp_path / "a",
-             "--modalities": 3, "--train": 20, "--test": 10, "--seed": 4}  # fmt: skip
+    given = {
+        "--mnist": mnist,
+        "--backgrounds": backgrounds,
+        "--out": tmp_path / "a",
+        "--modalities": 3,
+        "--train": 20,
+        "--test": 10,
+        "--seed": 4,
+    }
     words = [str(word) for pair in given.items() for word in pair]
     result = CliRunner().invoke(build_polymnist, words, catch_exceptions=False)
     assert result.exit_code == 0

@@ -38,18 +38,22 @@ def tarred(path, files, how="w:gz", **about):
 
 
 def everything(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes()
-            for p in folder.rglob("*") if p.is_file()}  # fmt: skip
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
 
 
-@pytest.mark.parametrize("make", [
-    lambda p: zipped(p / "x.zip", FILES),
-    lambda p: zipped(p / "x", FILES, stat.S_IFREG | 0o644),
-    lambda p: tarred(p / "x.tgz", FILES),
-    lambda p: tarred(p / "x.tar", FILES, "w"),
-    lambda p: tarred(p / "x.tar.xz", FILES, "w:xz"),
-    lambda p: tarred(p / "x.tar.bz2", {f"./{name}": x for name, x in FILES.items()}, "w:bz2"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: zipped(p / "x.zip", FILES),
+        lambda p: zipped(p / "x", FILES, stat.S_IFREG | 0o644),
+        lambda p: tarred(p / "x.tgz", FILES),
+        lambda p: tarred(p / "x.tar", FILES, "w"),
+        lambda p: tarred(p / "x.tar.xz", FILES, "w:xz"),
+        lambda p: tarred(p / "x.tar.bz2", {f"./{name}": x for name, x in FILES.items()}, "w:bz2"),
+    ],
+)
 def test_every_file_arrives_with_its_hash(make, tmp_path):
     hashes = unpack(make(tmp_path), tmp_path / "out", QUIET)
     assert everything(tmp_path / "out") == FILES
@@ -62,10 +66,18 @@ def test_folders_are_kept(tmp_path):
     assert (tmp_path / "out" / "empty").is_dir()
 
 
-@pytest.mark.parametrize("name", [
-    "../evil.txt", "a/../../evil.txt", "/tmp/mmbench-evil.txt", "..\\evil.txt", "C:/evil.txt",
-    "C:evil.txt", "a\nb",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.txt",
+        "a/../../evil.txt",
+        "/tmp/mmbench-evil.txt",
+        "..\\evil.txt",
+        "C:/evil.txt",
+        "C:evil.txt",
+        "a\nb",
+    ],
+)
 @pytest.mark.parametrize("make", [zipped, tarred])
 def test_no_path_leads_out(make, name, tmp_path):
     path = make(tmp_path / "x", {"fine.txt": b"", name: b"evil"})
@@ -75,14 +87,17 @@ def test_no_path_leads_out(make, name, tmp_path):
     assert b"evil" not in everything(tmp_path / "in").values()
 
 
-@pytest.mark.parametrize(("kind", "words"), [
-    ({"type": tarfile.SYMTYPE, "linkname": "/etc"}, "a link"),
-    ({"type": tarfile.SYMTYPE, "linkname": "fine.txt"}, "a link"),
-    ({"type": tarfile.LNKTYPE, "linkname": "/etc/passwd"}, "a link"),
-    ({"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3}, "a device"),
-    ({"type": tarfile.BLKTYPE}, "a device"),
-    ({"type": tarfile.FIFOTYPE}, "a device"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ({"type": tarfile.SYMTYPE, "linkname": "/etc"}, "a link"),
+        ({"type": tarfile.SYMTYPE, "linkname": "fine.txt"}, "a link"),
+        ({"type": tarfile.LNKTYPE, "linkname": "/etc/passwd"}, "a link"),
+        ({"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3}, "a device"),
+        ({"type": tarfile.BLKTYPE}, "a device"),
+        ({"type": tarfile.FIFOTYPE}, "a device"),
+    ],
+)
 def test_a_tar_file_holds_nothing_but_files(kind, words, tmp_path):
     path = tarred(tmp_path / "x.tar.gz", {"inner": b""}, **kind)
     with pytest.raises(ValueError, match=f"x.tar.gz holds {words}, 'inner'"):
@@ -90,9 +105,14 @@ def test_a_tar_file_holds_nothing_but_files(kind, words, tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize(("mode", "words"), [
-    (stat.S_IFLNK | 0o777, "a link"), (stat.S_IFCHR, "a device"), (stat.S_IFIFO, "a device"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        (stat.S_IFLNK | 0o777, "a link"),
+        (stat.S_IFCHR, "a device"),
+        (stat.S_IFIFO, "a device"),
+    ],
+)
 def test_a_zip_file_holds_nothing_but_files(mode, words, tmp_path):
     path = zipped(tmp_path / "x.zip", {"inner": b"/etc/passwd"}, mode)
     with pytest.raises(ValueError, match=f"x.zip holds {words}, 'inner'"):
@@ -127,13 +147,16 @@ def test_what_would_fill_the_disk_is_refused_before_it_is_written(make, tmp_path
     assert everything(tmp_path / "out") == {}
 
 
-@pytest.mark.parametrize("make", [
-    lambda p: zipped(p / "x", FILES),
-    lambda p: tarred(p / "x", FILES),
-    lambda p: tarred(p / "x", FILES, "w:xz"),
-    lambda p: tarred(p / "x", FILES, "w:bz2"),
-    lambda p: tarred(p / "x", FILES, "w"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: zipped(p / "x", FILES),
+        lambda p: tarred(p / "x", FILES),
+        lambda p: tarred(p / "x", FILES, "w:xz"),
+        lambda p: tarred(p / "x", FILES, "w:bz2"),
+        lambda p: tarred(p / "x", FILES, "w"),
+    ],
+)
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
 def test_a_truncated_archive_is_told(make, keep, tmp_path):
     path = make(tmp_path)

@@ -100,8 +100,10 @@ def test_each_row_and_column_takes_a_tile(tmp_path):
 def test_what_is_given_is_on_tinted_ground(tmp_path):
     dataset = three()
     assert not tinted(grid(tmp_path, dataset, drawn(dataset, ()))).any()
-    heights = [tinted(grid(tmp_path, dataset, drawn(dataset, g))).any(1).sum()
-               for g in (["image"], ["image", "sound"])]  # fmt: skip
+    heights = [
+        tinted(grid(tmp_path, dataset, drawn(dataset, g))).any(1).sum()
+        for g in (["image"], ["image", "sound"])
+    ]
     assert heights[0] > TILE * SCALE
     assert heights[1] == pytest.approx(2 * heights[0], rel=0.1)
 
@@ -112,8 +114,10 @@ def test_a_reconstruction_is_labelled(tmp_path):
     again = Generated(("x",), {"x": dataset.test.tensors["x"]}, torch.arange(N))
     tile, page = TILE * SCALE, grid(tmp_path, dataset, fresh)
     other = grid(tmp_path, dataset, again)
-    ink = [(p[-tile - 40 : -30, 30 : page.shape[1] - 8 * (tile + 6) - 50] < 100).all(-1).sum()
-           for p in (page, other)]  # fmt: skip
+    ink = [
+        (p[-tile - 40 : -30, 30 : page.shape[1] - 8 * (tile + 6) - 50] < 100).all(-1).sum()
+        for p in (page, other)
+    ]
     assert ink[1] > 2 * ink[0] > 0  # "x (rec.)" is longer than "x"
 
 

@@ -56,8 +56,9 @@ def test_a_sound_depends_on_its_own_picture_alone():
 def test_the_twins_spectrograms_are_inverted_by_their_own_scale():
     dataset = make(train=10, test=10)
     how = dataset.modality("sound").spectrogram
-    bands = librosa.filters.mel(sr=RATE, n_fft=how.fft, n_mels=128, fmin=how.lowest, htk=True,
-                                norm=1)  # fmt: skip
+    bands = librosa.filters.mel(
+        sr=RATE, n_fft=how.fft, n_mels=128, fmin=how.lowest, htk=True, norm=1
+    )
     np.testing.assert_allclose(bands, mel.mel_matrix().toarray(), atol=1e-6)
     x = dataset.test.batch(torch.arange(4))["sound"]
     waves = waveforms(x, how, RATE).numpy() * how.fft / 4  # librosa's windows are not scaled

@@ -53,8 +53,8 @@ class Canvas:
         share = np.linspace(0, 1, last - first)[:, None, None]
         column = np.asarray(top) + share * (np.asarray(bottom) - np.asarray(top))
         image = Image.fromarray(np.rint(column).astype(np.uint8))
-        self._image.paste(image.resize((self._size, last - first), Image.Resampling.NEAREST),
-                          (0, first))  # fmt: skip
+        wide = image.resize((self._size, last - first), Image.Resampling.NEAREST)
+        self._image.paste(wide, (0, first))
 
     def fill(self, outline: ArrayLike, colour: Colour, within: ArrayLike | None = None) -> None:
         """Fills a shape.
@@ -67,9 +67,8 @@ class Canvas:
         if within is None:
             self._pen.polygon(self._at(outline), fill=tuple(colour))
             return
-        both = ImageChops.darker(
-            self._mask(outline, colour[3] if len(colour) > 3 else 255), self._mask(within)
-        )
+        opacity = colour[3] if len(colour) > 3 else 255
+        both = ImageChops.darker(self._mask(outline, opacity), self._mask(within))
         box = both.getbbox()
         if box:
             self._image.paste(tuple(colour[:3]), box, both.crop(box))

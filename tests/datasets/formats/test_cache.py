@@ -14,8 +14,10 @@ def dataset():
     index = {"image": torch.tensor([0, -1, 1, 1])}
     train = Split({"image": image, "text": text}, index, torch.tensor([0, 1, 0, 1]))
     test = Split({"image": image[:2], "text": text.clone()[:2]}, labels=torch.tensor([1, 0]))
-    modalities = (Modality("image", "image", (1, 2, 2)),
-                  Modality("text", "text", (2,), ("no", "yes")))  # fmt: skip
+    modalities = (
+        Modality("image", "image", (1, 2, 2)),
+        Modality("text", "text", (2,), ("no", "yes")),
+    )
     return Dataset("toy", modalities, train, test, classes=2)
 
 

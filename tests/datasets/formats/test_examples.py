@@ -37,12 +37,15 @@ def test_a_picture_comes_back_in_the_same_bits(modality, tmp_path):
     assert torch.equal(read(path, modality, resize=False), x[None])
 
 
-@pytest.mark.parametrize(("modality", "x"), [
-    (TEXT, torch.tensor([3, 4, 5, 6, 2, 1])),
-    (TEXT, torch.tensor([5, 2, 1, 1, 1, 1])),
-    (SIGNS, torch.tensor([1.0, 0, 1])),
-    (SIGNS, torch.tensor([0.0, 0, 0])),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("modality", "x"),
+    [
+        (TEXT, torch.tensor([3, 4, 5, 6, 2, 1])),
+        (TEXT, torch.tensor([5, 2, 1, 1, 1, 1])),
+        (SIGNS, torch.tensor([1.0, 0, 1])),
+        (SIGNS, torch.tensor([0.0, 0, 0])),
+    ],
+)
 def test_words_come_back(modality, x, tmp_path):
     path = write(tmp_path, "0", modality, x)
     assert torch.equal(read(path, modality), x[None])
@@ -131,32 +134,45 @@ def npz(**arrays):
 RED = Image.new("RGB", (8, 6), "red")
 
 
-@pytest.mark.parametrize(("modality", "name", "content", "words"), [
-    (IMAGE, "x.png", png(RED)[:40], "x.png cannot be read as a PNG or JPEG"),
-    (IMAGE, "x.png", b"", "x.png cannot be read as a PNG or JPEG"),
-    (IMAGE, "x.jpg", b"GIF89a", "x.jpg cannot be read as a PNG or JPEG"),
-    (IMAGE, "x.png", bomb(), "x.png cannot be read as a PNG or JPEG"),
-    (IMAGE, "x.png", png(Image.new("RGBA", (8, 6))), "has transparent pixels"),
-    (GREY, "x.png", png(Image.new("I;16", (8, 6))), "expected 8 bits a channel"),
-    (IMAGE, "x.gif", b"", "cannot be read as photo, of kind image: expected .png, .jpg"),
-    (IMAGE, "x.npz", b"PK\x03\x04broken", "not a whole file of arrays"),
-    (IMAGE, "x.npz", npz(photo=np.zeros((3, 6, 8)))[:200], "not a whole file of arrays"),
-    (IMAGE, "x.npz", npz(a=np.zeros(3), phot=np.zeros(3)), "no array 'photo'; did you mean"),
-    (IMAGE, "x.npz", npz(x=np.zeros((6, 8, 3))), "(6, 8, 3), expected one photo of shape (3"),
-    (IMAGE, "x.npz", npz(x=np.zeros((2, 3, 6, 8))), "expected one photo"),
-    (IMAGE, "x.npz", npz(x=np.full((3, 6, 8), 1.5)), "values from 1.5 to 1.5, expected [0, 1]"),
-    (IMAGE, "x.npz", npz(x=np.full((3, 6, 8), np.nan)), "not finite"),
-    (IMAGE, "x.npz", npz(x=np.array(["a"])), "does not hold arrays of numbers"),
-    (IMAGE, "x.npz", npz(x=np.array([{}], object)), "not a whole file of arrays"),
-    (PATH, "x.npz", npz(x=np.full(10, 28.0)), "values from 28 to 28"),
-    (TEXT, "x.txt", b"ein roter Vogel", "has no word that caption knows"),
-    (TEXT, "x.txt", b"", "has no word that caption knows"),
-    (TEXT, "x.txt", b"\xff\xfe", "not a text in UTF-8"),
-    (replace(TEXT, words=("a", "b")), "x.txt", b"a", "its vocabulary does not begin with"),
-    (TEXT, "x.npz", npz(x=np.zeros(6)), "float64, expected tokens"),
-    (TEXT, "x.npz", npz(x=np.full(6, 7)), "tokens from 7 to 7, expected 0 to 6"),
-    (SIGNS, "x.txt", b"Bald, Smilin", "'Smilin', which is none of signs; did you mean 'Smiling'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("modality", "name", "content", "words"),
+    [
+        (IMAGE, "x.png", png(RED)[:40], "x.png cannot be read as a PNG or JPEG"),
+        (IMAGE, "x.png", b"", "x.png cannot be read as a PNG or JPEG"),
+        (IMAGE, "x.jpg", b"GIF89a", "x.jpg cannot be read as a PNG or JPEG"),
+        (IMAGE, "x.png", bomb(), "x.png cannot be read as a PNG or JPEG"),
+        (IMAGE, "x.png", png(Image.new("RGBA", (8, 6))), "has transparent pixels"),
+        (GREY, "x.png", png(Image.new("I;16", (8, 6))), "expected 8 bits a channel"),
+        (IMAGE, "x.gif", b"", "cannot be read as photo, of kind image: expected .png, .jpg"),
+        (IMAGE, "x.npz", b"PK\x03\x04broken", "not a whole file of arrays"),
+        (IMAGE, "x.npz", npz(photo=np.zeros((3, 6, 8)))[:200], "not a whole file of arrays"),
+        (IMAGE, "x.npz", npz(a=np.zeros(3), phot=np.zeros(3)), "no array 'photo'; did you mean"),
+        (IMAGE, "x.npz", npz(x=np.zeros((6, 8, 3))), "(6, 8, 3), expected one photo of shape (3"),
+        (IMAGE, "x.npz", npz(x=np.zeros((2, 3, 6, 8))), "expected one photo"),
+        (
+            IMAGE,
+            "x.npz",
+            npz(x=np.full((3, 6, 8), 1.5)),
+            "values from 1.5 to 1.5, expected [0, 1]",
+        ),
+        (IMAGE, "x.npz", npz(x=np.full((3, 6, 8), np.nan)), "not finite"),
+        (IMAGE, "x.npz", npz(x=np.array(["a"])), "does not hold arrays of numbers"),
+        (IMAGE, "x.npz", npz(x=np.array([{}], object)), "not a whole file of arrays"),
+        (PATH, "x.npz", npz(x=np.full(10, 28.0)), "values from 28 to 28"),
+        (TEXT, "x.txt", b"ein roter Vogel", "has no word that caption knows"),
+        (TEXT, "x.txt", b"", "has no word that caption knows"),
+        (TEXT, "x.txt", b"\xff\xfe", "not a text in UTF-8"),
+        (replace(TEXT, words=("a", "b")), "x.txt", b"a", "its vocabulary does not begin with"),
+        (TEXT, "x.npz", npz(x=np.zeros(6)), "float64, expected tokens"),
+        (TEXT, "x.npz", npz(x=np.full(6, 7)), "tokens from 7 to 7, expected 0 to 6"),
+        (
+            SIGNS,
+            "x.txt",
+            b"Bald, Smilin",
+            "'Smilin', which is none of signs; did you mean 'Smiling'",
+        ),
+    ],
+)
 def test_what_is_no_example_is_told(modality, name, content, words, tmp_path, recwarn):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError) as told:

@@ -147,8 +147,14 @@ def test_attributes_go_together_as_in_life():
     assert (every.mean(0) > 0.04).all() and (every.mean(0) < 0.6).all(), every.mean(0)
     true = {name: every[:, k] for name, k in NUMBER.items()}
     colours = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
-    for name in ("Bangs", "Receding_Hairline", "Straight_Hair", "Wavy_Hair", "Wearing_Hat",
-                 *colours):  # fmt: skip
+    for name in (
+        "Bangs",
+        "Receding_Hairline",
+        "Straight_Hair",
+        "Wavy_Hair",
+        "Wearing_Hat",
+        *colours,
+    ):
         assert not (true["Bald"] & true[name]).any(), name
     assert sum(true[name].astype(int) for name in colours).max() == 1
     assert not (true["Straight_Hair"] & true["Wavy_Hair"]).any()
@@ -280,13 +286,22 @@ def test_a_change_of_one_attribute_shows_at_32_pixels(name):
 def reader():
     """A small network that reads the attributes of 32 x 32 pictures."""
     block = lambda a, b, stride: (
-        nn.Conv2d(a, b, 3, stride, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()
-    )  # fmt: skip
+        nn.Conv2d(a, b, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(b),
+        nn.ReLU(),
+    )
     return nn.Sequential(
-        *block(3, 24, 1), *block(24, 48, 2), *block(48, 48, 1), *block(48, 96, 2),
-        *block(96, 96, 2), nn.Flatten(), nn.Dropout(0.3), nn.Linear(96 * 16, 128), nn.ReLU(),
+        *block(3, 24, 1),
+        *block(24, 48, 2),
+        *block(48, 48, 1),
+        *block(48, 96, 2),
+        *block(96, 96, 2),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Linear(96 * 16, 128),
+        nn.ReLU(),
         nn.Linear(128, len(ATTRIBUTES)),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.slow

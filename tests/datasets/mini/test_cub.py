@@ -70,8 +70,10 @@ def test_the_smaller_pictures_show_the_same_birds(data):
 
 
 def test_some_pairs_of_colours_are_in_the_test_split_alone():
-    pairs = {part: [(b["body"], b["wing"]) for b in cub.birds(part, n)]
-             for part, n in (("train", 2000), ("test", 500))}  # fmt: skip
+    pairs = {
+        part: [(b["body"], b["wing"]) for b in cub.birds(part, n)]
+        for part, n in (("train", 2000), ("test", 500))
+    }
     assert not cub.HELD_OUT & set(pairs["train"])
     held = np.mean([pair in cub.HELD_OUT for pair in pairs["test"]])
     assert 0.1 < held < 0.25
@@ -168,12 +170,19 @@ def test_captions_of_nothing(named):
 
 
 READ = {
-    "this bird has a white belly, gray wings and a short red beak.":
-        {"breast": "white", "wing": "grey", "beak": "red", "beak length": "short"},
+    "this bird has a white belly, gray wings and a short red beak.": {
+        "breast": "white",
+        "wing": "grey",
+        "beak": "red",
+        "beak length": "short",
+    },
     "a small bird with wings that are brown": {"size": "small", "wing": "brown"},
     "this bird is red in color, with a black crown": {"body": "red", "crown": "black"},
-    "the bill is long and yellow, the breast and belly are blue":
-        {"beak": "yellow", "beak length": "long", "breast": "blue"},
+    "the bill is long and yellow, the breast and belly are blue": {
+        "beak": "yellow",
+        "beak length": "long",
+        "breast": "blue",
+    },
     "a completely white bird": dict.fromkeys(("body", "wing", "breast", "crown"), "white"),
     "this bird is all black": dict.fromkeys(("body", "wing", "breast", "crown"), "black"),
     "all black wings": {"wing": "black"},
@@ -187,7 +196,7 @@ READ = {
     "black and white wings": {},
     "a flying bird on a branch": {},
     "": {},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text", READ)
@@ -255,8 +264,14 @@ def test_a_small_network_reads_the_pictures():
         for i, o in pairwise(widths)
     ]
     sizes = [len(v) for v in ATTRIBUTES.values()]
-    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(96 * 16, 256), nn.ReLU(),
-                        nn.Dropout(0.3), nn.Linear(256, sum(sizes)))  # fmt: skip
+    net = nn.Sequential(
+        *layers,
+        nn.Flatten(),
+        nn.Linear(96 * 16, 256),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Linear(256, sum(sizes)),
+    )
     steps = 2000
     adam = torch.optim.AdamW(net.parameters(), 2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, 4e-3, total_steps=steps)

@@ -19,9 +19,12 @@ FINGERPRINTS = {
 
 def made(twin, **environment):
     return subprocess.run(
-        [sys.executable, "-c", MAKE.format(twin)], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", MAKE.format(twin)],
+        capture_output=True,
+        text=True,
+        check=True,
         env=os.environ | environment,
-    ).stdout.strip()  # fmt: skip
+    ).stdout.strip()
 
 
 @pytest.mark.parametrize("twin", FINGERPRINTS)

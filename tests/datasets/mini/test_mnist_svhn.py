@@ -45,8 +45,9 @@ def test_shapes_dtypes_and_ranges():
     for split, n in ((data.train, 60), (data.test, 20)):
         shapes = {m: (x.dtype, tuple(x.shape)) for m, x in split.tensors.items()}
         assert shapes == {
-            "mnist": (torch.uint8, (n, 1, 28, 28)), "svhn": (torch.uint8, (n, 3, 32, 32))
-        }  # fmt: skip
+            "mnist": (torch.uint8, (n, 1, 28, 28)),
+            "svhn": (torch.uint8, (n, 3, 32, 32)),
+        }
         assert split.labels.bincount().tolist() == [3 * n // 10] * 10
         assert split.labels.tolist() != sorted(split.labels.tolist())
         for m, x in split.batch(torch.arange(len(split))).items():
@@ -93,11 +94,14 @@ def test_splits_share_neither_pictures_nor_typefaces_nor_writers(monkeypatch):
     assert not np.array_equal(written(digits, 5, 1), written(digits, 5, 2))
 
 
-@pytest.mark.parametrize("given, wrong", [
-    ({"train": 9}, "train is 9, expected at least 10"),
-    ({"test": 0}, "test is 0, expected at least 10"),
-    ({"pairings": 0}, "pairings is 0, expected at least 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "given, wrong",
+    [
+        ({"train": 9}, "train is 9, expected at least 10"),
+        ({"test": 0}, "test is 0, expected at least 10"),
+        ({"pairings": 0}, "pairings is 0, expected at least 1"),
+    ],
+)
 def test_too_few_is_said_in_a_sentence(given, wrong):
     with pytest.raises(ValueError, match=wrong):
         make(**{"train": 10, "test": 10} | given)

@@ -11,55 +11,41 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mmbench.datasets.mini import table
 from mmbench.datasets.mini.birds.scenery import RGB, backdrop, varied, water
 from mmbench.datasets.mini.drawing import Canvas, Points, closed, curve, ellipse, moved
 
-COLOURS = {
-    "black": (28, 28, 32),
-    "white": (244, 244, 240),
-    "grey": (140, 142, 146),
-    "brown": (116, 72, 40),
-    "red": (206, 36, 34),
-    "orange": (241, 130, 28),
-    "yellow": (248, 218, 54),
-    "green": (66, 152, 58),
-    "blue": (46, 96, 200),
-}
-BEAKS = ("black", "grey", "red", "orange", "yellow")
-LENGTHS = {"short": 0.22, "long": 0.52}
+_BIRDS = table(__file__, "birds.json")
+COLOURS: dict[str, RGB] = {name: tuple(rgb) for name, rgb in _BIRDS["colours"].items()}
+LENGTHS: dict[str, float] = _BIRDS["lengths"]
 """Of the beak, in lengths of the body."""
-SIZES = {"small": 0.40, "medium": 0.50, "large": 0.62}
+SIZES: dict[str, float] = _BIRDS["sizes"]
 """Length of the body in widths of the picture."""
-POSES = ("perched", "standing", "swimming", "flying")
+_TILT: dict[str, float] = _BIRDS["tilts"]
+"""Pose -> slope of the body."""
 
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "body": tuple(COLOURS),
     "wing": tuple(COLOURS),
     "breast": tuple(COLOURS),
     "crown": tuple(COLOURS),
-    "beak": BEAKS,
+    "beak": tuple(_BIRDS["beaks"]),
     "beak length": tuple(LENGTHS),
     "size": tuple(SIZES),
-    "pose": POSES,
+    "pose": tuple(_TILT),
 }
 """Attribute -> its values."""
 Bird = Mapping[str, str]
 """Attribute -> value, of all ATTRIBUTES."""
 
-# A bird that faces right with its body along the x-axis from -0.5 to 0.5, y downwards.
-_BODY = closed([(-0.52, 0.03), (-0.26, -0.2), (0.08, -0.31), (0.38, -0.25), (0.48, 0.0),
-                (0.3, 0.24), (0.02, 0.29), (-0.28, 0.19)])  # fmt: skip
-_BREAST = closed([(0.6, -0.1), (0.8, 0.2), (0.3, 0.5), (-0.3, 0.42), (-0.26, 0.2),
-                  (0.02, 0.16), (0.2, 0.04), (0.32, -0.1)])  # fmt: skip
-_TAIL = np.array([(-0.34, -0.12), (-0.9, -0.1), (-0.93, 0.1), (-0.34, 0.15)])
-_FOLDED = closed([(0.18, -0.06), (0.04, -0.16), (-0.22, -0.1), (-0.62, 0.05), (-0.3, 0.13),
-                  (0.04, 0.13), (0.18, 0.05)])  # fmt: skip
-_SPREAD = closed([(0.2, 0.0), (0.12, -0.36), (-0.12, -0.78), (-0.36, -0.92), (-0.38, -0.56),
-                  (-0.32, -0.2), (-0.22, 0.06)])  # fmt: skip
+# Of a bird that faces right with its body along the x-axis from -0.5 to 0.5, y downwards.
+_OUTLINES: dict[str, list[list[float]]] = _BIRDS["outlines"]
+_BODY, _BREAST = closed(_OUTLINES["body"]), closed(_OUTLINES["breast"])
+_FOLDED, _SPREAD = closed(_OUTLINES["folded wing"]), closed(_OUTLINES["spread wing"])
+_TAIL = np.array(_OUTLINES["tail"])
 _NECK = np.array([(0.31, -0.2)])
 _HEAD = 0.25  # its radius
 
-_TILT = {"perched": -0.62, "standing": -0.34, "swimming": -0.16, "flying": -0.12}
 _FEET = ((-0.06, 0.14), (0.08, 0.14))
 _LEG = 0.2
 _DARK = (52, 42, 38)
@@ -85,10 +71,8 @@ def draw(bird: Bird, pixels: int, rng: np.random.Generator) -> NDArray[np.uint8]
     head = neck + np.array((0.1, -0.13))
     length = LENGTHS[bird["beak length"]] * rng.uniform(0.95, 1.05)
     middle = _middle(pose, facing, scale, head[0] + 0.8 * _HEAD + length, rng)
-    shade = {
-        part: varied(COLOURS[bird[part]], 9, rng)
-        for part in ("body", "wing", "breast", "crown", "beak")
-    }
+    parts = ("body", "wing", "breast", "crown", "beak")
+    shade = {part: varied(COLOURS[bird[part]], 9, rng) for part in parts}
     flap, nod = rng.uniform(-0.25, 0.25), rng.normal(0, 0.1)
 
     def at(points: ArrayLike, turn: float = tilt) -> Points:

@@ -1,4 +1,4 @@
-"""Sentences about drawn birds: several forms, synonyms, and only what is to be told.
+"""Sentences about drawn birds: several forms, synonyms, and only what is to be said.
 
 The style is that of the captions which Reed, Akata, Schiele & Lee ("Learning deep representations
 of fine-grained visual descriptions", CVPR 2016, https://arxiv.org/abs/1605.05395) collected for
@@ -11,34 +11,23 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mmbench.datasets.mini import table
 from mmbench.datasets.mini.birds.birds import COLOURS
 
 PARTS = ("wing", "breast", "crown")
 """Attributes that are the colour of a part."""
 HUES = {c: (c,) for c in COLOURS} | {"grey": ("grey", "gray")}
-LENGTH_NAMES = {"short": ("short", "stubby"), "long": ("long",)}
-SIZE_NAMES = {
-    "small": ("small", "little", "tiny"),
-    "medium": ("medium sized", "medium-sized", "mid-sized"),
-    "large": ("large", "big"),
-}
-PART_NAMES = {
-    "wing": ("wings",),
-    "breast": ("breast", "belly", "chest", "breast and belly", "belly and breast"),
-    "crown": ("crown", "cap"),
-    "beak": ("beak", "bill"),
-}
-WHOLLY = ("all", "entirely", "completely")
-_POSES = {  # what follows "bird"; the name of the pose may stand before it
-    "perched": ("sitting on a branch", "perched on a branch", "perching on a twig"),
-    "standing": ("standing on the ground", "walking on the ground"),
-    "swimming": ("swimming in the water", "floating on the water"),
-    "flying": ("in flight", "flying through the air", "soaring in the sky"),
-}
+_WORDS = table(__file__, "words.json")
+LENGTH_NAMES: dict[str, list[str]] = _WORDS["lengths"]
+SIZE_NAMES: dict[str, list[str]] = _WORDS["sizes"]
+PART_NAMES: dict[str, list[str]] = _WORDS["parts"]
+WHOLLY: list[str] = _WORDS["wholly"]
+_POSES: dict[str, list[str]] = _WORDS["poses"]
+"""What follows "bird"; the name of the pose may stand before it instead."""
 
 
 def sentence(told: Mapping[str, str], rng: np.random.Generator) -> str:
-    """A sentence that tells some attributes of a bird and nothing else.
+    """A sentence that states some attributes of a bird and nothing else.
 
     Args:
         told: Attribute -> value, out of ATTRIBUTES; at least one.
@@ -89,8 +78,7 @@ class _Writer:
     def predicate(self, looks: str, colour: str, after: str, things: list[str]) -> str:
         """This small bird is red in color, with a white belly and a short beak."""
         bird = _joined(self.one(("this", "the")), looks, "bird", after)
-        how = self.one(("is {}, and has {}", "is {} with {}", "is {} in color, with {}",
-                        "is covered in {} feathers and has {}", "is {} and has {}"))  # fmt: skip
+        how = self.one(_WORDS["predicates"])
         if colour.split()[0] in WHOLLY:
             how = "is {} with {}"
         return f"{bird} {how.format(colour, _list(things))}."

@@ -23,8 +23,8 @@ Thing = Callable[[ImageDraw.ImageDraw, float], None]
 """Draws one of many things; the number says how far up it lies, from 0 to 1."""
 
 SIZE = 512
-_PAPERS = np.array([(129, 33, 38), (138, 113, 33), (33, 88, 129), (38, 105, 60),
-                    (132, 132, 135), (82, 41, 105), (16, 16, 25), (135, 77, 33)])  # fmt: skip
+_BRIGHT = ((129, 33, 38), (138, 113, 33), (33, 88, 129), (38, 105, 60))
+_PAPERS = np.array([*_BRIGHT, (132, 132, 135), (82, 41, 105), (16, 16, 25), (135, 77, 33)])
 
 
 def sky(rng: np.random.Generator) -> Bytes:
@@ -76,8 +76,8 @@ def confetti(rng: np.random.Generator) -> Bytes:
         corners = 12 if rng.random() < 0.5 else 4
         turn = np.arange(corners) * 2 * np.pi / corners
         flat = rng.uniform(0.35, 1) if corners == 4 else 1.0
-        draw.polygon(_flat(_placed(size * np.cos(turn), size * flat * np.sin(turn), angle, rng)),
-                     fill=colour)  # fmt: skip
+        outline = _placed(size * np.cos(turn), size * flat * np.sin(turn), angle, rng)
+        draw.polygon(_flat(outline), fill=colour)
 
     return _scattered(7000, (22, 22, 28), piece)
 

@@ -81,9 +81,10 @@ def _bust(sheet: Sheet, portrait: Portrait) -> None:
     deep = 0.4 if who.male else 0.46
     throat = [(neck, 0.1), (neck, 0.33), (1.12 * neck, 0.365), (0, deep)]
     sheet.fill(mirrored(throat), tone, "neck")
-    under = closed(mirrored([(0, 0.16), (neck, 0.2), (0.6 * neck, who.chin + 0.04),
-                             (0, who.chin + 0.05)]), 4)  # fmt: skip
-    sheet.fill(under, shaded(who.skin, 0.72), within=np.asarray(mirrored(throat)))
+    low = who.chin + 0.05
+    under = [(0, 0.16), (neck, 0.2), (0.6 * neck, who.chin + 0.04), (0, low)]
+    shadow = closed(mirrored(under), 4)
+    sheet.fill(shadow, shaded(who.skin, 0.72), within=np.asarray(mirrored(throat)))
     if portrait.collar:
         for side in (-1, 1):
             flap = [(1.05 * neck, 0.32), (1.5 * neck, 0.38), (0.8 * neck, 0.47), (0, deep)]
@@ -98,10 +99,10 @@ def _ears(sheet: Sheet, portrait: Portrait) -> None:
     who = portrait.person
     for side, name in ((-1, "l_ear"), (1, "r_ear")):
         middle = (side * (who.width + 0.004) + 0.4 * portrait.yaw, 0.005)
-        sheet.fill(ellipse(middle, (0.026 * who.ears, 0.052 * who.ears), side * 0.2, 20),
-                   shaded(who.skin, 0.9), name)  # fmt: skip
-        sheet.fill(ellipse(middle, (0.012 * who.ears, 0.03 * who.ears), side * 0.2, 12),
-                   shaded(who.skin, 0.76))  # fmt: skip
+        outer = ellipse(middle, (0.026 * who.ears, 0.052 * who.ears), side * 0.2, 20)
+        sheet.fill(outer, shaded(who.skin, 0.9), name)
+        inner = ellipse(middle, (0.012 * who.ears, 0.03 * who.ears), side * 0.2, 12)
+        sheet.fill(inner, shaded(who.skin, 0.76))
         if portrait.earrings and not who.long:
             drop = (middle[0], 0.078)
             sheet.fill(ellipse(drop, (0.013, 0.022), corners=12), (240, 214, 120), "ear_r")
@@ -111,17 +112,17 @@ def _head(sheet: Sheet, portrait: Portrait) -> None:
     who = portrait.person
     w, jaw = who.width, who.jaw * who.width
     square = 0.6 if who.male else 0.4  # the width of the chin
-    half = [(0, CROWN), (0.62 * w, CROWN + 0.03), (0.95 * w, -0.14), (w, -0.02),
-            (0.5 * (w + jaw) + 0.012, 0.1), (jaw, 0.185), (square * jaw, who.chin - 0.018),
-            (0, who.chin)]  # fmt: skip
-    face = closed(mirrored(half), 4)
+    upper = [(0, CROWN), (0.62 * w, CROWN + 0.03), (0.95 * w, -0.14), (w, -0.02)]
+    cheek, chin = 0.5 * (w + jaw) + 0.012, who.chin
+    lower = [(cheek, 0.1), (jaw, 0.185), (square * jaw, chin - 0.018), (0, chin)]
+    face = closed(mirrored([*upper, *lower]), 4)
     sheet.fill(face, who.skin, SKIN)
     for side in (-1, 1):
         hollow = ellipse((side * w, 0.13), (0.35 * w, 0.17), corners=24)
         sheet.fill(hollow, (*shaded(who.skin, 0.8), 110), within=face)
         if portrait.makeup:
-            cheek = ellipse((side * 0.58 * w + portrait.yaw, 0.06), (0.042, 0.03), corners=20)
-            sheet.fill(cheek, (222, 84, 96, 105))
+            blush = ellipse((side * 0.58 * w + portrait.yaw, 0.06), (0.042, 0.03), corners=20)
+            sheet.fill(blush, (222, 84, 96, 105))
     if who.cut == "bald":
         shine = ellipse((-0.3 * w, -0.21), (0.05, 0.024), -0.4, 20)
         sheet.fill(shine, (*shaded(who.skin, 1.25), 150))
@@ -131,9 +132,10 @@ def _nose(sheet: Sheet, portrait: Portrait) -> None:
     who, x = portrait.person, portrait.yaw
     length, half = who.nose
     tip = EYES + length
-    outline = mirrored([(0, EYES - 0.01), (0.3 * half, EYES + 0.3 * length),
-                        (half, tip - 0.018), (0.86 * half, tip), (0, tip + 0.012)])  # fmt: skip
-    sheet.fill(closed(np.add(outline, (x * 1.3, 0)), 4), shaded(who.skin, 0.92), "nose")
+    bridge, end = (0.3 * half, EYES + 0.3 * length), (0, tip + 0.012)
+    outline = [(0, EYES - 0.01), bridge, (half, tip - 0.018), (0.86 * half, tip), end]
+    nose = closed(np.add(mirrored(outline), (x * 1.3, 0)), 4)
+    sheet.fill(nose, shaded(who.skin, 0.92), "nose")
     ridge = [(0, EYES), (0.22 * half, tip - 0.03), (0.3 * half, tip - 0.012), (0, tip - 0.004)]
     sheet.fill(np.add(mirrored(ridge), (x * 1.3, 0)), (*shaded(who.skin, 1.12), 150))
     for side in (-1, 1):
@@ -153,9 +155,8 @@ def _mouth(sheet: Sheet, portrait: Portrait) -> None:
     bow = 1 - 0.3 * np.exp(-((t / 0.18) ** 2))
     top = above - 0.62 * who.lips * arch**0.7 * bow
     bottom = below + who.lips * arch**0.6
-    lips = (
-        portrait.paint[0] if portrait.makeup else shaded(who.skin * np.array([0.9, 0.72, 0.72]), 1)
-    )
+    bare = shaded(who.skin * np.array([0.9, 0.72, 0.72]), 1)
+    lips = portrait.paint[0] if portrait.makeup else bare
 
     def between(high: NDArray[np.float64], low: NDArray[np.float64]) -> Points:
         return np.concatenate([np.column_stack([x, high]), np.column_stack([x, low])[::-1]])
@@ -163,8 +164,8 @@ def _mouth(sheet: Sheet, portrait: Portrait) -> None:
     if who.moustache:
         thick = 0.012 + 0.03 * (1 - np.abs(t) ** 1.6)
         brush = np.column_stack([1.12 * (x - portrait.yaw * 1.1) + portrait.yaw * 1.1, top])
-        sheet.fill(np.concatenate([brush - np.column_stack([0 * t, thick]), brush[::-1]]),
-                   shaded(who.tint, 0.8))  # fmt: skip
+        outline = np.concatenate([brush - np.column_stack([0 * t, thick]), brush[::-1]])
+        sheet.fill(outline, shaded(who.tint, 0.8))
     sheet.fill(between(top, above), shaded(lips, 0.9), "u_lip")
     if opening:
         sheet.fill(between(above, below), (74, 18, 26), "mouth")
@@ -229,6 +230,6 @@ def _glasses(sheet: Sheet, portrait: Portrait) -> None:
         sheet.stroke(np.concatenate([lens, lens[:1]]), 0.013, frame, "eye_g")
         temple = [(x + side * 0.062, middle - 0.014), (side * (who.width + 0.004), middle - 0.026)]
         sheet.stroke(temple, 0.013, frame, "eye_g")
-    bridge = [(portrait.yaw - 0.024, middle - 0.008), (portrait.yaw, middle - 0.018),
-              (portrait.yaw + 0.024, middle - 0.008)]  # fmt: skip
+    across = np.array([-0.024, 0, 0.024]) + portrait.yaw
+    bridge = np.column_stack([across, middle - np.array([0.008, 0.018, 0.008])])
     sheet.stroke(bridge, 0.013, frame, "eye_g")

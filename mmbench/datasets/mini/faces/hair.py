@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmbench.datasets.mini import table
+from mmbench.datasets.mini.dice import Rgb
 from mmbench.datasets.mini.drawing import Points, closed
 from mmbench.datasets.mini.faces.people import Portrait
 from mmbench.datasets.mini.faces.sheet import CROWN, Sheet, mirrored, shaded
 
 _WAVE, _CURL = 0.022, 0.13  # of wavy hair: amplitude and length of a wave
+_SHAPES: dict[str, list[list[float]]] = table(__file__, "shapes.json")
+"""Right halves of outlines; x in half the width of the head or of the hat."""
 
 
 def back_hair(sheet: Sheet, portrait: Portrait) -> None:
@@ -62,14 +66,12 @@ def _cap(portrait: Portrait) -> Points:
     w = who.width
     if who.receding:
         # bare temples either side of a tuft
-        half = np.array([(0.94 * w, -0.06), (0.84 * w, -0.17), (0.62 * w, -0.262),
-                         (0.36 * w, -0.285), (0.2 * w, -0.25), (0, -0.238)])  # fmt: skip
+        half = np.array(_SHAPES["receding hairline"]) * (w, 1)
         inner = np.concatenate([half, half[-2::-1] * (-1, 1)])
     else:
-        part = 0.45 * w * portrait.parting
-        inner = np.array([(0.92 * w, -0.06), (0.86 * w, -0.13), (0.62 * w, -0.185),
-                          (part, -0.218), (-0.62 * w, -0.185), (-0.86 * w, -0.13),
-                          (-0.92 * w, -0.06)])  # fmt: skip
+        half = np.array(_SHAPES["hairline"]) * (w, 1)
+        part = [(0.45 * w * portrait.parting, -0.218)]
+        inner = np.concatenate([half, part, half[::-1] * (-1, 1)])
     right, left = [(w + 0.012, low), (0.95 * w, low)], [(-0.95 * w, low), (-w - 0.012, low)]
     return np.concatenate([over, left[::-1], inner[::-1], right[::-1]])
 
@@ -81,9 +83,8 @@ def _locks(sheet: Sheet, portrait: Portrait) -> None:
     for side in (-1, 1):
         outer = who.width + 0.012 + 0.07 * away + _waves(portrait, y + 0.05 * (side > 0)) * side
         inner = who.width * (0.86 + 0.05 * away) + 0.5 * _waves(portrait, y)
-        lock = np.concatenate([np.column_stack([side * outer, y]),
-                               np.column_stack([side * inner, y])[::-1]])  # fmt: skip
-        sheet.fill(lock, who.tint, "hair")
+        edges = np.column_stack([side * outer, y]), np.column_stack([side * inner, y])[::-1]
+        sheet.fill(np.concatenate(edges), who.tint, "hair")
 
 
 def _bangs(sheet: Sheet, portrait: Portrait) -> None:
@@ -120,25 +121,19 @@ def hat(sheet: Sheet, portrait: Portrait) -> None:
     """A hat that covers the hair above the temples."""
     if portrait.hat is None:
         return
-    w, cloth = portrait.person.width + 0.055, portrait.cloth[1]
-    trim = portrait.cloth[2]
+    w, (_, cloth, trim) = portrait.person.width + 0.055, portrait.cloth
+
+    def fill(name: str, colour: Rgb, smooth: bool = True) -> None:
+        outline = mirrored(np.array(_SHAPES[name]) * (w, 1))
+        sheet.fill(closed(outline, 4) if smooth else outline, colour, "hat")
+
     if portrait.hat == "brimmed":
-        crown = mirrored([(0, -0.4), (0.5 * w, -0.41), (0.82 * w, -0.36), (0.9 * w, -0.17)])
-        brim = closed(mirrored([(0, -0.2), (0.9 * w, -0.2), (1.62 * w, -0.155), (1.0 * w, -0.125),
-                                (0, -0.13)]), 4)  # fmt: skip
+        fill("brimmed crown", cloth, smooth=False)
+        fill("band", trim, smooth=False)
+        fill("brim", shaded(cloth, 0.82))
+        return
+    fill("crown", cloth)
+    if portrait.hat == "beanie":
+        fill("fold", shaded(cloth, 0.7))
     else:
-        crown = closed(mirrored([(0, -0.42), (0.62 * w, -0.385), (0.96 * w, -0.26), (w, -0.14),
-                                 (0, -0.13)]), 4)  # fmt: skip
-        brim = closed(mirrored([(0, -0.215), (0.7 * w, -0.2), (1.02 * w, -0.15), (0.98 * w, -0.1),
-                                (0, -0.13)]), 4)  # fmt: skip
-    sheet.fill(crown, cloth, "hat")
-    if portrait.hat == "brimmed":
-        sheet.fill(mirrored([(0, -0.24), (0.89 * w, -0.24), (0.9 * w, -0.17), (0, -0.17)]), trim,
-                   "hat")  # fmt: skip
-        sheet.fill(brim, shaded(cloth, 0.82), "hat")
-    elif portrait.hat == "beanie":
-        sheet.fill(brim, shaded(cloth, 0.7), "hat")
-    else:
-        peak = closed(mirrored([(0, -0.2), (0.6 * w, -0.185), (0.86 * w, -0.13), (0.5 * w, -0.115),
-                                (0, -0.105)]), 4)  # fmt: skip
-        sheet.fill(peak, trim, "hat")
+        fill("peak", trim)
