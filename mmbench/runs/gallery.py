@@ -44,7 +44,8 @@ def kept(path: Path, record: Record, given: tuple[str, ...]) -> Path:
         record: What it holds.
         given: The modalities given, in the data set's order.
     """
-    return place(path.absolute().parents[2] / Place.of(vars(record)).kept, given)
+    at = Place.of(vars(record))  # beside the record, whatever names an untrusted one has
+    return place(path.parent / at.kept.relative_to(at.home), given)
 
 
 def exhibit(

@@ -258,7 +258,7 @@ def test_no_samples_at_all_is_an_error(results):
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--target", "imge"], "mhd-mini has no modality 'imge'; did you mean 'image'?"),
-    (["--seed", "9"], "no record of mhd-mini has the seed 9; there is 0, 1"),
+    (["--seed", "9"], "no record of mhd-mini has the seed 9, expected one of 0, 1"),
 ])  # fmt: skip
 def test_mistakes_are_told_before_samples_are_looked_for(results, arguments, words):
     done, out = grid(results, "--given", "image", *arguments)
