@@ -16,7 +16,7 @@ from mmbench.core.data import Batch, Dataset, Modality, Split, subsets
 from mmbench.core.model import Embedded, Model
 from mmbench.core.score import NOTHING, Context, Generated, Metric, Score
 from mmbench.evaluation.checkpoint import Part, place
-from mmbench.evaluation.stale import now_possible, through_others
+from mmbench.evaluation.stale import now_possible, other_weights
 from mmbench.media.grid import spread
 from mmbench.registry import find
 from mmbench.seeds import stream
@@ -182,7 +182,7 @@ def evaluate(
 
 def _stale(part: Part, context: Context) -> bool:
     named = context.weights
-    return bool(now_possible(part.scores, named) or through_others(part.scores, named))
+    return bool(now_possible(part.scores, named) or other_weights(part.scores, named))
 
 
 def generate(

@@ -1,71 +1,75 @@
-"""Scores that would be others if they were measured now.
-
-A score without a value names what it lacked, weights or an extra's packages; one that looked
-through a pretrained network names the sha256 of its weights.
-"""
+"""Which scores of a record would come out otherwise if they were measured now."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from mmbench.core.score import Score
+from mmbench.declarations import declared
 from mmbench.progress import Progress
 from mmbench.records.record import Record
 
 
 def now_possible(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str]:
-    """What some scores lacked and what is there now, in words.
+    """What some scores lacked and is available by now, in words.
 
     Args:
-        scores: Some may have a reason instead of a value.
+        scores: Some may have no value.
         named: Extractor name -> file of weights that the user named.
 
     Raises:
-        FileNotFoundError, ValueError: Weights that are there cannot be used.
+        FileNotFoundError, ValueError: Weights that were found cannot be used.
     """
-    from mmbench.pretrained import locate, option, registered
+    from mmbench.pretrained import locate, registered
 
+    cards = {card.name: card for card in registered()}
     found = []
-    for reason in dict.fromkeys(s.reason for s in scores if s.value is None and s.reason):
-        found += [f"the weights {named[name]}" for name in named if option(name) in reason]
-        found += [f"the weights {card.file}" for card in registered()
-                  if card.absent == reason and locate(card, {}) is not None]  # fmt: skip
-        for package in re.findall(r"No module named '(\w+)", reason):
-            found += [f"the package {package}"] if find_spec(package) is not None else []
-    return list(dict.fromkeys(found))
+    for code in dict.fromkeys(s.lacks for s in scores if s.value is None and s.lacks):
+        kind, _, name = code.partition(":")
+        if kind == "package" and find_spec(name) is not None:
+            found.append(f"the package {name}")
+        if kind == "weights" and name in named:
+            found.append(f"the weights {named[name]}")
+        elif kind == "weights" and name in cards and locate(cards[name], {}) is not None:
+            found.append(f"the weights {cards[name].file}")
+    return found
 
 
-def through_others(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str]:
-    """Registered networks with other weights than a score was measured with, in words.
+def other_weights(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str]:
+    """Networks that now have other weights than a score was measured with, in words.
 
     Args:
-        scores: Some may have been measured through a pretrained network.
+        scores: Some may have been measured with a pretrained network.
         named: Extractor name -> file of weights that the user named.
     """
     from mmbench.pretrained import registered, sha256
 
-    identities = list(dict.fromkeys(s.extractor for s in scores if s.extractor))
+    used = dict.fromkeys(network for s in scores for network in s.networks)
+    titles = {card.name: card.title for card in registered()} if named else {}
+    return [
+        f"{titles[name]} with the weights {then[:16]}…, not {now[:16]}… as {named[name]} has"
+        for name, then in used
+        if name in named and name in titles and then != (now := sha256(named[name]))
+    ]
+
+
+def older_metrics(record: Record) -> list[str]:
+    """The metrics whose numbers have changed since a record was measured, in words."""
     found = []
-    for card in registered() if named else ():
-        if card.name not in named:
-            continue
-        now = sha256(named[card.name])
-        for identity in identities:
-            then = identity.removeprefix(card.begins)[: len(now)]
-            if identity.startswith(card.begins) and then != now:
-                found.append(f"{card.title} with the weights {then[:16]}…, not {now[:16]}… as "
-                             f"{named[card.name]} has")  # fmt: skip
-    return list(dict.fromkeys(found))
+    for name, facts in record.metrics.items():
+        now = declared("metrics", name).get("version", 1)
+        if facts.version != now:
+            found.append(f"{name} is of version {facts.version}, now {now}")
+    return found
 
 
 def keep_measured(record: Record, path: Path, named: Mapping[str, Path]) -> None:
-    """Refuses to measure a record again without weights that it was measured with.
+    """Refuses to replace a record whose scores need weights that are absent now.
 
     Args:
-        record: That would be replaced.
+        record: The one that would be replaced.
         path: Where it lies.
         named: Extractor name -> file of weights that the user named.
 
@@ -74,22 +78,24 @@ def keep_measured(record: Record, path: Path, named: Mapping[str, Path]) -> None
     """
     from mmbench.pretrained import locate, option, registered
 
-    identities = [s.extractor for s in record.scores if s.extractor and s.value is not None]
+    used = {name for s in record.scores if s.value is not None for name, _ in s.networks}
     for card in registered():
-        if any(i.startswith(card.begins) for i in identities) and locate(card, named) is None:
-            raise ValueError(f"{path} was measured through {card.title}, whose weights are absent "
-                             f"now: add {option(card.name)}, or delete it first")  # fmt: skip
+        if card.name in used and locate(card, named) is None:
+            raise ValueError(
+                f"{path} was measured with {card.title}, whose weights are absent now: add "
+                f"{option(card.name)}, or delete it first"
+            )
 
 
 def done(
     record: Record, path: Path, named: Mapping[str, Path], again: str, progress: Progress
 ) -> None:
-    """Reports that there is a record, and what it lacks that could be measured now.
+    """Reports that there is a record, and which of its scores could be measured anew.
 
-    It is measured again only if that is asked for: what it holds may need what is no longer there.
+    Only the user can ask for that: what was measured may need what is no longer available.
 
     Args:
-        record: Of the same run.
+        record: That of the same run.
         path: Where it lies.
         named: Extractor name -> file of weights that the user named.
         again: The option that measures again.
@@ -98,13 +104,13 @@ def done(
     Raises:
         ValueError: It was measured with other weights than those named.
     """
-    for change in through_others(record.scores, named):
-        raise ValueError(f"{path} was measured through {change}: add {again} to measure it again")
+    for change in other_weights(record.scores, named):
+        raise ValueError(f"{path} was measured with {change}: add {again} to measure it again")
     progress.say(f"already done: {path}")
-    if there := now_possible(record.scores, named):
-        progress.say(f"it lacks what is there now, {', '.join(there)}: add {again} to measure "
-                     "it again")  # fmt: skip
-    else:
+    available = now_possible(record.scores, named)
+    for news in (*(f"{what}: available now" for what in available), *older_metrics(record)):
+        progress.say(f"{news}: add {again} to measure it again")
+    if not available:
         not_computed(record.scores, progress)
 
 

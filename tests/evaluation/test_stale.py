@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,9 +11,11 @@ from click.testing import CliRunner
 from mmbench import pretrained
 from mmbench.cli.main import main
 from mmbench.core.score import Metric, Score
-from mmbench.evaluation.stale import now_possible, through_others
-from mmbench.extras import command, installed, lacking
+from mmbench.evaluation import stale
+from mmbench.evaluation.stale import now_possible, older_metrics, other_weights
+from mmbench.extras import command, installed
 from mmbench.pretrained import Weights, opened
+from mmbench.records.record import Declared
 
 PUBLISHED = b"1"
 OTHER = b"2"
@@ -46,8 +49,11 @@ def score(**changes):
                  | changes)  # fmt: skip
 
 
+LACKED = score(reason=EAR.absent, lacks="weights:ear")
+
+
 def test_weights_that_came(weights, tmp_path):
-    lacked = [score(reason=EAR.absent), score(given=("image",), reason="too few samples")]
+    lacked = [LACKED, score(given=("image",), reason="too few samples", lacks="samples")]
     assert now_possible(lacked, {}) == []
     assert now_possible(lacked, {"ear": weights[OTHER]}) == [f"the weights {weights[OTHER]}"]
     assert now_possible(lacked, {"eye": weights[OTHER]}) == []
@@ -62,18 +68,23 @@ def test_weights_that_came(weights, tmp_path):
 
 def test_weights_of_an_extractor_that_is_not_registered(weights, monkeypatch):
     monkeypatch.setattr(pretrained, "registered", lambda: iter([]))
-    lacked = [score(reason=EAR.absent)]
-    assert now_possible(lacked, {"ear": weights[OTHER]}) == [f"the weights {weights[OTHER]}"]
+    found = now_possible([LACKED], {"ear": weights[OTHER]})
+    assert found == [f"the weights {weights[OTHER]}"]
 
 
-@pytest.mark.parametrize(("name", "there"), [
-    ("json", ["the package json"]), ("json.nowhere", ["the package json"]), ("nowhere_at_all", []),
-])  # fmt: skip
-def test_a_package_that_was_installed(name, there):
-    absent = ImportError(f"No module named '{name}'")
-    assert now_possible([score(reason=lacking("FAD", "librosa", "fad", absent))], {}) == there
-    broken = lacking("FAD", "librosa", "fad", ImportError("libsndfile.so: cannot open"))
-    assert now_possible([score(reason=broken)], {}) == []
+@pytest.mark.parametrize(
+    ("lacks", "there"),
+    [("package:json", ["the package json"]), ("package:nowhere_at_all", []), (None, [])],
+)
+def test_a_package_that_was_installed(lacks, there):
+    assert now_possible([score(reason="no FAD", lacks=lacks)], {}) == there
+
+
+def test_a_metric_whose_numbers_have_changed(monkeypatch):
+    record = SimpleNamespace(metrics={"fmd": Declared(1), "own:metric": Declared(1)})
+    assert older_metrics(record) == []
+    monkeypatch.setattr(stale, "declared", lambda group, name: {"version": 2})
+    assert older_metrics(record)[0] == "fmd is of version 1, now 2"
 
 
 def test_extras_are_told_by_their_packages(monkeypatch):
@@ -85,15 +96,18 @@ def test_extras_are_told_by_their_packages(monkeypatch):
 
 
 def test_other_weights(weights):
-    measured = [score(value=1.0, extractor=NAME),
-                score(value=1.0, target="b", extractor=f"{NAME}, tensorflow resize"),
-                score(value=1.0, target="c", extractor="Earlier, sha256:0")]  # fmt: skip
-    assert through_others(measured, {}) == []
-    assert through_others(measured, {"ear": weights[PUBLISHED]}) == []
-    (told,) = through_others(measured, {"ear": weights[OTHER]})
+    ear = (("ear", EAR.sha256),)
+    measured = [
+        score(value=1.0, networks=ear),
+        score(value=1.0, target="b", networks=ear),
+        score(value=1.0, target="c", networks=(("earlier", "0"),)),
+    ]
+    assert other_weights(measured, {}) == []
+    assert other_weights(measured, {"ear": weights[PUBLISHED]}) == []
+    (told,) = other_weights(measured, {"ear": weights[OTHER]})
     now = hashlib.sha256(OTHER).hexdigest()
     assert EAR.sha256[:16] in told and now[:16] in told
-    assert through_others(measured[2:], {"ear": weights[OTHER]}) == []
+    assert other_weights(measured[2:], {"ear": weights[OTHER]}) == []
 
 
 def compute(generated, dataset, context):
@@ -143,18 +157,18 @@ def test_a_finished_run_tells_what_came(run, weights, tmp_path):
     again = run()
     assert "already done" in again and f"not computed: {EAR.absent}" in again
     named = ["--weights", f"{__name__}:EAR={weights[PUBLISHED]}"]
-    told = f"it lacks what is there now, the weights {weights[PUBLISHED]}: add --rescore to"
+    told = f"the weights {weights[PUBLISHED]}: available now: add --rescore"
     assert told in run(*named)
     assert run.scores() == lacking
     run(*named, "--rescore")
     scores = run.scores()
     assert len(scores) == len(lacking)
     assert all(s["value"] is not None and s["extractor"] == NAME for s in scores)
-    assert "lacks" not in run(*named)
+    assert "available" not in run(*named)
     assert "already done" in run()
     other = ["--weights", f"{__name__}:EAR={weights[OTHER]}"]
     refused = run(*other, code=1)
-    assert "was measured through Ear with the weights" in refused
+    assert "was measured with Ear with the weights" in refused
     assert "add --rescore to measure it again" in refused
     assert run.scores() == scores
     run(*other, "--rescore")
