@@ -173,3 +173,24 @@ def _refuse(faults: list[str]) -> None:
     if faults:
         count = f" for {len(faults):,} faults{more}" if len(faults) > 1 else ""
         raise click.ClickException(f"refused{count}")
+
+
+@click.group()
+def records() -> None:
+    """Work on the files of results folders."""
+
+
+@records.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def migrate(folder: Path) -> None:
+    """Rewrite the records of an earlier version in FOLDER; weights and pictures move with them.
+
+    Without it they are read as before, but `mmbench run` does not find its finished runs.
+    """
+    from mmbench.records.migrate import migrate as migrated
+
+    done = 0
+    for old, new in migrated(folder):
+        click.echo(f"{old} is {new} now")
+        done += 1
+    click.echo(f"rewrote {done} records")

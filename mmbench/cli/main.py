@@ -68,6 +68,7 @@ class Commands(Lazy, Sentences):
         "leaderboard": "mmbench.cli.leaderboard:leaderboard",
         "page": "mmbench.cli.leaderboard:page",
         "robustness": "mmbench.cli.analysis:robustness",
+        "records": "mmbench.cli.leaderboard:records",
         "run": "mmbench.cli.run:run",
         "table": "mmbench.cli.leaderboard:table",
     }

@@ -24,9 +24,12 @@ def migrate(folder: Path) -> Iterator[tuple[Path, Path]]:
         The old file of a record and the new one, once both are in place.
 
     Raises:
+        FileNotFoundError: There is no such folder.
         ValueError: A record is damaged.
         OSError: The folder cannot be written to.
     """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}, expected one with records")
     for old in records(folder):
         found = json.loads(old.read_bytes())
         if not isinstance(found, dict) or found.get("schema") != 1:
