@@ -1,4 +1,4 @@
-"""Why something failed, and where, for the end of a sentence."""
+"""Why and where something failed, in the words of a message."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def first_line(error: BaseException) -> str:
 
 
 def in_own_code(error: BaseException) -> str:
-    """Where an error came out of a user's own code, "FILE, line N"; "" where it did not.
+    """The place "FILE, line N" in the user's own code where an error arose, or "".
 
-    Own code is what is neither mmbench's nor installed.
+    The user's own code is neither mmbench's nor installed.
     """
     if error.__cause__ is not None and (place := in_own_code(error.__cause__)):
         return place

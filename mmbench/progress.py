@@ -22,11 +22,11 @@ class Bar:
         self._last = self._start
         self._bar = None
         if out is not None and out.isatty():
-            self._bar = tqdm(total=total, initial=done, desc=title, unit=unit, file=out,
-                             leave=False, dynamic_ncols=True, mininterval=0.2)  # fmt: skip
+            look = {"leave": False, "dynamic_ncols": True, "mininterval": 0.2}
+            self._bar = tqdm(None, title, total, file=out, unit=unit, initial=done, **look)
 
     def update(self, done: int, note: str = "") -> None:
-        """Reports that `done` of the total are finished; `note` is e.g. "loss 0.12"."""
+        """Reports that `done` of the total units are finished; `note` is e.g. "loss 0.12"."""
         step, self.done = done - self.done, done
         if self._bar is not None:
             if note:
@@ -35,13 +35,13 @@ class Bar:
         elif self.out is not None and time.monotonic() - self._last >= LINE_SECONDS:
             self._last = time.monotonic()
             rate = (done - self._first) / (self._last - self._start)
-            left = (self.total - done) / rate if rate else float("inf")
-            parts = [f"{self.title}: {done}/{self.total}", note, f"{rate:.3g} {self.unit}/s",
-                     f"{_clock(left)} left"]  # fmt: skip
-            print(", ".join(p for p in parts if p), file=self.out, flush=True)
+            left = _clock((self.total - done) / rate) if rate else "?"
+            parts = [f"{self.title}: {done}/{self.total}"] + ([note] if note else [])
+            line = ", ".join([*parts, f"{rate:.3g} {self.unit}/s", f"{left} left"])
+            print(line, file=self.out, flush=True)
 
     def close(self) -> None:
-        """Takes the bar off the screen."""
+        """Removes the bar from the screen."""
         if self._bar is not None:
             self._bar.close()
 
@@ -50,7 +50,7 @@ class Progress:
     """Where long work reports.
 
     Args:
-        out: A text stream; standard error by default. None keeps silent.
+        out: A text stream; standard error by default, None for no reports.
     """
 
     def __init__(self, out: TextIO | None = sys.stderr) -> None:
@@ -58,7 +58,7 @@ class Progress:
 
     @contextmanager
     def stage(self, title: str, total: int, done: int = 0, unit: str = "step") -> Iterator[Bar]:
-        """A stage of `total` units, of which `done` were done before; says how long it took."""
+        """A stage of `total` units, `done` of them finished before; reports its duration."""
         bar = Bar(title, total, done, unit, self.out)
         start = time.monotonic()
         try:
@@ -74,8 +74,6 @@ class Progress:
 
 
 def _clock(seconds: float) -> str:
-    if seconds == float("inf"):
-        return "?"
     minutes, s = divmod(round(seconds), 60)
     hours, m = divmod(minutes, 60)
     return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"

@@ -1,8 +1,12 @@
 """Named random streams, derived by hashing, so that no two purposes share their noise."""
 
-import hashlib
+from __future__ import annotations
 
-import torch
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, *purpose: object) -> int:
@@ -10,12 +14,14 @@ def derive(seed: int, *purpose: object) -> int:
 
     Args:
         seed: The run's seed.
-        purpose: What the numbers are for, e.g. ("order", "score", epoch).
+        purpose: Where the numbers are used, e.g. ("order", "score", epoch).
     """
     name = "\x1f".join([str(int(seed)), *map(str, purpose)])
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
 
 def stream(seed: int, *purpose: object, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator of its own for one purpose of a run."""
+    """A separate generator for one purpose of a run; see `derive`."""
+    import torch
+
     return torch.Generator(device).manual_seed(derive(seed, *purpose))

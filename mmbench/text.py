@@ -1,4 +1,4 @@
-"""Text of tables: what strangers' names must not do in it, and how wide it is."""
+"""Text of tables: its width, and the escaping of untrusted names."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ def pad(texts: Sequence[str], justify: Callable[[str, int], str]) -> list[str]:
 
 def printed_width(text: str) -> int:
     """Columns of the terminal that a text takes."""
-    return sum(0 if unicodedata.combining(c) else
-               2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)  # fmt: skip
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
 
 def plain(text: str) -> str:
-    """Without control characters, which could end a line or drive a terminal."""
+    """Text without control characters, which could end a line or control a terminal."""
     return "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
 
 
 def escape_markdown(text: str) -> str:
-    """For a cell of GitHub-flavoured Markdown."""
+    """Text for a cell of GitHub-flavoured Markdown."""
     text = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~#!$])", r"\\\1", text)
 
 
 def escape_latex(text: str) -> str:
-    """For LaTeX with the characters that tables need."""
+    """Text for LaTeX, with the symbols of tables."""
     return "".join(_LATEX.get(c, c) for c in plain(text))
 
 
 def escape_csv(text: str) -> str:
-    """Keeps a spreadsheet from taking a name for a formula."""
+    """Text that no spreadsheet takes for a formula."""
     text = plain(text)
     return f"'{text}" if text.lstrip()[:1] in FORMULAS and text.strip() else text
 
@@ -44,52 +44,54 @@ def escape_csv(text: str) -> str:
 def markdown_table(
     title: str, lines: Iterable[Iterable[str]], footnotes: Sequence[str], notes: Iterable[str]
 ) -> str:
-    """A table with its title and what stands below it.
+    """A table with its title, footnotes and notes, which are plain text.
 
     Args:
-        title: As it is.
+        title: Printed above the table.
         lines: Cells in Markdown; the first two lines are the header and the rule.
-        footnotes: As they are; the first is number 1.
-        notes: As they are.
+        footnotes: Numbered from 1.
+        notes: Printed below the footnotes.
     """
     below = [f"<sup>{i}</sup> {escape_markdown(text)}" for i, text in enumerate(footnotes, 1)]
     below += map(escape_markdown, notes)
-    return "\n".join([f"**{escape_markdown(title)}**", "",
-                      *("| " + " | ".join(x) + " |" for x in lines),
-                      "", "<br>\n".join(below), ""])  # fmt: skip
+    rows = ["| " + " | ".join(x) + " |" for x in lines]
+    return "\n".join([f"**{escape_markdown(title)}**", "", *rows, "", "<br>\n".join(below), ""])
 
 
 def latex_table(
-    title: str, shape: str, head: Iterable[str], body: Iterable[str], footnotes: Sequence[str],
+    title: str,
+    shape: str,
+    head: Iterable[str],
+    body: Iterable[str],
+    footnotes: Sequence[str],
     notes: Iterable[str],
-) -> str:  # fmt: skip
-    r"""A table for `\usepackage{booktabs}`, with its caption and what stands below it.
+) -> str:
+    r"""A table for `\usepackage{booktabs}` with its caption, footnotes and notes in plain text.
 
     Args:
-        title: As it is.
-        shape: Of the columns, e.g. "lrr".
-        head: Lines of LaTeX above the rule in the middle.
+        title: The caption.
+        shape: Alignment of the columns, e.g. "lrr".
+        head: Lines of LaTeX above the middle rule.
         body: Lines of LaTeX below it.
-        footnotes: As they are; the first is number 1.
-        notes: As they are.
+        footnotes: Numbered from 1.
+        notes: Printed below the footnotes.
     """
-    below = [rf"\textsuperscript{{{i}}} {escape_latex(text)}"
-             for i, text in enumerate(footnotes, 1)]  # fmt: skip
+    numbered = enumerate(map(escape_latex, footnotes), 1)
+    below = [rf"\textsuperscript{{{i}}} {text}" for i, text in numbered]
     below += map(escape_latex, notes)
-    return "\n".join([
-        r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(title)}}}",
-        rf"\begin{{tabular}}{{{shape}}}", r"\toprule", *head, r"\midrule", *body,
-        r"\bottomrule", r"\end{tabular}",
-        r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize",
-        " \\\\\n".join(below), r"\end{minipage}", r"\end{table}", "",
-    ])  # fmt: skip
+    begin = [r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(title)}}}"]
+    begin += [rf"\begin{{tabular}}{{{shape}}}", r"\toprule"]
+    rows = [*head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
+    page = r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize"
+    end = [page, " \\\\\n".join(below), r"\end{minipage}", r"\end{table}", ""]
+    return "\n".join([*begin, *rows, *end])
 
 
 FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-"""What a formula of a spreadsheet begins with, and the wide forms that some take for it."""
+"""First characters of a spreadsheet's formulas, with the wide forms that some accept."""
 
 SUPERSCRIPT = str.maketrans("0123456789,", "⁰¹²³⁴⁵⁶⁷⁸⁹˒")
-"""For the numbers of footnotes."""
+"""Translates the numbers of footnotes."""
 
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -98,7 +100,7 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    "[": "{[}",  # after a line break it would begin its length
+    "[": "{[}",  # after a line break it would begin an optional length
     "*": "{*}",
     "←": r"$\leftarrow$",
     "→": r"$\rightarrow$",

@@ -17,7 +17,7 @@ Number = TypeVar("Number", int, float)
 def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *first: Any) -> Any:
     """Calls `build(*first, **table)` after checking names and types of the table's values.
 
-    A parameter annotated with a dataclass takes a table of its own, which begins with its default.
+    A parameter annotated with a dataclass takes a table, laid over the parameter's default.
 
     Args:
         build: A class or function whose parameters are annotated.
@@ -40,7 +40,7 @@ def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *
     arguments = {}
     for name, value in table.items():
         default = known[name].default
-        if is_dataclass(default) and isinstance(value, dict):  # what a table leaves out is its
+        if is_dataclass(default) and isinstance(value, dict):  # laid over it
             value = {f.name: getattr(default, f.name) for f in fields(default) if f.init} | value
         arguments[name] = _convert(value, hints.get(name, Any), f"{where}.{name}")
     try:
@@ -71,6 +71,11 @@ def by_modality(
     return {m: table[m] for m in names}
 
 
+CONTAINERS: dict[Any, type] = {k: list for k in (list, tuple, Sequence)}
+CONTAINERS |= {dict: dict, Mapping: dict}
+"""Annotation -> the type of its values in TOML."""
+
+
 def _convert(value: Any, hint: Any, where: str) -> Any:
     """Checks a TOML value against an annotation."""
     if hint is Any or hint is inspect.Parameter.empty:
@@ -95,11 +100,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         raise ValueError(f"{where} is {value!r}, expected {_wanted(hint)}")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    kind = {list: list, Sequence: list, tuple: list, dict: dict, Mapping: dict}.get(
-        origin or hint, hint
-    )
-    for abstract, concrete in ((Sequence, list), (Mapping, dict)):
-        kind = concrete if origin is abstract else kind
+    kind = CONTAINERS.get(origin or hint, hint)
     if not isinstance(kind, type) or not isinstance(value, kind):
         raise ValueError(f"{where} is {value!r}, expected {_wanted(hint)}")
     if isinstance(value, bool) and hint is not bool:
@@ -112,19 +113,17 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
 
 
 def _wanted(hint: Any) -> str:
+    """What an annotation expects, in words."""
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     if hint in words:
         return words[hint]
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_wanted(a) for a in arguments if a is not type(None)))
-    if is_dataclass(hint):
-        return "a table"
     if origin is Literal:
         return " or ".join(map(str, arguments))
-    if (origin or hint) in (dict, Mapping):
-        return "a table"
-    if (origin or hint) in (list, tuple, Sequence):
+    kind = dict if is_dataclass(hint) else CONTAINERS.get(origin or hint)
+    if kind is list:
         many = {int: " of whole numbers", float: " of numbers", str: " of texts"}
         return f"a list{many.get(arguments[0], '') if arguments else ''}"
-    return str(hint)
+    return "a table" if kind is dict else str(hint)

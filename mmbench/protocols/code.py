@@ -1,4 +1,4 @@
-"""The code that a protocol names outside of mmbench: a user's own models, networks and metrics."""
+"""Code outside of mmbench that a protocol names: a user's models, networks and metrics."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from mmbench.registry import locate
 
 
 def code(objects: Iterable[str]) -> dict[str, str]:
-    """Module or package -> sha256 of its sources, of "module:object" or "" (none).
+    """Module or package -> sha256 of its sources, for each "module:object" outside of mmbench.
 
-    mmbench's own is left out. Of a package it is that of all its files; what a module imports from
-    elsewhere is not in it.
+    A package's covers all its files; other modules that it imports are not covered.
+
+    Args:
+        objects: "module:object", or "" for none.
 
     Raises:
         LookupError: There is no such module or object.
@@ -32,7 +34,7 @@ def code(objects: Iterable[str]) -> dict[str, str]:
 
 @cache
 def _sources(module: ModuleType) -> str:
-    """As they were imported, or nearly: read once in a process, whatever is edited meanwhile."""
+    """Of the sources as imported: read once in a process, so later edits do not count."""
     whole = hashlib.sha256()
     file = getattr(module, "__file__", None)
     for root in getattr(module, "__path__", [Path(file).parent] if file else []):

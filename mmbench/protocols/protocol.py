@@ -1,13 +1,13 @@
-"""Protocols: what a paper's appendix sets, one TOML table per data set.
+"""Protocols: the settings of a paper's appendix, one TOML file per data set.
 
 A protocol has three tables: `modalities` (network and likelihood of each), `models` (the
 hyper-parameters of each method, which are constructor arguments) and `evaluation`. A run uses its
 own part, with overrides applied; that part is stored in the record and hashed, and rows with
 different hashes never share a mean.
 
-A model's table may begin with another's: `like = "mld"` takes all that mld sets, `without = ["d"]`
-leaves some of it out, and what the table sets itself counts before it. A setting given for mld's
-table reaches those that are like it.
+A model's table may begin with another's: `like = "mld"` takes all settings of mld, `without =
+["d"]` drops some of them, and the table's own settings come last. Overrides of mld's table reach
+the tables that are like it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Table = dict[str, Any]
 
 TABLES = ("modalities", "models", "evaluation")
 CODE, METRIC_CODE = "code", "evaluation_code"
-"""What a run's part of a protocol has besides, where it names a user's own code (`with_code`)."""
+"""Further keys of a run's part of a protocol that names a user's code (`with_code`)."""
 DEFAULT = "default.toml"
 
 
@@ -45,15 +45,14 @@ def load(
 
     Args:
         dataset: Its name.
-        file: A protocol to read instead of the one shipped.
-        settings: As `override` takes them. One for a model's table reaches the tables that are
-            like it, unless they set that key themselves or leave it out.
-        model: One that is run; from elsewhere, it gets an empty table where it has none.
+        file: A protocol to read instead of the shipped one.
+        settings: As for `override`. One for a model's table reaches the tables that are like it,
+            unless they set or drop that key themselves.
+        model: The model to run; one from elsewhere gets an empty table if it has none.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is not TOML, or has other tables than a protocol has, or a setting does not
-            fit it.
+        ValueError: It is not TOML or does not have a protocol's tables, or a setting does not fit.
     """
     if file is None:
         shipped = files("mmbench") / "protocols" / f"{dataset}.toml"
@@ -88,13 +87,13 @@ def read_toml(file: Path | Traversable) -> Table:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
-        raise ValueError(f"{file} is not a TOML file: it is no text in UTF-8") from None
+        raise ValueError(f"{file} is not a TOML file: it is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file} is not a TOML file: {error}") from None
 
 
 def _whole(models: Table, model: str, file: str) -> Any:
-    """A model's table with what it takes from another's."""
+    """A model's table with the settings that it takes from another's."""
     table = models[model]
     if not isinstance(table, dict) or not table.keys() & {"like", "without"}:
         return table
@@ -111,10 +110,10 @@ def _whole(models: Table, model: str, file: str) -> Any:
 
 
 def override(protocol: Table, settings: Sequence[str]) -> Table:
-    """Applies settings like "models.mld.score.epochs=10"; values are TOML, or else text.
+    """Applies settings like "models.mld.score.epochs=10"; values are TOML or else text.
 
-    The tables on the way must exist. Whether the last key does is checked where it is used, for it
-    may be an argument that the protocol leaves at its default.
+    The tables on the way must exist. The last key is checked where it is used: it may be an
+    argument that the protocol leaves at its default.
 
     Raises:
         ValueError: A setting is not KEY=VALUE, or its tables do not exist.
@@ -128,7 +127,7 @@ def override(protocol: Table, settings: Sequence[str]) -> Table:
         table = result
         for depth, key in enumerate(keys[:-1]):
             if depth > 1 and keys[0] == "models" and elsewhere(keys[1]):
-                table.setdefault(key, {})  # its own defaults lie in no table
+                table.setdefault(key, {})  # its defaults are in its code
             inside = ".".join(keys[:depth]) or "the protocol"
             if not isinstance(table.get(key), dict):
                 tables = [k for k, v in table.items() if isinstance(v, dict)]
@@ -136,8 +135,8 @@ def override(protocol: Table, settings: Sequence[str]) -> Table:
             table = table[key]
         if len(keys) == 1:
             if path.strip() in TABLES:
-                raise ValueError(f"{path} is a whole table: set a key in it, as in "
-                                 "models.mld.score.epochs=10")  # fmt: skip
+                example = "models.mld.score.epochs=10"
+                raise ValueError(f"{path} is a whole table: set a key in it, as in {example}")
             raise ValueError(f"{path!r} is not a setting{nearest(path, TABLES)}")
         try:
             table[keys[-1]] = tomllib.loads(f"x = {text}")["x"]
@@ -147,7 +146,7 @@ def override(protocol: Table, settings: Sequence[str]) -> Table:
 
 
 def _keys(path: str, models: Iterable[str]) -> list[str]:
-    """The keys of a setting; the dots in a model's name, "package.module:class", part none."""
+    """The keys of a setting; dots in a model's name, "package.module:class", do not separate."""
     for model in models:
         if path.startswith(f"models.{model}.") and "." in model:
             return ["models", model, *path.removeprefix(f"models.{model}.").split(".")]
@@ -155,7 +154,7 @@ def _keys(path: str, models: Iterable[str]) -> list[str]:
 
 
 def elsewhere(model: str) -> bool:
-    """Whether a model is "module:class" or another package's, which no protocol need know."""
+    """Whether a model is "module:class" or another package's: protocols need not set those."""
     known = names("models")
     if model in known:
         package = known[model].dist
@@ -164,11 +163,11 @@ def elsewhere(model: str) -> bool:
 
 
 def of_model(protocol: Table, model: str) -> Table:
-    """A model's table; empty for one from elsewhere without, whose own defaults then count.
+    """A model's table; empty for a model from elsewhere that has none and uses its defaults.
 
     Raises:
-        LookupError: The protocol has no table for it.
-        ValueError: It has something else in its place.
+        LookupError: The protocol has no table for the model.
+        ValueError: It has another value under the model's name.
     """
     known = protocol["models"]
     if model not in known and not elsewhere(model):
@@ -188,21 +187,22 @@ def resolve(protocol: Table, model: str) -> Table:
     Raises:
         LookupError: There is no such model, or the protocol has no table for it.
     """
-    sampled = has_sampler(model)
-    evaluation = {k: v for k, v in protocol["evaluation"].items() if sampled or k != "sampler"}
-    return {"modalities": protocol["modalities"], "model": of_model(protocol, model),
-            "evaluation": evaluation}  # fmt: skip
+    evaluation = dict(protocol["evaluation"])
+    if not has_sampler(model):
+        evaluation.pop("sampler", None)
+    table = of_model(protocol, model)
+    return {"modalities": protocol["modalities"], "model": table, "evaluation": evaluation}
 
 
 def with_code(settings: Table, model: str = "", modalities: Iterable[Table] = ()) -> Table:
-    """A part of a protocol, and the code that it names outside of mmbench, where there is any.
+    """A part of a protocol with the hashes of the user's code that it names, if any.
 
-    `CODE` is of the model and the networks, `METRIC_CODE` of the metrics (`code.code`).
+    `CODE` holds those of the model and the networks, `METRIC_CODE` those of the metrics.
 
     Args:
         settings: The part.
-        model: Which is trained.
-        modalities: The tables of its modalities, each with a network "module:object".
+        model: The model's name.
+        modalities: The tables of its modalities, each with a network's name.
 
     Raises:
         LookupError: There is no such module or object.
@@ -227,17 +227,18 @@ def has_sampler(model: str) -> bool:
 def digest(value: object, digits: int = 16) -> str:
     """The first hex digits of the sha256 of a value's canonical JSON.
 
-    A dataclass is the object of its fields, less those that take no part in comparisons.
+    A dataclass counts as the JSON object of its fields that take part in comparisons.
 
     Raises:
-        TypeError, ValueError: The value holds what JSON cannot, such as infinity.
+        TypeError, ValueError: JSON cannot represent the value, such as infinity.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_declared,
-                      allow_nan=False)  # fmt: skip
-    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+    canonical = json.JSONEncoder(
+        sort_keys=True, separators=(",", ":"), default=_fields, allow_nan=False
+    )
+    return hashlib.sha256(canonical.encode(value).encode()).hexdigest()[:digits]
 
 
-def _declared(value: object) -> Table:
+def _fields(value: object) -> Table:
     if not is_dataclass(value):
         raise TypeError(f"{value!r} is neither plain JSON nor a dataclass")
     return {f.name: getattr(value, f.name) for f in fields(value) if f.compare}
@@ -245,9 +246,9 @@ def _declared(value: object) -> Table:
 
 @cache
 def shipped_hash(dataset: str, model: str) -> str | None:
-    """The hash of a model's protocol as it is shipped; None where none is for that data set."""
+    """The hash of a model's shipped protocol for a data set; None if there is none."""
     if dataset not in names("datasets") or model not in names("models"):
-        return None  # a record must not make us import "module:class"
+        return None  # a record must never cause an import of "module:class"
     try:
         return digest(resolve(load(dataset), model))
     except LookupError:
