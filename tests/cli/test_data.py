@@ -123,12 +123,15 @@ def test_a_missing_file_gets_one_sentence(call, digits, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["download", "verify"])
-@pytest.mark.parametrize(("name", "status", "words"), [
-    ("mhd-mini", 0, "mhd-mini has nothing to download"),
-    ("polymnst", 1, "no dataset is called 'polymnst'; did you mean 'polymnist'?"),
-    ("json:dumps", 1, "json:dumps is not a data set"),
-    ("nowhere.toml", 1, "nowhere.toml"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [
+        ("mhd-mini", 0, "mhd-mini has nothing to download"),
+        ("polymnst", 1, "no dataset is called 'polymnst'; did you mean 'polymnist'?"),
+        ("json:dumps", 1, "json:dumps is not a data set"),
+        ("nowhere.toml", 1, "nowhere.toml"),
+    ],
+)
 def test_names(call, command, name, status, words):
     done = call(command, name)
     assert done.exit_code == status
@@ -152,9 +155,11 @@ def test_build_lists_what_can_be_built(call):
 
 
 def test_help_imports_nothing_heavy():
-    code = ("import sys; from mmbench.cli.data import data\n"
-            "try: data(['download', '--help'])\n"
-            "except SystemExit: pass\n"
-            "print({'torch', 'numpy', 'filelock'} & set(sys.modules))")  # fmt: skip
+    code = (
+        "import sys; from mmbench.cli.data import data\n"
+        "try: data(['download', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print({'torch', 'numpy', 'filelock'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("set()")

@@ -29,10 +29,12 @@ def test_help_is_instant():
 
 
 def test_help_imports_nothing_heavy():
-    code = ("import sys; from mmbench.cli.main import main\n"
-            "try: main(['run', '--help'])\n"
-            "except SystemExit: pass\n"
-            "print({'torch', 'pandas', 'matplotlib', 'numpy'} & set(sys.modules))")  # fmt: skip
+    code = (
+        "import sys; from mmbench.cli.main import main\n"
+        "try: main(['run', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print({'torch', 'pandas', 'matplotlib', 'numpy'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("set()")
 
@@ -44,32 +46,35 @@ def test_list(group):
     assert "https://" in done.output
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["run", "--model", "mdl"], "no model is called 'mdl'; did you mean 'mld'?"),
-    (["run", "--dataset", "mhd-mni"], "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
-    (["run", "--set", "models.mld.scor.epochs=1"], "no table 'scor'; did you mean 'score'?"),
-    (["run", "--protocol", "/nowhere.toml"], "there is no protocol /nowhere.toml"),
-    (["run", "--set", "models={}"], "models is a whole table: set a key in it"),
-    (["run", "--model", "nowhere_at_all:Model"], "there is no module 'nowhere_at_all', install"),
-    (["run", "--model", "json:"], "'json:' is not of the form 'package.module:object'"),
-    (["data", "show", "mhd-mini", "--out", "x.jpg"], "--out x.jpg ends in '.jpg', expected .png"),
-    (["table", "--paper", "mld-1", "--out", "x"], "as ''; there is .md, .csv, .tex, .html\n"),
-    (["ablate", "d", "--values", "[]"], "--values [] is not a list of values"),
-    (["ablate", "models.mld.width", "--values", "[1]"], "give model.width\n"),
-    (["ablate", "models.mld.score.epochs", "--values", "[1]"], "give model.score.epochs\n"),
-    (["run", "--device", "hpu"], "the device 'hpu' cannot be used: "),
-    (["run", "--weights", "inception=/nowhere.pth"], "no file /nowhere.pth"),
-    (["run", "--protocol", MINI, "--dataset", "json:dumps"], "json:dumps is not a data set"),
-    (["run", "--model", "mvae", "--sampler", "euler"], "leave out --sampler euler"),
-    (["run", "--seed", "-1"], "-1 is not in the range"),
-    (["table", "--results", "/nowhere"], "/nowhere"),
-    (["table", "--paper", "mld-1", "--results", "/nowhere"], "/nowhere"),
-    (["table", "--paper", "mdl-1"], "no paper's table is called 'mdl-1'; did you mean 'mld-1'?"),
-    (["table", "--show", "both"], "--show chooses numbers of a paper's table: give --paper"),
-    (["list", "model"], "models"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("run --model mdl", "no model is called 'mdl'; did you mean 'mld'?"),
+        ("run --dataset mhd-mni", "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
+        ("run --set models.mld.scor.epochs=1", "no table 'scor'; did you mean 'score'?"),
+        ("run --protocol /nowhere.toml", "there is no protocol /nowhere.toml"),
+        ("run --set models={}", "models is a whole table: set a key in it"),
+        ("run --model nowhere_at_all:Model", "there is no module 'nowhere_at_all', install"),
+        ("run --model json:", "'json:' is not of the form 'package.module:object'"),
+        ("data show mhd-mini --out x.jpg", "--out x.jpg ends in '.jpg', expected .png"),
+        ("table --paper mld-1 --out x", "as ''; there is .md, .csv, .tex, .html\n"),
+        ("ablate d --values []", "[] is not a list of values"),
+        ("ablate models.mld.width --values [1]", "give model.width\n"),
+        ("ablate models.mld.score.epochs --values [1]", "give model.score.epochs\n"),
+        ("run --device hpu", "the device 'hpu' cannot be used: "),
+        ("run --weights inception=/nowhere.pth", "no file /nowhere.pth"),
+        (f"run --protocol {MINI} --dataset json:dumps", "json:dumps is not a data set"),
+        ("run --model mvae --sampler euler", "leave out --sampler euler"),
+        ("run --seed -1", "-1 is not in the range"),
+        ("table --results /nowhere", "/nowhere"),
+        ("table --paper mld-1 --results /nowhere", "/nowhere"),
+        ("table --paper mdl-1", "no paper's table is called 'mdl-1'; did you mean 'mld-1'?"),
+        ("table --show both", "--show chooses numbers of a paper's table: give --paper"),
+        ("list model", "models"),
+    ],
+)
 def test_mistakes_get_one_sentence(arguments, words):
-    done = mmbench(*arguments)
+    done = mmbench(*arguments.split())
     assert done.exit_code != 0
     assert words in done.output
     assert "Traceback" not in done.output
@@ -80,8 +85,9 @@ def test_the_papers_tables_need_no_results(tmp_path, monkeypatch):
     listed = mmbench("table", "--list-papers").output.splitlines()
     assert listed[0].split()[0] == "mld-1" and len(listed) == 17
     for show in ("published", "both"):
-        done = mmbench("table", "--paper", "mld-1", "--paper", "diff-mvae-3", "--show", show,
-                       "--out", "x.html")  # fmt: skip
+        done = mmbench(
+            *f"table --paper mld-1 --paper diff-mvae-3 --show {show} --out x.html".split()
+        )
         assert done.exit_code == 0, done.output
         assert "85.22" in done.output and "wrote x.html" in done.output
         assert "no run" in done.output if show == "both" else "no run" not in done.output
@@ -96,27 +102,37 @@ def test_the_papers_tables_need_no_results(tmp_path, monkeypatch):
 def quick(toy, monkeypatch, tmp_path):
     """Arguments of a run that takes seconds, on the toy data set."""
     monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
-    change = ["models.mld.width=32", "models.mld.groups=4", "models.mld.autoencoder.epochs=1",
-              "models.mld.latent=4", "models.mld.score.epochs=1", "evaluation.examples=20",
-              "evaluation.sampler={name='ancestral', steps=2}"]  # fmt: skip
-    return ["run", *[a for c in change for a in ("--set", c)], "--out", str(tmp_path / "results")]
+    change = (
+        "models.mld.width=32 models.mld.groups=4 models.mld.latent=4 evaluation.examples=20 "
+        "models.mld.autoencoder.epochs=1 models.mld.score.epochs=1 "
+        "evaluation.sampler={name='ancestral',steps=2}"
+    )
+    return [
+        "run",
+        *[a for c in change.split() for a in ("--set", c)],
+        "--out",
+        str(tmp_path / "results"),
+    ]
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["--set", "models.mld.score.epoch=1"], "models.mld.score has no setting 'epoch'; did you"),
-    (["--set", "models.mld.d=1.5"], "models.mld: d is 1.5, expected a probability"),
-    (["--set", "evaluation.given=[9]"], "asks for 9 given modalities; mhd-mini has 3"),
-    (["--set", "evaluation.metrics.fmdd='all'"], "no metric is called 'fmdd'; did you mean 'fmd'"),
-    (["--sampler", "eule"], "the sampler has the name 'eule'; did you mean 'euler'?"),
-    (["--set", "evaluation.metrics={'json:dumps'='all'}"], "json:dumps is not a metric"),
-    (["--device", "cuda:99"], "the device 'cuda:99' cannot be used"),
-    (["--device", "gpu"], "there is no device 'gpu'; expected cpu, cuda, cuda:1, ... or auto"),
-    (["--set", "evaluation.metrics={}"], "evaluation: there is no metric, expected one or more"),
-    (["--set", "evaluation.sampler.steps='x'"], "evaluation.sampler.steps is 'x', expected a who"),
-    (["--set", "evaluation.sampler=3"], "evaluation.sampler is 3, expected a table\n"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--set models.mld.score.epoch=1", "models.mld.score has no setting 'epoch'; did you"),
+        ("--set models.mld.d=1.5", "models.mld: d is 1.5, expected a probability"),
+        ("--set evaluation.given=[9]", "asks for 9 given modalities; mhd-mini has 3"),
+        ("--set evaluation.metrics.fmdd='all'", "no metric is called 'fmdd'; did you mean 'fmd'"),
+        ("--sampler eule", "the sampler has the name 'eule'; did you mean 'euler'?"),
+        ("--set evaluation.metrics={'json:dumps'='all'}", "json:dumps is not a metric"),
+        ("--device cuda:99", "the device 'cuda:99' cannot be used"),
+        ("--device gpu", "there is no device 'gpu'; expected cpu, cuda, cuda:1, ... or auto"),
+        ("--set evaluation.metrics={}", "evaluation: there is no metric, expected one or more"),
+        ("--set evaluation.sampler.steps='x'", "evaluation.sampler.steps is 'x', expected a who"),
+        ("--set evaluation.sampler=3", "evaluation.sampler is 3, expected a table\n"),
+    ],
+)
 def test_mistakes_in_a_run_get_one_sentence(quick, tmp_path, arguments, words):
-    done = mmbench(*quick, *arguments)
+    done = mmbench(*quick, *arguments.split())
     assert done.exit_code != 0
     assert words in done.output
     assert not list(tmp_path.rglob("*.json"))

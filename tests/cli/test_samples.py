@@ -11,11 +11,17 @@ from PIL import Image
 
 from mmbench.cli.main import main
 
-CHANGE = ["models.mld.width=32", "models.mld.groups=4", "models.mld.latent=4",
-          "models.mld.autoencoder.epochs=1", "models.mld.score.epochs=1",
-          "evaluation.sampler={name='ancestral', steps=2}", "evaluation.examples=20",
-          "evaluation.metrics={coherence='all', fmd=[0, 2], log-likelihood=[0]}"]  # fmt: skip
-SETTINGS = [a for c in CHANGE for a in ("--set", c)]
+CHANGE = """
+models.mld.width=32
+models.mld.groups=4
+models.mld.latent=4
+models.mld.autoencoder.epochs=1
+models.mld.score.epochs=1
+evaluation.sampler={name='ancestral', steps=2}
+evaluation.examples=20
+evaluation.metrics={coherence='all', fmd=[0, 2], log-likelihood=[0]}
+"""
+SETTINGS = [a for c in CHANGE.split("\n") if c for a in ("--set", c)]
 
 
 def mmbench(*arguments):
@@ -67,9 +73,13 @@ def samples(exported, tmp_path):
     return shutil.copytree(exported, tmp_path / "samples")
 
 
+def evaluate(folder, out, *more):
+    where = ("--dataset", "mhd-mini", "--samples", folder, "--name", "theirs", "--out", out)
+    return mmbench("evaluate", *where, *SETTINGS, *more)
+
+
 def evaluated(folder, out, *more):
-    done = mmbench("evaluate", "--dataset", "mhd-mini", "--samples", folder, "--name", "theirs",
-                   "--out", out, *SETTINGS, *more)  # fmt: skip
+    done = evaluate(folder, out, *more)
     assert done.exit_code == 0, done.output
     (path,) = out.rglob("*.json")
     return json.loads(path.read_text()), done
@@ -79,8 +89,9 @@ def test_exported_samples_score_as_the_run_did(finished, exported, tmp_path):
     """To the last bit; only what needs the model itself has no score."""
     run = json.loads(finished.read_text())
     theirs, done = evaluated(exported, tmp_path)
-    both = [{(s["metric"], *s["given"], s["target"]): s for s in r["scores"]}
-            for r in (run, theirs)]  # fmt: skip
+    both = [
+        {(s["metric"], *s["given"], s["target"]): s for s in r["scores"]} for r in (run, theirs)
+    ]
     density = both[1].pop(("log-likelihood", "joint"))
     assert density["value"] is None
     assert both[0].pop(("log-likelihood", "joint"))["n"] == 20
@@ -103,8 +114,7 @@ def test_seeds_share_a_row_and_other_samples_do_not_slip_in(samples, tmp_path):
     path = samples / "joint/image.npz"
     with np.load(path) as arrays:
         np.savez(path, samples=arrays["samples"][::-1])
-    refused = mmbench("evaluate", "--dataset", "mhd-mini", "--samples", samples, "--name",
-                      "theirs", "--out", out, *SETTINGS)  # fmt: skip
+    refused = evaluate(samples, out)
     assert refused.exit_code == 1
     assert "holds the scores of other samples: give another --seed" in refused.output
     (path,) = out.rglob("*.json")
@@ -112,8 +122,7 @@ def test_seeds_share_a_row_and_other_samples_do_not_slip_in(samples, tmp_path):
     replaced, _ = evaluated(samples, out, "--replace")
     assert replaced["samples"] != first["samples"]
     assert replaced["protocol_hash"] == first["protocol_hash"]
-    done = mmbench("evaluate", "--dataset", "mhd-mini", "--samples", samples, "--name", "theirs",
-                   "--out", out, "--seed", 1, *SETTINGS)  # fmt: skip
+    done = evaluate(samples, out, "--seed", 1)
     assert done.exit_code == 0, done.output
     shown = mmbench("table", "--results", out).output
     assert "theirs  2 seeds" in shown
@@ -125,26 +134,27 @@ def test_some_of_the_samples_are_enough(samples, tmp_path):
             shutil.rmtree(folder)
     (samples / "sound/trajectory.npz").unlink()
     record, _ = evaluated(samples, tmp_path / "results")
-    assert {(*s["given"], s["target"]) for s in record["scores"]} == {
-        ("sound", "image"), ("sound", "sound"),
-    }  # fmt: skip
+    scored = {(*s["given"], s["target"]) for s in record["scores"]}
+    assert scored == {("sound", "image"), ("sound", "sound")}
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["--name", "mld"], "mld is the name of a registered model"),
-    (["--name", "a/b"], "'a/b' cannot name a model"),
-    (["--name", ".."], "'..' cannot name a model"),
-    (["--name", "modèle"], "'modèle' cannot name a model: expected at most 80 letters, digits"),
-    (["--samples", "/nowhere"], "there is no folder /nowhere of samples"),
-    (["--dataset", "mhd-mni"], "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
-    (["--set", "evaluation.examples=10"], "expected 10"),
-    (["--set", "evaluation.given=[1]"], "but the evaluation asks for [1] given"),
-    (["--set", "evaluation.metrics={fmdd='all'}"], "did you mean 'fmd'?"),
-    (["--set", "evaluation.metrics={ssim=[0]}"], "no metric of the protocol (ssim) concerns the"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--name", "mld"], "mld is the name of a registered model"),
+        (["--name", "a/b"], "'a/b' cannot name a model"),
+        (["--name", ".."], "'..' cannot name a model"),
+        (["--name", "modèle"], "'modèle' cannot name a model"),
+        (["--samples", "/nowhere"], "there is no folder /nowhere of samples"),
+        (["--dataset", "mhd-mni"], "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
+        (["--set", "evaluation.examples=10"], "expected 10"),
+        (["--set", "evaluation.given=[1]"], "but the evaluation asks for [1] given"),
+        (["--set", "evaluation.metrics={fmdd='all'}"], "did you mean 'fmd'?"),
+        (["--set", "evaluation.metrics={ssim=[0]}"], "no metric of the protocol (ssim)"),
+    ],
+)
 def test_mistakes_in_an_evaluation_get_one_sentence(exported, arguments, words, tmp_path):
-    done = mmbench("evaluate", "--dataset", "mhd-mini", "--samples", exported, "--name", "theirs",
-                   "--out", tmp_path, *SETTINGS, *arguments)  # fmt: skip
+    done = evaluate(exported, tmp_path, *arguments)
     assert done.exit_code == 1
     assert words in done.output
     assert "Traceback" not in done.output
@@ -161,9 +171,7 @@ def test_generate_jointly(finished, toy, tmp_path):
         done = mmbench("generate", "--run", finished, "-n", 3, "--out", tmp_path / name)
         assert done.exit_code == 0, done.output
     a, b = (drawn(tmp_path / x) for x in "ab")
-    assert {m: x.shape for m, x in a.items()} == {
-        m.name: (3, *m.shape) for m in toy.modalities
-    }  # fmt: skip
+    assert {m: x.shape for m, x in a.items()} == {m.name: (3, *m.shape) for m in toy.modalities}
     assert all(np.array_equal(a[m], b[m]) for m in a)
     assert Image.open(tmp_path / "a/image-2.png").size == (28, 28)
     mmbench("generate", "--run", finished, "-n", 3, "--seed", 1, "--out", tmp_path / "b")
@@ -182,8 +190,8 @@ def test_generate_from_files_and_test_examples(finished, toy, tmp_path):
         "files": [f"sound={tmp_path}/7.npz", f"image={tmp_path}/7.png"],
         "other": ["image=test:8", "sound=test:7"],
     }.items():
-        done = mmbench("generate", "--run", finished, "--given", *given, "-n", 2, "--targets",
-                       "trajectory", "image", "--out", tmp_path / name)  # fmt: skip
+        wanted = ("-n", 2, "--targets", "trajectory", "image", "--out", tmp_path / name)
+        done = mmbench("generate", "--run", finished, "--given", *given, *wanted)
         assert done.exit_code == 0, done.output
         out.append(drawn(tmp_path / name))
     assert set(out[0]) == {"given-image", "given-sound", "trajectory", "image"}
@@ -199,19 +207,22 @@ def test_a_run_is_named_by_its_folders_too(finished, tmp_path):
         assert done.exit_code == 0, done.output
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["--run", "/nowhere/0.json"], "there is no run /nowhere/0.json"),
-    (["--given", "image"], "--given image is not of the form MODALITY=FILE"),
-    (["--given", "imge=test:1"], "mhd-mini has no modality 'imge'; did you mean 'image'?"),
-    (["--given", "image=test:40"], "test:40 is no test example of mhd-mini: expected test:0 to"),
-    (["--given", "image=test:-1"], "test:-1 is no test example"),
-    (["--given", "image=/nowhere.png"], "there is no file /nowhere.png"),
-    (["--given", "image=test:1", "image=test:2"], "image is given twice"),
-    (["--given", "image=test:1", "sound=test:1", "trajectory=test:2"], "every modality of"),
-    (["--targets", "sond"], "mhd-mini has no modality 'sond'; did you mean 'sound'?"),
-    (["--all", "--targets", "sound"], "leave out --given and --targets"),
-    (["-n", 0], "0 is not in the range"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--run", "/nowhere/0.json"], "there is no run /nowhere/0.json"),
+        (["--given", "image"], "--given image is not of the form MODALITY=FILE"),
+        (["--given", "imge=test:1"], "mhd-mini has no modality 'imge'; did you mean 'image'?"),
+        (["--given", "image=test:40"], "expected test:0 to test:39"),
+        (["--given", "image=test:-1"], "test:-1 is no test example"),
+        (["--given", "image=/nowhere.png"], "there is no file /nowhere.png"),
+        (["--given", "image=test:1", "image=test:2"], "image is given twice"),
+        (["--given", "image=test:1", "sound=test:1", "trajectory=test:2"], "every modality of"),
+        (["--targets", "sond"], "mhd-mini has no modality 'sond'; did you mean 'sound'?"),
+        (["--all", "--targets", "sound"], "leave out --given and --targets"),
+        (["-n", 0], "0 is not in the range"),
+    ],
+)
 def test_mistakes_in_generating_get_one_sentence(finished, arguments, words, tmp_path):
     done = mmbench("generate", "--run", finished, "--out", tmp_path / "out", *arguments)
     assert done.exit_code != 0

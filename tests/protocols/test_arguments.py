@@ -33,19 +33,22 @@ def test_a_table_begins_with_the_default():
         construct(trained, {"how": {"epoch": 1}}, "models.x", "F")
 
 
-@pytest.mark.parametrize(("table", "words"), [
-    ({"size": 1, "how": HOW, "sise": 2}, "models.x has no setting 'sise'; did you mean 'size'"),
-    ({"size": 1}, "models.x lacks the setting 'how'"),
-    ({"size": "big", "how": HOW}, "models.x.size is 'big', expected a whole number or a table"),
-    ({"size": True, "how": HOW}, "models.x.size is True"),
-    ({"size": 1, "how": 3}, "models.x.how is 3, expected a table"),
-    ({"size": 1, "how": {**HOW, "epochs": 1.5}}, r"models.x.how.epochs is 1.5, expected a whole"),
-    ({"size": 1, "how": {**HOW, "epoch": 1}}, "models.x.how has no setting 'epoch'; did you mean"),
-    ({"size": 1, "how": {**HOW, "schedule": "cosin"}}, "is 'cosin'; did you mean 'cosine"),
-    ({"size": 1, "how": {**HOW, "ema": 2}}, r"models.x.how: ema is 2.0, expected a decay"),
-    ({"size": 1, "how": HOW, "names": [1]}, "models.x.names is"),
-    ({"size": 1, "how": HOW, "names": 1}, "models.x.names is 1, expected a list of texts$"),
-])  # fmt: skip
-def test_construct_tells_what_is_wrong(table, words):
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"size": 1, "how": HOW, "sise": 2}, "no setting 'sise'; did you mean 'size'"),
+        ({"size": 1}, "models.x lacks the setting 'how'"),
+        ({"size": "big", "how": HOW}, "size is 'big', expected a whole number or a table"),
+        ({"size": True, "how": HOW}, "models.x.size is True"),
+        ({"size": 1, "how": 3}, "models.x.how is 3, expected a table"),
+        ({"size": 1, "how": {**HOW, "epochs": 1.5}}, "epochs is 1.5, expected a whole"),
+        ({"size": 1, "how": {**HOW, "epoch": 1}}, "how has no setting 'epoch'; did you"),
+        ({"size": 1, "how": {**HOW, "schedule": "cosin"}}, "is 'cosin'; did you mean 'cosine"),
+        ({"size": 1, "how": {**HOW, "ema": 2}}, r"models.x.how: ema is 2.0, expected a decay"),
+        ({"size": 1, "how": HOW, "names": [1]}, "models.x.names is"),
+        ({"size": 1, "how": HOW, "names": 1}, "models.x.names is 1, expected a list of texts$"),
+    ],
+)
+def test_construct_refuses_what_does_not_fit(table, words):
     with pytest.raises(ValueError, match=words):
         construct(model, table, "models.x", "F")

@@ -21,36 +21,35 @@ def digits(*m):
 
 
 def birds(side):
-    return [
-        Modality("image", "image", (3, side, side)),
-        Modality("sentence", "text", (32,), WORDS),
-    ]
+    sentence = Modality("sentence", "text", (32,), WORDS)
+    return [Modality("image", "image", (3, side, side)), sentence]
 
 
 def faces(side):
-    return [Modality("image", "image", (3, side, side)), Modality("mask", "mask", (1, side, side)),
-            Modality("attributes", "attributes", (18,), WORDS[:18])]  # fmt: skip
+    image, mask = (3, side, side), (1, side, side)
+    attributes = Modality("attributes", "attributes", (18,), WORDS[:18])
+    return [Modality("image", "image", image), Modality("mask", "mask", mask), attributes]
 
 
 PAIRS = [Modality("mnist", "image", (1, 28, 28)), Modality("svhn", "image", (3, 32, 32))]
-MHD = [Modality("image", "image", (1, 28, 28)), Modality("trajectory", "trajectory", (200,)),
-       Modality("sound", "sound", (1, 32, 128))]  # fmt: skip
+MHD = [
+    *(Modality("image", "image", (1, 28, 28)), Modality("trajectory", "trajectory", (200,))),
+    Modality("sound", "sound", (1, 32, 128)),
+]
 VIEWS = digits("m0", "m1", "m2", "m3", "m4")
 SETS = {
-    "mnist-svhn": PAIRS, "mnist-svhn-mini": PAIRS, "mhd": MHD, "mhd-mini": MHD,
-    "polymnist": VIEWS, "polymnist-mini": VIEWS,
-    "cub": birds(64), "cub-mini": birds(64), "cub-mini-32": birds(32),
-    "celebamask-hq": faces(128), "celebamask-mini": faces(128), "celebamask-mini-32": faces(32),
+    **dict.fromkeys(("mnist-svhn", "mnist-svhn-mini"), PAIRS),
+    **dict.fromkeys(("mhd", "mhd-mini"), MHD),
+    **dict.fromkeys(("polymnist", "polymnist-mini"), VIEWS),
+    **dict.fromkeys(("cub", "cub-mini"), birds(64)),
+    **dict.fromkeys(("celebamask-hq", "celebamask-mini"), faces(128)),
+    **{"cub-mini-32": birds(32), "celebamask-mini-32": faces(32)},
     "default": [*MHD, *faces(32)[1:], *birds(32)[1:]],
-}  # fmt: skip
+}
 
 
 def test_every_protocol_and_data_set_is_here():
-    shipped = {
-        p.name.removesuffix(".toml")
-        for p in (files("mmbench") / "protocols").iterdir()
-        if p.name.endswith(".toml")
-    }
+    shipped = {p.stem for p in (files("mmbench") / "protocols").iterdir() if p.suffix == ".toml"}
     assert shipped == set(SETS)
     assert set(names("datasets")) == set(SETS) - {"default"}
 
@@ -99,9 +98,11 @@ SAME = {
     "mopoe": {"beta": "beta"},
     "mvtcae": {"beta": "beta", "alpha": "alpha"},
     "mmvae-plus": {"private": "modalities_specific_dim", "beta": "beta"},
-    "nexus": {"bottom": "modalities_specific_dim", "beta": "top_beta", "drop": "dropout_rate",
-              "message": "msg_dim", "bottom_beta": "bottom_betas"},
-}  # fmt: skip
+    "nexus": {
+        **{"bottom": "modalities_specific_dim", "beta": "top_beta", "drop": "dropout_rate"},
+        **{"message": "msg_dim", "bottom_beta": "bottom_betas"},
+    },
+}
 """Our model -> our setting -> the library MultiVae's for the same method."""
 
 

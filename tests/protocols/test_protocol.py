@@ -14,14 +14,10 @@ PROTOCOL = {
 }
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        f.name.removesuffix(".toml")
-        for f in (files("mmbench") / "protocols").iterdir()
-        if f.name.endswith(".toml")
-    ],
-)
+SHIPPED = [f.stem for f in (files("mmbench") / "protocols").iterdir() if f.suffix == ".toml"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_protocol_is_well_formed(name):
     protocol = load(name)
     for model in protocol["models"]:
@@ -31,23 +27,26 @@ def test_every_shipped_protocol_is_well_formed(name):
 
 
 def test_override_changes_a_copy():
-    changed = override(PROTOCOL, ["models.mld.score.epochs=10", "models.mld.d = 0.25",
-                                  "models.mld.latent={a=4}", "models.mld.kind=plain"])  # fmt: skip
+    settings = "models.mld.score.epochs=10|models.mld.d = 0.25|models.mld.latent={a=4}"
+    changed = override(PROTOCOL, [*settings.split("|"), "models.mld.kind=plain"])
     mld = changed["models"]["mld"]
     assert mld == {"d": 0.25, "score": {"epochs": 10}, "latent": {"a": 4}, "kind": "plain"}
     assert PROTOCOL["models"]["mld"]["d"] == 0.5
 
 
-@pytest.mark.parametrize(("setting", "words"), [
-    ("models.mdl.d=1", "models has no table 'mdl'; did you mean 'mld'"),
-    ("model.mld.d=1", "the protocol has no table 'model'; did you mean 'models'"),
-    ("models.mld.scores.epochs=1", "models.mld has no table 'scores'; did you mean 'score'"),
-    ("models.mld.d", "not of the form KEY=VALUE"),
-    ("=3", "not of the form KEY=VALUE"),
-    ("models=3", "models is a whole table: set a key in it, as in"),
-    ("model=3", "'model' is not a setting; did you mean 'models'"),
-])  # fmt: skip
-def test_bad_settings_are_told(setting, words):
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("models.mdl.d=1", "models has no table 'mdl'; did you mean 'mld'"),
+        ("model.mld.d=1", "the protocol has no table 'model'; did you mean 'models'"),
+        ("models.mld.scores.epochs=1", "models.mld has no table 'scores'; did you mean 'score'"),
+        ("models.mld.d", "not of the form KEY=VALUE"),
+        ("=3", "not of the form KEY=VALUE"),
+        ("models=3", "models is a whole table: set a key in it, as in"),
+        ("model=3", "'model' is not a setting; did you mean 'models'"),
+    ],
+)
+def test_bad_settings_are_refused(setting, words):
     with pytest.raises(ValueError, match=words):
         override(PROTOCOL, [setting])
 
@@ -59,13 +58,14 @@ def test_resolve_names_what_there_is():
         resolve({**PROTOCOL, "models": {}}, "mld")
 
 
-@pytest.mark.parametrize(("model", "has_one"), [
-    ("mld", True), ("mvae", False),
-    ("mmbench.models.mld:MLD", True), ("mmbench.baselines.mvae:MVAE", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "has_one"),
+    [(m, True) for m in ("mld", "mmbench.models.mld:MLD")]
+    + [(m, False) for m in ("mvae", "mmbench.baselines.mvae:MVAE")],
+)
 def test_a_sampler_counts_only_for_models_that_have_one(model, has_one):
-    protocol = {**PROTOCOL, "models": {model: {}},
-                "evaluation": {"metrics": {}, "sampler": {"name": "euler"}}}  # fmt: skip
+    evaluation = {"metrics": {}, "sampler": {"name": "euler"}}
+    protocol = {**PROTOCOL, "models": {model: {}}, "evaluation": evaluation}
     other = override(protocol, ["evaluation.sampler.steps=3"])
     a, b = resolve(protocol, model), resolve(other, model)
     assert ("sampler" in a["evaluation"]) == (digest(a) != digest(b)) == has_one
@@ -77,12 +77,15 @@ def test_digest_ignores_order_only():
     assert digest({"a": 1}) != digest({"a": 2})
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("x =", "is not a TOML file"),
-    ("[modality.a]\n", "has a table 'modality'; did you mean 'modalities'"),
-    ("[modalities]\n[models]\n", "has no table 'evaluation'"),
-])  # fmt: skip
-def test_bad_files_are_told(tmp_path, text, words):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x =", "is not a TOML file"),
+        ("[modality.a]\n", "has a table 'modality'; did you mean 'modalities'"),
+        ("[modalities]\n[models]\n", "has no table 'evaluation'"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path, text, words):
     file = tmp_path / "p.toml"
     file.write_text(text)
     with pytest.raises(ValueError, match=words):
@@ -101,8 +104,8 @@ def test_a_model_of_ones_own_needs_no_table():
     settings = [f"models.{model}.d=0.3", f"models.{model}.score={{epochs=1}}"]
     changed = load("mhd-mini", settings=settings, model=model)
     assert resolve(changed, model)["model"] == {"d": 0.3, "score": {"epochs": 1}}
-    assert resolve(load("mhd-mini", settings=[f"models.{model}.score.epochs=2"], model=model),
-                   model)["model"] == {"score": {"epochs": 2}}  # fmt: skip
+    one = load("mhd-mini", settings=[f"models.{model}.score.epochs=2"], model=model)
+    assert resolve(one, model)["model"] == {"score": {"epochs": 2}}
     assert resolve(changed, "mld")["model"] == load("mhd-mini")["models"]["mld"]
     with pytest.raises(ValueError, match="has no table 'mine:Modle'; did you mean 'mine:Model'"):
         load("mhd-mini", settings=["models.mine:Modle.d=1"], model="mine:Model")
@@ -134,7 +137,7 @@ def test_files_that_are_no_protocols(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no protocol .*mine\.toml"):
         load("mhd-mini", path)
     path.write_bytes(b"\x89PNG\xff")
-    with pytest.raises(ValueError, match=r"mine\.toml is not a TOML file: it is no text"):
+    with pytest.raises(ValueError, match=r"mine\.toml is not a TOML file: not UTF-8 text"):
         load("mhd-mini", path)
 
 
@@ -160,10 +163,10 @@ def test_a_model_s_table_may_begin_with_another_s(tmp_path):
     assert models["mld"] == {"d": 0.5, "width": 8, "score": {"epochs": 3}}
 
 
-@pytest.mark.parametrize("settings", [
-    ["models.mld.score.epochs=1", "models.mld-uni.score.epochs=2"],
-    ["models.mld-uni.score.epochs=2", "models.mld.score.epochs=1"],
-])  # fmt: skip
+BOTH = ["models.mld.score.epochs=1", "models.mld-uni.score.epochs=2"]
+
+
+@pytest.mark.parametrize("settings", [BOTH, BOTH[::-1]])
 def test_settings_reach_the_tables_that_are_like_theirs(tmp_path, settings):
     file = tmp_path / "own.toml"
     file.write_text(LIKE)
@@ -177,13 +180,16 @@ def test_settings_reach_the_tables_that_are_like_theirs(tmp_path, settings):
         load("x", file, ["models.mdl.d=0.1"])
 
 
-@pytest.mark.parametrize(("old", "new", "words"), [
-    ('like = "mld"', 'like = "mdl"', "models.mld-uni is like 'mdl'; did you mean 'mld'"),
-    ('like = "mld"', 'like = "mld-uni"', "models.mld-uni is like 'mld-uni'; did you mean 'mld'"),
-    ('like = "mld"', "like = 3", "models.mld-uni is like '3'|models.mld-uni is like 3"),
-    ('["d"]', '["widht"]', "models.mld-uni is without 'widht'; did you mean 'width'"),
-    ('like = "mld"', "", "models.mld-uni is like None"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('like = "mld"', 'like = "mdl"', "models.mld-uni is like 'mdl'; did you mean 'mld'"),
+        ('like = "mld"', 'like = "mld-uni"', "is like 'mld-uni'; did you mean 'mld'"),
+        ('like = "mld"', "like = 3", "models.mld-uni is like '3'|models.mld-uni is like 3"),
+        ('["d"]', '["widht"]', "models.mld-uni is without 'widht'; did you mean 'width'"),
+        ('like = "mld"', "", "models.mld-uni is like None"),
+    ],
+)
 def test_what_it_begins_with_must_exist(tmp_path, old, new, words):
     file = tmp_path / "own.toml"
     file.write_text(LIKE.replace(old, new))
