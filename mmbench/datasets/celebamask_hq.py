@@ -236,7 +236,8 @@ def _photograph(path: Path) -> NDArray[np.uint8]:
 
 def _part(path: Path) -> NDArray[np.bool_]:
     """One published mask: (512, 512), true where the picture is not black."""
-    return np.asarray(decoded(path, ("PNG",), (MASK_PIXELS, MASK_PIXELS)).convert("L")) != 0
+    image = decoded(path, ("PNG",), (MASK_PIXELS, MASK_PIXELS)).convert("L")
+    return np.asarray(np.asarray(image) != 0)
 
 
 def shrunk(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:

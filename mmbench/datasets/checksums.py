@@ -1,9 +1,8 @@
-"""What is known of files that were fetched, so that they can be checked ever after.
+"""What is known of downloaded files, so that they can be verified at any time.
 
 A data set's folder keeps `.mmbench.json`, and for each archive `.mmbench-{archive}.sha256` with
-the hash of every file that it held, as `sha256sum` writes and checks them. The user's cache
-folder keeps, in `downloads.json`, the hash that a file without a published one had when it was
-first fetched.
+the hash of every file that it held, in the format of `sha256sum`. The user's cache folder keeps,
+in `downloads.json`, the hash that a file without a published one had when it was first fetched.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from mmbench.progress import Progress
 RECORD = ".mmbench.json"
 FIRST_USE = "downloads.json"
 SHOWN = 10
-"""Files of an archive whose differences are told one by one."""
+"""Files of an archive whose differences are listed; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,8 @@ class Kept:
     Attributes:
         url: Where it came from.
         size: In bytes.
-        sha256: Of the file; of an archive, though it is gone once unpacked.
-        members: Sha256 of the list of what an archive held; None for a file that is used as it is.
+        sha256: Of the file, or of an archive that is removed once unpacked.
+        members: Sha256 of the list of an archive's files; None for a file that is used as it is.
     """
 
     url: str
@@ -85,7 +84,7 @@ def is_there(place: Path, d: Download) -> bool:
 
 
 def differences(place: Path, d: Download, progress: Progress) -> list[str]:
-    """What differs from the record of a file, a sentence each; reads all of its content."""
+    """The differences from the record of a file, a sentence each; reads all of its content."""
     kept = read(place).get(d.file)
     if kept is None:
         return [f"{place / d.file} was never fetched"]
@@ -106,12 +105,12 @@ def differences(place: Path, d: Download, progress: Progress) -> list[str]:
 
 
 def first_use(cache: Path, url: str) -> str | None:
-    """Sha256 of what an address gave when it was first fetched; None if it never was."""
+    """Sha256 of an address's content when it was first fetched; None if it never was."""
     return _json(cache / FIRST_USE).get(url, {}).get("sha256")
 
 
 def remember(cache: Path, kept: Kept) -> None:
-    """Records what an address gave."""
+    """Records the content of an address."""
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / f"{FIRST_USE}.lock"):
         every = _json(cache / FIRST_USE)
@@ -155,4 +154,4 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _damaged(path: Path) -> ValueError:
-    return ValueError(f"{path} is damaged: remove it, it is made again")
+    return ValueError(f"{path} is damaged: remove it, it will be made again")

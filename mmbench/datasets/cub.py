@@ -7,7 +7,7 @@ https://arxiv.org/abs/1605.05395. Protocol: Shi, Siddharth, Paige & Torr, "Varia
 mixture-of-experts autoencoders for multi-modal deep generative models", NeurIPS 2019,
 https://arxiv.org/abs/1911.03393.
 
-An example is a photograph with one of its captions. The two public layouts part training from
+An example is a photograph with one of its captions. The two public layouts split training and
 test differently: that of Shi et al. by species (150 and 50), Caltech's within each species, so
 numbers measured on one do not compare with numbers measured on the other.
 """
@@ -114,7 +114,7 @@ def captions(root: Path, part: Part) -> list[str]:
         ValueError: They are not ten for each photograph, or one is empty.
     """
     found = []
-    each = len(part.photographs) // len(part.texts)  # photographs that a file speaks of
+    each = len(part.photographs) // len(part.texts)  # photographs that a file describes
     for name in part.texts:
         # bytes that are no UTF-8 are the no-break spaces of another encoding
         lines = (root / name).read_text(encoding="utf-8", errors="replace").split("\n")

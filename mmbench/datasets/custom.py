@@ -227,7 +227,7 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
     """Checks the values of a kind and makes them small: (N, *shape).
 
     Raises:
-        ValueError: The shape or the values are not those of the kind.
+        ValueError: The kind has other shapes or values.
     """
     if x.layout is not torch.strided or x.is_complex():
         raise ValueError(f"{where} is sparse or complex, expected a dense tensor of real numbers")

@@ -1,7 +1,7 @@
-"""Fetching what is published of a data set: checked, unpacked, and in its place all at once.
+"""Downloading the published files of a data set: verified, unpacked, and installed at once.
 
-Everything is made in a hidden folder beside the data set's own and renamed at the end, so that a
-loader finds the data set or nothing.
+Everything is prepared in a hidden folder beside the data set's own and renamed at the end, so
+that a loader finds the whole data set or nothing.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def describe(name: str, source: Source, folder: Path) -> list[str]:
 def download(
     name: str, source: Source, folder: Path, cache: Path, progress: Progress, accept: bool = False
 ) -> Path:
-    """Fetches what is missing of a data set; after a break, the same call goes on.
+    """Downloads what is missing of a data set; repeated after an interruption, it resumes.
 
-    A file that lies where it belongs is checked and taken instead of being fetched.
+    A file that is already in its place is verified and used instead of being downloaded.
 
     Args:
         name: The data set's.
@@ -72,7 +72,7 @@ def download(
         folder: The folder of all data.
         cache: Folder of the user's record of hashes that are not published.
         progress: Where to report.
-        accept: Take a file that changed since it was first fetched as its new version.
+        accept: Whether to accept a file that changed since it was first fetched.
 
     Returns:
         The data set's own folder.
@@ -102,7 +102,7 @@ def download(
 
 
 def verify(name: str, source: Source, folder: Path, progress: Progress) -> list[str]:
-    """Reads all files again and says, in a sentence each, what differs from the record.
+    """Reads all files again and reports the differences from the record, a sentence each.
 
     Args:
         name: The data set's.
@@ -113,19 +113,15 @@ def verify(name: str, source: Source, folder: Path, progress: Progress) -> list[
     Raises:
         FileNotFoundError: There is no such folder, or no record in it.
     """
-    place = home(name, folder)
+    place, command = home(name, folder), f"run 'mmbench data download {name}'"
     if not place.is_dir():
         if not checksums.read(folder):
-            raise FileNotFoundError(
-                f"there is no folder {place} with the files of {name}: name the folder that holds "
-                f"it by --data, or run 'mmbench data download {name}'"
-            )
+            advice = f"name the folder that holds it by --data, or {command}"
+            raise FileNotFoundError(f"there is no folder {place} of {name}: {advice}")
         place = folder
     if not checksums.read(place):
-        raise FileNotFoundError(
-            f"{place} has no record of what was fetched: run 'mmbench data download {name}', "
-            "which also takes files that lie there"
-        )
+        advice = f"{command}, which also uses files that are already there"
+        raise FileNotFoundError(f"{place} has no record of what was fetched: {advice}")
     return [line for d in source.files for line in checksums.differences(place, d, progress)]
 
 
@@ -161,7 +157,7 @@ def _make(
 
 
 def _check(d: Download, path: Path, first: str | None) -> Kept:
-    """The size and hash of a file; they are the published ones, or those of its first use."""
+    """The size and hash of a file, compared with the published ones or with its first use."""
     with open(path, "rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     kept = Kept(d.url, path.stat().st_size, sha256)
@@ -170,10 +166,9 @@ def _check(d: Download, path: Path, first: str | None) -> Kept:
     if d.sha256 not in (None, sha256):
         raise ValueError(f"{path.name} has sha256 {sha256}, published is {d.sha256}")
     if first not in (None, sha256):
-        raise ValueError(
-            f"{d.url} has changed since it was first fetched (sha256 {sha256}, then {first}): if "
-            "its publishers say so, take the new version by --accept-changed"
-        )
+        wrong = f"{d.url} has changed since it was first fetched (sha256 {sha256}, then {first})"
+        advice = "if its publishers say so, accept the new version by --accept-changed"
+        raise ValueError(f"{wrong}: {advice}")
     return kept
 
 
@@ -191,7 +186,7 @@ def _unpack(
 
 
 def _install(ready: Path, place: Path, wanted: Iterable[Download]) -> None:
-    """Renames all that is ready into its place: in one step, unless there are files already."""
+    """Renames what is ready into place: in one step, unless there are files already."""
     with suppress(OSError):
         place.rmdir()  # only if it is empty
     if not place.exists():
@@ -238,10 +233,9 @@ def _require_space(place: Path, work: Path, wanted: Sequence[Download]) -> None:
 def _advice(url: str, why: str, wanted: Iterable[Download], layout: str, place: Path) -> str:
     files = [f"{d.url} as {place / d.file}" for d in wanted if not (place / d.file).is_file()]
     unpacked = f" (unpacked they are {layout})" if layout else ""
-    return (
-        f"{url} cannot be fetched ({why}): get by other means {', '.join(files)}{unpacked}, then "
-        "run the same command again, which checks and unpacks what lies there"
-    )
+    advice = "run the same command again, which verifies and unpacks them"
+    wrong = f"{url} cannot be fetched ({why})"
+    return f"{wrong}: get by other means {', '.join(files)}{unpacked}, then {advice}"
 
 
 @contextmanager

@@ -45,8 +45,7 @@ MODALITIES = (
 )
 
 _SVHN_PLACES = ("SVHN", "svhn", ".")
-_UNREADABLE = (EOFError, LookupError, MatReadError, NotImplementedError, OSError, TypeError)
-_UNREADABLE = (*_UNREADABLE, ValueError, struct.error, zlib.error)  # what loadmat raises
+_UNREADABLE = (EOFError, LookupError, OSError, TypeError, ValueError)  # what loadmat raises
 
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
@@ -130,7 +129,7 @@ def svhn(path: Path) -> tuple[Bytes, Integers]:
         found = loadmat(path, variable_names=["X", "y"])
     except (FileNotFoundError, PermissionError, MemoryError):
         raise
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, MatReadError, NotImplementedError, struct.error, zlib.error) as error:
         why = first_line(error)
         wrong = f"{path} is damaged or no MATLAB file of version 5 ({why})"
         raise ValueError(f"{wrong}: download it again") from None

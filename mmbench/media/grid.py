@@ -8,12 +8,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import matplotlib
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
@@ -21,7 +17,8 @@ from torch import Tensor
 from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import JOINT, Generated
 from mmbench.files.atomic import replacing
-from mmbench.media.lettering import SCALE, cut, font, plain, wrap
+from mmbench.media.lettering import SCALE, cut, font, plain
+from mmbench.media.pictures import INK, PAPER, draw
 
 # Lengths are in units of SCALE pixels.
 TILE, SMALL_TILE = 56, 36  # side of a sample; the smaller from FEW panels on
@@ -29,10 +26,8 @@ FEW = 9
 GAP, MARGIN = 3, 14  # between samples; around panels
 TITLE, LABEL = 11, 9  # heights of type
 TALL = 1.6  # height of a text over its width
-SUPERSAMPLING = 4  # of strokes
-END, PAD = "<eos>", "<pad>"  # words of a text that are not shown
 PANELS = "mmbench:panels"  # the keyword of a PNG's text that says where its panels lie
-PAPER, BAND, FRAME, INK, FAINT = "#ffffff", "#e9eef5", "#c9ced6", "#16191d", "#5a6472"
+BAND, FRAME, FAINT = "#e9eef5", "#c9ced6", "#5a6472"
 
 
 def sample_grid(
@@ -187,7 +182,7 @@ def panel(
         examples: Samples in each.
         tile: Their width in pixels.
         heading: The title.
-        room: Pixels for the labels and what parts them from the samples.
+        room: Pixels for the labels and the gap between them and the samples.
     """
     gap, title, face = GAP * SCALE, font(TITLE, bold=True), font(LABEL)
     tall = [s.modality.kind in ("text", "attributes") for s in strips]
@@ -218,117 +213,5 @@ def panel(
 
 
 def width(label: str) -> int:
-    """Pixels that a label and what parts it from the samples take."""
+    """Pixels that a label and the gap between it and the samples take."""
     return round(font(LABEL).getlength(plain(label))) + 4 * GAP * SCALE
-
-
-def draw(modality: Modality, values: Tensor, size: tuple[int, int]) -> list[Image.Image]:
-    """Examples (B, *modality.shape) as pictures of a certain size (width, height)."""
-    values = values.detach().cpu()
-    xs: NDArray[Any] = (values.float() if values.is_floating_point() else values).numpy()
-    xs = np.nan_to_num(xs)
-    match modality.kind:
-        case "image" | "mask":
-            return [_image(x, size) for x in xs]
-        case "sound":
-            return [_sound(x, size) for x in xs]
-        case "trajectory":
-            return [_trajectory(x, size) for x in xs]
-        case "text":
-            lines = [sentence(modality.words, x) for x in xs.astype(int).tolist()]
-            return _texts(lines, size)
-        case "attributes":
-            lines = [attributes(modality.words, x.tolist()) or "none" for x in xs]
-            return _texts([line.replace("_", " ") for line in lines], size)
-
-
-def _image(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
-    """(1 or 3, H, W) in [0, 1]."""
-    rgb = x if x.shape[0] == 3 else x.mean(0, keepdims=True).repeat(3, 0)
-    return _fit(rgb.transpose(1, 2, 0), size)
-
-
-def _sound(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
-    """(1, time, mel) in [0, 1], time to the right, low frequencies at the bottom."""
-    spectrogram = x.mean(0).T[::-1]
-    colours = matplotlib.colormaps["magma"](spectrogram.clip(0, 1))[..., :3]
-    return _pixels(colours).resize(size, Image.Resampling.BICUBIC)
-
-
-def _trajectory(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
-    """(2n,): n times x, then n times y, in [0, 1]; the colour runs with time, from a dot."""
-    large = (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING)
-    sheet = Image.new("RGB", large, PAPER)
-    pen = ImageDraw.Draw(sheet)
-    across, up = x.reshape(2, -1).clip(0, 1)
-    edge = 0.1
-    places = np.stack(
-        [(edge + (1 - 2 * edge) * across) * large[0], (1 - edge - (1 - 2 * edge) * up) * large[1]],
-        axis=-1,
-    )
-    colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.8, len(places)), bytes=True)
-    thick = 0.022 * large[0]
-    for a, b, colour in zip(places, places[1:], colours, strict=False):
-        pen.line((*a, *b), tuple(colour), round(2 * thick))
-        pen.ellipse((*(b - thick), *(b + thick)), tuple(colour))  # rounds the joints
-    for place in places[:1]:
-        pen.ellipse((*(place - 2 * thick), *(place + 2 * thick)), tuple(colours[0]))
-    return sheet.resize(size, Image.Resampling.BOX)
-
-
-def _texts(texts: Sequence[str], size: tuple[int, int]) -> list[Image.Image]:
-    """Wrapped, all in the largest type that fits; what does not fit the smallest is cut."""
-    edge = 2 * SCALE
-    for height in (8, 7, 6, 5):
-        face, step = font(height), round(1.2 * height * SCALE)
-        wrapped = [wrap(plain(text), face, size[0] - 2 * edge) for text in texts]
-        room = (size[1] - 2 * edge) // step
-        if all(len(lines) <= room for lines in wrapped):
-            break
-    sheets = []
-    for lines in wrapped:
-        if len(lines) > room:
-            last = cut(f"{lines[room - 1]} …", face, size[0] - 2 * edge)
-            lines = [*lines[: room - 1], last]
-        sheet = Image.new("RGB", size, PAPER)
-        pen = ImageDraw.Draw(sheet)
-        for i, line in enumerate(lines):
-            pen.text((edge, edge + i * step), line, INK, face)
-        sheets.append(sheet)
-    return sheets
-
-
-def _fit(colours: NDArray[Any], size: tuple[int, int]) -> Image.Image:
-    """Pixels (H, W, 3) as large as they fit, with sharp edges, in the middle."""
-    picture = _pixels(colours)
-    factor = min(size[0] / picture.width, size[1] / picture.height)
-    wanted = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
-    if factor > 1:  # whole pixels first, then down: edges stay even at factors like 3.5
-        whole = int(np.ceil(factor))
-        larger = (picture.width * whole, picture.height * whole)
-        picture = picture.resize(larger, Image.Resampling.NEAREST)
-    picture = picture.resize(wanted, Image.Resampling.BOX)
-    sheet = Image.new("RGB", size, PAPER)
-    sheet.paste(picture, ((size[0] - wanted[0]) // 2, (size[1] - wanted[1]) // 2))
-    return sheet
-
-
-def _pixels(colours: NDArray[Any]) -> Image.Image:
-    return Image.fromarray(np.ascontiguousarray(np.rint(255 * colours.clip(0, 1)), np.uint8))
-
-
-def _word(words: Sequence[str], i: int) -> str:
-    return words[i] if 0 <= i < len(words) else str(i)
-
-
-def attributes(words: Sequence[str], present: Sequence[float]) -> str:
-    """The names of the attributes that are present, at least 1/2."""
-    flat = np.ravel(present)
-    return ", ".join(_word(words, i) for i in np.flatnonzero(flat >= 0.5).tolist())
-
-
-def sentence(words: Sequence[str], tokens: Sequence[int]) -> str:
-    """The words up to the end of the text, without padding."""
-    text = [_word(words, i) for i in tokens]
-    end = text.index(END) if END in text else len(text)
-    return " ".join(word for word in text[:end] if word != PAD)

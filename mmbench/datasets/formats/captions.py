@@ -2,8 +2,8 @@
 
 The protocol of Shi, Siddharth, Paige & Torr, "Variational mixture-of-experts autoencoders for
 multi-modal deep generative models", NeurIPS 2019, https://arxiv.org/abs/1911.03393: words as the
-Penn Treebank parts them, those that occur more than three times in the training captions, three
-special tokens, and 32 tokens a caption, one of which ends it.
+Penn Treebank separates them, a vocabulary of those that occur more than three times in the
+training captions, three special tokens, and 32 tokens a caption, one of which ends it.
 """
 
 from __future__ import annotations

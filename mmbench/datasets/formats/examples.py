@@ -24,8 +24,8 @@ from mmbench.core.data import Modality
 from mmbench.datasets.formats.captions import SPECIALS, Vocabulary, tokenise
 from mmbench.errors import first_line
 from mmbench.files.atomic import replacing, write_text
-from mmbench.media.grid import attributes, draw, sentence
 from mmbench.media.image import decoded
+from mmbench.media.pictures import attributes, draw, sentence
 from mmbench.registry import nearest
 
 PICTURES = (".png", ".jpg", ".jpeg")

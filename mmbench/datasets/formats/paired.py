@@ -177,15 +177,15 @@ def _array(path: Path) -> NDArray[Any]:
 
 
 def _labels(path: Path) -> dict[str, str]:
-    """Example -> its label, as written: lines of both, parted by a comma or a semicolon.
+    """Example -> its label, as written: lines of both, separated by a comma or a semicolon.
 
     An example may be called by the name of a file.
     """
-    text = examples.read_text(path, "utf-8-sig")  # spreadsheets begin a text by a mark
-    parted = ";" if ";" in text and "," not in text else ","
+    text = examples.read_text(path, "utf-8-sig")  # spreadsheets write a byte-order mark
+    separator = ";" if ";" in text and "," not in text else ","
     found: dict[str, str] = {}
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=parted))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error as error:
         raise ValueError(f"{path} is not made of lines example,label ({error})") from None
     for row in rows:

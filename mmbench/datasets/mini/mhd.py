@@ -3,7 +3,7 @@
 Like MHD (Vasco, Yin, Melo & Paiva, "Leveraging hierarchy in multimodal generative models for
 effective cross-modality inference", Neural Networks 146, 2022) an example is the picture of a
 digit, the path of the pen that wrote it, and one second in which somebody says it. Picture and
-path share the hand, so each tells more of the other than its class; the voice shares the class
+path share the hand, so each says more about the other than its class; the voice shares the class
 alone. The writers and the speakers of the test split occur in no training example.
 
 No number measured on it belongs in a table of MHD's.

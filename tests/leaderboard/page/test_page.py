@@ -30,7 +30,8 @@ from mmbench.leaderboard.page.page import (
 )
 from mmbench.leaderboard.submissions.validation import place
 from mmbench.leaderboard.tables.table import tables
-from mmbench.media.grid import BAND, PAPER, sample_grid
+from mmbench.media.grid import BAND, sample_grid
+from mmbench.media.pictures import PAPER
 from mmbench.records.store import find
 
 sys.path.insert(0, str(Path(__file__).parent))

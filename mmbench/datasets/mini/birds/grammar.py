@@ -53,7 +53,7 @@ def caption(bird: Bird, named: Collection[str], rng: np.random.Generator) -> str
 
     Args:
         bird: What it looks like.
-        named: The attributes to tell, at least one.
+        named: The attributes to state, at least one.
         rng: Decides the form of the sentence and its words.
 
     Returns:

@@ -143,7 +143,7 @@ def _number(
 
 
 def _colours(n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Of the digits and of the walls, (N, 3) each, told apart by their lightness."""
+    """Of the digits and of the walls, (N, 3) each, distinguished by their lightness."""
     wall = _palette(n, rng)
     paint = _palette(n, rng)
     light = rng.uniform(0.12, 0.9, (n, 1))
@@ -236,7 +236,7 @@ def _dirt(picture: Floats, uniform: Uniform, chance: Callable[[float], Bools]) -
 
 
 def _blurred(picture: Floats, sigma: Floats) -> Floats:
-    """Pictures (N, 3, PIXELS, PIXELS) through a lens of its own each: a Gaussian, in pixels."""
+    """Pictures (N, 3, PIXELS, PIXELS) blurred, each by a Gaussian of its own width in pixels."""
     off = _CENTRE[:, None] - _CENTRE
     lens = np.exp(-((off / sigma[:, None, None]) ** 2) / 2)
     lens /= lens.sum(2, keepdims=True)

@@ -29,29 +29,17 @@ _ARC = 15  # degrees between two points of a bowl
 
 @dataclass(frozen=True)
 class Face:
-    """How a typeface forms its digits.
+    """How a typeface forms its digits; lengths in heights of a digit."""
 
-    Attributes:
-        forms: (10,) numbers in [0, 1) that choose between the ways to form each digit.
-        power: Of the superellipse that the bowls are arcs of; 2 is an ellipse, more is squarer.
-        waist: Height at which the bowls of 3, 6, 8 and 9 meet, 0.5 is the middle.
-        opening: Degrees by which the arcs of 2, 3, 5, 6 and 9 end early.
-        aspect: Width over height.
-        slant: Tangent of the slope to the right.
-        weight: Half the width of a thick stroke, in heights.
-        contrast: Width of a thin (level) stroke over that of a thick (upright) one.
-        serif: Half the length of serifs, in heights; 0 for none.
-    """
-
-    forms: tuple[float, ...]
-    power: float
-    waist: float
-    opening: float
-    aspect: float
-    slant: float
-    weight: float
-    contrast: float
-    serif: float
+    forms: tuple[float, ...]  # (10,) in [0, 1): which way each digit is formed
+    power: float  # of the superellipse of the bowls; 2 is an ellipse, more is squarer
+    waist: float  # height at which the bowls of 3, 6, 8 and 9 meet, 0.5 is the middle
+    opening: float  # degrees by which the arcs of 2, 3, 5, 6 and 9 end early
+    aspect: float  # width over height
+    slant: float  # tangent of the slope to the right
+    weight: float  # half the width of a thick stroke
+    contrast: float  # width of a thin (level) stroke over that of a thick (upright) one
+    serif: float  # half the length of serifs; 0 for none
 
 
 def draw_face(rng: np.random.Generator) -> Face:

@@ -2,7 +2,7 @@
 
 Everything is placed about the middle of the face, in widths of the picture, y downwards; the pose
 then turns, scales and shifts it. Each shape is drawn twice: in colour, and as its part's number
-on the sheet of labels, which so tells what is visible where.
+on the sheet of labels, which thus records what is visible where.
 """
 
 from __future__ import annotations
