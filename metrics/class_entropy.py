@@ -39,8 +39,9 @@ def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterat
         return
     for m, samples in generated.samples.items():
         judge = classifier(dataset, m, context)
-        value = entropy(judge.predictions(samples))
-        yield Score("class-entropy", generated.given, m, value, len(samples), judge.identity)
+        value, given = entropy(judge.predictions(samples)), generated.given
+        identity, networks, n = judge.identity, judge.networks, len(samples)
+        yield Score("class-entropy", given, m, value, n, identity, networks=networks)
 
 
 class_entropy = Metric(

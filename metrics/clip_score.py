@@ -42,7 +42,8 @@ from mmbench.metrics.extractors.clip import (
 from mmbench.metrics.extractors.dual_encoder import Find, pairs
 from mmbench.metrics.extractors.in_domain import in_domain
 from mmbench.metrics.statistics.bootstrap import bootstrap
-from mmbench.pretrained import batches, locate
+from mmbench.metrics.statistics.samples import batches
+from mmbench.pretrained import locate
 
 BATCH = 64
 
@@ -150,7 +151,8 @@ def scores(
         given, target = generated.given, found.target
         values = definition.values(found.image, found.text)
         value, (low, high) = float(values.mean()), bootstrap(values)
-        yield Score(name, given, target, value, len(values), found.identity, low=low, high=high)
+        identity, networks = found.encoder.identity, found.encoder.networks
+        yield Score(name, given, target, value, len(values), identity, None, low, high, networks)
 
 
 clip_s = Metric(

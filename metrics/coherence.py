@@ -11,13 +11,13 @@ appendix C.2.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
 from mmbench.core.data import Dataset
 from mmbench.core.score import JOINT, Context, Generated, Metric, Score
-from mmbench.metrics.extractors.classifiers import classifier
+from mmbench.metrics.extractors.classifiers import Classifier, classifier
 from mmbench.metrics.statistics.bootstrap import bootstrap
 
 
@@ -33,14 +33,14 @@ def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterat
     for m in targets:
         samples = generated.samples[m]
         if given and len(samples) != n:
-            raise ValueError(f"{len(samples)} samples of {m} for {n} test examples; expected one "
-                             "for each")  # fmt: skip
+            found = f"{len(samples)} samples of {m} for {n} test examples"
+            raise ValueError(f"{found}, expected one for each")
         judges[m] = classifier(dataset, m, context)
         predictions[m] = judges[m].predictions(samples)
     if given:
         truth = labels.cpu()[generated.rows.cpu()]
         for m in targets:
-            yield _score(given, m, predictions[m] == truth, judges[m].identity)
+            yield _score(given, m, predictions[m] == truth, [judges[m]])
     else:
         first, *others = predictions.values()
         if any(len(p) != len(first) for p in others):
@@ -49,14 +49,18 @@ def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterat
         agree = first == first
         for p in others:
             agree &= p == first
-        yield _score(given, JOINT, agree, "; ".join(j.identity for j in judges.values()))
+        yield _score(given, JOINT, agree, judges.values())
 
 
-def _score(given: tuple[str, ...], target: str, right: Tensor, identity: str) -> Score:
+def _score(
+    given: tuple[str, ...], target: str, right: Tensor, judges: Iterable[Classifier]
+) -> Score:
     """Of samples (N,) that are right or wrong."""
-    percent = 100 * right.double().mean().item()
+    percent, n = 100 * right.double().mean().item(), len(right)
     low, high = bootstrap(100 * right.double())
-    return Score("coherence", given, target, percent, len(right), identity, low=low, high=high)
+    identity = "; ".join(j.identity for j in judges)
+    networks = tuple(network for j in judges for network in j.networks)
+    return Score("coherence", given, target, percent, n, identity, None, low, high, networks)
 
 
 coherence = Metric(

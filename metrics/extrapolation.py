@@ -24,13 +24,15 @@ An estimate and not a distance: it falls below 0 for sets that are closer than i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Metric, Score
-from mmbench.metrics.extractors.features import compare, paired
+from mmbench.metrics.extractors.inception import inception
+from mmbench.metrics.statistics.features import compare, paired
 from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
 from mmbench.seeds import stream
 
@@ -74,7 +76,8 @@ def extrapolated_distance(generated: Tensor, real: Tensor, sizes: int = SIZES) -
 
 
 def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-    return compare("fid-infinity", extrapolated_distance, generated, dataset, context, least=LEAST)
+    scores = partial(compare, "fid-infinity", extrapolated_distance, through=inception)
+    return scores(generated, dataset, context, least=LEAST)
 
 
 fid_infinity = Metric(

@@ -20,7 +20,7 @@ from torch import Tensor
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.metrics.statistics.bootstrap import bootstrap
-from mmbench.pretrained import check
+from mmbench.metrics.statistics.samples import check
 
 THRESHOLD = 0.5
 BLOCK = 1024  # samples at a time

@@ -25,12 +25,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.core.data import Dataset, Modality
-from mmbench.core.score import Context, Generated, Metric, Score
+from mmbench.core.score import Context, Generated, Metric, Score, Unavailable
 from mmbench.media.sound import library, waveforms
-from mmbench.metrics.extractors.features import Extractor, compare
 from mmbench.metrics.extractors.vggish import RATE, VGGISH
+from mmbench.metrics.statistics.features import Extractor, Report, compare
 from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
-from mmbench.pretrained import Report, Weights, batches, check, locate, opened
+from mmbench.metrics.statistics.samples import batches, check
+from mmbench.pretrained import Weights, locate, opened
 
 WINDOW, STEP = RATE, RATE // 2
 QUIETEST = 0.1 / 32767
@@ -92,23 +93,20 @@ def _distance(dims: int, drawn: Tensor, real: Tensor) -> float:
     return frechet_distance(*(Statistics.of(x.reshape(-1, dims)) for x in (drawn, real)))
 
 
-def _heard(
-    weights: Weights, modality: Modality, dataset: Dataset, context: Context
-) -> Extractor | str:
-    how = modality.spectrogram
+def _heard(weights: Weights, modality: Modality, dataset: Dataset, context: Context) -> Extractor:
+    how, rate = modality.spectrogram, dataset.sampling_rate
     if how is None:
-        return f"the waveforms of {modality.name} are not known: its Modality has no spectrogram"
-    if dataset.sampling_rate != RATE:
-        return (f"{weights.title} hears {RATE:,} samples a second, {dataset.name} has "
-                f"{dataset.sampling_rate or 'an unknown number'}")  # fmt: skip
-    found = opened(weights, context)
-    if isinstance(found, str):
-        return found
-    network, identity = found
+        reason = f"the waveforms of {modality.name} are not known: its Modality has no spectrogram"
+        raise Unavailable(reason, "judge")
+    if rate != RATE:
+        hears = f"{weights.title} hears {RATE:,} samples a second"
+        reason = f"{hears}, {dataset.name} has {rate or 'an unknown number'}"
+        raise Unavailable(reason, "judge")
+    network, identity, networks = opened(weights, context)
     try:
         version = library().__version__
     except ImportError as error:
-        return str(error)
+        raise Unavailable.package(error) from None
 
     def features(samples: Tensor, report: Report) -> Tensor:
         done, parts = 0, []
@@ -118,7 +116,7 @@ def _heard(
             report(done)
         return torch.cat(parts)
 
-    return Extractor(f"{identity}, librosa {version} Griffin-Lim", features)
+    return Extractor(f"{identity}, librosa {version} Griffin-Lim", features, networks)
 
 
 def audio_distance(

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from mmbench.core.score import Metric
 from mmbench.datasets.formats.photographs import folder
-from mmbench.metrics.extractors.features import compare, inception
-from mmbench.metrics.extractors.inception import INCEPTION, Resize, streamed
+from mmbench.metrics.extractors.inception import INCEPTION, Resize, inception, streamed
+from mmbench.metrics.statistics.features import compare
 from mmbench.metrics.statistics.frechet import Statistics, feature_distance, frechet_distance
 from mmbench.pretrained import locate
 
@@ -76,7 +76,7 @@ fid = Metric(
     low=0.0,
     judge="inception",
     least=2,
-    compute=partial(compare, "fid", feature_distance),
+    compute=partial(compare, "fid", feature_distance, through=inception),
 )
 fid_tensorflow = Metric(
     name="fid-tensorflow",

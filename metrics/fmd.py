@@ -12,8 +12,8 @@ from __future__ import annotations
 from functools import partial
 
 from mmbench.core.score import Metric
-from mmbench.metrics.extractors.features import anything, compare
 from mmbench.metrics.extractors.own_network import own_network
+from mmbench.metrics.statistics.features import anything, compare
 from mmbench.metrics.statistics.frechet import feature_distance
 
 fmd = Metric(

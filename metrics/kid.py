@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from mmbench.core.score import Metric
-from mmbench.metrics.extractors.features import compare, paired
+from mmbench.metrics.extractors.inception import inception
+from mmbench.metrics.statistics.features import compare, paired
 from mmbench.seeds import stream
 
 SUBSETS = 100
@@ -85,5 +86,5 @@ kid = Metric(
     "https://arxiv.org/abs/1801.01401",
     judge="inception",
     least=2,
-    compute=partial(compare, "kid", kernel_distance),
+    compute=partial(compare, "kid", kernel_distance, through=inception),
 )

@@ -22,12 +22,12 @@ import torch
 from torch import Tensor
 
 from mmbench.core.data import Dataset
-from mmbench.core.score import Context, Generated, Metric, Score
+from mmbench.core.score import Context, Generated, Metric, Score, Unavailable
 from mmbench.metrics.extractors.clip import clip
 from mmbench.metrics.extractors.dual_encoder import Find, pairs
-from mmbench.metrics.extractors.features import paired
 from mmbench.metrics.extractors.in_domain import in_domain
 from mmbench.metrics.statistics.bootstrap import bootstrap
+from mmbench.metrics.statistics.features import enough, paired
 
 LEAST = 2
 
@@ -103,18 +103,18 @@ def scores(
         if isinstance(found, Score):
             yield found
             continue
-        given, n = generated.given, len(found.image)
-        if n < LEAST:
-            reason = f"{name} needs at least {LEAST} samples, there are {n}"
-            yield Score(name, given, found.target, None, n, reason=reason)
-            continue
+        given, target, n = generated.given, found.target, len(found.image)
         try:
+            enough(name, n, LEAST)
             values = pointwise(found.image, found.text, *found.real())
+        except Unavailable as missing:
+            yield missing.score(name, given, target, n)
         except SingularError as error:
-            yield Score(name, given, found.target, None, n, reason=str(error))
-            continue
-        value, (low, high) = float(values.mean()), bootstrap(values)
-        yield Score(name, given, found.target, value, n, found.identity, low=low, high=high)
+            yield Score(name, given, target, None, n, reason=str(error), lacks="samples")
+        else:
+            value, (low, high) = float(values.mean()), bootstrap(values)
+            identity, networks = found.encoder.identity, found.encoder.networks
+            yield Score(name, given, target, value, n, identity, None, low, high, networks)
 
 
 mid = Metric(

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from mmbench.core.score import Metric
-from mmbench.metrics.extractors.features import anything, compare, extractor, paired
-from mmbench.metrics.extractors.own_network import own_network
+from mmbench.metrics.extractors.own_network import extractor, own_network
+from mmbench.metrics.statistics.features import anything, compare, paired
 
 NEIGHBOURS = 3
 LEAST = 4

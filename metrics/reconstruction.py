@@ -22,9 +22,9 @@ from torch import Tensor
 
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Metric, Score
-from mmbench.metrics.extractors.features import precise
 from mmbench.metrics.statistics.bootstrap import bootstrap
-from mmbench.pretrained import check
+from mmbench.metrics.statistics.features import precise
+from mmbench.metrics.statistics.samples import check
 
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2

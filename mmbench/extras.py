@@ -7,8 +7,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, requires
 
 
-def lacking(what: str, package: str, extra: str, error: ImportError) -> str:
-    """The message about a package that cannot be imported, with how to install it.
+def lacking(what: str, package: str, extra: str, error: ImportError) -> ImportError:
+    """The error with a message that says what needs the package and how to install it.
 
     Args:
         what: What needs the package, a singular such as "FID".
@@ -16,7 +16,8 @@ def lacking(what: str, package: str, extra: str, error: ImportError) -> str:
         extra: The extra that installs it.
         error: Why it cannot be imported.
     """
-    return f"{what} needs {package} ({error}); install it with: {command(extra)}"
+    message = f"{what} needs {package} ({error}); install it with: {command(extra)}"
+    return type(error)(message, name=error.name)
 
 
 def command(extra: str) -> str:

@@ -17,8 +17,8 @@ from mmbench.architecture import Likelihood, architectures
 from mmbench.core.data import Modality, Split
 from mmbench.datasets.mini.speech.mel import SPECTROGRAM
 from mmbench.metrics.extractors.classifiers import build, optimisation, recipe
-from mmbench.metrics.extractors.features import real_key
 from mmbench.metrics.extractors.judges import TRAINED
+from mmbench.metrics.statistics.features import real_key
 from mmbench.pretrained import registered
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import digest, load, shipped_hash

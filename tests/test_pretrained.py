@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from mmbench import pretrained, registry
-from mmbench.core.score import Context
+from mmbench.core.score import Context, Unavailable
+from mmbench.extras import lacking
 from mmbench.metrics.extractors.inception import INCEPTION
 from mmbench.pretrained import (
     FOLDER,
@@ -83,25 +84,37 @@ def test_where_weights_are_looked_for(hub, tmp_path, monkeypatch):
 
 
 def test_a_network_is_named_by_the_hash_of_its_own_file(hub, tmp_path):
-    reason = opened(CARD, context())
+    with pytest.raises(Unavailable) as raised:
+        opened(CARD, context())
+    reason = str(raised.value)
+    assert raised.value.lacks == "weights:ear"
     for part in (CARD.file, CARD.url, "--weights ear=FILE", "$MMBENCH_WEIGHTS"):
         assert part in reason
     put(hub / CARD.file)
-    network, name = opened(CARD, context())
-    assert name == f"Ear, sha256:{CARD.sha256}"
+    network, name, networks = opened(CARD, context())
+    assert name == f"Ear, sha256:{CARD.sha256}" and networks == (("ear", CARD.sha256),)
     assert opened(CARD, context())[0] is network  # loaded once
     other = put(tmp_path / "another.pth", b"other bytes")
-    found, name = opened(CARD, context({"ear": other}))
+    found, name, _ = opened(CARD, context({"ear": other}))
     assert name == f"Ear, sha256:{hashlib.sha256(b'other bytes').hexdigest()}"
     assert found is not network
 
 
 def test_a_missing_library_is_a_reason(hub):
-    def lacking(path, device):
-        raise ImportError("needs: pip install 'mmbench[ear]'")
+    def load(error):
+        def raises(path, device):
+            raise lacking("an ear", "ears", "ear", error)
+
+        return replace(CARD, load=raises)
 
     put(hub / CARD.file)
-    assert "mmbench[ear]" in opened(replace(CARD, load=lacking), context())
+    for error, lacks in (
+        (ModuleNotFoundError("No module named 'ears.left'", name="ears.left"), "package:ears"),
+        (ImportError("libsndfile.so: cannot open", name="ears"), None),
+    ):
+        with pytest.raises(Unavailable, match=r"mmbench\[ear\]") as raised:
+            opened(load(error), context())
+        assert raised.value.lacks == lacks
 
 
 def plug_in(folder, monkeypatch):

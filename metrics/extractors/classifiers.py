@@ -21,10 +21,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.core.data import Dataset, Modality, Split
-from mmbench.core.score import Context
+from mmbench.core.score import Context, Networks
 from mmbench.files.atomic import keep_text
 from mmbench.metrics.extractors.judges import trained, weights_hash
-from mmbench.pretrained import batches
+from mmbench.metrics.statistics.features import Extractor
+from mmbench.metrics.statistics.samples import batches
 from mmbench.protocols.protocol import digest
 from mmbench.registry import nearest
 from mmbench.seeds import derive
@@ -45,12 +46,20 @@ class Classifier:
         network: In evaluation mode.
         accuracy: On the test split, from 0 to 1.
         identity: Its name, test accuracy and the sha256 of its weights, as in records.
+        networks: As in `Score`.
     """
 
     modality: Modality
     network: Network
     accuracy: float
     identity: str
+    networks: Networks
+
+    @property
+    def extractor(self) -> Extractor:
+        """Its features."""
+        features = lambda samples, report: self.features(samples)
+        return Extractor(self.identity, features, self.networks)
 
     def predictions(self, samples: Tensor) -> Tensor:
         """The class of each sample: (B, *shape) -> (B,), int64, on the CPU.
@@ -178,14 +187,11 @@ def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -
     folder = context.cache / "classifiers" / key
     own = derive(seed, title, name)
     network = trained(f"the {title} of {name}", folder, own, fit, context)
-    judge, own_hash = Classifier(modality, network, math.nan, ""), weights_hash(network)
+    own_hash, whole = weights_hash(network), f"{dataset}/{name} {title}"
+    judge = Classifier(modality, network, math.nan, "", ((whole, own_hash),))
     accuracy = _accuracy(judge, lesson, folder / f"accuracy-{test_content[:32]}-{own_hash}.txt")
-    return replace(
-        judge,
-        accuracy=accuracy,
-        identity=f"{dataset}/{name} {title}, test accuracy {100 * accuracy:.1f} %, "
-        f"sha256:{own_hash}",
-    )
+    identity = f"{whole}, test accuracy {100 * accuracy:.1f} %, sha256:{own_hash}"
+    return replace(judge, accuracy=accuracy, identity=identity)
 
 
 def optimisation(modality: Modality, examples: int) -> Optimisation:

@@ -21,7 +21,7 @@ from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import Context
 from mmbench.extras import lacking
 from mmbench.metrics.extractors.dual_encoder import DualEncoder, Find, sentences
-from mmbench.metrics.extractors.features import precise
+from mmbench.metrics.statistics.features import precise
 from mmbench.pretrained import Weights, load_state, opened
 
 TITLE = "CLIP ViT-B/32"
@@ -124,7 +124,7 @@ def untrained() -> nn.Module:
     try:
         import open_clip
     except ImportError as error:
-        raise ImportError(lacking("CLIP", "open_clip", "clip", error)) from None
+        raise lacking("CLIP", "open_clip", "clip", error) from None
     config = cast(dict[str, Any], open_clip.get_model_config(ARCHITECTURE))
     with torch.random.fork_rng([]):
         return cast(nn.Module, open_clip.CLIP(**config))
@@ -153,21 +153,17 @@ def clip(resize: Resize, prefix: str = "") -> Find:
         prefix: Begins every caption.
 
     Returns:
-        Looks for the weights; where they or open_clip are absent it gives the reason.
+        Raises `Unavailable` where the weights or open_clip are missing.
     """
 
-    def find(
-        image: Modality, text: Modality, dataset: Dataset, context: Context
-    ) -> DualEncoder | str:
-        found = opened(CLIP, context)
-        if isinstance(found, str):
-            return found
-        network, identity = found
+    def find(image: Modality, text: Modality, dataset: Dataset, context: Context) -> DualEncoder:
+        network, identity, networks = opened(CLIP, context)
         return DualEncoder(
             identity=identity,
             image=lambda x: embed_images(x, network, resize),
             text=lambda x: embed_texts(sentences(x, text.words), network, prefix),
             views=(f"{resize} {PIXELS}", repr(prefix)),
+            networks=networks,
         )
 
     return find

@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmbench.core.data import Dataset, Modality
-from mmbench.core.score import JOINT, Context, Generated, Score
+from mmbench.core.score import JOINT, NOTHING, Context, Generated, Networks, Score, Unavailable
 from mmbench.datasets.formats.captions import EOS, SPECIALS
-from mmbench.metrics.extractors.features import Extractor, drawn_features, real_features, rgb
-from mmbench.pretrained import check
+from mmbench.metrics.statistics.features import Extractor, drawn_features, real_features, rgb
+from mmbench.metrics.statistics.samples import check
 
 BATCH = 64
 
@@ -32,7 +32,7 @@ Embed = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class DualEncoder:
-    """What pairs are seen through.
+    """A network that embeds pictures and captions in one space.
 
     Attributes:
         identity: As in records.
@@ -40,16 +40,27 @@ class DualEncoder:
         text: (B, L) tokens -> (B, d).
         views: What `image` and `text` do to pictures and to captions before the network sees
             them: kept embeddings are found by it.
+        networks: As in `Score`.
     """
 
     identity: str
     image: Embed
     text: Embed
     views: tuple[str, str]
+    networks: Networks = ()
+
+    @property
+    def extractors(self) -> tuple[Extractor, Extractor]:
+        """Of pictures and of captions."""
+        image, text = (
+            Extractor(f"{self.identity}; {view}", partial(embeddings, embed), self.networks)
+            for view, embed in zip(self.views, (self.image, self.text), strict=True)
+        )
+        return image, text
 
 
-Find = Callable[[Modality, Modality, Dataset, Context], DualEncoder | str]
-"""(image, text, data set, context) -> a dual encoder, or the reason why there is none."""
+Find = Callable[[Modality, Modality, Dataset, Context], DualEncoder]
+"""(image, text, data set, context) -> a dual encoder; raises `Unavailable`."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +69,14 @@ class Pairs:
 
     Attributes:
         target: The modality that was generated, or "joint" for both.
-        identity: Of the dual encoder.
+        encoder: The dual encoder.
         image: (N, d), of unit length, float32 on the CPU.
         text: (N, d), of unit length.
         real: Computes the same of the real pairs that the samples compare with.
     """
 
     target: str
-    identity: str
+    encoder: DualEncoder
     image: Tensor
     text: Tensor
     real: Callable[[], tuple[Tensor, Tensor]]
@@ -98,8 +109,8 @@ def pairs(
         return
     target = JOINT if len(new) > 1 else new[0]
     if len(images) > 1 or len(texts) > 1:
-        reason = (f"{metric} is of one RGB image and its caption; {dataset.name} has "
-                  f"{len(images)} images and {len(texts)} texts")  # fmt: skip
+        found = f"{dataset.name} has {len(images)} images and {len(texts)} texts"
+        reason = f"{metric} is of one RGB image and its caption; {found}"
         yield Score(metric, given, target, None, n, reason=reason)
         return
     image, text = images[0], texts[0]
@@ -109,31 +120,27 @@ def pairs(
     for m in new:
         check(samples[m], dataset.modality(m))
         if len(samples[m]) != n:
-            raise ValueError(f"{len(samples[m])} samples of {m} cannot be paired with {n}; "
-                             "expected one for each")  # fmt: skip
-    through = find(image, text, dataset, context)
-    if isinstance(through, str):
-        yield Score(metric, given, target, None, n, reason=through)
+            pairs = f"{len(samples[m])} samples of {m} cannot be paired with {n}"
+            raise ValueError(f"{pairs}, expected one for each")
+    try:
+        encoder = find(image, text, dataset, context)
+    except Unavailable as missing:
+        yield missing.score(metric, given, target, n)
         return
-    eyes = {
-        m.name: Extractor(f"{through.identity}; {view}", partial(embeddings, embed))
-        for m, embed, view in zip(
-            (image, text), (through.image, through.text), through.views, strict=True
-        )
-    }
+    sides = tuple(zip((image, text), encoder.extractors, strict=True))
 
-    def real(name: str) -> Tensor:
-        return real_features(eyes[name], dataset.modality(name), dataset, generated.rows, context)
+    def real() -> tuple[Tensor, Tensor]:
+        x, y = (real_features(e, m, dataset, generated.rows, context) for m, e in sides)
+        return x, y
 
-    def side(name: str) -> Tensor:
-        if name not in new:
-            return real(name)
-        title = f"embeddings of {name} given {', '.join(given) or 'nothing'}"
-        return drawn_features(eyes[name], samples[name], title, context)
+    def side(m: Modality, extractor: Extractor) -> Tensor:
+        if m.name not in new:
+            return real_features(extractor, m, dataset, generated.rows, context)
+        title = f"embeddings of {m.name} given {', '.join(given) or NOTHING}"
+        return drawn_features(extractor, samples[m.name], title, context)
 
-    sides = (image.name, text.name)
-    first, second = (side(m) for m in sides)
-    yield Pairs(target, through.identity, first, second, lambda: (real(sides[0]), real(sides[1])))
+    first, second = (side(*one) for one in sides)
+    yield Pairs(target, encoder, first, second, real)
 
 
 @torch.inference_mode()

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.core.data import Dataset, Modality, Split
-from mmbench.core.score import Context
+from mmbench.core.score import Context, Unavailable
 from mmbench.datasets.formats.captions import EOS, PAD, SPECIALS
 from mmbench.extras import lacking
 from mmbench.files.atomic import keep_text
@@ -43,9 +43,7 @@ STEPS = 1600
 TITLE = "the in-domain dual encoder"
 
 
-def in_domain(
-    image: Modality, text: Modality, dataset: Dataset, context: Context
-) -> DualEncoder | str:
+def in_domain(image: Modality, text: Modality, dataset: Dataset, context: Context) -> DualEncoder:
     """The dual encoder of a data set, trained on the train split the first time it is wanted.
 
     Args:
@@ -54,13 +52,13 @@ def in_domain(
         dataset: At least two pictures in its train split.
         context: Its cache keeps the weights under `dual-encoders/`.
 
-    Returns:
-        The dual encoder, or the reason why there is none.
+    Raises:
+        Unavailable: open_clip is missing.
     """
     try:
         import open_clip  # noqa: F401
     except ImportError as error:
-        return lacking(TITLE, "open_clip", "clip", error)
+        raise Unavailable.package(lacking(TITLE, "open_clip", "clip", error)) from None
     ready = _READY.setdefault(dataset, {})
     key = (image.name, text.name, context.device, context.cache)
     if key not in ready:
@@ -174,11 +172,10 @@ def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context
     own_hash = weights_hash(network)
     path = folder / f"retrieval-{test.fingerprint()[:32]}-{own_hash}.txt"
     found, pictures = _kept_retrieval(encoder, test, image.name, text.name, path)
-    return replace(
-        encoder,
-        identity=f"{dataset.name}/{image.name}+{text.name} dual encoder, test retrieval "
-        f"{100 * found:.1f} % of {pictures}, sha256:{own_hash}",
-    )
+    name = f"{dataset.name}/{image.name}+{text.name} dual encoder"
+    share = f"test retrieval {100 * found:.1f} % of {pictures}"
+    identity = f"{name}, {share}, sha256:{own_hash}"
+    return replace(encoder, identity=identity, networks=((name, own_hash),))
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbench.core.data import Modality
+from mmbench.core.data import Dataset, Modality
+from mmbench.core.score import Context
 from mmbench.extras import lacking
-from mmbench.pretrained import Report, Weights, batches, load_state
+from mmbench.metrics.statistics.features import Extractor, Report
+from mmbench.metrics.statistics.samples import batches
+from mmbench.pretrained import Weights, load_state, opened
 
 Resize = Literal["torch", "tensorflow"]
 """The conventions."""
@@ -141,7 +144,7 @@ def fid_inception() -> nn.Module:
         from pytorch_fid import inception as fid
         from torchvision.models import Inception3
     except ImportError as error:
-        raise ImportError(lacking("FID", "pytorch-fid", "fid", error)) from None
+        raise lacking("FID", "pytorch-fid", "fid", error) from None
     network: nn.Module = Inception3(num_classes=1008, aux_logits=False, init_weights=False)
     network.Mixed_5b = fid.FIDInceptionA(192, pool_features=32)
     network.Mixed_5c = fid.FIDInceptionA(256, pool_features=64)
@@ -169,3 +172,18 @@ INCEPTION = Weights(
     "computer vision, 2016, https://arxiv.org/abs/1512.00567; the network of 2015-12-05, ported "
     "by Seitzer, pytorch-fid, 2020, https://github.com/mseitzer/pytorch-fid",
 )
+
+
+def inception(
+    modality: Modality, dataset: Dataset, context: Context, resize: Resize = "torch"
+) -> Extractor:
+    """FID's Inception, of RGB images.
+
+    Raises:
+        Unavailable: The weights or pytorch-fid are missing.
+    """
+    network, identity, networks = opened(INCEPTION, context)
+    if resize != "torch":
+        identity += f", {resize} resize"
+    features = lambda x, report: inception_features(x, network, report, resize)
+    return Extractor(identity, features, networks)

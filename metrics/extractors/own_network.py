@@ -1,4 +1,4 @@
-"""The network of a data set's own through which a modality is seen.
+"""The network that a modality is judged by, where it is one that the data set itself teaches.
 
 Its classifier where examples have classes, what tells their attributes where they have these, and
 the dual encoder of pictures and captions where they are pairs of such.
@@ -6,37 +6,47 @@ the dual encoder of pictures and captions where they are pairs of such.
 
 from __future__ import annotations
 
-from functools import partial
-
 from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import Context
 from mmbench.metrics.extractors.attribute_classifiers import attribute_classifier
-from mmbench.metrics.extractors.dual_encoder import embeddings
-from mmbench.metrics.extractors.features import Extractor, classified, rgb
+from mmbench.metrics.extractors.classifiers import classifier
 from mmbench.metrics.extractors.in_domain import in_domain
+from mmbench.metrics.extractors.inception import inception
+from mmbench.metrics.statistics.features import Extractor, rgb
 
 
-def own_network(modality: Modality, dataset: Dataset, context: Context) -> Extractor | str | None:
-    """What the modality is seen through.
+def extractor(modality: Modality, dataset: Dataset, context: Context) -> Extractor | None:
+    """Inception for RGB images, for others the classifier of their own where there are labels.
 
-    Returns:
-        The network; the reason why there is none yet, or None where nothing of the data set could
-        teach one.
+    Raises:
+        Unavailable: Inception's weights or its package are missing.
+    """
+    look = inception if rgb(modality) else classified
+    return look(modality, dataset, context)
+
+
+def own_network(modality: Modality, dataset: Dataset, context: Context) -> Extractor | None:
+    """The network that the data set teaches for a modality; None where it can teach none.
+
+    Raises:
+        Unavailable: A package that the network is made of is missing.
     """
     found = classified(modality, dataset, context)
     if found is not None:
         return found
     attributes = [m.name for m in dataset.modalities if m.kind == "attributes"]
     if len(attributes) == 1 and modality.name not in attributes:
-        judge = attribute_classifier(dataset, modality.name, attributes[0], context)
-        return Extractor(judge.identity, lambda x, report: judge.features(x))
+        return attribute_classifier(dataset, modality.name, attributes[0], context).extractor
     images = [m for m in dataset.modalities if rgb(m)]
     texts = [m for m in dataset.modalities if m.kind == "text"]
     if len(images) == len(texts) == 1 and modality in (images[0], texts[0]):
         encoder = in_domain(images[0], texts[0], dataset, context)
-        if isinstance(encoder, str):
-            return encoder
-        side = int(modality.kind == "text")
-        embed = (encoder.image, encoder.text)[side]
-        return Extractor(f"{encoder.identity}; {encoder.views[side]}", partial(embeddings, embed))
+        return encoder.extractors[modality.kind == "text"]
     return None
+
+
+def classified(modality: Modality, dataset: Dataset, context: Context) -> Extractor | None:
+    """The classifier of the modality, where there are labels."""
+    if dataset.test.labels is None or dataset.train.labels is None:
+        return None
+    return classifier(dataset, modality.name, context).extractor

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         subsets,
     )
     from mmbench.core.model import Embedded, LatentModel, Model
-    from mmbench.core.score import JOINT, NOTHING, Context, Generated, Metric, Score
+    from mmbench.core.score import JOINT, NOTHING, Context, Generated, Metric, Score, Unavailable
 
 __all__ = [
     "JOINT",
@@ -44,6 +44,7 @@ __all__ = [
     "Source",
     "Spectrogram",
     "Split",
+    "Unavailable",
     "subsets",
 ]
 
@@ -65,6 +66,7 @@ _HOMES = {
     "Source": "data",
     "Spectrogram": "data",
     "Split": "data",
+    "Unavailable": "score",
     "subsets": "data",
 }
 

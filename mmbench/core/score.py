@@ -22,6 +22,10 @@ NOTHING = "nothing"
 """What is given for joint generation, in words and in names of files."""
 
 
+Networks = tuple[tuple[str, str], ...]
+"""(name, sha256 of the weights) of networks that a score was measured with."""
+
+
 @dataclass(frozen=True)
 class Generated:
     """Everything drawn from one subset of given modalities.
@@ -67,7 +71,7 @@ class Score:
     reason: str | None = None
     low: float | None = None
     high: float | None = None
-    networks: tuple[tuple[str, str], ...] = ()
+    networks: Networks = ()
     lacks: str | None = None
 
     @classmethod
@@ -79,6 +83,28 @@ class Score:
         """
         pairs = tuple((name, sha) for name, sha in fields.get("networks", ()))
         return cls(**{**fields, "given": tuple(fields["given"]), "networks": pairs})
+
+
+class Unavailable(Exception):
+    """Something that a score needs is missing; the message is the score's reason.
+
+    Attributes:
+        lacks: As in `Score`.
+    """
+
+    def __init__(self, reason: str, lacks: str | None = None) -> None:
+        super().__init__(reason)
+        self.lacks = lacks
+
+    @classmethod
+    def package(cls, error: ImportError) -> Unavailable:
+        """A package that cannot be imported; `lacks` names it if it is not installed."""
+        missing = isinstance(error, ModuleNotFoundError) and error.name
+        return cls(str(error), f"package:{missing.partition('.')[0]}" if missing else None)
+
+    def score(self, metric: str, given: tuple[str, ...], target: str, n: int) -> Score:
+        """The score without a value."""
+        return Score(metric, given, target, None, n, reason=str(self), lacks=self.lacks)
 
 
 @dataclass(frozen=True)

@@ -67,5 +67,5 @@ def library() -> Any:
     try:
         import librosa
     except ImportError as error:
-        raise ImportError(lacking("a waveform", "librosa", "fad", error)) from None
+        raise lacking("a waveform", "librosa", "fad", error) from None
     return librosa

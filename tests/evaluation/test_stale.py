@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from mmbench import pretrained
 from mmbench.cli.main import main
-from mmbench.core.score import Metric, Score
+from mmbench.core.score import Metric, Score, Unavailable
 from mmbench.evaluation import stale
 from mmbench.evaluation.stale import now_possible, older_metrics, other_weights
 from mmbench.extras import command, installed
@@ -113,10 +113,13 @@ def test_other_weights(weights):
 def compute(generated, dataset, context):
     """The mean of the samples, "seen through" the extractor."""
     for m, x in generated.samples.items():
-        found = opened(EAR, context)
-        absent = isinstance(found, str)
-        yield Score("loudness", generated.given, m, None if absent else float(x.mean()), len(x),
-                    None if absent else found[1], found if absent else None)  # fmt: skip
+        given, n = generated.given, len(x)
+        try:
+            _, name, networks = opened(EAR, context)
+            value = float(x.mean())
+            yield Score("loudness", given, m, value, n, name, networks=networks)
+        except Unavailable as missing:
+            yield missing.score("loudness", given, m, n)
 
 
 loudness = Metric("loudness", "Loudness", "lower", "", "https://example.org", compute)

@@ -25,11 +25,12 @@ from mmbench.core.data import Dataset, Modality, Spectrogram, Split
 from mmbench.core.score import Context, Generated, Metric
 from mmbench.declarations import declared
 from mmbench.metrics import extrapolation, fad
-from mmbench.metrics.extractors import classifiers, clip, features, in_domain
+from mmbench.metrics.extractors import classifiers, clip, in_domain
 from mmbench.metrics.extractors import inception as inception_module
 from mmbench.metrics.extractors.judges import weights_hash
 from mmbench.metrics.extractors.vggish import log_mel
 from mmbench.metrics.mid import mutual_information_divergence
+from mmbench.metrics.statistics import features
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 
@@ -551,12 +552,13 @@ def refused(case, drawn, expected):
     try:
         scores = case.scores(drawn)
     except ValueError as error:
-        sentences = [str(error)]
+        scores, sentences = [], [str(error)]
     else:
         assert scores and all(s.value is s.low is s.high is None for s in scores)
         sentences = [s.reason for s in scores]
     for text in sentences:
         assert re.search(expected, text) and "\n" not in text, text
+    return {s.lacks for s in scores}
 
 
 def test_no_samples_are_refused(case):
@@ -569,7 +571,8 @@ def test_few_samples_have_a_reason_or_a_value(case):
     if least > 1:
         words = f"{re.escape(case.name)} needs at least {least:,} samples, there are "
         for n in (1, least - 1):
-            refused(case, case.drawn(rows=torch.arange(n)), f"{words}{n}$")
+            lacks = refused(case, case.drawn(rows=torch.arange(n)), f"{words}{n}$")
+            assert lacks == {"samples"}
     else:
         score = case.score(case.drawn(rows=torch.arange(1)))
         assert math.isfinite(score.value) and score.n == 1
@@ -609,6 +612,11 @@ def test_every_network_is_named_by_its_own_hash(case, monkeypatch):
     score = case.score(case.drawn(PINNED))
     hashes = used(case)
     assert bool(hashes) == bool(Tiny.seen)
+    assert {sha for _, sha in score.networks} == set(hashes)
+    for name, sha in score.networks:
+        assert name in PRETRAINED or re.search(
+            rf"{re.escape(name)}, test .* sha256:{sha}", score.extractor
+        )
     if not hashes:
         return
     assert all(f"sha256:{h}" in score.extractor for h in hashes)
@@ -638,7 +646,7 @@ def test_published_weights_are_these_or_none(case, monkeypatch):
     file = case.weights(1)[card.name]
     case.context = replace(case.context, weights={})
     absent = f"{re.escape(card.file)} are absent: get them from http.* --weights {card.name}=FILE"
-    refused(case, case.drawn(PINNED), absent)
+    assert refused(case, case.drawn(PINNED), absent) == {f"weights:{card.name}"}
     hub = case.folder / "hub" / "checkpoints"
     hub.mkdir(parents=True)
     (hub / card.file).write_bytes(file.read_bytes())

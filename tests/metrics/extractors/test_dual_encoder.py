@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmbench.core.data import Dataset, Modality, Split
-from mmbench.core.score import JOINT, Context, Generated, Score
+from mmbench.core.score import JOINT, Context, Generated, Score, Unavailable
 from mmbench.metrics.extractors import dual_encoder as module
 from mmbench.metrics.extractors.dual_encoder import DualEncoder, embeddings, pairs, sentences
 from mmbench.progress import Progress
@@ -77,7 +77,7 @@ def test_three_directions(given, names, target, tmp_path):
     ((p,),) = (found(dataset, given, names, tmp_path, Stub()),)
     real = dataset.test.batch(torch.arange(6))
     image, text = unit(real["image"].flatten(1)[:, :4] + 0.1), unit(real["text"].float() + 0.1)
-    assert (p.target, p.identity) == (target, "stub")
+    assert (p.target, p.encoder.identity) == (target, "stub")
     torch.testing.assert_close(p.image, image)
     torch.testing.assert_close(p.text, text)
     for side, expected in zip(p.real(), (image, text), strict=True):
@@ -139,8 +139,12 @@ def test_two_pictures_of_a_caption_have_a_reason(tmp_path):
 
 
 def test_the_reason_of_an_absent_encoder_is_recorded(tmp_path):
-    (score,) = found(world(), (), ["image", "text"], tmp_path, lambda *a: "there is none")
+    def find(*_):
+        raise Unavailable("there is none", "judge")
+
+    (score,) = found(world(), (), ["image", "text"], tmp_path, find)
     assert (score.value, score.reason, score.n) == (None, "there is none", 6)
+    assert score.lacks == "judge"
     assert (score.metric, score.target, score.extractor) == ("m", JOINT, None)
 
 

@@ -1,12 +1,13 @@
 """Which network of a data set's own a modality is seen through."""
 
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
 
 from mmbench.core.data import Dataset, Modality, Split
-from mmbench.core.score import Context, Generated
+from mmbench.core.score import Context, Generated, Unavailable
 from mmbench.metrics.extractors import classifiers, own_network
 from mmbench.metrics.extractors.dual_encoder import DualEncoder
 from mmbench.metrics.fmd import fmd
@@ -64,15 +65,17 @@ def test_attributes_are_told_from_all_other_modalities(context):
 
 def test_pictures_and_captions_are_seen_by_their_dual_encoder(context, monkeypatch):
     found = DualEncoder("both", lambda x: x.mean((2, 3)), lambda x: x.float(), ("small", "read"))
-    monkeypatch.setattr(own_network, "in_domain", lambda *args: found)
     data = dataset(IMAGE, CAPTION)
+    monkeypatch.setitem(sys.modules, "open_clip", None)
+    with pytest.raises(Unavailable, match=r"mmbench\[clip\]") as raised:
+        own_network.own_network(IMAGE, data, context)
+    assert raised.value.lacks == "package:open_clip"
+    monkeypatch.setattr(own_network, "in_domain", lambda *args: found)
     for m, view in ((IMAGE, "small"), (CAPTION, "read")):
         seen = own_network.own_network(m, data, context)
         assert seen.identity == f"both; {view}"
         features = seen.features(data.test.batch(torch.arange(5))[m.name], lambda n: None)
         torch.testing.assert_close(features.norm(dim=1), torch.ones(5))
-    monkeypatch.setattr(own_network, "in_domain", lambda *args: "open_clip is missing")
-    assert own_network.own_network(IMAGE, data, context) == "open_clip is missing"
 
 
 def test_nothing_teaches_a_network(context):

@@ -1,5 +1,6 @@
 """Features are computed once, of each picture once, and shared by the metrics."""
 
+import hashlib
 import math
 from dataclasses import replace
 
@@ -8,10 +9,11 @@ import torch
 
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import Context, Generated
-from mmbench.metrics.extractors import features as module
-from mmbench.metrics.extractors.features import paired, recall
+from mmbench.metrics.extractors import inception
 from mmbench.metrics.kid import kernel_distance, kid
 from mmbench.metrics.precision_recall import precision
+from mmbench.metrics.statistics import features as module
+from mmbench.metrics.statistics.features import paired, recall
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 
@@ -32,8 +34,8 @@ class Stub(torch.nn.Module):
 @pytest.fixture
 def network(monkeypatch):
     stub = Stub()
-    card = replace(module.INCEPTION, load=lambda path, device: stub)
-    monkeypatch.setattr(module, "INCEPTION", card)
+    card = replace(inception.INCEPTION, load=lambda path, device: stub)
+    monkeypatch.setattr(inception, "INCEPTION", card)
     module._KEPT.clear()
     yield stub
     module._KEPT.clear()
@@ -80,7 +82,7 @@ def test_images_pass_the_network_once(world, network):
 def test_value_is_that_of_the_features(world, network):
     found = value(kid, drawn(), world)
     real = world[0].test.batch(torch.arange(9))["rgb"]
-    by_hand = (module.inception_features(x, network) for x in (images("drawn"), real))
+    by_hand = (inception.inception_features(x, network) for x in (images("drawn"), real))
     assert found == pytest.approx(kernel_distance(*by_hand), rel=1e-6)
 
 
@@ -122,14 +124,16 @@ def test_pictures_that_examples_share_are_seen_once(world, network):
     found = value(kid, generated, (shared, context))
     assert sum(network.seen) == 2 + 4
     real = shared.test.batch(generated.rows)["rgb"]
-    by_hand = (module.inception_features(x, network) for x in (generated.samples["rgb"], real))
+    by_hand = (inception.inception_features(x, network) for x in (generated.samples["rgb"], real))
     assert found == pytest.approx(kernel_distance(*by_hand), rel=1e-6)
 
 
 def test_only_rgb_images(world):
     (score,) = kid.compute(drawn(), *world)
     assert (score.metric, score.target, score.n) == ("kid", "rgb", 9)
-    assert score.extractor.startswith("FID Inception, sha256:")
+    own = hashlib.sha256(b"not read").hexdigest()
+    assert score.extractor == f"FID Inception, sha256:{own}"
+    assert score.networks == (("inception", own),)
 
 
 def test_reconstructions_of_what_was_given_are_scored_alike(world):
@@ -141,6 +145,7 @@ def test_reconstructions_of_what_was_given_are_scored_alike(world):
 def test_one_sample_has_a_reason(world, network):
     (score,) = kid.compute(drawn(rows=(3,)), *world)
     assert score.value is None and score.reason == "kid needs at least 2 samples, there are 1"
+    assert score.lacks == "samples"
     assert not network.seen
 
 

@@ -1,8 +1,4 @@
-"""Features of generated and of real samples, each computed once for all metrics that compare them.
-
-RGB images are seen through FID's Inception (see `mmbench.metrics.extractors.inception`), other
-modalities through the classifier of their own.
-"""
+"""Features of generated and real samples, computed once for all metrics that compare them."""
 
 from __future__ import annotations
 
@@ -17,32 +13,36 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mmbench.core.data import Dataset, Modality, Split
-from mmbench.core.score import Context, Generated, Score
+from mmbench.core.score import NOTHING, Context, Generated, Networks, Score, Unavailable
 from mmbench.files.atomic import replacing
-from mmbench.metrics.extractors.classifiers import classifier
-from mmbench.metrics.extractors.inception import INCEPTION, Resize, inception_features
-from mmbench.pretrained import Report, check, opened
+from mmbench.metrics.statistics.samples import check
 from mmbench.protocols.protocol import digest
 
 KEEP = 2**30
 """Bytes of features kept in memory, the latest."""
 
 
+Report = Callable[[int], None]
+"""Takes the number of samples done."""
+
+
 @dataclass(frozen=True)
 class Extractor:
-    """What samples are seen through.
+    """A network that turns the samples of a modality into features.
 
     Attributes:
         identity: As in records.
         features: (N, *shape) and where to report -> (N, d), float32 on the CPU.
+        networks: As in `Score`.
     """
 
     identity: str
     features: Callable[[Tensor, Report], Tensor]
+    networks: Networks = ()
 
 
-Through = Callable[[Modality, Dataset, Context], Extractor | str | None]
-"""What a modality is seen through; the reason why it cannot be, or None where nothing can."""
+Through = Callable[[Modality, Dataset, Context], Extractor | None]
+"""The extractor of a modality, or None where there can be none; raises `Unavailable`."""
 
 
 def rgb(modality: Modality) -> bool:
@@ -55,34 +55,6 @@ def anything(modality: Modality) -> bool:
     return True
 
 
-def inception(
-    modality: Modality, dataset: Dataset, context: Context, resize: Resize = "torch"
-) -> Extractor | str | None:
-    """FID's Inception, of RGB images."""
-    found = opened(INCEPTION, context)
-    if isinstance(found, str):
-        return found
-    network, identity = found
-    if resize != "torch":
-        identity += f", {resize} resize"
-    return Extractor(identity, lambda x, report: inception_features(x, network, report, resize))
-
-
-def extractor(modality: Modality, dataset: Dataset, context: Context) -> Extractor | str | None:
-    """Inception for RGB images, for others the classifier of their own where there are labels."""
-    if rgb(modality):
-        return inception(modality, dataset, context)
-    return classified(modality, dataset, context)
-
-
-def classified(modality: Modality, dataset: Dataset, context: Context) -> Extractor | None:
-    """The classifier of the modality, where there are labels."""
-    if dataset.test.labels is None or dataset.train.labels is None:
-        return None
-    judge = classifier(dataset, modality.name, context)
-    return Extractor(judge.identity, lambda x, report: judge.features(x))
-
-
 def compare(
     metric: str,
     distance: Callable[[Tensor, Tensor], float],
@@ -90,8 +62,8 @@ def compare(
     dataset: Dataset,
     context: Context,
     *,
+    through: Through,
     concerns: Callable[[Modality], bool] = rgb,
-    through: Through = inception,
     least: int = 2,
 ) -> Iterator[Score]:
     """The scores of a metric that compares features: one for each target.
@@ -105,35 +77,40 @@ def compare(
         generated: The samples; their rows are the real examples.
         dataset: Whose test split is real.
         context: Where to compute, and what to keep.
+        through: The extractors.
         concerns: Which modalities it scores.
-        through: What their samples are seen through.
         least: Fewer samples have no value, and a reason.
 
     Raises:
-        ValueError: Samples are not of their modality (see `mmbench.pretrained.check`).
+        ValueError: Samples are not of their modality (see `mmbench.metrics.statistics.samples`).
     """
+    given, origin = generated.given, ", ".join(generated.given) or NOTHING
     for m, samples in generated.samples.items():
-        modality = dataset.modality(m)
+        modality, n = dataset.modality(m), len(samples)
         if not concerns(modality):
             continue
         check(samples, modality)  # before minutes of work
-        n, origin = len(samples), ", ".join(generated.given) or "nothing"
-        if n < least:
-            reason = f"{metric} needs at least {least:,} samples, there are {n:,}"
-            yield Score(metric, generated.given, m, None, n, reason=reason)
+        try:
+            enough(metric, n, least)
+            seen = through(modality, dataset, context)
+        except Unavailable as missing:
+            yield missing.score(metric, given, m, n)
             continue
-        seen = through(modality, dataset, context)
         if seen is None:
-            continue
-        if isinstance(seen, str):
-            yield Score(metric, generated.given, m, None, n, reason=seen)
             continue
         real = real_features(seen, modality, dataset, generated.rows, context)
         drawn = drawn_features(seen, samples, f"features of {m} given {origin}", context)
         device = precise(context.device)
         with context.progress.stage(f"{metric} of {m} given {origin}", 1, unit="value"):
             value = distance(drawn.to(device), real.to(device))
-        yield Score(metric, generated.given, m, value, n, seen.identity)
+        yield Score(metric, given, m, value, n, seen.identity, networks=seen.networks)
+
+
+def enough(metric: str, n: int, least: int) -> None:
+    """Raises `Unavailable` where n samples are fewer than a metric needs."""
+    if n < least:
+        reason = f"{metric} needs at least {least:,} samples, there are {n:,}"
+        raise Unavailable(reason, "samples")
 
 
 def real_features(
