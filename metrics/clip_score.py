@@ -11,7 +11,7 @@ Three definitions, and a stand-in for data sets that CLIP was not made for:
 - `clip-s[percent]`: 100 cos, averaged, without the prefix: the scale of Wesego and Rooshenas,
   "Multimodal ELBO with diffusion decoders", 2024, https://arxiv.org/abs/2408.16883, who do not
   name the network; CLIP's own preprocessing.
-- `clip-s[in-domain]`: 2.5 cos, averaged, through a dual encoder that was trained on the data set
+- `clip-s[in-domain]`: 2.5 cos, averaged, with a dual encoder that was trained on the data set
   itself (`mmbench.metrics.extractors.in_domain`) and has nothing to do with CLIP. The default of
   CUB's twins.
 
@@ -54,10 +54,10 @@ class Definition:
 
     Attributes:
         name: As in records.
-        weight: Times the cosine.
+        weight: The factor of the cosine.
         clipped: Whether a negative cosine counts as zero.
         resize: How pictures are resized.
-        prefix: Begins every caption.
+        prefix: The words put before every caption.
     """
 
     name: str
@@ -73,14 +73,14 @@ class Definition:
             ValueError: The shapes differ, there are none, or embeddings are not finite or zero.
         """
         if image.shape != text.shape or image.ndim != 2 or 0 in image.shape:
-            raise ValueError(f"embeddings of shape {tuple(image.shape)} cannot be paired with "
-                             f"{tuple(text.shape)}, expected (N, d) twice")  # fmt: skip
+            shapes = f"{tuple(image.shape)} cannot be paired with {tuple(text.shape)}"
+            raise ValueError(f"embeddings of shape {shapes}, expected (N, d) twice")
         for title, x in (("pictures", image), ("captions", text)):
-            bad = ~(x.isfinite().all(1) & x.any(1))
-            if bad.any():
-                raise ValueError(f"the embeddings of {int(bad.sum())} of {len(x)} {title} are "
-                                 "not finite or zero, the first of them in row "
-                                 f"{int(bad.nonzero()[0])}")  # fmt: skip
+            bad = (~(x.isfinite().all(1) & x.any(1))).nonzero()
+            if len(bad):
+                found = f"{len(bad)} of {len(x)} {title} are not finite or zero"
+                row = int(bad[0])
+                raise ValueError(f"the embeddings of {found}, the first of them in row {row}")
         cosine = F.cosine_similarity(image.double(), text.double(), dim=1)
         return self.weight * (cosine.clamp(min=0) if self.clipped else cosine)
 
@@ -127,15 +127,12 @@ def clip_score(
         for x in batches(images, modality, BATCH, torch.device(device), pixels=True):
             x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
             if not 0 <= float(x.min()) <= float(x.max()) <= 1:
-                raise ValueError(f"the images reach from {float(x.min()):g} to "
-                                 f"{float(x.max()):g}, expected values in [0, 1]")  # fmt: skip
-            said = captions[done : (done := done + len(x))]
-            values.append(
-                definition.values(
-                    embed_images(x, network, definition.resize).cpu(),
-                    embed_texts(said, network, definition.prefix).cpu(),
-                )
-            )
+                reach = f"{float(x.min()):g} to {float(x.max()):g}"
+                raise ValueError(f"the images reach from {reach}, expected values in [0, 1]")
+            image = embed_images(x, network, definition.resize).cpu()
+            captions_of_x = captions[done : (done := done + len(x))]
+            text = embed_texts(captions_of_x, network, definition.prefix).cpu()
+            values.append(definition.values(image, text))
     return float(torch.cat(values).mean())
 
 

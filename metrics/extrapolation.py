@@ -60,8 +60,8 @@ def extrapolated_distance(generated: Tensor, real: Tensor, sizes: int = SIZES) -
     if len(y) != n:
         raise ValueError(f"{n} generated and {len(y)} real samples, expected as many")
     if n < PER_DIMENSION * d:
-        raise ValueError(f"{n:,} samples of {d:,} dimensions are too few to extrapolate from, "
-                         f"expected at least {PER_DIMENSION * d:,}")  # fmt: skip
+        few = f"{n:,} samples of {d:,} dimensions are too few to extrapolate from"
+        raise ValueError(f"{few}, expected at least {PER_DIMENSION * d:,}")
     if sizes < 2:
         raise ValueError(f"sizes is {sizes}, expected at least 2 points for a line")
     whole = frechet_distance(Statistics.of(x), Statistics.of(y))

@@ -42,8 +42,8 @@ def f1_score(samples: Tensor, truth: Tensor) -> float:
 def each_f1(samples: Tensor, truth: Tensor) -> Tensor:
     """The F1 of each sample: (N,), float64, of arguments as `f1_score` takes them."""
     if samples.shape != truth.shape or samples.ndim < 2 or 0 in samples.shape:
-        raise ValueError(f"samples of shape {tuple(samples.shape)} cannot be compared with "
-                         f"{tuple(truth.shape)}, expected (N, ...) twice")  # fmt: skip
+        shapes = f"{tuple(samples.shape)} cannot be compared with {tuple(truth.shape)}"
+        raise ValueError(f"samples of shape {shapes}, expected (N, ...) twice")
     parts = []
     for x, y in zip(samples.split(BLOCK), truth.split(BLOCK), strict=True):
         there = []
@@ -68,13 +68,13 @@ def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterat
             continue
         check(samples, modality)
         if len(samples) != len(rows):
-            raise ValueError(f"{len(samples)} samples of {m} for {len(rows)} test examples; "
-                             "expected one for each")  # fmt: skip
-        # An unbounded likelihood may overshoot; above and below do not change by clamping.
-        values = torch.cat([
-            each_f1(x.float().clamp(0, 1), dataset.test.batch(block, [m])[m])
-            for x, block in zip(samples.split(BLOCK), rows.split(BLOCK), strict=True)
-        ])  # fmt: skip
+            found = f"{len(samples)} samples of {m} for {len(rows)} test examples"
+            raise ValueError(f"{found}, expected one for each")
+        parts = []
+        for x, block in zip(samples.split(BLOCK), rows.split(BLOCK), strict=True):
+            # An unbounded likelihood may overshoot; clamping leaves each on its side of 0.5.
+            parts.append(each_f1(x.float().clamp(0, 1), dataset.test.batch(block, [m])[m]))
+        values = torch.cat(parts)
         low, high = bootstrap(values)
         yield Score("f1", given, m, float(values.mean()), len(values), low=low, high=high)
 

@@ -48,21 +48,20 @@ def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterat
             noise = stream(0, "log-likelihood", i, device=context.device)
             found = model.log_marginal(x, SAMPLES, noise)
             if found.shape != block.shape or found.is_complex():
-                raise ValueError(f"log_marginal returned {found.dtype} of shape "
-                                 f"{tuple(found.shape)} for {len(block)} examples, expected real "
-                                 "numbers (B,)")  # fmt: skip
+                what = f"{found.dtype} of shape {tuple(found.shape)} for {len(block)} examples"
+                raise ValueError(f"log_marginal returned {what}, expected real numbers (B,)")
             parts.append(found.detach().double().cpu())
             bar.update(bar.done + len(block))
     values = torch.cat(parts)
     bad = (~values.isfinite()).nonzero()
     if len(bad):
-        reason = (f"log p(x) of {len(bad)} of {len(rows)} test examples is not finite, the first "
-                  f"of them in row {int(bad[0])}: {float(values[bad[0]])}, expected finite "
-                  "numbers")  # fmt: skip
+        which = f"{len(bad)} of {len(rows)} test examples is not finite"
+        first = f"the first of them in row {int(bad[0])}: {float(values[bad[0]])}"
+        reason = f"log p(x) of {which}, {first}, expected finite numbers"
         yield Score("log-likelihood", (), JOINT, None, len(rows), reason=reason)
         return
-    yield Score("log-likelihood", (), JOINT, float(values.mean()), len(rows),
-                f"{SAMPLES} importance samples")  # fmt: skip
+    value, how = float(values.mean()), f"{SAMPLES} importance samples"
+    yield Score("log-likelihood", (), JOINT, value, len(rows), how)
 
 
 log_likelihood = Metric(

@@ -61,7 +61,7 @@ def mutual_information_divergence(
 
 
 def pointwise(image: Tensor, text: Tensor, real_image: Tensor, real_text: Tensor) -> Tensor:
-    """What each pair adds to the mean that is MID: (M,), float64; called as that is."""
+    """The term of each pair, whose mean is MID: (M,), float64; same arguments."""
     sides = [paired(image, real_image), paired(text, real_text)]
     (x, real_x), (y, real_y) = sides
     for title, a, b in (("generated", x, y), ("real", real_x, real_y)):
@@ -83,14 +83,15 @@ def _root(centred: Tensor) -> Tensor:
     """The Cholesky factor of the covariance of (N, d)."""
     n, d = centred.shape
     if n <= d:
-        raise SingularError(f"MID needs more real pairs than dimensions of both embeddings: there "
-                            f"are {n:,} of {d:,}")  # fmt: skip
+        needs = "MID needs more real pairs than dimensions of both embeddings"
+        raise SingularError(f"{needs}: there are {n:,} of {d:,}")
     covariance = centred.T @ centred / (n - 1)
     variances = torch.linalg.eigvalsh(covariance)
-    # Embeddings are computed in single precision: what is below is rounding.
+    # Embeddings are computed in single precision: variances below this are rounding.
     if variances[0] <= d * torch.finfo(torch.float32).eps ** 2 * variances[-1]:
-        raise SingularError("MID needs real pairs that vary in every direction: the covariance of "
-                            f"{n:,} of them in {d:,} dimensions is singular")  # fmt: skip
+        needs = "MID needs real pairs that vary in every direction"
+        found = f"the covariance of {n:,} of them in {d:,} dimensions is singular"
+        raise SingularError(f"{needs}: {found}")
     root: Tensor = torch.linalg.cholesky(covariance)
     return root
 

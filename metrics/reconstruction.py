@@ -75,12 +75,12 @@ def _band(size: int, device: torch.device) -> Tensor:
 
 def _alike(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     if images.shape != truth.shape or images.ndim != 4 or 0 in images.shape:
-        raise ValueError(f"images of shape {tuple(images.shape)} cannot be compared with "
-                         f"{tuple(truth.shape)}, expected (N, C, H, W) twice")  # fmt: skip
+        shapes = f"{tuple(images.shape)} cannot be compared with {tuple(truth.shape)}"
+        raise ValueError(f"images of shape {shapes}, expected (N, C, H, W) twice")
     for title, x in (("images", images), ("true images", truth)):
         if not bool(((x >= 0) & (x <= 1)).all()):
-            raise ValueError(f"the {title} reach from {float(x.min()):g} to {float(x.max()):g}, "
-                             "expected values in [0, 1]")  # fmt: skip
+            reach = f"{float(x.min()):g} to {float(x.max()):g}"
+            raise ValueError(f"the {title} reach from {reach}, expected values in [0, 1]")
     return images.double(), truth.to(images.device).double()
 
 
@@ -99,8 +99,8 @@ def scores(
             continue
         check(samples, modality)
         if n != len(rows):
-            message = f"{n} reconstructions of {m} for {len(rows)} test examples"
-            raise ValueError(f"{message}, expected one for each")
+            found = f"{n} reconstructions of {m} for {len(rows)} test examples"
+            raise ValueError(f"{found}, expected one for each")
         if metric == "ssim" and min(modality.shape[1:]) < WINDOW:
             reason = f"SSIM needs images of at least {WINDOW} x {WINDOW} pixels"
             yield Score(metric, given, m, None, n, reason=reason)

@@ -12,6 +12,11 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
+def last_line(error: BaseException) -> str:
+    """The last line of what an error says: of PyTorch's, the first mismatch."""
+    return str(error).splitlines()[-1].strip()
+
+
 def in_own_code(error: BaseException) -> str:
     """The place "FILE, line N" in the user's own code where an error arose, or "".
 

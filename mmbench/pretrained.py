@@ -1,9 +1,8 @@
-"""Pretrained networks that metrics look through: located, verified, never random.
+"""Pretrained evaluation networks: their weights are located and verified, never random.
 
 A network is declared by a card of its published weights, `Weights`, which an entry point of the
-group "mmbench.extractors" names; another package adds one by the same group. Nothing is downloaded
-unless it is asked for. Weights that are absent make a score without a value and with a reason,
-never a number.
+group "mmbench.extractors" names; other packages add theirs to the same group. Nothing is
+downloaded unless the user asks for it. Without the weights a score has a reason, never a number.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from torch import nn
 
 from mmbench import registry
 from mmbench.core.score import Context, Networks, Unavailable
-from mmbench.errors import first_line
+from mmbench.errors import first_line, last_line
 from mmbench.files import tensors
 from mmbench.files.transfer import Unfetched
 from mmbench.files.transfer import fetch as transfer
@@ -42,12 +41,12 @@ class Weights:
         file: The name that the file is published under.
         url: Where.
         sha256: Of the published file; None where nobody publishes it, so that any file of that
-            name is taken (its own hash names it in every score).
-        dims: Number of its features.
-        load: (a file, where to) -> the network in evaluation mode. Raises ImportError, which
-            names the extra to install, or ValueError, in a sentence.
+            name is accepted (its own hash then identifies it in every score).
+        dims: Number of features.
+        load: (file, device) -> the network in evaluation mode. Raises ImportError, which names
+            the extra to install, or ValueError, in a sentence.
         paper: Authors, title, year, url.
-        size: Of the published file in bytes, where known.
+        size: Bytes of the published file, where known.
     """
 
     name: str
@@ -103,8 +102,8 @@ def _read(weights: Weights, path: Path, device: torch.device) -> nn.Module:
     except (ImportError, OSError, ValueError, MemoryError):
         raise
     except Exception as error:  # a loader of another package may raise anything on a wrong file
-        raise ValueError(f"{path} does not hold the weights of {weights.title} "
-                         f"({first_line(error)})") from error  # fmt: skip
+        reason = f"{path} does not hold the weights of {weights.title} ({first_line(error)})"
+        raise ValueError(reason) from error
 
 
 @lru_cache(maxsize=4)
@@ -113,10 +112,10 @@ def _opened(weights: Weights, path: Path, modified: int, device: torch.device) -
 
 
 def locate(weights: Weights, named: Mapping[str, Path]) -> Path | None:
-    """Finds a file of weights: the one the user named, $MMBENCH_WEIGHTS, torch's hub cache.
+    """Finds a file of weights: as named by the user, in $MMBENCH_WEIGHTS, in torch's hub cache.
 
-    A file that the user named may have any content (its own hash then names it in the scores);
-    one that is found by its published name must be the published one.
+    A file that the user names may have any content (its own hash then identifies it in scores);
+    a file found by its published name must be the published one.
 
     Args:
         weights: What to find.
@@ -131,35 +130,33 @@ def locate(weights: Weights, named: Mapping[str, Path]) -> Path | None:
         if not path.is_file():
             raise FileNotFoundError(f"--weights {weights.name}={path} names no file")
         return path
-    folders = [Path(os.environ[FOLDER]).expanduser()] if os.environ.get(FOLDER) else []
-    for folder in folders:
-        if not folder.is_dir():
-            raise FileNotFoundError(f"${FOLDER} is {folder}, which is no folder")
-    for folder in [*folders, _hub()]:
-        path = folder / weights.file
-        if path.is_file():
-            if weights.sha256 not in (None, found := sha256(path)):
-                raise ValueError(
-                    f"{path} has the sha256 {found[:16]}…, the published file "
-                    f"{str(weights.sha256)[:16]}…: it is damaged or another one; delete it, or, "
-                    f"to use it all the same, name it with --weights {weights.name}={path}"
-                )
-            return path
-    return None
+    folders = [_hub()]
+    if os.environ.get(FOLDER):
+        folders.insert(0, Path(os.environ[FOLDER]).expanduser())
+        if not folders[0].is_dir():
+            raise FileNotFoundError(f"${FOLDER} is {folders[0]}, which is no folder")
+    path = next((f / weights.file for f in folders if (f / weights.file).is_file()), None)
+    if path and weights.sha256 not in (None, found := sha256(path)):
+        raise ValueError(
+            f"{path} has the sha256 {found[:16]}…, the published file "
+            f"{str(weights.sha256)[:16]}…: it is damaged or another one; delete it, or, "
+            f"to use it all the same, name it with --weights {weights.name}={path}"
+        )
+    return path
 
 
 def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
-    """What the flag `--weights` says, for `Context.weights`.
+    """The option `--weights`, for `Context.weights`.
 
-    Each file is opened, so that a wrong one is told before hours of training.
+    Each file is opened, so that a wrong one is reported before hours of training.
 
     Args:
-        assignments: "NAME=FILE" each, of a registered name or "module:object".
-        device: Where the networks will be.
+        assignments: "NAME=FILE" each, where NAME is registered or "module:object".
+        device: Where the networks will run.
 
     Raises:
-        ValueError: One is not of that form, two are of one network, the object is no card of
-            weights, or the file holds something else.
+        ValueError: An assignment has another form, two name one network, the object is no card
+            of weights, or the file holds something else.
         LookupError: There is no such extractor.
         FileNotFoundError: There is no such file.
         ImportError: An extra is not installed.
@@ -173,8 +170,8 @@ def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
         if not isinstance(weights, Weights):
             raise ValueError(f"{name} is no extractor: expected an object of class Weights")
         if weights.name in found:
-            raise ValueError(f"--weights names {found[weights.name]} and {file} for "
-                             f"{weights.title}, expected one file")  # fmt: skip
+            both = f"{found[weights.name]} and {file}"
+            raise ValueError(f"--weights names {both} for {weights.title}, expected one file")
         path = Path(file).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {file} of {weights.title}'s weights")
@@ -184,10 +181,10 @@ def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
 
 
 def fetch_needed(metrics: Iterable[str], named: Mapping[str, Path], progress: Progress) -> None:
-    """Downloads what metrics look through and `locate` does not find, into torch's hub cache.
+    """Downloads the weights that metrics need and `locate` does not find, to torch's hub cache.
 
     Args:
-        metrics: Their names.
+        metrics: Names of metrics.
         named: Extractor name -> the file that the user named.
         progress: Where to report.
 
@@ -201,7 +198,7 @@ def fetch_needed(metrics: Iterable[str], named: Mapping[str, Path], progress: Pr
 
 
 def needed(metrics: Iterable[str]) -> Iterator[Weights]:
-    """The registered weights that metrics look through, by their names.
+    """The registered weights of the networks that metrics judge by, given their names.
 
     Raises:
         LookupError: There is no such metric.
@@ -211,24 +208,24 @@ def needed(metrics: Iterable[str]) -> Iterator[Weights]:
 
 
 def registered() -> Iterator[Weights]:
-    """All registered weights but those of packages that are broken."""
+    """All registered weights, except where their package is broken."""
     for name in registry.names("extractors"):
         try:
             weights = registry.find("extractors", name)
-        except Exception:  # whatever their modules raise concerns who asks for them
+        except Exception:  # a broken package concerns only those who ask for its weights
             continue
         if isinstance(weights, Weights):
             yield weights
 
 
 def download(weights: Weights, folder: Path, progress: Progress | None = None) -> Path:
-    """Fetches the published file, verifies it, and returns where it lies; only when asked to.
+    """Fetches and verifies the published file and returns its path.
 
-    A transfer that broke goes on where it stopped.
+    An interrupted transfer is resumed.
 
     Raises:
         FileNotFoundError: The file cannot be fetched.
-        ValueError: What came is not the published file.
+        ValueError: The server did not send the published file.
         OSError: The folder cannot be written to, or the disk is full.
     """
     path = folder / weights.file
@@ -244,8 +241,8 @@ def download(weights: Weights, folder: Path, progress: Progress | None = None) -
             ) from None
         if proven and (found := sha256(path)) != weights.sha256:
             path.unlink()
-            raise ValueError(f"{weights.url} did not send {weights.file}: its sha256 is {found}, "
-                             f"the published one {weights.sha256}")  # fmt: skip
+            message = f"{weights.url} did not send {weights.file}: its sha256 is {found}"
+            raise ValueError(f"{message}, the published one {weights.sha256}")
     return path
 
 
@@ -254,7 +251,7 @@ def _hub() -> Path:
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content; a file that did not change is read once a process."""
+    """The sha256 of a file's content; an unchanged file is read once per process."""
     status = path.stat()
     return _sha256(path, status.st_mtime_ns, status.st_size)
 
@@ -271,10 +268,10 @@ def load_state(
     """Fills a network with the state dict of a file, all of it and nothing else.
 
     Args:
-        network: With random or without parameters.
+        network: Its parameters are overwritten.
         path: A file that torch.save wrote.
         title: What the network is, for messages.
-        unused: Parameters that the file may hold besides.
+        unused: Further parameters that the file may hold.
 
     Returns:
         The network, in evaluation mode, without gradients.
@@ -285,25 +282,24 @@ def load_state(
     try:
         state: Any = tensors.read(path)
     except ValueError:
-        raise ValueError(f"{path} is not a readable file of weights, expected what torch.save "
-                         "writes") from None  # fmt: skip
+        reason = f"{path} is not a readable file of weights, expected what torch.save writes"
+        raise ValueError(reason) from None
     if not isinstance(state, dict):
-        raise ValueError(f"{path} holds a {type(state).__name__}, expected a state dict with the "
-                         f"parameters of {title}")  # fmt: skip
+        expected = f"a state dict with the parameters of {title}"
+        raise ValueError(f"{path} holds a {type(state).__name__}, expected {expected}")
     state = {k: x for k, x in state.items() if k not in unused}
-    expected = {k for k in network.state_dict() if not k.endswith("num_batches_tracked")}
-    missing, surplus = expected - set(state), set(state) - set(network.state_dict())
+    names = {k for k in network.state_dict() if not k.endswith("num_batches_tracked")}
+    missing, surplus = names - set(state), set(state) - set(network.state_dict())
     if missing or surplus:
         example = f"lacks {min(missing)}" if missing else f"has {min(map(str, surplus))} besides"
         raise ValueError(
-            f"{path} is not {title}: of its {len(expected)} parameters it holds "
-            f"{len(expected) - len(missing)}, and {len(surplus)} others (it {example})"
+            f"{path} is not {title}: of its {len(names)} parameters it holds "
+            f"{len(names) - len(missing)}, and {len(surplus)} others (it {example})"
         )
     try:
         network.load_state_dict(state)  # a plain dict: counters of batches are filled in
     except RuntimeError as error:
-        raise ValueError(f"{path} is not {title}: "
-                         f"{str(error).splitlines()[-1].strip()}") from None  # fmt: skip
+        raise ValueError(f"{path} is not {title}: {last_line(error)}") from None
     if not all(x.isfinite().all() for x in state.values()):
         raise ValueError(f"{path} has parameters that are not finite")
     return network.eval().requires_grad_(False)

@@ -1,7 +1,7 @@
-"""Networks that tell from one modality the attributes that an example has.
+"""Networks that predict an example's attributes from one of its modalities.
 
-On faces, which have attributes but no classes, they are what classifiers are elsewhere: trained
-once on the train split, kept by content, named by their accuracy and the hash of their weights.
+Faces have attributes but no classes: there these take the place of classifiers, trained once on
+the train split, kept by content, named by their accuracy and the hash of their weights.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from mmbench.metrics.extractors.classifiers import Classifier, Lesson, taught
 def attribute_classifier(
     dataset: Dataset, name: str, attributes: str, context: Context
 ) -> Classifier:
-    """What tells the attributes of an example, trained the first time it is wanted.
+    """The network that predicts the attributes from a modality, trained on first use.
 
-    Its accuracy is the fraction of attributes of the test examples that it tells right.
+    Its accuracy is the share of the test examples' attributes that it predicts right.
 
     Args:
-        dataset: Whose examples have both.
-        name: The modality that it looks at.
-        attributes: The modality that it tells.
+        dataset: Its examples have both.
+        name: The input modality.
+        attributes: The modality that is predicted.
         context: Its cache keeps the weights.
     """
     ready = _READY.setdefault(dataset, {})
@@ -36,11 +36,9 @@ def attribute_classifier(
     if key not in ready:
         train, test = (_pairs(split, name, attributes) for split in (dataset.train, dataset.test))
         (outputs,) = dataset.modality(attributes).shape
-        lesson = Lesson(
-            "attribute classifier", train, test, (name, attributes), outputs,
-            truth=lambda split, rows: split.batch(rows, [attributes])[attributes],
-            loss=F.binary_cross_entropy_with_logits, right=_right,
-        )  # fmt: skip
+        truth = lambda split, rows: split.batch(rows, [attributes])[attributes]
+        title, loss = "attribute classifier", F.binary_cross_entropy_with_logits
+        lesson = Lesson(title, train, test, (name, attributes), outputs, truth, loss, _right)
         ready[key] = taught(lesson, dataset.name, dataset.modality(name), context)
     return ready[key]
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import Context, Networks
 from mmbench.files.atomic import keep_text
+from mmbench.metrics.extractors.classifier_networks import Network, build
 from mmbench.metrics.extractors.judges import trained, weights_hash
 from mmbench.metrics.statistics.features import Extractor
 from mmbench.metrics.statistics.samples import batches
@@ -33,7 +34,7 @@ from mmbench.training.trainer import Optimisation, Trainer, shapes
 
 BATCH = 500  # examples at a time in evaluation
 VERSION = 1
-"""Rises when `build` or training changes in what neither shapes nor settings show."""
+"""Raised when `build` or the training changes in a way that shapes and settings do not show."""
 LEAST_EXAMPLES = 48_000  # seen in training, however few there are
 
 
@@ -42,7 +43,7 @@ class Classifier:
     """A trained classifier of one modality.
 
     Attributes:
-        modality: What it looks at.
+        modality: Its input.
         network: In evaluation mode.
         accuracy: On the test split, from 0 to 1.
         identity: Its name, test accuracy and the sha256 of its weights, as in records.
@@ -65,13 +66,13 @@ class Classifier:
         """The class of each sample: (B, *shape) -> (B,), int64, on the CPU.
 
         Raises:
-            ValueError: The samples are not of the modality (see `check`), or what the network
-                makes of them is not finite.
+            ValueError: The samples are not of the modality (see `check`), or an output of the
+                network is not finite.
         """
         return self.outputs(samples).argmax(1)
 
     def outputs(self, samples: Tensor) -> Tensor:
-        """What the network says of each sample: (B, *shape) -> (B, K), on the CPU.
+        """The network's output for each sample: (B, *shape) -> (B, K), on the CPU.
 
         Raises:
             ValueError: As `predictions`.
@@ -79,7 +80,7 @@ class Classifier:
         return self._apply(self.network, samples)
 
     def features(self, samples: Tensor) -> Tensor:
-        """What the network's trunk makes of each sample: (B, *shape) -> (B, F), on the CPU.
+        """The output of the network's trunk: (B, *shape) -> (B, F), on the CPU.
 
         Raises:
             ValueError: As `predictions`.
@@ -89,29 +90,28 @@ class Classifier:
     @torch.inference_mode()
     def _apply(self, network: nn.Module, samples: Tensor) -> Tensor:
         device = next(self.network.parameters()).device
-        seen = torch.cat(
-            [network(x).float().cpu() for x in batches(samples, self.modality, BATCH, device)]
-        )
-        bad = int((~seen.isfinite()).any(1).sum())
+        parts = batches(samples, self.modality, BATCH, device)
+        found = torch.cat([network(x).float().cpu() for x in parts])
+        bad = int((~found.isfinite()).any(1).sum())
         if bad:  # the highest of them would be a class
-            raise ValueError(f"what the classifier of {self.modality.name} makes of {bad} of "
-                             f"{len(seen)} samples is not finite")  # fmt: skip
-        return seen
+            whose = f"the output of the classifier of {self.modality.name}"
+            raise ValueError(f"{whose} for {bad} of {len(found)} samples is not finite")
+        return found
 
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What a network learns to tell of the examples of a modality.
+    """What a network learns to predict from a modality.
 
     Attributes:
-        title: What it is then.
-        train: What it learns from.
-        test: What it is judged on.
-        names: What of both it depends on.
-        outputs: How many values it gives.
-        truth: (split, rows (B,)) -> what is so of these examples.
-        loss: (outputs (B, K), truth) -> the scalar to minimise.
-        right: (outputs, truth) -> (B,), how much of each is right, from 0 to 1.
+        title: What the trained network is called.
+        train: The examples that it learns from.
+        test: The examples that its accuracy is measured on.
+        names: The modalities of both splits that it depends on.
+        outputs: The number of its outputs, K.
+        truth: (split, rows (B,)) -> the targets of these examples.
+        loss: (outputs (B, K), targets) -> the scalar to minimise.
+        right: (outputs, targets) -> (B,), the share of each that is right, from 0 to 1.
     """
 
     title: str
@@ -125,7 +125,7 @@ class Lesson:
 
 
 def classifier(dataset: Dataset, name: str, context: Context) -> Classifier:
-    """The classifier of a modality, trained on the train split the first time it is wanted.
+    """The classifier of a modality, trained on the train split on first use.
 
     Args:
         dataset: With labels.
@@ -144,12 +144,10 @@ def classifier(dataset: Dataset, name: str, context: Context) -> Classifier:
     key = (name, context.device, context.cache)
     if key not in ready:
         train, test = (view(split, name) for split in (dataset.train, dataset.test))
-        lesson = Lesson(
-            "classifier", train, test, (name,), classes,
-            truth=lambda split, rows: cast(Tensor, split.labels)[rows].long(),
-            loss=F.cross_entropy,
-            right=lambda logits, labels: (logits.argmax(1) == labels).float(),
-        )  # fmt: skip
+        truth = lambda split, rows: cast(Tensor, split.labels)[rows].long()
+        right = lambda logits, labels: (logits.argmax(1) == labels).float()
+        loss = F.cross_entropy
+        lesson = Lesson("classifier", train, test, (name,), classes, truth, loss, right)
         ready[key] = taught(lesson, dataset.name, dataset.modality(name), context)
     return ready[key]
 
@@ -159,12 +157,12 @@ _READY = WeakKeyDictionary()
 
 
 def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -> Classifier:
-    """A network that has learnt a lesson; by content read again or trained.
+    """A network that has learnt a lesson, read from the cache or trained.
 
     Args:
         lesson: What it learns.
         dataset: The data set's name, for the identity.
-        modality: What it looks at.
+        modality: Its input.
         context: Its cache keeps the weights under `classifiers/`.
     """
     name, title, outputs = modality.name, lesson.title, lesson.outputs
@@ -201,12 +199,12 @@ def optimisation(modality: Modality, examples: int) -> Optimisation:
 
 
 def recipe(content: str, modality: Modality, outputs: int, settings: Optimisation) -> str:
-    """The name of the folder of a network: the hash of all that decides its weights.
+    """The name of a network's folder: the hash of all that determines its weights.
 
     Args:
-        content: The fingerprint of what it learns from.
-        modality: What it looks at.
-        outputs: How many values it gives.
+        content: The fingerprint of the examples that it learns from.
+        modality: Its input.
+        outputs: The number of its outputs.
         settings: How it is trained.
     """
     with torch.device("meta"):  # only its shapes: nothing is drawn
@@ -225,7 +223,7 @@ def _epochs(modality: Modality) -> int:
 
 
 def _accuracy(judge: Classifier, lesson: Lesson, path: Path) -> float:
-    """The fraction of the test examples that it tells right; kept in a file."""
+    """The share of the test examples that it predicts right, kept in a file."""
     try:
         return float(path.read_text())
     except (OSError, ValueError):
@@ -244,12 +242,12 @@ def _classes(dataset: Dataset) -> int:
         raise ValueError(f"{dataset.name} has no labels, so no classifier can be trained on it")
     learnt, wanted = set(train.tolist()), set(test.tolist())
     if unknown := sorted(wanted - learnt):
-        raise ValueError(f"the test split of {dataset.name} has examples of class {unknown[0]}, "
-                         "the train split has none to learn it from")  # fmt: skip
+        found = f"the test split of {dataset.name} has examples of class {unknown[0]}"
+        raise ValueError(f"{found}, the train split has none to learn it from")
     classes = dataset.classes or int(max(learnt)) + 1
     if not 0 <= min(learnt) <= max(learnt) < classes:
-        raise ValueError(f"the labels of {dataset.name} go from {min(learnt)} to {max(learnt)}, "
-                         f"expected 0 to {classes - 1}")  # fmt: skip
+        found = f"the labels of {dataset.name} go from {min(learnt)} to {max(learnt)}"
+        raise ValueError(f"{found}, expected 0 to {classes - 1}")
     return classes
 
 
@@ -268,72 +266,3 @@ def view(split: Split, name: str) -> Split:
     first.scatter_reduce_(0, index.long() % (len(x) + 1), torch.arange(n).to(first), "amin")
     rows = (first[:-1] < n).nonzero()[:, 0]
     return Split({name: x}, {name: rows}, None if labels is None else labels[first[rows]])
-
-
-class Network(nn.Module):
-    """Samples -> trunk -> features -> head -> logits."""
-
-    def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
-        super().__init__()
-        self.trunk, self.head = trunk, head
-
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        return cast(Tensor, self.head(self.trunk(x)))
-
-
-def build(modality: Modality, classes: int) -> Network:
-    """The network for a modality, untrained.
-
-    PolyMNIST's is by Sutter, Daunhawer and Vogt, "Generalized multimodal ELBO", 2021,
-    https://openreview.net/forum?id=5Y21V0RDBV; MHD's three are by Vasco, Yin, Melo and Paiva,
-    "Leveraging hierarchy in multimodal generative models for effective cross-modality inference",
-    2022, https://doi.org/10.1016/j.neunet.2021.11.019. Any other shape gets strided convolutions
-    (images, masks, spectrograms), embeddings (text) or the trajectories' network.
-    """
-    match modality.kind, modality.shape:
-        case "image", (3, 28, 28):
-            return Network(
-                nn.Sequential(
-                    nn.Conv2d(3, 10, 4, 2, 1), nn.Dropout2d(0.5), nn.ReLU(),
-                    nn.Conv2d(10, 20, 4, 2, 1), nn.Dropout2d(0.5), nn.ReLU(),
-                    nn.Flatten(), nn.Linear(980, 128),
-                ),
-                nn.Sequential(nn.Dropout(0.5), nn.ReLU(), nn.Linear(128, classes)),
-            )  # fmt: skip
-        case "image", (1, 28, 28):
-            trunk = nn.Sequential(
-                nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-                nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2),
-                nn.Flatten(), nn.Linear(512, 128),
-            )  # fmt: skip
-        case "sound", (1, h, w) if h % 4 == 0:  # (1, time, frequency)
-            trunk = nn.Sequential(
-                nn.Conv2d(1, 128, (1, w), bias=False), nn.BatchNorm2d(128), nn.ReLU(),
-                nn.Conv2d(128, 128, (4, 1), (2, 1), (1, 0), bias=False),
-                nn.BatchNorm2d(128), nn.ReLU(),
-                nn.Conv2d(128, 256, (4, 1), (2, 1), (1, 0), bias=False),
-                nn.BatchNorm2d(256), nn.ReLU(),
-                nn.Flatten(), nn.Linear(64 * h, 128),
-            )  # fmt: skip
-        case "text", (length,):
-            words = nn.Embedding(len(modality.words), 32)
-            trunk = nn.Sequential(words, nn.Flatten(), nn.Linear(32 * length, 128))
-        case _, (channels, h, w):
-            trunk = _convolutions(channels, h, w)
-        case _, shape:
-            trunk = nn.Sequential(nn.Flatten())
-            for a, b in ((math.prod(shape), 512), (512, 512), (512, 128)):
-                trunk.extend([nn.Linear(a, b), nn.BatchNorm1d(b), nn.LeakyReLU()])
-            return Network(trunk, nn.Linear(128, classes))
-    head = nn.Sequential(nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, classes))
-    return Network(trunk, head)
-
-
-def _convolutions(channels: int, h: int, w: int) -> nn.Sequential:
-    """Halves height and width until the smaller is at most 4."""
-    trunk, width = nn.Sequential(), 32
-    while True:
-        trunk.extend([nn.Conv2d(channels, width, 3, 2, 1), nn.BatchNorm2d(width), nn.ReLU()])
-        channels, width, h, w = width, min(2 * width, 128), (h + 1) // 2, (w + 1) // 2
-        if min(h, w) <= 4:
-            return trunk.extend([nn.Flatten(), nn.Linear(channels * h * w, 128)])

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import Context
+from mmbench.errors import last_line
 from mmbench.extras import lacking
 from mmbench.metrics.extractors.dual_encoder import DualEncoder, Find, sentences
 from mmbench.metrics.statistics.features import precise
@@ -110,8 +111,7 @@ def load_clip(path: Path, device: torch.device) -> nn.Module:
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise ValueError(f"{path} is not {TITLE}: "
-                         f"{str(error).splitlines()[-1].strip()}") from None  # fmt: skip
+        raise ValueError(f"{path} is not {TITLE}: {last_line(error)}") from None
     return network.eval().requires_grad_(False).to(device)
 
 

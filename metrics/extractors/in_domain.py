@@ -33,18 +33,18 @@ from mmbench.seeds import derive
 from mmbench.training.trainer import Optimisation, Trainer, shapes
 
 VERSION = 1
-"""Rises when `build` or training changes in what neither shapes nor settings show."""
+"""Raised when `build` or the training changes in a way that shapes and settings do not show."""
 PIXELS = 32
 DIMENSIONS = 32
 """Few, so that a thousand pairs fill them: MID inverts a covariance of twice as many."""
 BATCH = 64
 STEPS = 1600
-"""Of training, at least; at least an epoch."""
+"""The fewest steps of training; at least an epoch."""
 TITLE = "the in-domain dual encoder"
 
 
 def in_domain(image: Modality, text: Modality, dataset: Dataset, context: Context) -> DualEncoder:
-    """The dual encoder of a data set, trained on the train split the first time it is wanted.
+    """The dual encoder of a data set, trained on the train split on first use.
 
     Args:
         image: RGB.
@@ -100,8 +100,8 @@ def look(images: Tensor) -> Tensor:
 def spell(tokens: Tensor, words: tuple[str, ...]) -> Tensor:
     """Captions as the network reads them: words up to the end, the end, padding.
 
-    Where a caption has no end it gets one; padding before it is left out. So whatever a model
-    generates is read as a person reads it.
+    A caption without an end gets one, and padding before it is left out, so that whatever a model
+    generates is read as a person would read it.
 
     Args:
         tokens: (B, L).
@@ -129,10 +129,8 @@ def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context
     )
     examples = train.to(context.device)
     album = Album.of(examples, image.name, text.name)
-    settings = Optimisation(
-        epochs=math.ceil(STEPS / max(len(album) // BATCH, 1)), batch_size=BATCH,
-        learning_rate=1e-3, schedule="cosine", warmup=50,
-    )  # fmt: skip
+    epochs = math.ceil(STEPS / max(len(album) // BATCH, 1))
+    settings = Optimisation(epochs, BATCH, learning_rate=1e-3, schedule="cosine", warmup=50)
     shape = (len(text.words) + 2, text.shape[0] + 1)
     with torch.device("meta"):  # only its shapes: nothing is drawn
         layers = shapes(build(*shape))
@@ -150,11 +148,10 @@ def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context
 
         def loss(pictures: Tensor, noise: torch.Generator) -> Tensor:
             x = examples.batch(album.draw(pictures, noise))
-            return cast(Tensor, contrast(
-                network.encode_image(look(x[image.name]), normalize=True),
-                network.encode_text(spell(x[text.name], text.words), normalize=True),
-                network.logit_scale.clamp(max=math.log(100)).exp(),
-            ))  # fmt: skip
+            shown = network.encode_image(look(x[image.name]), normalize=True)
+            said = network.encode_text(spell(x[text.name], text.words), normalize=True)
+            scale = network.logit_scale.clamp(max=math.log(100)).exp()
+            return cast(Tensor, contrast(shown, said, scale))
 
         trainer = Trainer(folder, seed, where, context.progress)
         trainer.minimise(title, network, loss, len(album), settings)
@@ -203,8 +200,8 @@ class Album:
         place = split.index[image][rows] if image in split.index else rows
         place, count = place.unique(return_inverse=True, return_counts=True)[1:]
         if len(count) < 2:
-            raise ValueError(f"{TITLE} needs at least 2 pictures with captions to learn from, "
-                             f"there are {len(count)}")  # fmt: skip
+            needs = f"{TITLE} needs at least 2 pictures with captions to learn from"
+            raise ValueError(f"{needs}, there are {len(count)}")
         return Album(rows[place.argsort(stable=True)], count.cumsum(0) - count, count)
 
     def __len__(self) -> int:

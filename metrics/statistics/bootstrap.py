@@ -1,4 +1,4 @@
-"""How far a mean over samples might have come out otherwise.
+"""Bootstrap intervals: how much a mean over samples would vary between samples.
 
 Efron, "Bootstrap methods: another look at the jackknife", 1979,
 https://doi.org/10.1214/aos/1176344552.
@@ -22,18 +22,18 @@ _AT_ONCE = 2**21  # values drawn at a time
 def bootstrap(values: Tensor) -> tuple[float, float]:
     """The ends of the percentile interval of a mean: the middle 95 % of 1,000 resamples' means.
 
-    It speaks of other samples from the same model for the same number of test examples, not of
-    another training. The resamples are the same for every set of N values.
+    It covers the choice of samples and test examples, not another training of the model. The
+    resamples are the same for every set of N values.
 
     Args:
-        values: (N,), of each sample, N at least 1.
+        values: (N,), one for each sample, N at least 1.
 
     Raises:
         ValueError: There are no values, or one is not finite.
     """
     if values.ndim != 1 or not len(values) or not bool(values.isfinite().all()):
-        raise ValueError(f"values of shape {tuple(values.shape)} have no interval, expected (N,) "
-                         "finite ones")  # fmt: skip
+        shape = tuple(values.shape)
+        raise ValueError(f"values of shape {shape} have no interval, expected (N,) finite ones")
     x, n = values.detach().to("cpu", torch.float64), len(values)
     noise = stream(0, "bootstrap", n)
     means, step = [], max(1, _AT_ONCE // n)

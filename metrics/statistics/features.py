@@ -15,11 +15,12 @@ from torch import Tensor
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import NOTHING, Context, Generated, Networks, Score, Unavailable
 from mmbench.files.atomic import replacing
+from mmbench.metrics.statistics.frechet import require_equal, require_finite
 from mmbench.metrics.statistics.samples import check
 from mmbench.protocols.protocol import digest
 
 KEEP = 2**30
-"""Bytes of features kept in memory, the latest."""
+"""Bytes of features that are kept in memory, the latest first."""
 
 
 Report = Callable[[int], None]
@@ -46,7 +47,7 @@ Through = Callable[[Modality, Dataset, Context], Extractor | None]
 
 
 def rgb(modality: Modality) -> bool:
-    """Whether it is images in colour, which Inception sees."""
+    """Whether the modality is colour images, which Inception takes."""
     return modality.kind == "image" and modality.shape[0] == 3
 
 
@@ -68,7 +69,7 @@ def compare(
 ) -> Iterator[Score]:
     """The scores of a metric that compares features: one for each target.
 
-    Those of a target that was given are of its reconstructions: what the decoder costs.
+    The score of a target that was given is that of its reconstructions: the decoder's loss.
 
     Args:
         metric: Its name.
@@ -78,8 +79,8 @@ def compare(
         dataset: Whose test split is real.
         context: Where to compute, and what to keep.
         through: The extractors.
-        concerns: Which modalities it scores.
-        least: Fewer samples have no value, and a reason.
+        concerns: Whether it scores a modality.
+        least: With fewer samples there is a reason and no value.
 
     Raises:
         ValueError: Samples are not of their modality (see `mmbench.metrics.statistics.samples`).
@@ -116,7 +117,7 @@ def enough(metric: str, n: int, least: int) -> None:
 def real_features(
     through: Extractor, modality: Modality, dataset: Dataset, rows: Tensor, context: Context
 ) -> Tensor:
-    """Of test examples; those that share a picture (CUB's ten captions do) are seen once."""
+    """Features of test examples; a picture that several share (CUB's ten captions) counts once."""
     m, split = modality.name, dataset.test
     pictures = Split({m: split.tensors[m]})
     rows = rows.to(split.device)
@@ -135,13 +136,13 @@ def real_features(
 
 
 def real_key(dataset: Dataset, name: str, rows: Tensor, extractor: str) -> str:
-    """Names the features of some test examples by content: data, rows and network."""
+    """The key of the features of some test examples: a hash of data, rows and network."""
     chosen = hashlib.sha256(rows.cpu().long().contiguous().numpy().tobytes()).hexdigest()
     return digest([dataset.test.fingerprint([name]), name, chosen, extractor], 32)
 
 
 def drawn_features(through: Extractor, samples: Tensor, title: str, context: Context) -> Tensor:
-    """Features of samples; of the same ones, computed once while there is room to keep them."""
+    """Features of samples, computed once for the same samples while there is room."""
     digest = hashlib.sha256(f"{through.identity} {samples.dtype} {samples.shape}".encode())
     for part in samples.split(1024):
         digest.update(part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
@@ -158,10 +159,9 @@ _KEPT: dict[bytes, Tensor] = {}
 
 
 def recall(path: Path, n: int, compute: Callable[[], Tensor]) -> Tensor:
-    """The features of n samples in a file that was written before, or else computed and written.
+    """The features of n samples from a file, or else computed and written to it.
 
-    A file that cannot be read or written only costs the time to compute: a cache is no reason to
-    fail.
+    Where the file cannot be read or written they are computed: a cache is no reason to fail.
     """
     try:
         features = load_file(path)["features"]
@@ -179,7 +179,7 @@ def recall(path: Path, n: int, compute: Callable[[], Tensor]) -> Tensor:
 
 
 def precise(device: torch.device) -> torch.device:
-    """The device, or the CPU for one that lacks float64: of the accelerators CUDA has it."""
+    """The device if it has float64 (CUDA), otherwise the CPU."""
     return device if device.type == "cuda" else torch.device("cpu")
 
 
@@ -195,11 +195,6 @@ def paired(a: Tensor, b: Tensor, least: int = 2) -> tuple[Tensor, Tensor]:
             raise ValueError(f"the {title} features have shape {tuple(x.shape)}, expected (N, d)")
         if len(x) < least:
             raise ValueError(f"{len(x)} {title} samples are too few, expected at least {least}")
-        bad = (~x.isfinite()).any(1).nonzero()
-        if len(bad):
-            raise ValueError(f"the features of {len(bad)} of {len(x)} {title} samples are not "
-                             f"finite, the first of them in row {int(bad[0])}")  # fmt: skip
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(f"features of {a.shape[1]} and of {b.shape[1]} dimensions cannot be "
-                         "compared")  # fmt: skip
+        require_finite(x, f"{title} samples")
+    require_equal(a.shape[1], b.shape[1])
     return a.detach().double(), b.detach().double()

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 BLOCK = 1024
-"""Samples that are gathered before their statistics are."""
+"""Samples whose statistics are computed together."""
 PRECISION = 1e-8
 """Of a distance, relative to the variance of both sets."""
 
@@ -56,13 +56,10 @@ class Statistics:
             ValueError: There are no samples, or a feature is not finite.
         """
         if features.ndim != 2 or 0 in features.shape:
-            raise ValueError(f"features of shape {tuple(features.shape)} have no statistics, "
-                             "expected (N, d) with at least one sample")  # fmt: skip
+            shape = tuple(features.shape)
+            raise ValueError(f"features of shape {shape} have no statistics, expected (N, d)")
         x = features.detach().to("cpu", torch.float64)
-        bad = (~x.isfinite()).any(1).nonzero()
-        if len(bad):
-            raise ValueError(f"the features of {len(bad)} of {len(x)} samples are not finite, "
-                             f"the first of them in row {int(bad[0])}")  # fmt: skip
+        require_finite(x, "samples")
         mean = x.mean(0)
         return cls(len(x), mean, _smaller(x - mean))
 
@@ -86,9 +83,7 @@ class Statistics:
         return total
 
     def __add__(self, other: Statistics) -> Statistics:
-        if len(self.mean) != len(other.mean):
-            raise ValueError(f"features of {len(self.mean)} and of {len(other.mean)} dimensions "
-                             "cannot be put together")  # fmt: skip
+        require_equal(len(self.mean), len(other.mean))
         n = self.n + other.n
         delta = other.mean - self.mean
         mean = self.mean + delta * (other.n / n)
@@ -112,8 +107,7 @@ class Statistics:
         Raises:
             ValueError: There is only one sample.
         """
-        if self.n < 2:
-            raise ValueError("the covariance of one sample is not defined, expected at least 2")
+        _require_two(self.n)
         return self.scatter / (self.n - 1)
 
 
@@ -123,12 +117,7 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
     Raises:
         ValueError: The features differ in dimension, or a set has fewer than 2 samples.
     """
-    if len(a.mean) != len(b.mean):
-        raise ValueError(f"features of {len(a.mean)} and of {len(b.mean)} dimensions cannot be "
-                         "compared")  # fmt: skip
-    for one in (a, b):
-        if one.n < 2:
-            raise ValueError("the covariance of one sample is not defined, expected at least 2")
+    require_equal(len(a.mean), len(b.mean))
     roots = _root(a), _root(b)
     shift = (a.mean - b.mean).square().sum()
     variance = roots[0].square().sum() + roots[1].square().sum()
@@ -162,6 +151,7 @@ def _overlap(a: Tensor, b: Tensor, tolerance: Tensor) -> Tensor:
 def _root(s: Statistics) -> Tensor:
     """R (r, d) with Rᵀ R = Σ."""
     root: Tensor
+    _require_two(s.n)
     if len(s.spread) < len(s.mean):
         # A reflection that takes the vector of ones to the first axis: since the samples sum to
         # zero, so does their first row then, and the others have full rank in general.
@@ -180,8 +170,27 @@ def _root(s: Statistics) -> Tensor:
     return root
 
 
+def _require_two(n: int) -> None:
+    if n < 2:
+        raise ValueError("the covariance of one sample is not defined, expected at least 2")
+
+
+def require_equal(d: int, other: int) -> None:
+    """Refuses to compare features whose dimensions differ."""
+    if d != other:
+        raise ValueError(f"features of {d} and of {other} dimensions cannot be compared")
+
+
+def require_finite(features: Tensor, samples: str) -> None:
+    """Refuses features (N, d) that are not finite; `samples` says whose they are."""
+    bad = (~features.isfinite()).any(1).nonzero()
+    if len(bad):
+        found = f"{len(bad)} of {len(features)} {samples} are not finite"
+        raise ValueError(f"the features of {found}, the first of them in row {int(bad[0])}")
+
+
 def _smaller(centred: Tensor) -> Tensor:
-    """What takes less room of samples less their mean: themselves, or their scatter."""
+    """Samples less their mean (n, d), or their scatter (d, d), whichever is smaller."""
     few = len(centred) < centred.shape[1]
     return centred if few else centred.T @ centred
 

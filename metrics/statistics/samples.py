@@ -9,6 +9,12 @@ from torch import Tensor
 
 from mmbench.core.data import Modality
 
+OVERSHOOT = (-1.0, 2.0)
+"""The range that samples of data in [0, 1] may have: an unbounded likelihood overshoots, but never
+as far as data of another scale reach."""
+BLOCK = 1024
+"""Samples that are checked at a time."""
+
 
 def check(samples: Tensor, modality: Modality, pixels: bool = False) -> None:
     """Refuses samples (N, *shape) that are not of a modality.
@@ -16,63 +22,60 @@ def check(samples: Tensor, modality: Modality, pixels: bool = False) -> None:
     Args:
         samples: Floats or bool; of a text the numbers of its words.
         modality: What they should be.
-        pixels: Whether uint8 is good too, for [0, 1] in 255 steps.
+        pixels: Whether uint8 is accepted too, for [0, 1] in 255 steps.
 
     Raises:
-        ValueError: They have another shape or type, are not finite, far out of range, or no words.
+        ValueError: Shape or type differ, or a value is not finite, far out of range or no word.
     """
-    name, text = modality.name, modality.kind == "text"
-    if tuple(samples.shape[1:]) != modality.shape or not len(samples):
-        raise ValueError(f"samples of {name} have shape {tuple(samples.shape)}, expected "
-                         f"(N, {', '.join(map(str, modality.shape))})")  # fmt: skip
+    name, text, shape = modality.name, modality.kind == "text", tuple(samples.shape)
+    if shape[1:] != modality.shape or not len(samples):
+        expected = f"(N, {', '.join(map(str, modality.shape))})"
+        raise ValueError(f"samples of {name} have shape {shape}, expected {expected}")
     if pixels and samples.dtype == torch.uint8:
         return
-    if samples.is_complex() or not (
-        text or samples.is_floating_point() or samples.dtype == torch.bool
-    ):
-        raise ValueError(f"samples of {name} are {str(samples.dtype).removeprefix('torch.')}, "
-                         f"expected {'whole' if text else 'floating-point'} numbers")  # fmt: skip
-    for start in range(0, len(samples), 1024):
-        x = samples[start : start + 1024].flatten(1)
+    real = samples.is_floating_point() or samples.dtype == torch.bool
+    if samples.is_complex() or not (text or real):
+        found = str(samples.dtype).removeprefix("torch.")
+        expected = "whole" if text else "floating-point"
+        raise ValueError(f"samples of {name} are {found}, expected {expected} numbers")
+    for i, block in enumerate(samples.split(BLOCK)):
+        x = block.flatten(1)
         if (wrong := ~x.isfinite()).any():
-            row, value = _first(x, wrong)
-            raise ValueError(f"samples of {name} are not finite, the first of them in row "
-                             f"{start + row}: {value}, expected finite numbers")  # fmt: skip
+            row, value = _first(x, wrong, i)
+            found = f"not finite, the first of them in row {row}: {value}"
+            raise ValueError(f"samples of {name} are {found}, expected finite numbers")
         if text:
             wrong = (x < 0) | (x >= len(modality.words)) | (x != x.long())
             if wrong.any():
-                row, value = _first(x, wrong)
-                raise ValueError(f"{name} has the token {value:g} in row {start + row}, expected "
-                                 f"whole numbers from 0 to {len(modality.words) - 1}")  # fmt: skip
+                row, value = _first(x, wrong, i)
+                expected = f"whole numbers from 0 to {len(modality.words) - 1}"
+                raise ValueError(
+                    f"{name} has the token {value:g} in row {row}, expected {expected}"
+                )
         elif modality.kind != "trajectory":
             low, high = float(x.min()), float(x.max())
             if not OVERSHOOT[0] <= low <= high <= OVERSHOOT[1]:
-                raise ValueError(f"samples of {name} reach from {low:g} to {high:g}, expected "
-                                 "values in [0, 1]")  # fmt: skip
+                reach = f"reach from {low:g} to {high:g}"
+                raise ValueError(f"samples of {name} {reach}, expected values in [0, 1]")
 
 
-OVERSHOOT = (-1.0, 2.0)
-"""What samples may reach where data are in [0, 1]: a likelihood without bounds overshoots, but
-never as far as data of another scale reach."""
-
-
-def _first(x: Tensor, wrong: Tensor) -> tuple[int, float]:
-    """The row and the value of the first that is wrong: (N, D) twice."""
+def _first(x: Tensor, wrong: Tensor, block: int) -> tuple[int, float]:
+    """The row and the value of the first wrong one in a block: (B, D) twice."""
     row = int(wrong.any(1).nonzero()[0])
-    return row, float(x[row][wrong[row]][0])
+    return block * BLOCK + row, float(x[row][wrong[row]][0])
 
 
 def batches(
     samples: Tensor, modality: Modality, size: int, device: torch.device, pixels: bool = False
 ) -> Iterator[Tensor]:
-    """Samples on their way into a network, `size` at a time, once all are found good.
+    """Samples on their way into a network, `size` at a time, once all are checked.
 
     Args:
         samples: (N, *shape), as `check` takes them.
         modality: What they should be.
-        size: Of a batch.
+        size: Samples in a batch.
         device: Where the network is.
-        pixels: Whether uint8 is good too.
+        pixels: Whether uint8 is accepted too.
 
     Yields:
         (B, *shape), float32, or int64 for text, or uint8 as it came.

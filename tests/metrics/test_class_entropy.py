@@ -28,6 +28,7 @@ def test_no_samples_are_refused():
 
 class Judge:
     identity = "x classifier"
+    networks = (("stub", "ab"),)
 
     def predictions(self, samples):
         return samples[:, 0].long()
