@@ -109,9 +109,9 @@ def scores(
         for x, block in zip(samples.split(BLOCK), rows.split(BLOCK), strict=True):
             truth = dataset.test.batch(block, [m])[m]
             values.append(measure(x.to(device).clamp(0, 1), truth.to(device)))
-        found = torch.cat(values)
-        low, high = bootstrap(found)
-        yield Score(metric, given, m, math.fsum(found.tolist()) / n, n, low=low, high=high)
+        each = torch.cat(values)
+        low, high = bootstrap(each)
+        yield Score(metric, given, m, math.fsum(each.tolist()) / n, n, low=low, high=high)
 
 
 mse = Metric(

@@ -135,8 +135,11 @@ def locate(weights: Weights, named: Mapping[str, Path]) -> Path | None:
         folders.insert(0, Path(os.environ[FOLDER]).expanduser())
         if not folders[0].is_dir():
             raise FileNotFoundError(f"${FOLDER} is {folders[0]}, which is no folder")
-    path = next((f / weights.file for f in folders if (f / weights.file).is_file()), None)
-    if path and weights.sha256 not in (None, found := sha256(path)):
+    places = [path for folder in folders if (path := folder / weights.file).is_file()]
+    if not places:
+        return None
+    path = places[0]
+    if weights.sha256 not in (None, found := sha256(path)):
         raise ValueError(
             f"{path} has the sha256 {found[:16]}…, the published file "
             f"{str(weights.sha256)[:16]}…: it is damaged or another one; delete it, or, "

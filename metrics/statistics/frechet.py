@@ -56,8 +56,8 @@ class Statistics:
             ValueError: There are no samples, or a feature is not finite.
         """
         if features.ndim != 2 or 0 in features.shape:
-            shape = tuple(features.shape)
-            raise ValueError(f"features of shape {shape} have no statistics, expected (N, d)")
+            expected = "expected (N, d) with at least one sample"
+            raise ValueError(f"features have shape {tuple(features.shape)}, {expected}")
         x = features.detach().to("cpu", torch.float64)
         require_finite(x, "samples")
         mean = x.mean(0)
