@@ -12,22 +12,8 @@ from mmbench.cli import options
 
 
 @click.command()
-@click.option(
-    "--run",
-    "run_path",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="RUN",
-    help="The record of an MLD, results/<dataset>/<model>/<seed>-<key>.json, or the folder of its "
-    "weights.",
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="Number of equal steps that the diffusion time is divided into.",
-)
+@options.trained_run
+@options.count("--steps", default=20, help="Number of equal steps of the diffusion time.")
 @options.dataset_of_records
 @options.data
 @options.device
@@ -35,7 +21,7 @@ from mmbench.cli import options
 def robustness(
     run_path: Path, steps: int, dataset: str | None, data: Path | None, device: str, out: Path
 ) -> None:
-    """Plot how much of each modality's latent survives the diffusion.
+    """Plot how much of each modality's latent survives the diffusion of an MLD.
 
     Latents of test examples are diffused to a time, decoded, and judged by the classifiers: figure
     5 of the MLD paper.
@@ -71,20 +57,13 @@ def robustness(
 @click.command(cls=options.Several)
 @click.argument("name", metavar="NAME")
 @click.option("--values", metavar="LIST", help="Values to try instead, e.g. '[0.2, 0.5]'.")
-@click.option("--model", default="mld", show_default=True, metavar="NAME", help="A model's name.")
-@click.option(
-    "--dataset", default="mhd-mini", show_default=True, metavar="NAME", help="A data set's name."
-)
+@options.model
+@options.dataset
 @options.seeds
 @options.data
 @options.settings
 @options.device
-@options.folder(
-    "--out",
-    default="ablations",
-    show_default=True,
-    help="The results folder; best not the leaderboard's, whose rows follow the protocol.",
-)
+@options.folder("--out", default="ablations", show_default=True, help="The results folder.")
 def ablate(
     name: str,
     values: str | None,

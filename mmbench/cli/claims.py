@@ -24,14 +24,7 @@ Found = tuple[str, "Claim", "Verdict"]
 @click.option(
     "--claim", "name", metavar="NAME", help="Only this claim, e.g. 'MLD is coherent jointly'."
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "markdown", "json"]),
-    default="text",
-    show_default=True,
-    help="The format of the output.",
-)
+@click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text")
 def claims(folders: tuple[Path, ...], name: str | None, form: str) -> None:
     """Say which of the papers' claims the results support, given how much seeds differ.
 

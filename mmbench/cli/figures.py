@@ -37,28 +37,20 @@ WHERE = options.several(
     "--where",
     "settings",
     metavar="KEY=VALUE",
-    help="Only records whose protocol has this value, e.g. evaluation.sampler.steps=25; may be "
-    "repeated.",
+    help="Only records whose protocol has this value, e.g. model.d=0.3; may be repeated.",
 )
 OUT = options.file("--out", required=True, help="The figure, .png or .svg.")
 _METRICS = options.several(
     "--metric", "metrics", metavar="NAME", help="A metric; may be repeated."
 )
 _EACH = click.option(
-    "--each/--mean",
-    "each",
-    default=None,
-    help="A panel for each target, or the mean over targets.  [default: as in tables, panels for "
-    "up to three modalities]",
+    "--each/--mean", default=None, help="A panel for each target, or the mean over targets."
 )
 _LOG = click.option(
     "--log", is_flag=True, help="Logarithmic axes for metrics that are better lower."
 )
 _PUBLISHED = click.option(
-    "--published",
-    is_flag=True,
-    help="Add the papers' numbers as open markers, for records of the papers' data sets and "
-    "shipped protocols.",
+    "--published", is_flag=True, help="Add the papers' numbers, as open markers."
 )
 
 
@@ -162,11 +154,7 @@ def plane(
 @figure.command()
 @decorated(options.folders, _DATASET, MODELS, WHERE)
 @click.option(
-    "--parameter",
-    required=True,
-    metavar="KEY",
-    help="A value of the resolved protocol that differs between records, e.g. model.d or "
-    "evaluation.sampler.steps.",
+    "--parameter", required=True, metavar="KEY", help="The value of the protocol, e.g. model.d."
 )
 @decorated(_METRICS, _EACH, OUT)
 def ablation(

@@ -14,32 +14,15 @@ from mmbench.cli.figures import MODELS, OUT, WHERE
 @click.command()
 @options.folders
 @click.option(
-    "--dataset",
-    metavar="NAME",
-    help="A registered data set, module:object or a TOML file.  [default: the only one with "
-    "records]",
+    "--dataset", metavar="NAME", help="Name, module:object or TOML file.  [default: the only one]"
 )
 @options.decorated(MODELS, WHERE)
-@click.option(
-    "--given",
-    metavar="MODALITY+...",
-    default="",
-    help="The given modalities, e.g. sound or image+sound.  [default: none]",
-)
+@click.option("--given", metavar="MODALITY+...", default="", help="E.g. sound or image+sound.")
 @options.several(
-    "--target",
-    "targets",
-    metavar="MODALITY",
-    help="A modality to show; may be repeated.  [default: all that are not given]",
+    "--target", "targets", metavar="MODALITY", help="May be repeated.  [default: all not given]"
 )
 @options.number("--seed", help="The seed of the runs.  [default: each model's first]")
-@click.option(
-    "--examples",
-    type=click.IntRange(min=1, max=8),
-    default=8,
-    show_default=True,
-    help="Number of columns.",
-)
+@click.option("--examples", type=click.IntRange(1, 8), default=8, help="Number of columns.")
 @options.decorated(options.data, OUT)
 def grid(
     folders: tuple[Path, ...],

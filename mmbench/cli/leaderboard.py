@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import click
 from click.core import ParameterSource
@@ -24,12 +24,11 @@ Show = Literal["published", "measured", "both"]
     "--paper",
     "papers",
     metavar="NAME",
-    help="Print a paper's table in its own layout, e.g. mld-1; may be repeated.  "
-    "[see --list-papers]",
+    help="Print a paper's table in its own layout, e.g. mld-1; may be repeated.",
 )
 @click.option(
     "--show",
-    type=click.Choice(["published", "measured", "both"]),
+    type=click.Choice(get_args(Show)),
     help="Numbers of a paper's table; both shows their difference, too.  [default: both]",
 )
 @click.option("--list-papers", is_flag=True, help="List the papers' tables, then stop.")
@@ -90,17 +89,11 @@ def existing(context: click.Context, folders: Sequence[Path]) -> Sequence[Path]:
 
 @click.command()
 @options.folders
-@options.folder(
-    "--out",
-    default="site",
-    show_default=True,
-    help="The folder of the page: index.html, and pictures of samples in grids/.",
-)
+@options.folder("--out", default="site", show_default=True, help="The folder of the page.")
 @click.option(
     "--records-url",
     metavar="URL",
-    help="Where readers of the page find the records, e.g. a folder in a repository.  "
-    "[default: the results folders, relative to the page]",
+    help="Where readers find the records.  [default: the results folders, relative to the page]",
 )
 def page(folders: tuple[Path, ...], out: Path, records_url: str | None) -> None:
     """Make one self-contained page of the results: tables, charts, samples, claims, runs.

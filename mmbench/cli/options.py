@@ -68,6 +68,7 @@ class Several(click.Command):
 file = partial(click.option, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 folder = partial(click.option, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 number = partial(click.option, type=click.IntRange(min=0))
+count = partial(click.option, type=click.IntRange(min=1), show_default=True)
 several = partial(click.option, multiple=True)
 
 data = click.option(
@@ -77,6 +78,14 @@ data = click.option(
     metavar="DIR",
     help="Folder of the data set's files; not needed for a TOML file, which names its own.  "
     "[env: MMBENCH_DATA; default: where 'mmbench data download' puts them]",
+)
+dataset = click.option(
+    "--dataset",
+    default="mhd-mini",
+    show_default=True,
+    metavar="NAME",
+    help="A registered data set (see 'mmbench list datasets'), module:object, or a TOML file that "
+    "describes your own.",
 )
 dataset_of_records = click.option(
     "--dataset",
@@ -98,6 +107,13 @@ folders = folder(
     show_default=True,
     help="A results folder; may be repeated. A record found in several counts once.",
 )
+model = click.option(
+    "--model",
+    default="mld",
+    show_default=True,
+    metavar="NAME",
+    help="A registered model (see 'mmbench list models') or module:class.",
+)
 protocol = file("--protocol", "protocol_file", help="Use this protocol, not the data set's own.")
 results = folder("--out", default="results", show_default=True, help="The results folder.")
 seeds = number(
@@ -113,6 +129,14 @@ settings = several(
     "settings",
     metavar="KEY=VALUE",
     help="Override a value of the protocol, e.g. models.mld.score.epochs=10; may be repeated.",
+)
+trained_run = click.option(
+    "--run",
+    "run_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="RUN",
+    help="A record, results/<dataset>/<model>/<seed>-<key>.json, or the folder of its weights.",
 )
 weights = several(
     "--weights",

@@ -12,21 +12,8 @@ from mmbench.cli import options
 
 
 @click.command(cls=options.Several)
-@click.option(
-    "--model",
-    default="mld",
-    show_default=True,
-    metavar="NAME",
-    help="A registered model (see 'mmbench list models') or module:class.",
-)
-@click.option(
-    "--dataset",
-    default="mhd-mini",
-    show_default=True,
-    metavar="NAME",
-    help="A registered data set (see 'mmbench list datasets'), module:object, or a TOML file that "
-    "describes your own.",
-)
+@options.model
+@options.dataset
 @options.seeds
 @options.data
 @options.protocol

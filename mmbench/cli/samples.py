@@ -20,14 +20,7 @@ TEST = "test:"
 
 
 @click.command(cls=options.Several)
-@click.option(
-    "--run",
-    "run_path",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="RUN",
-    help="A record, results/<dataset>/<model>/<seed>-<key>.json, or the folder of its weights.",
-)
+@options.trained_run
 @options.several(
     "--given",
     metavar="MODALITY=FILE ...",
@@ -36,25 +29,15 @@ TEST = "test:"
     "samples]",
 )
 @options.several(
-    "--targets",
-    metavar="MODALITY ...",
-    help="A modality to generate.  [default: all that are not given]",
+    "--targets", metavar="MODALITY ...", help="A modality to generate.  [default: all not given]"
 )
-@click.option(
-    "-n",
-    "count",
-    type=click.IntRange(min=1),
-    default=8,
-    show_default=True,
-    help="Number of samples.",
-)
+@options.count("-n", "count", default=8, help="Number of samples.")
 @options.number("--seed", default=0, show_default=True, help="The seed of the samples.")
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="Instead, write all samples that the run scored, from every subset of the test examples' "
-    "modalities, as 'mmbench evaluate' reads them.",
+    help="Write all samples that the run scored instead, as 'mmbench evaluate' reads them.",
 )
 @options.dataset_of_records
 @options.data
