@@ -76,6 +76,7 @@ fid = Metric(
     low=0.0,
     judge="inception",
     least=2,
+    full_rank=2048,
     compute=partial(compare, "fid", feature_distance, through=inception),
 )
 fid_tensorflow = Metric(
@@ -87,6 +88,7 @@ fid_tensorflow = Metric(
     low=0.0,
     judge="inception",
     least=2,
+    full_rank=2048,
     compute=partial(
         compare,
         "fid-tensorflow",

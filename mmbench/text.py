@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 
 def pad(texts: Sequence[str], justify: Callable[[str, int], str]) -> list[str]:
@@ -39,52 +39,6 @@ def escape_csv(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     text = plain(text)
     return f"'{text}" if text.lstrip()[:1] in FORMULAS and text.strip() else text
-
-
-def markdown_table(
-    title: str, lines: Iterable[Iterable[str]], footnotes: Sequence[str], notes: Iterable[str]
-) -> str:
-    """A table with its title, footnotes and notes, which are plain text.
-
-    Args:
-        title: Printed above the table.
-        lines: Cells in Markdown; the first two lines are the header and the rule.
-        footnotes: Numbered from 1.
-        notes: Printed below the footnotes.
-    """
-    below = [f"<sup>{i}</sup> {escape_markdown(text)}" for i, text in enumerate(footnotes, 1)]
-    below += map(escape_markdown, notes)
-    rows = ["| " + " | ".join(x) + " |" for x in lines]
-    return "\n".join([f"**{escape_markdown(title)}**", "", *rows, "", "<br>\n".join(below), ""])
-
-
-def latex_table(
-    title: str,
-    shape: str,
-    head: Iterable[str],
-    body: Iterable[str],
-    footnotes: Sequence[str],
-    notes: Iterable[str],
-) -> str:
-    r"""A table for `\usepackage{booktabs}` with its caption, footnotes and notes in plain text.
-
-    Args:
-        title: The caption.
-        shape: Alignment of the columns, e.g. "lrr".
-        head: Lines of LaTeX above the middle rule.
-        body: Lines of LaTeX below it.
-        footnotes: Numbered from 1.
-        notes: Printed below the footnotes.
-    """
-    numbered = enumerate(map(escape_latex, footnotes), 1)
-    below = [rf"\textsuperscript{{{i}}} {text}" for i, text in numbered]
-    below += map(escape_latex, notes)
-    begin = [r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(title)}}}"]
-    begin += [rf"\begin{{tabular}}{{{shape}}}", r"\toprule"]
-    rows = [*head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
-    page = r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize"
-    end = [page, " \\\\\n".join(below), r"\end{minipage}", r"\end{table}", ""]
-    return "\n".join([*begin, *rows, *end])
 
 
 FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")

@@ -8,7 +8,7 @@ least one sample: seeds with the same count show no more. "Student", "The probab
 mean", 1908, https://doi.org/10.1093/biomet/6.1.1.
 
 What was measured under another protocol, on other examples, from another number of samples or
-through another network is not compared but told.
+with another network is reported, not compared.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from mmbench.leaderboard.check.reference import Expected, Reference, Row, parsed
-from mmbench.leaderboard.submissions.possible import POSSIBLE, Possible
+from mmbench.leaderboard.check.reference import Expected, ExpectedRow, Reference, parsed
+from mmbench.leaderboard.facts import facts
 from mmbench.records.strict import short
 from mmbench.registry import nearest
 from mmbench.text import plain
@@ -71,19 +71,18 @@ def compare(
     Args:
         reference: What is expected.
         results: What was measured.
-        tolerances: Of metrics, in the place of the reference's.
+        tolerances: Of metrics, instead of the reference's.
         across_extractors: Compare also what another network measured, with a remark.
 
     Raises:
-        ValueError: A tolerance is none, or of a metric that nobody measured.
+        ValueError: A tolerance is impossible, or of a metric that nobody measured.
     """
     allowed = {**reference.tolerances, **(tolerances or {})}
-    metrics = sorted({s.metric for part in (reference, results) for r in part.rows
-                      for s in r.scores})  # fmt: skip
+    metrics = sorted(reference.metrics | results.metrics)
     for metric in tolerances or {}:
         if metric not in metrics:
-            raise ValueError(f"no score is of the metric {short(metric)}"
-                             f"{nearest(metric, metrics)}")  # fmt: skip
+            missing = f"no score is of the metric {short(metric)}"
+            raise ValueError(missing + nearest(metric, metrics))
     known, found = ({r.key: r for r in part.rows} for part in (reference, results))
     differences: list[Difference] = []
     remarks: list[str] = []
@@ -104,12 +103,12 @@ def compare(
 
 def changes(old: Reference, new: Reference) -> Comparison:
     """All that differs between two references, however little."""
-    metrics = {s.metric for part in (old, new) for r in part.rows for s in r.scores}
-    found = compare(old, new, dict.fromkeys(metrics, 0.0))
-    moved = [Difference("tolerances", m, f"was {old.tolerances.get(m, 'none')}, is "
-                        f"{new.tolerances.get(m, 'none')}")
-             for m in sorted(old.tolerances | new.tolerances)
-             if old.tolerances.get(m) != new.tolerances.get(m)]  # fmt: skip
+    found = compare(old, new, dict.fromkeys(old.metrics | new.metrics, 0.0))
+    moved = []
+    for m in sorted(old.tolerances | new.tolerances):
+        was, now = old.tolerances.get(m, "none"), new.tolerances.get(m, "none")
+        if was != now:
+            moved.append(Difference("tolerances", m, f"was {was}, is {now}"))
     return Comparison(found.compared, (*moved, *found.differences))
 
 
@@ -121,8 +120,8 @@ def report(found: Comparison) -> str:
         rows.setdefault(d.row, []).append(d)
     wide = max((len(d.score) for d in found.differences), default=0)
     for row, of in rows.items():
-        lines += [row, *(f"  {d.score:<{wide}}  {d.what}" if d.score else f"  {d.what}"
-                         for d in of)]  # fmt: skip
+        lines.append(row)
+        lines += [f"  {d.score:<{wide}}  {d.what}" if d.score else f"  {d.what}" for d in of]
     return "\n".join(map(plain, [*lines, *found.remarks]))
 
 
@@ -130,15 +129,18 @@ def summary(found: Comparison) -> str:
     """A comparison in a line."""
     beyond = sum(d.off > 0 for d in found.differences)
     others = len(found.differences) - beyond
-    parts = [f"{found.compared - beyond:,} of {found.compared:,} scores compared are within their "
-             "tolerance"]  # fmt: skip
+    within = f"{found.compared - beyond:,} of {found.compared:,} scores compared"
+    parts = [f"{within} are within their tolerance"]
     parts += [f"{beyond:,} beyond it"] if beyond else []
     parts += [f"{others:,} missing, new or not comparable"] if others else []
     return ", ".join(parts)
 
 
 def _rows(
-    was: Row, now: Row, allowed: Mapping[str, float | str], across_extractors: bool
+    was: ExpectedRow,
+    now: ExpectedRow,
+    allowed: Mapping[str, float | str],
+    across_extractors: bool,
 ) -> Comparison:
     """Two rows of the same model, protocol and data."""
     title = _title(was)
@@ -160,11 +162,11 @@ def _rows(
                 differences.append(Difference(title, _about(a), _moved(a, b, tolerance), off))
     remarks = []
     if others:
-        remarks.append(f"{title}: {others:,} scores were measured with another network than the "
-                       "reference's, and compared nevertheless")  # fmt: skip
+        counted = f"{title}: {others:,} scores were measured with another network"
+        remarks.append(f"{counted} than the reference's, and compared nevertheless")
     if strict and len(was.seeds) < 2:
-        remarks.append(f"{title}: one seed has no deviation, so that its scores must be equal "
-                       "where no tolerance is given")  # fmt: skip
+        alone = f"{title}: one seed has no deviation"
+        remarks.append(f"{alone}, so that its scores must be equal where no tolerance is given")
     return Comparison(compared, tuple(differences), tuple(remarks))
 
 
@@ -181,12 +183,14 @@ def _not_comparable(a: Expected | None, b: Expected | None, across: bool) -> str
     if a.n != b.n:
         return f"not compared: was of {a.n:,} samples, is of {b.n:,}"
     if a.extractor != b.extractor and not across:
-        return (f"not compared: was measured with {a.extractor or 'no network'}, is with "
-                f"{b.extractor or 'no network'}")  # fmt: skip
+        was, now = a.extractor or "no network", b.extractor or "no network"
+        return f"not compared: was measured with {was}, is with {now}"
     return None
 
 
-def _tolerance(a: Expected, b: Expected, row: Row, allowed: Mapping[str, float | str]) -> float:
+def _tolerance(
+    a: Expected, b: Expected, row: ExpectedRow, allowed: Mapping[str, float | str]
+) -> float:
     """By how much a mean may differ; 0 where nothing says so."""
     given = parsed(a.metric, allowed.get(a.metric, "seeds"))
     if given is not None:
@@ -196,17 +200,18 @@ def _tolerance(a: Expected, b: Expected, row: Row, allowed: Mapping[str, float |
         return 0.0
     from scipy.special import stdtrit
 
-    alike = [s.std for s in row.scores if s.std is not None and s.seeds == a.seeds
-             and (s.metric, s.target, s.target in s.given)
-             == (a.metric, a.target, a.target in a.given)]  # fmt: skip
-    deviation = math.sqrt(fmean(x**2 for x in alike)) if alike else 0.0
-    if POSSIBLE.get(a.metric, Possible()).counted:
+    kind = (a.metric, a.target, a.target in a.given, a.seeds)
+    alike = [s for s in row.scores if (s.metric, s.target, s.target in s.given, s.seeds) == kind]
+    squares = [s.std**2 for s in alike if s.std is not None]
+    deviation = math.sqrt(fmean(squares)) if squares else 0.0
+    known = facts(a.metric)
+    if known and known.counts:
         deviation = max(deviation, 100 / max(1, a.n))
     quantile = float(stdtrit(a.seeds - 1, (1 + LEVEL) / 2))
     return quantile * deviation * math.sqrt(1 / a.seeds + 1 / max(1, b.seeds))
 
 
-def _unmatched(row: Row, others: Iterable[Row], what: str) -> Difference:
+def _unmatched(row: ExpectedRow, others: Iterable[ExpectedRow], what: str) -> Difference:
     """A row without its like, with the reason where there is one of the same model."""
     same = [r for r in others if (r.dataset, r.model) == (row.dataset, row.model)]
     protocols = sorted({r.protocol_hash for r in same} - {row.protocol_hash})
@@ -222,11 +227,11 @@ def _moved(a: Expected, b: Expected, tolerance: float) -> str:
     assert a.mean is not None and b.mean is not None  # for the type checker
     by = b.mean - a.mean
     much = f"{abs(by) / tolerance:.1f} tolerances off" if tolerance else "expected to be equal"
-    return (f"was {_number(a.mean)}, is {_number(b.mean)} ({by:+.4g}), tolerance {tolerance:.4g}: "
-            f"{much}")  # fmt: skip
+    moved = f"was {_number(a.mean)}, is {_number(b.mean)} ({by:+.4g})"
+    return f"{moved}, tolerance {tolerance:.4g}: {much}"
 
 
-def _title(row: Row) -> str:
+def _title(row: ExpectedRow) -> str:
     seeds = ", ".join(map(str, row.seeds))
     return f"{row.dataset}, {row.model}, protocol {row.protocol_hash}, seeds {seeds}"
 

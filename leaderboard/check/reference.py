@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from pathlib import Path
-from statistics import fmean, stdev
 
+from mmbench.core.score import Score
 from mmbench.files.atomic import write_text
+from mmbench.leaderboard.rows import Row, Term, mean, rows
 from mmbench.records.record import Record
 from mmbench.records.strict import Faults, built, read, short, shown
 
@@ -31,13 +33,11 @@ Key = tuple[str, tuple[str, ...], str]
 
 @dataclass(frozen=True)
 class Expected:
-    """One score of a row.
+    """One score of a row: a line of the file.
 
     Attributes:
         metric, given, target: As in records.
-        mean: Over seeds; None where it was not computed.
-        std: Sample standard deviation over seeds; None for fewer than two.
-        seeds: Number of seeds that have a value.
+        mean, std, seeds: As in `mmbench.leaderboard.rows.Mean`, to six digits.
         n: Samples that each value was computed from.
         extractor: What it was measured with, as in records.
     """
@@ -58,8 +58,8 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Row:
-    """The runs of one model under one protocol on the same examples."""
+class ExpectedRow:
+    """A row of the tables (`mmbench.leaderboard.rows.Row`), without its records."""
 
     dataset: str
     model: str
@@ -84,9 +84,14 @@ class Reference:
             ("10%"), or "seeds", which is also that of a metric without an entry.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ExpectedRow, ...]
     tolerances: dict[str, float | str] = field(default_factory=dict)
     schema: int = SCHEMA
+
+    @property
+    def metrics(self) -> set[str]:
+        """The names of its metrics."""
+        return {s.metric for row in self.rows for s in row.scores}
 
 
 def of_records(
@@ -102,32 +107,24 @@ def of_records(
         ValueError: Two records are of the same run, or the seeds of a row were measured with
             different networks or numbers of samples.
     """
-    groups: dict[tuple[str, str, str, str], list[Record]] = {}
-    for r in sorted(records, key=lambda r: r.seed):
-        of = groups.setdefault((r.dataset, r.model, r.protocol_hash, r.data), [])
-        if of and of[-1].seed == r.seed:
-            raise ValueError(f"two records of {r.model!r} on {r.dataset!r} have seed {r.seed}, "
-                             "expected one")  # fmt: skip
-        of.append(r)
-    rows = tuple(_row(of) for _, of in sorted(groups.items()))
-    metrics = sorted({s.metric for row in rows for s in row.scores})
+    order = sorted(rows(records), key=lambda r: (r.dataset, r.model, r.protocol_hash, r.data))
+    made = Reference(tuple(map(_row, order)))
     known = tolerances or {}
-    return Reference(rows, {m: known.get(m, SEEDS) for m in metrics})
+    made.tolerances.update({m: known.get(m, SEEDS) for m in sorted(made.metrics)})
+    return made
 
 
 def write(reference: Reference, path: Path) -> None:
     """Writes a reference, whole or not at all."""
-    rows = []
+    blocks = []
     for row in reference.rows:
         head = {k: v for k, v in asdict(row).items() if k != "scores"}
         lines = [f"   {_line(k)}: {_line(v)}," for k, v in head.items()]
         scores = ",\n".join(f"    {_line(asdict(s))}" for s in row.scores)
-        rows.append("\n".join(["  {", *lines, f'   "scores": [\n{scores}\n   ]', "  }"]))
+        blocks.append("\n".join(["  {", *lines, f'   "scores": [\n{scores}\n   ]', "  }"]))
     tolerances = [f"  {_line(k)}: {_line(v)}" for k, v in reference.tolerances.items()]
-    write_text(path, "\n".join([
-        "{", f' "schema": {SCHEMA},', ' "tolerances": {', ",\n".join(tolerances), " },",
-        ' "rows": [', ",\n".join(rows), " ]", "}", "",
-    ]))  # fmt: skip
+    top = ["{", f' "schema": {SCHEMA},', ' "tolerances": {', ",\n".join(tolerances), " },"]
+    write_text(path, "\n".join([*top, ' "rows": [', ",\n".join(blocks), " ]", "}", ""]))
 
 
 def load(path: Path) -> Reference:
@@ -143,10 +140,8 @@ def load(path: Path) -> Reference:
             raise Faults([f"schema is {found.schema}, expected {SCHEMA}"])
         for metric, tolerance in found.tolerances.items():
             parsed(metric, tolerance)
-        keys = [
-            *(r.key for r in found.rows),
-            *((*r.key, *s.key) for r in found.rows for s in r.scores),
-        ]
+        keys: list[tuple[object, ...]] = [r.key for r in found.rows]
+        keys += [(*r.key, *s.key) for r in found.rows for s in r.scores]
         if twice := [" ".join(map(str, k)) for k, count in Counter(keys).items() if count > 1]:
             raise Faults([f"{short(twice[0])} occurs twice"])
     except ValueError as error:
@@ -168,46 +163,39 @@ def parsed(metric: str, tolerance: float | str) -> tuple[float, float] | None:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise ValueError(f"the tolerance of {metric} is {short(tolerance)}, expected a number of "
-                         'at least 0, a percentage such as "10%", or "seeds"')  # fmt: skip
+        wrong = f"the tolerance of {metric} is {short(tolerance)}"
+        wanted = 'a number of at least 0, a percentage such as "10%", or "seeds"'
+        raise ValueError(f"{wrong}, expected {wanted}")
     return (0.0, value / 100) if text.endswith("%") else (value, 0.0)
 
 
-def _row(of: Sequence[Record]) -> Row:
-    first = of[0]
-    scores: dict[Key, list[tuple[int, float | None, int, str | None]]] = {}
-    for r in of:
-        for s in r.scores:
-            found = scores.setdefault((s.metric, s.given, s.target), [])
-            found.append((r.seed, s.value, s.n, s.extractor))
-    expected = []
-    for (metric, given, target), runs in sorted(scores.items(), key=lambda item: _order(item[0])):
-        measured = [run for run in runs if run[1] is not None] or runs
-        for what, seen in (("numbers of samples", {run[2] for run in measured}),
-                           ("networks", {run[3] for run in measured})):  # fmt: skip
-            if len(seen) > 1:
-                raise ValueError(
-                    f"the seeds of {first.model} on {first.dataset} have {metric} of {target} by "
-                    f"different {what}, {' and '.join(sorted(map(str, seen)))}: they have no mean"
-                )
-        values = [run[1] for run in measured if run[1] is not None]
-        expected.append(Expected(
-            metric, given, target,
-            mean=_six(fmean(values)) if values else None,
-            std=_six(stdev(values)) if len(values) > 1 else None,
-            seeds=len(values), n=measured[0][2], extractor=measured[0][3],
-        ))  # fmt: skip
-    return Row(first.dataset, first.model, first.protocol_hash, first.data,
-               tuple(r.seed for r in of), tuple(expected))  # fmt: skip
+def _row(row: Row) -> ExpectedRow:
+    scored = {(s.metric, s.given, s.target) for r in row.records for s in r.scores}
+    order = sorted(scored, key=lambda key: (key[0], len(key[1]), *key[1:]))
+    runs = {metric: row.scores(metric) for metric in {metric for metric, _, _ in scored}}
+    scores = tuple(_expected(row, metric, (g, t), runs[metric]) for metric, g, t in order)
+    return ExpectedRow(row.dataset, row.model, row.protocol_hash, row.data, row.seeds, scores)
 
 
-def _order(key: Key) -> tuple[str, int, tuple[str, ...], str]:
-    metric, given, target = key
-    return metric, len(given), given, target
+def _expected(row: Row, metric: str, term: Term, runs: list[dict[Term, Score]]) -> Expected:
+    given, target = term
+    scores = [run[term] for run in runs if term in run]
+    measured = [s for s in scores if s.value is not None] or scores
+    numbers = {s.n for s in measured}
+    networks = {s.extractor for s in measured}
+    for what, seen in (("numbers of samples", numbers), ("networks", networks)):
+        if len(seen) > 1:
+            whose = f"the seeds of {row.model} on {row.dataset} have {metric} of {target}"
+            several = " and ".join(sorted(map(str, seen)))
+            raise ValueError(f"{whose} by different {what}, {several}: they have no mean")
+    found = mean(runs, [term])
+    n, extractor = measured[0].n, measured[0].extractor
+    seeds = int(found.seeds)
+    return Expected(metric, given, target, _six(found.value), _six(found.std), seeds, n, extractor)
 
 
-def _six(x: float) -> float:
-    return float(f"{x:.6g}")
+def _six(x: float | Decimal | None) -> float | None:
+    return None if x is None else float(f"{x:.6g}")
 
 
 def _line(value: object) -> str:

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from mmbench.leaderboard.claims.quantities import CONDITIONAL, EVERY, Contender, Quantity, Results
 from mmbench.leaderboard.claims.verdicts import Comparison, Verdict, judge
-from mmbench.leaderboard.figures.estimates import QUALITY
+from mmbench.leaderboard.papers.layouts import QUALITY
 from mmbench.records.record import Record
 from mmbench.registry import nearest
 
@@ -101,13 +101,13 @@ def _from_one(r: Results) -> list[Comparison]:
 
 
 def _draw_better(r: Results) -> list[Comparison]:
-    return [Comparison(Quantity(metric, EVERY), _models(MIXTURES), _models(PRODUCTS))
-            for metric in r.metrics(QUALITY)]  # fmt: skip
+    sides = _models(MIXTURES), _models(PRODUCTS)
+    return [Comparison(Quantity(metric, EVERY), *sides) for metric in r.metrics(QUALITY)]
 
 
 def _lose_quality(r: Results) -> list[Comparison]:
-    return [Comparison(Quantity(metric, CONDITIONAL), _models([*MIXTURES, "mopoe"]),
-                       _models(PRODUCTS)) for metric in r.metrics(QUALITY)]  # fmt: skip
+    sides = _models([*MIXTURES, "mopoe"]), _models(PRODUCTS)
+    return [Comparison(Quantity(metric, CONDITIONAL), *sides) for metric in r.metrics(QUALITY)]
 
 
 def _use_more(r: Results) -> list[Comparison]:
@@ -123,8 +123,9 @@ def _jointly(r: Results) -> list[Comparison]:
 
 
 def _best_or_second(r: Results) -> list[Comparison]:
-    return [Comparison(Quantity(metric, EVERY, target), _models(VAES), _models(["mld"]), but=1)
-            for metric in r.metrics(QUALITY) for target in r.targets(metric)]  # fmt: skip
+    pairs = [(metric, target) for metric in r.metrics(QUALITY) for target in r.targets(metric)]
+    sides = _models(VAES), _models(["mld"])
+    return [Comparison(Quantity(metric, EVERY, target), *sides, but=1) for metric, target in pairs]
 
 
 def _do_not_hurt(r: Results) -> list[Comparison]:
@@ -132,13 +133,14 @@ def _do_not_hurt(r: Results) -> list[Comparison]:
         return []
     mld = _models(["mld"])
     rise = Comparison(Quantity("coherence", change="points"), mld, (-LEVEL,))
-    return [rise, *(Comparison(Quantity(metric, change="%"), (STABLE,), mld)
-                    for metric in r.metrics(QUALITY))]  # fmt: skip
+    grows = [Quantity(metric, change="%") for metric in r.metrics(QUALITY)]
+    return [rise, *(Comparison(quantity, (STABLE,), mld) for quantity in grows)]
 
 
 def _inpaint(r: Results) -> list[Comparison]:
-    return [Comparison(Quantity("coherence", (name,)), _models(["mld"]), _models(["mld-inpaint"]))
-            for name in FRAGILE if name in r.modalities and _coherent(r)]  # fmt: skip
+    given = [name for name in FRAGILE if name in r.modalities and _coherent(r)]
+    sides = _models(["mld"]), _models(["mld-inpaint"])
+    return [Comparison(Quantity("coherence", (name,)), *sides) for name in given]
 
 
 def _uni(r: Results) -> list[Comparison]:
@@ -157,8 +159,8 @@ FED = _models(["mopoe-star", "mopoe", "mvtcae"])  # whose decoders are all feed-
 
 
 def _diffusion_decoder(r: Results) -> list[Comparison]:
-    return [Comparison(Quantity(metric, given, "image"), FED, DIFFUSED)
-            for metric in _pictures(r) for given in (0, CONDITIONAL)]  # fmt: skip
+    asked = [(metric, given) for metric in _pictures(r) for given in (0, CONDITIONAL)]
+    return [Comparison(Quantity(m, given, "image"), FED, DIFFUSED) for m, given in asked]
 
 
 def _attributes(r: Results) -> list[Comparison]:
@@ -168,9 +170,8 @@ def _attributes(r: Results) -> list[Comparison]:
 
 
 def _auxiliary(r: Results) -> list[Comparison]:
-    return [Comparison(Quantity(metric, 0, "image"),
-                       (Contender("diff-mvae-star", auxiliary=False),), DIFFUSED)
-            for metric in _pictures(r)]  # fmt: skip
+    without = (Contender("diff-mvae-star", auxiliary=False),)
+    return [Comparison(Quantity(m, 0, "image"), without, DIFFUSED) for m in _pictures(r)]
 
 
 def _guided(r: Results) -> list[Comparison]:

@@ -9,10 +9,11 @@ from functools import cached_property
 from statistics import fmean, geometric_mean
 
 from mmbench.core.score import JOINT
-from mmbench.leaderboard.claims.significance import Sample, sample
-from mmbench.leaderboard.figures.estimates import QUALITY
+from mmbench.leaderboard.claims.significance import sample
+from mmbench.leaderboard.papers.layouts import QUALITY
 from mmbench.leaderboard.papers.published import ANY, Published, published
-from mmbench.leaderboard.tables.columns import Term, modalities
+from mmbench.leaderboard.rows import Mean, Term, of_metric, rows
+from mmbench.leaderboard.tables.columns import modalities
 from mmbench.protocols.protocol import shipped_hash
 from mmbench.records.record import GREATEST, Record
 
@@ -165,13 +166,7 @@ class Results:
     def __init__(self, dataset: str, records: Iterable[Record]) -> None:
         self.dataset = dataset
         self.records = list(records)
-        seen = set()
-        for r in self.records:
-            key = (r.model, r.protocol_hash, r.data, r.seed)
-            if key in seen:
-                raise ValueError(f"two records of {r.model!r} on {dataset!r} have seed {r.seed}, "
-                                 "expected one: a mean would count the run twice")  # fmt: skip
-            seen.add(key)
+        rows(self.records)  # refuses two records of the same run
 
     @cached_property
     def modalities(self) -> list[str]:
@@ -191,7 +186,7 @@ class Results:
 
     def samples(
         self, quantity: Quantity, contenders: Sequence[Contender]
-    ) -> tuple[dict[Contender, Sample], list[str]]:
+    ) -> tuple[dict[Contender, Mean], list[str]]:
         """What each contender's seeds gave, of scores that all of them have.
 
         Only runs on the same examples are compared, and distances of equal numbers of samples:
@@ -201,23 +196,23 @@ class Results:
         Returns:
             The samples of those who ran, and remarks about what was left out.
         """
-        rows: dict[tuple[Basis, Contender], dict[str, list[Record]]] = {}
+        ran: dict[tuple[Basis, Contender], dict[str, list[Record]]] = {}
         for c in contenders:
             for r in self.records:
                 if c.made(r) and quantity.of(_scores(r, quantity.metric)) is not None:
                     key = (_basis(r, quantity.metric), c)
-                    rows.setdefault(key, {}).setdefault(r.protocol_hash, []).append(r)
-        if not rows:
+                    ran.setdefault(key, {}).setdefault(r.protocol_hash, []).append(r)
+        if not ran:
             return {}, []
 
-        def ran(basis: Basis) -> tuple[int, int, Basis]:
-            found = [of for (b, _), of in rows.items() if b == basis]
+        def most(basis: Basis) -> tuple[int, int, Basis]:
+            found = [of for (b, _), of in ran.items() if b == basis]
             return len(found), sum(len(runs) for of in found for runs in of.values()), basis
 
-        basis = max({b for b, _ in rows}, key=ran)
-        chosen = {c: self._counting(c, of) for (b, c), of in rows.items() if b == basis}
+        basis = max({b for b, _ in ran}, key=most)
+        chosen = {c: self._counting(c, of) for (b, c), of in ran.items() if b == basis}
         runs = [r for of in chosen.values() for r in of]
-        every = sum(len(records) for of in rows.values() for records in of.values())
+        every = sum(len(records) for of in ran.values() for records in of.values())
         left = every - len(runs)
         other = "on other examples, of other numbers of samples or by other protocols"
         remarks = [f"{left} runs {other} left out"] if left else []
@@ -227,11 +222,11 @@ class Results:
         remarks += _unlike(runs, quantity, shared)
         found = {}
         for c, of in chosen.items():
-            values = [quantity.of({t: v for t, v in _scores(r, quantity.metric).items()
-                                   if t in shared}) for r in of]  # fmt: skip
+            scores = [_scores(r, quantity.metric) for r in of]
+            values = [quantity.of({t: v for t, v in run.items() if t in shared}) for run in scores]
             if all(v is not None for v in values):
                 least = _resolution(of[0], quantity, shared)
-                found[c] = sample(c.label, [v for v in values if v is not None], least)
+                found[c] = sample([v for v in values if v is not None], least)
         return found, remarks if found else [*remarks, "the runs have no score in common"]
 
     def _counting(self, contender: Contender, of: Mapping[str, list[Record]]) -> list[Record]:
@@ -240,9 +235,7 @@ class Results:
         return max(of.items(), key=lambda runs: (runs[0] == ours, len(runs[1]), runs[0]))[1]
 
 
-def printed(
-    paper: str, dataset: str, quantity: Quantity, contender: Contender
-) -> tuple[float, float | None]:
+def printed(paper: str, dataset: str, quantity: Quantity, contender: Contender) -> Mean:
     """What a paper prints of it: the value, and the deviation where it prints one.
 
     Args:
@@ -255,9 +248,9 @@ def printed(
         LookupError: It prints nothing of it.
     """
     cells: dict[Term, Published] = {}
+    asked = (paper, dataset, contender.model, quantity.metric)
     for p in published():
-        if (p.paper, p.dataset, p.model, p.metric) == (
-                paper, dataset, contender.model, quantity.metric):  # fmt: skip
+        if (p.paper, p.dataset, p.model, p.metric) == asked:
             old = cells.setdefault((p.given, p.target), p)
             if old.deviation is None:  # of what it prints twice, the cell with the deviation
                 cells[p.given, p.target] = p
@@ -265,8 +258,7 @@ def printed(
     if value is None or contender.auxiliary is False:
         raise LookupError(f"{paper} prints no {quantity.title} of {contender.label} on {dataset}")
     alone = [] if quantity.change else quantity.terms(cells, quantity.given)
-    deviation = cells[alone[0]].deviation if len(alone) == 1 else None
-    return value, None if deviation is None else float(deviation)
+    return Mean(value, cells[alone[0]].deviation if len(alone) == 1 else None)
 
 
 def origin(dataset: str) -> str | None:
@@ -284,23 +276,21 @@ def _basis(record: Record, metric: str) -> Basis:
 def _resolution(record: Record, quantity: Quantity, shared: set[Term]) -> float:
     """By how much a share in per cent changes with one sample; 0 for what is no share."""
     terms = quantity.terms(shared, EVERY if quantity.change else quantity.given)
-    n = sum(s.n for s in record.scores
-            if s.metric == quantity.metric and (s.given, s.target) in terms)  # fmt: skip
+    n = sum(s.n for t, s in of_metric(record, quantity.metric).items() if t in terms)
     return 100 / n if quantity.metric == "coherence" and n else 0.0
 
 
 def _scores(record: Record, metric: str) -> dict[Term, float]:
-    return {(s.given, s.target): s.value for s in record.scores
-            if s.metric == metric and s.value is not None}  # fmt: skip
+    scores = of_metric(record, metric)
+    return {t: s.value for t, s in scores.items() if s.value is not None}
 
 
 def _unlike(runs: Sequence[Record], quantity: Quantity, shared: set[Term]) -> list[str]:
     """What was measured in different ways."""
-    used = [s for r in runs for s in r.scores
-            if s.metric == quantity.metric and (s.given, s.target) in shared]  # fmt: skip
     ways: dict[Term, set[tuple[int, str | None]]] = {}
-    for s in used:
-        ways.setdefault((s.given, s.target), set()).add((s.n, s.extractor))
+    for term, s in ((t, s) for r in runs for t, s in of_metric(r, quantity.metric).items()):
+        if term in shared:
+            ways.setdefault(term, set()).add((s.n, s.extractor))
     if all(len(of) == 1 for of in ways.values()):
         return []
     return [f"{quantity.metric} measured with different networks or numbers of samples"]

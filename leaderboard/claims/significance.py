@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import fmean, stdev
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+
+from mmbench.leaderboard.rows import Mean, average
 
 State = Literal["holds", "fails", "undecided", "not run"]
 
@@ -30,38 +31,15 @@ MOST = 1000
 """Further seeds beyond which none are counted."""
 
 
-@dataclass(frozen=True)
-class Sample:
-    """What the seeds of one model gave, or a number that is known.
-
-    Attributes:
-        name: Of the model, as the evidence names it; "" for a number.
-        mean: Over seeds.
-        deviation: Sample standard deviation over seeds; None for one seed.
-        seeds: Their number; infinite for a number that is known.
-    """
-
-    name: str
-    mean: float
-    deviation: float | None
-    seeds: float
-
-
-def sample(name: str, values: Sequence[float], least: float = 0.0) -> Sample:
-    """Of one model, from one value a seed.
+def sample(values: Sequence[float], least: float = 0.0) -> Mean:
+    """What the seeds of one model gave.
 
     Args:
-        name: Of the model.
-        values: At least one.
+        values: One for each seed, at least one.
         least: The smallest deviation to believe in: what one more right answer would change.
     """
-    deviation = max(stdev(values), least) if len(values) > 1 else None
-    return Sample(name, fmean(values), deviation, len(values))
-
-
-def known(value: float) -> Sample:
-    """A number to compare with, such as zero."""
-    return Sample("", value, 0.0, math.inf)
+    found = average(values)
+    return found if found.std is None else replace(found, std=max(found.std, least))
 
 
 @dataclass(frozen=True)
@@ -69,12 +47,18 @@ class Pair:
     """That one mean exceeds another.
 
     Attributes:
-        larger: Said to have the larger mean.
-        smaller: Said to have the smaller.
+        larger, smaller: The means, in the asserted order.
+        names: The names of the two models in the evidence; "" for a number.
     """
 
-    larger: Sample
-    smaller: Sample
+    larger: Mean
+    smaller: Mean
+    names: tuple[str, str] = ("", "")
+
+    @property
+    def difference(self) -> float:
+        """By how much the one exceeds the other."""
+        return float(self.larger.value or 0.0) - float(self.smaller.value or 0.0)
 
     def interval(self) -> tuple[float, float] | None:
         """Welch's interval of the difference; None where a model has one seed."""
@@ -99,16 +83,14 @@ class Pair:
         sides = (self.larger, self.smaller)
         with np.errstate(all="ignore"):
             seeds = [s.seeds + further for s in sides]
-            variance = [np.square(math.nan if s.deviation is None else s.deviation) / n
-                        for s, n in zip(sides, seeds, strict=True)]  # fmt: skip
+            stds = [math.nan if s.std is None else s.std for s in sides]
+            variance = [np.square(std) / n for std, n in zip(stds, seeds, strict=True)]
             total = variance[0] + variance[1]
             # Of shares, not of variances, whose squares may be too small for a float.
-            freedom = 1 / sum((v / total) ** 2 / (n - 1)
-                              for v, n in zip(variance, seeds, strict=True))  # fmt: skip
-            half = np.where(total > 0, stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(total),
-                            total)  # fmt: skip
-            difference = self.larger.mean - self.smaller.mean
-            return difference - half, difference + half
+            shares = [(v / total) ** 2 / (n - 1) for v, n in zip(variance, seeds, strict=True)]
+            quantile = stdtrit(1 / sum(shares), (1 + CONFIDENCE) / 2)
+            half = np.where(total > 0, quantile * np.sqrt(total), total)
+            return self.difference - half, self.difference + half
 
 
 @dataclass(frozen=True)
@@ -140,7 +122,7 @@ class Order:
 
 
 def decide(orders: Sequence[Order]) -> tuple[State, int | None]:
-    """Whether some orders all hold, and how many further seeds of each model would tell.
+    """Whether some orders all hold, and how many further seeds of each model would decide.
 
     Args:
         orders: At least one.

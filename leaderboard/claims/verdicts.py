@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from mmbench.leaderboard.claims.quantities import Contender, Quantity, Results, origin, printed
-from mmbench.leaderboard.claims.significance import Order, Pair, Sample, State, decide, known
-from mmbench.leaderboard.figures.estimates import QUALITY
-from mmbench.leaderboard.papers.layouts import CITATIONS
+from mmbench.leaderboard.claims.significance import Order, Pair, State, decide
+from mmbench.leaderboard.papers.layouts import CITATIONS, QUALITY
+from mmbench.leaderboard.rows import Mean, known
 
 Side = tuple[Contender | float, ...]
 
@@ -80,9 +81,10 @@ def judge(results: Results, comparisons: Sequence[Comparison]) -> Verdict:
     state, further = decide(orders) if orders else ("not run", None)
     if len(orders) < len(comparisons) and state != "fails":
         state, further = "not run", None
-    return Verdict(state, tuple(dict.fromkeys([*evidence, *remarks])), further,
-                   tuple(_published(results.dataset, comparisons)),
-                   partial=state == "holds" and bool(missing))  # fmt: skip
+    published = tuple(_published(results.dataset, comparisons))
+    partial = state == "holds" and bool(missing)
+    lines = tuple(dict.fromkeys([*evidence, *remarks]))
+    return Verdict(state, lines, further, published, partial)
 
 
 def _order(
@@ -95,37 +97,40 @@ def _order(
     samples, found = results.samples(quantity, contenders)
     missing = [c.label for c in contenders if c not in samples]
     lacking = [f"no results of {', '.join(missing)}"] if missing else []
-    larger, smaller = (
-        [samples[c] if isinstance(c, Contender) else known(c) for c in side
-         if not isinstance(c, Contender) or c in samples] for side in sides
-    )  # fmt: skip
-    pairs = tuple(Pair(a, b) for a in larger for b in smaller)
+    larger, smaller = ([*_named(side, samples)] for side in sides)
+    pairs = tuple(Pair(a, b, (x, y)) for x, a in larger for y, b in smaller)
     if len(pairs) <= comparison.but:
         return None, f"{quantity.title}: {'; '.join([*lacking, *found])}", missing
-    single = [s.name for s in (*larger, *smaller) if s.deviation is None]
+    single = [name for name, mean in (*larger, *smaller) if mean.std is None]
     alone = [f"one seed of {', '.join(single)}: no deviation"] if single else []
     remarks += [*alone, *lacking, *found]
     order = Order(pairs, comparison.but)
     first, second = (larger, smaller) if not comparison.but else (smaller, larger)
-    text = (f"{quantity.title}: {_listed(first)} against {_listed(second)}; "
-            f"{_difference(order.weakest)}")  # fmt: skip
-    return order, text, missing
+    sentence = f"{quantity.title}: {_listed(first)} against {_listed(second)}"
+    return order, f"{sentence}; {_difference(order.weakest)}", missing
 
 
-def _listed(samples: Sequence[Sample]) -> str:
-    return ", ".join(
-        f"{s.name} {number(s.mean, s.deviation)}" if s.name else number(s.mean) for s in samples
-    )
+def _named(side: Side, samples: Mapping[Contender, Mean]) -> Iterator[tuple[str, Mean]]:
+    """(Name in the evidence, mean) of those who ran; a number has no name."""
+    for c in side:
+        if not isinstance(c, Contender):
+            yield "", known(c)
+        elif c in samples:
+            yield c.label, samples[c]
+
+
+def _listed(side: Iterable[tuple[str, Mean]]) -> str:
+    return ", ".join(f"{name} {number(m)}" if name else number(m.value) for name, m in side)
 
 
 def _difference(pair: Pair) -> str:
     """A difference and its interval."""
-    second = pair.smaller.name or number(pair.smaller.mean)
-    names = " − ".join([pair.larger.name or number(pair.larger.mean),
-                        f"({second})" if second.startswith("-") else second])  # fmt: skip
+    first = pair.names[0] or number(pair.larger.value)
+    second = pair.names[1] or number(pair.smaller.value)
+    second = f"({second})" if second.startswith("-") else second
     ends = pair.interval()
-    difference = number(pair.larger.mean - pair.smaller.mean)
-    return f"{names} = {difference}" + (f" [{number(ends[0])}, {number(ends[1])}]" if ends else "")
+    interval = f" [{number(ends[0])}, {number(ends[1])}]" if ends else ""
+    return f"{first} − {second} = {number(pair.difference)}{interval}"
 
 
 def _published(dataset: str, comparisons: Sequence[Comparison]) -> list[str]:
@@ -139,13 +144,16 @@ def _published(dataset: str, comparisons: Sequence[Comparison]) -> list[str]:
         # Of the twins' pictures another distance may be measured than the papers print.
         for metric in dict.fromkeys([own, *(QUALITY if own in QUALITY else ())]):
             quantity = replace(comparison.quantity, metric=metric)
-            found = [[_printed(paper, name, quantity, side) for side in sides[comparison.but > 0]]
-                     for paper in CITATIONS]  # fmt: skip
-            both = [of for of in found if all(of)]
+            both = [
+                of
+                for paper in CITATIONS
+                if all(
+                    of := [_printed(paper, name, quantity, x) for x in sides[comparison.but > 0]]
+                )
+            ]
             if both:
-                first, second = max(both, key=lambda of: sum(map(len, of)))
-                lines[f"published, {name}: {quantity.title}: {', '.join(first)} "
-                      f"against {', '.join(second)}"] = None  # fmt: skip
+                first, second = map(", ".join, max(both, key=lambda of: sum(map(len, of))))
+                lines[f"published, {name}: {quantity.title}: {first} against {second}"] = None
     return list(lines)
 
 
@@ -154,7 +162,7 @@ def _printed(paper: str, dataset: str, quantity: Quantity, side: Side) -> list[s
     for c in side:
         if isinstance(c, Contender):
             try:
-                found.append(f"{c.label} {number(*printed(paper, dataset, quantity, c))}")
+                found.append(f"{c.label} {number(printed(paper, dataset, quantity, c))}")
             except LookupError:
                 continue
         else:
@@ -162,12 +170,10 @@ def _printed(paper: str, dataset: str, quantity: Quantity, side: Side) -> list[s
     return found
 
 
-def number(x: float, deviation: float | None = None) -> str:
+def number(of: Mean | float | Decimal | None) -> str:
     """A number with two digits or more, and its deviation with as many decimals."""
-
-    def written(y: float) -> str:
-        return f"{y:.2e}" if not abs(y) < 1e6 else f"{y:.{decimals}f}"
-
-    size = max(abs(x), deviation or 0.0)
+    mean = of if isinstance(of, Mean) else Mean(of)
+    parts = [float(x) for x in (mean.value, mean.std) if x is not None]
+    size = max(map(abs, parts))
     decimals = 1 if size >= 1 or not size > 0 else min(4, 1 - math.floor(math.log10(size)))
-    return written(x) + ("" if deviation is None else f" ± {written(deviation)}")
+    return " ± ".join(f"{x:.{decimals}f}" if abs(x) < 1e6 else f"{x:.2e}" for x in parts)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb
 
 from mmbench.core.score import JOINT
+from mmbench.leaderboard import facts
 from mmbench.leaderboard.papers.layouts import CITATIONS
 from mmbench.leaderboard.papers.published import ANY, Published, published
-from mmbench.leaderboard.tables.cells import cell
-from mmbench.leaderboard.tables.columns import Column, Term, modalities
-from mmbench.leaderboard.tables.table import tables
+from mmbench.leaderboard.rows import Mean, Row, Term, mean, rows
+from mmbench.leaderboard.tables.columns import Column, modalities
 from mmbench.records.record import Record
 from mmbench.registry import names
 
 CONDITIONAL = "conditional"
-"""Of the modalities given: any number of them from 1."""
+"""Given any number of modalities from 1."""
 
 Given = int | str
 """How many modalities are given: 0 is joint generation; or `CONDITIONAL`."""
@@ -25,56 +25,42 @@ MEAN = ""
 """The target of a mean over targets."""
 
 
-COHERENCE = ("coherence", "clip-s[mld]", "clip-s[percent]", "clip-s", "clip-s[in-domain]", "f1")
-"""Metrics of whether modalities fit each other, the usual ones first."""
-
-QUALITY = ("fid", "fid-tensorflow", "fmd", "fad")
-"""Metrics of the distance from real examples, the usual ones first."""
-
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """The runs of one model under one protocol on the same examples: a row of the tables.
-
-    Attributes:
-        label: As in the tables.
-        model: The model's name.
-        records: One for each seed; none where a paper printed the numbers.
-    """
-
-    label: str
-    model: str
-    records: tuple[Record, ...] = ()
-
-
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds.
+    """A point of a figure.
 
     Attributes:
-        group: Of which runs.
+        row: Whose runs.
         metric: The metric's name.
         target: The modality generated; `MEAN` where it is a mean over all.
         given: How many modalities are given, in words: "joint", "2", or "conditional".
         mean: Over seeds; of each seed over targets and given subsets.
-        std: Sample standard deviation over seeds; None for one seed, and where a paper prints
-            none.
-        seeds: Their number; 0 where a paper printed the value.
-        terms: Number of scores that were averaged in each seed.
-        n: The fewest samples that one of them was computed from; 0 where a paper printed it.
+        scores: How many were averaged in each seed.
         source: Paper and tables that printed it; "" where it was measured.
     """
 
-    group: Group
+    row: Row
     metric: str
     target: str
     given: str
-    mean: float
-    std: float | None
-    seeds: int
-    terms: int
-    n: int
+    mean: Mean
+    scores: int
     source: str = ""
+
+    @property
+    def value(self) -> float:
+        """The mean."""
+        return float(self.mean.value or 0.0)
+
+    @property
+    def std(self) -> float | None:
+        """The deviation over seeds; None for one seed, and where a paper prints none."""
+        return None if self.mean.std is None else float(self.mean.std)
+
+    @property
+    def n(self) -> int:
+        """The fewest samples that a score was computed from; 0 where a paper printed it."""
+        return min(self.mean.n, default=0)
 
     @property
     def published(self) -> bool:
@@ -91,7 +77,7 @@ class Estimates:
         beside: The models of which to add what the papers print; None for all.
 
     Attributes:
-        groups: The measured ones, in the order of the tables.
+        rows: Those with scores.
         remarks: Sentences about what has no estimate, in the order in which it was asked for.
 
     Raises:
@@ -102,40 +88,38 @@ class Estimates:
         self, dataset: str, records: Sequence[Record], beside: Collection[str] | None = ()
     ) -> None:
         self.dataset = dataset
-        self.groups = groups(records)
+        self.rows = [row for row in rows(records) if any(r.scores for r in row.records)]
         self.remarks: list[str] = []
-        self._papers: dict[str, Group] = {}
         self._printed: dict[str, dict[tuple[str, Term], Published]] = {}
         # Of what several tables print, the first paper's counts, with its deviation if it has one.
         papers = {name: i for i, name in enumerate(CITATIONS)}
         for p in sorted(published(), key=lambda p: papers.get(p.paper, 99)):
-            if p.dataset == dataset and (beside is None or p.model in beside):
-                known = self._printed.setdefault(p.metric, {})
-                key = (p.model, (tuple(sorted(p.given)), p.target))
-                old = known.get(key)
-                if old is None or (old.paper == p.paper and old.deviation is None
-                                   and p.deviation is not None):  # fmt: skip
-                    known[key] = p
+            if p.dataset != dataset or (beside is not None and p.model not in beside):
+                continue
+            known = self._printed.setdefault(p.metric, {})
+            old = known.setdefault((p.model, (tuple(sorted(p.given)), p.target)), p)
+            if old.paper == p.paper and old.deviation is None and p.deviation is not None:
+                known[p.model, (tuple(sorted(p.given)), p.target)] = p
         targets = {p.target for of in self._printed.values() for p in of.values()}
         self.names = modalities(records) or sorted(targets - {ANY, JOINT})
 
     def metrics(self) -> list[str]:
-        """The metrics that have a value, coherence first."""
-        found = {s.metric for g in self.groups for r in g.records for s in r.scores
-                 if s.value is not None} | set(self._printed)  # fmt: skip
-        return sorted(found, key=lambda m: (m != "coherence", m))
+        """The metrics that have a value, those that count right answers first."""
+        scores = (s for row in self.rows for r in row.records for s in r.scores)
+        found = {s.metric for s in scores if s.value is not None}
+        return sorted(found | set(self._printed), key=facts.order)
 
     def usual(self, kind: Iterable[str]) -> str | None:
-        """Of some metrics the one that most groups have a value of, the first of equals.
+        """Of some metrics the one that most rows have a value of, the first of equals.
 
         Args:
-            kind: `COHERENCE` or `QUALITY`.
+            kind: `COHERENCE` or `QUALITY` of `mmbench.leaderboard.papers.layouts`.
         """
-        counts = {
-            metric: sum(any(s.metric == metric and s.value is not None
-                            for r in g.records for s in r.scores) for g in self.groups)
-            for metric in kind if metric in self.metrics()
-        }  # fmt: skip
+        counts = dict.fromkeys((m for m in kind if m in self.metrics()), 0)
+        for row in self.rows:
+            scores = (s for r in row.records for s in r.scores if s.value is not None)
+            for metric in {s.metric for s in scores} & counts.keys():
+                counts[metric] += 1
         return max(counts, key=lambda m: counts[m], default=None)
 
     def targets(self, metric: str) -> list[str]:
@@ -151,9 +135,9 @@ class Estimates:
         return max((len(g) for g, t in terms if t not in g or t == ANY), default=0)
 
     def of(self, metric: str, target: str, given: Given, also: str = "") -> list[Estimate]:
-        """The estimates of all groups, measured ones first.
+        """The estimates of all rows, measured ones first.
 
-        A group that lacks scores which others have gets none, since a mean of other scores would
+        A row that lacks scores which others have gets none, since a mean of other scores would
         not be comparable; a remark says so.
 
         Args:
@@ -168,31 +152,29 @@ class Estimates:
             others = self._terms(also)
             whole = {g for g, t in others if t == JOINT}
             drawn = {g for g, _ in others}
-            terms = {(g, t) for g, t in terms if (g, t) in others or g in whole
-                     or (t == JOINT and g in drawn)}  # fmt: skip
+            terms = {
+                (g, t)
+                for g, t in terms
+                if (g, t) in others or g in whole or (t == JOINT and g in drawn)
+            }
         column = chosen(terms, target, given)
         found = []
-        for group in self.groups if column else ():
+        for row in self.rows if column else ():
             assert column is not None  # for the type checker
-            runs = [{(s.given, s.target): s for s in r.scores if s.metric == metric}
-                    for r in group.records]  # fmt: skip
-            why: list[str] = []
-            one = cell(runs, column, why)
-            if one.mean is None or len(one.terms) < len(column.terms):
+            one = mean(row.scores(metric), column.terms)
+            if one.value is None or len(one.terms) < len(column.terms):
                 what = f"{metric} of {target}" if target else metric
-                remark = f"{group.label} has no {what}, {column.given}: {'; '.join(why)}"
+                remark = f"{row.label} has no {what}, {column.given}: {'; '.join(one.remarks)}"
                 self.remarks += [remark] if remark not in self.remarks else []
                 continue
-            n = min(run[t].n for run in runs for t in one.terms if t in run)
-            found.append(Estimate(group, metric, target, in_words(given), one.mean, one.std,
-                                  one.seeds, len(one.terms), n))  # fmt: skip
+            one = replace(one, interval=None)  # figures show deviations over seeds alone
+            found.append(Estimate(row, metric, target, in_words(given), one, len(one.terms)))
         return found + self._beside(metric, target, given, column)
 
     def _terms(self, metric: str) -> set[Term]:
-        """What any group scored; else what the papers print, term by term."""
-        found = {(s.given, s.target) for g in self.groups for r in g.records for s in r.scores
-                 if s.metric == metric and s.value is not None}  # fmt: skip
-        if found:
+        """What any row scored; else what the papers print, term by term."""
+        runs = [run for row in self.rows for run in row.scores(metric)]
+        if found := {t for run in runs for t, s in run.items() if s.value is not None}:
             return found
         printed = self._printed.get(metric, {})
         return {term for _, term in printed if ANY not in (*term[0], term[1])}
@@ -215,32 +197,13 @@ class Estimates:
             if not known:
                 continue
             count = sum(weight for _, weight in known)
-            mean = sum(float(p.value) * (weight / count) for p, weight in known)
-            alone = known[0][0].deviation if len(known) == 1 else None
-            found.append(Estimate(
-                self._papers.setdefault(model, Group(f"{model}, published", model)),
-                metric, target, in_words(given), mean, None if alone is None else float(alone), 0,
-                count, 0, "; ".join(dict.fromkeys(p.source for p, _ in known)),
-            ))  # fmt: skip
+            value = sum(float(p.value) * (weight / count) for p, weight in known)
+            printed = Mean(value, known[0][0].deviation if len(known) == 1 else None)
+            row = Row(f"{model}, published", model, self.dataset)
+            sources = "; ".join(dict.fromkeys(p.source for p, _ in known))
+            words = in_words(given)
+            found.append(Estimate(row, metric, target, words, printed, count, sources))
         return found
-
-
-def groups(records: Sequence[Record]) -> list[Group]:
-    """The rows of the tables, and the records in each.
-
-    Raises:
-        ValueError: Two records are of the same run.
-    """
-    found: dict[tuple[str, str, str, str], str] = {}
-    for table in tables(records, lambda name: None):
-        for row in table.rows:
-            if row.seeds:
-                key = (table.dataset, row.model, row.protocol_hash, row.data)
-                found.setdefault(key, row.label)
-    order = {key: [r for r in records if (r.dataset, r.model, r.protocol_hash, r.data) == key]
-             for key in found}  # fmt: skip
-    return [Group(found[key], key[1], tuple(sorted(of, key=lambda r: r.seed)))
-            for key, of in order.items()]  # fmt: skip
 
 
 def chosen(terms: set[Term], target: str, given: Given) -> Column | None:
@@ -256,8 +219,11 @@ def chosen(terms: set[Term], target: str, given: Given) -> Column | None:
             counts for every target.
         given: How many modalities are given.
     """
-    fits = sorted((g, t) for g, t in terms if t not in g
-                  and (len(g) > 0 if given == CONDITIONAL else len(g) == given))  # fmt: skip
+    fits = sorted(
+        (g, t)
+        for g, t in terms
+        if t not in g and (len(g) > 0 if given == CONDITIONAL else len(g) == given)
+    )
     whole = [term for term in fits if term[1] == JOINT]
     parts = [term for term in fits if term[1] != JOINT and target in (MEAN, term[1])]
     # Jointly, a metric may score all at once, each by itself, or both: the mean is of the first.

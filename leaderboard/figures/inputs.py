@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mmbench.leaderboard import facts
 from mmbench.leaderboard.figures.estimates import Estimate, Estimates
 from mmbench.leaderboard.figures.output import Drawn
 from mmbench.leaderboard.figures.style import (
@@ -20,7 +21,6 @@ from mmbench.leaderboard.figures.style import (
     level,
     logarithmic,
     look,
-    lower,
     panels,
     short,
     style,
@@ -50,30 +50,30 @@ def inputs(
     Raises:
         ValueError: There is nothing to draw.
     """
+    every = range(found.most + 1)
     points = {
-        (m, t): [(k, e) for k in range(found.most + 1) for e in found.of(m, t, k)]
+        (m, t): [(k, e) for k in every for e in found.of(m, t, k)]
         for m in metrics
         for t in targets
     }
     filled = [place for place, of in points.items() if of]
     shown = tuple(e for of in points.values() for _, e in of)
     if not shown:
-        raise ValueError(f"no record of {found.dataset} has a value of "
-                         f"{', '.join(metrics) or 'any metric'}")  # fmt: skip
+        what = ", ".join(metrics) or "any metric"
+        raise ValueError(f"no record of {found.dataset} has a value of {what}")
     turn = turns(shown)
     entries = []
     with style():
         figure, grid = panels(metrics, targets, filled)
         for (metric, target), axes in grid.items():
-            for group in dict.fromkeys(e.group for _, e in points[metric, target]):
-                own = [(k, e) for k, e in points[metric, target] if e.group is group]
-                entries.append((_line(axes, own, turn.get(group, 0)), group.label))
-            numbers = range(1, found.most + 1)
-            axes.set_xticks([0, *numbers], ["joint", *map(str, numbers)])
+            for row in dict.fromkeys(e.row for _, e in points[metric, target]):
+                own = [(k, e) for k, e in points[metric, target] if e.row == row]
+                entries.append((_line(axes, own, turn.get(row, 0)), row.label))
+            axes.set_xticks(list(every), ["joint", *map(str, every[1:])])
             axes.set_xlim(-0.35, found.most + 0.35)
             axes.set_xlabel("modalities given")
             axes.set_ylabel(label(metric))
-            if log and lower(metric):
+            if log and facts.better(metric) == "lower":
                 logarithmic(axes, "y")
             axes.grid(visible=False, axis="x")
         level(grid)
@@ -85,28 +85,33 @@ def inputs(
 def _line(axes: Axes, points: Sequence[tuple[int, Estimate]], turn: int) -> Line2D:
     """Draws one row of the tables: (number of given modalities, estimate) of each point."""
     first = points[0][1]
-    colour, marker = look(first.group.model)
+    colour, marker = look(first.row.model)
     xs = [float(k) for k, _ in points]
-    means = [e.mean for _, e in points]
+    means = [e.value for _, e in points]
     stds = [math.nan if e.std is None else e.std for _, e in points]
     if xs[0] == 0 and len(xs) > 1:  # a gap behind joint generation
         xs, means, stds = ([v[0], math.nan, *v[1:]] for v in (xs, means, stds))
     printed = first.published
     [line] = axes.plot(
-        xs, means, color=colour, marker=marker, linestyle=PRINTED if printed else DASHES[turn % 4],
-        markerfacecolor="white" if printed else colour, linewidth=1.0 if printed else 1.5,
-        label=first.group.label, zorder=2.5 if printed else 3,
-    )  # fmt: skip
-    low = [m - s for m, s in zip(means, stds, strict=True)]
-    high = [m + s for m, s in zip(means, stds, strict=True)]
+        xs,
+        means,
+        color=colour,
+        marker=marker,
+        linestyle=PRINTED if printed else DASHES[turn % 4],
+        markerfacecolor="white" if printed else colour,
+        linewidth=1.0 if printed else 1.5,
+        label=first.row.label,
+        zorder=2.5 if printed else 3,
+    )
     joined = [i for i, x in enumerate(xs) if x > 0]
     known = {i for i, s in enumerate(stds) if not math.isnan(s)}
     if not printed and len(joined) > 1 and known.intersection(joined):
-        axes.fill_between([xs[i] for i in joined], [low[i] for i in joined],
-                          [high[i] for i in joined], color=colour, alpha=0.18,
-                          linewidth=0)  # fmt: skip
+        low = [means[i] - stds[i] for i in joined]
+        high = [means[i] + stds[i] for i in joined]
+        across = [xs[i] for i in joined]
+        axes.fill_between(across, low, high, color=colour, alpha=0.18, linewidth=0)
         known -= set(joined)
     if known:
-        axes.errorbar([xs[i] for i in known], [means[i] for i in known], [stds[i] for i in known],
-                      fmt="none", ecolor=colour, elinewidth=0.9)  # fmt: skip
+        bars = ([values[i] for i in known] for values in (xs, means, stds))
+        axes.errorbar(*bars, fmt="none", ecolor=colour, elinewidth=0.9)
     return line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmbench.leaderboard.figures.estimates import CONDITIONAL, Estimate, Estimates, Given, in_words
 from mmbench.leaderboard.figures.output import Drawn
@@ -49,24 +49,24 @@ def plane(
     points: dict[tuple[str, str], list[tuple[Estimate, Estimate]]] = {}
     for t in targets:
         for given in KINDS:
-            across = {e.group: e for e in found.of(quality, t, given, also=coherence)}
-            up = {e.group: e for e in found.of(coherence, t, given, also=quality)}
-            pairs = [(across[g], up[g]) for g in across if g in up]
+            across = {e.row: e for e in found.of(quality, t, given, also=coherence)}
+            up = {e.row: e for e in found.of(coherence, t, given, also=quality)}
+            pairs = [(across[row], up[row]) for row in across if row in up]
             points.setdefault((coherence, t), []).extend(pairs)
     filled = [place for place, pairs in points.items() if pairs]
     shown = tuple(e for place in filled for pair in points[place] for e in pair)
     if not shown:
-        raise ValueError(f"no record of {found.dataset} has values of both {coherence} and "
-                         f"{quality} for one target")  # fmt: skip
+        both = f"{coherence} and {quality}"
+        raise ValueError(f"no record of {found.dataset} has values of both {both} for one target")
     turn = turns(shown)
     entries: list[tuple[object, str]] = []
     with style():
         figure, grid = panels([coherence], targets, filled)
         for place, axes in grid.items():
-            for group in dict.fromkeys(x.group for x, _ in points[place]):
-                pairs = [(x, y) for x, y in points[place] if x.group is group]
-                _points(axes, pairs, turn.get(group, 0))
-                entries.append((_sign(pairs[0][0], turn.get(group, 0)), group.label))
+            for row in dict.fromkeys(x.row for x, _ in points[place]):
+                pairs = [(x, y) for x, y in points[place] if x.row == row]
+                _points(axes, pairs, turn.get(row, 0))
+                entries.append((_sign(pairs[0][0], turn.get(row, 0)), row.label))
             axes.set_xlabel(label(quality))
             axes.set_ylabel(label(coherence))
             if log:
@@ -82,25 +82,35 @@ def plane(
 
 def _points(axes: Axes, pairs: Sequence[tuple[Estimate, Estimate]], turn: int) -> None:
     """Draws one row of the tables: (quality, coherence) jointly and conditionally."""
-    colour, _ = look(pairs[0][0].group.model)
-    axes.plot([x.mean for x, _ in pairs], [y.mean for _, y in pairs], color=colour, alpha=0.35,
-              linewidth=0.8, zorder=1.5)  # fmt: skip
+    colour, _ = look(pairs[0][0].row.model)
+    across, up = [x.value for x, _ in pairs], [y.value for _, y in pairs]
+    axes.plot(across, up, color=colour, alpha=0.35, linewidth=0.8, zorder=1.5)
     for x, y in pairs:
-        marker = next(m for given, m in KINDS.items() if in_words(given) == x.given)
         axes.errorbar(
-            [x.mean], [y.mean], xerr=None if x.std is None else [x.std],
-            yerr=None if y.std is None else [y.std], marker=marker, color=colour,
-            linestyle="none", markerfacecolor="white" if x.published else colour, elinewidth=1,
-            fillstyle=FILLS[turn % len(FILLS)], markerfacecoloralt="white",
-            label=x.group.label,
-        )  # fmt: skip
+            [x.value],
+            [y.value],
+            xerr=None if x.std is None else [x.std],
+            yerr=None if y.std is None else [y.std],
+            marker=next(m for given, m in KINDS.items() if in_words(given) == x.given),
+            elinewidth=1,
+            label=x.row.label,
+            **_filling(x, turn),
+        )
 
 
 def _sign(e: Estimate, turn: int) -> Line2D:
     """The colour and the filling of a row, for the legend."""
     from matplotlib.lines import Line2D
 
-    colour, _ = look(e.group.model)
-    return Line2D([], [], color=colour, linestyle="none", marker="D", markerfacecoloralt="white",
-                  markerfacecolor="white" if e.published else colour,
-                  fillstyle=FILLS[turn % len(FILLS)])  # fmt: skip
+    return Line2D([], [], marker="D", **_filling(e, turn))
+
+
+def _filling(e: Estimate, turn: int) -> dict[str, Any]:
+    colour, _ = look(e.row.model)
+    return {
+        "color": colour,
+        "linestyle": "none",
+        "markerfacecolor": "white" if e.published else colour,
+        "markerfacecoloralt": "white",
+        "fillstyle": FILLS[turn % len(FILLS)],
+    }

@@ -48,9 +48,10 @@ def records(
     if dataset is None:
         raise ValueError(f"in {where} are records of {', '.join(known)}: name one by --dataset")
     if published and dataset not in papers:
-        raise ValueError(f"no paper prints results of {dataset}, expected one of "
-                         f"{', '.join(papers)}: published numbers never stand beside those of "
-                         "other data, a twin's neither")  # fmt: skip
+        raise ValueError(
+            f"no paper prints results of {dataset}, expected one of {', '.join(papers)}: "
+            "published numbers never stand beside results on other data, such as a twin"
+        )
     if not published and dataset not in known:
         raise LookupError(f"there is no record of {dataset!r} in {where}{nearest(dataset, known)}")
     found = [r for r in every if r.dataset == dataset]
@@ -59,8 +60,8 @@ def records(
     for model in models:
         if model not in ran:
             paper = ", and no paper a result" if published else ""
-            raise LookupError(f"{dataset} has no record of the model {model!r}{paper}"
-                              f"{nearest(model, ran)}")  # fmt: skip
+            missing = f"{dataset} has no record of the model {model!r}{paper}"
+            raise LookupError(missing + nearest(model, ran))
     found = [r for r in found if not models or r.model in models]
     return dataset, only(found, settings)
 
@@ -93,8 +94,8 @@ def estimates(
     fit = [r for r in chosen if id(r) not in others]
     remarks = []
     if len(fit) < len(chosen):
-        remarks.append(f"{len(chosen) - len(fit)} of {len(chosen)} records are left out: they "
-                       "are not of a shipped protocol of the papers' models")  # fmt: skip
+        left = f"{len(chosen) - len(fit)} of {len(chosen)} records are left out"
+        remarks.append(f"{left}: they do not follow a shipped protocol of the papers' models")
     return Estimates(name, fit, models or None), remarks
 
 
@@ -107,8 +108,8 @@ def metrics(found: Estimates, wanted: Sequence[str]) -> list[str]:
     known = found.metrics()
     for metric in wanted:
         if metric not in known:
-            raise LookupError(f"no record of {found.dataset} has a value of {metric!r}"
-                              f"{nearest(metric, known)}")  # fmt: skip
+            missing = f"no record of {found.dataset} has a value of {metric!r}"
+            raise LookupError(missing + nearest(metric, known))
     return list(dict.fromkeys(wanted))
 
 

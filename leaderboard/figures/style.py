@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmbench.files.atomic import replacing
-from mmbench.leaderboard.figures.estimates import MEAN, Estimate, Group
+from mmbench.leaderboard import facts
+from mmbench.leaderboard.figures.estimates import MEAN, Estimate
+from mmbench.leaderboard.rows import Row
 from mmbench.leaderboard.tables.notes import told_apart
-from mmbench.leaderboard.tables.table import registered
+from mmbench.leaderboard.tables.table import seeds
 from mmbench.text import plain
 
 if TYPE_CHECKING:
@@ -50,8 +52,9 @@ LOOKS = {
 }
 """Model -> colour, marker."""
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255",
-           "#999933", "#000000")  # fmt: skip
+COLOURS = (
+    "#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9 #332288 #882255 #999933 #000000"
+).split()
 MARKERS = "osD^vP<>Xh"
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 FILLS: tuple[Literal["full", "left", "top", "right"], ...] = ("full", "left", "top", "right")
@@ -60,7 +63,7 @@ PRINTED = (0, (3, 2.5))
 """The line of published values."""
 
 STYLE: dict[str, Any] = {
-    "text.parse_math": False,  # names come from strangers: "$" and "_" are letters
+    "text.parse_math": False,  # in names, which may be untrusted, "$" and "_" are letters
     "svg.hashsalt": "mmbench",
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 9,
@@ -127,30 +130,23 @@ def look(model: str) -> tuple[str, str]:
     return COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS) % len(MARKERS)]
 
 
-def turns(estimates: Iterable[Estimate]) -> dict[Group, int]:
+def turns(estimates: Iterable[Estimate]) -> dict[Row, int]:
     """Which row of its model each measured row is, from 0: they share a colour."""
     seen: dict[str, int] = {}
-    found: dict[Group, int] = {}
+    found: dict[Row, int] = {}
     for e in estimates:
-        if e.group not in found and not e.published:
-            found[e.group] = seen.get(e.group.model, 0)
-            seen[e.group.model] = found[e.group] + 1
+        if e.row not in found and not e.published:
+            found[e.row] = seen.get(e.row.model, 0)
+            seen[e.row.model] = found[e.row] + 1
     return found
 
 
 def label(metric: str) -> str:
     """What an axis says of a metric: its title, unit and better direction."""
-    found = registered(metric)
-    if found is None:
+    known = facts.facts(metric)
+    if known is None:
         return short(metric)
-    arrow = {"higher": "↑", "lower": "↓"}[found.better]
-    return f"{found.title} ({found.unit}) {arrow}" if found.unit else f"{found.title} {arrow}"
-
-
-def lower(metric: str) -> bool:
-    """Whether less of a metric is better."""
-    found = registered(metric)
-    return found is not None and found.better == "lower"
+    return known.title + (f" ({known.unit})" if known.unit else "") + facts.arrow(metric)
 
 
 def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
@@ -212,9 +208,8 @@ def panels(
 def level(found: Mapping[tuple[str, str], Axes]) -> None:
     """Gives panels of one metric the same scale upwards, where that is a percentage."""
     for metric in dict.fromkeys(m for m, _ in found):
-        measure = registered(metric)
         same = [axes for (m, _), axes in found.items() if m == metric]
-        if measure is not None and measure.unit == "%":
+        if facts.unit(metric) == "%":
             low = min(axes.get_ylim()[0] for axes in same)
             high = max(axes.get_ylim()[1] for axes in same)
             room = 0.03 * (high - low)  # for markers at an end
@@ -252,16 +247,22 @@ def finish(
     rect = (0, below / total, 1, 1 - below / total)
     figure.set_layout_engine("constrained", rect=rect, wspace=0.04)
     figure.suptitle(title, fontsize=10, fontweight="bold")
-    figure.text(0.5, 0.04 / total, "\n".join(note), ha="center", va="bottom", fontsize=6.5,
-                color=FAINT, linespacing=1.2)  # fmt: skip
+    letters: dict[str, Any] = {"fontsize": 6.5, "color": FAINT, "linespacing": 1.2}
+    figure.text(0.5, 0.04 / total, "\n".join(note), ha="center", va="bottom", **letters)
     # A text that begins with "_" would be left out: the texts come afterwards.
     legend = figure.legend(
-        list(found.values()), ["x"] * len(found), loc="lower center", ncols=-(-len(found) // rows),
-        bbox_to_anchor=(0.5, foot / total), handlelength=3.4, columnspacing=1.4, borderpad=0.2,
-    )  # fmt: skip
+        list(found.values()),
+        ["x"] * len(found),
+        loc="lower center",
+        ncols=-(-len(found) // rows),
+        bbox_to_anchor=(0.5, foot / total),
+        handlelength=3.4,
+        columnspacing=1.4,
+        borderpad=0.2,
+    )
     legend.set_in_layout(False)
-    for letters, words in zip(legend.get_texts(), found, strict=True):
-        letters.set_text(short(words))
+    for text, words in zip(legend.get_texts(), found, strict=True):
+        text.set_text(short(words))
 
 
 def _note(shown: Sequence[Estimate], spread: str) -> str:
@@ -270,13 +271,11 @@ def _note(shown: Sequence[Estimate], spread: str) -> str:
     parts = []
     if any(e.std is not None for e in shown):
         parts.append(f"{spread}: ± sample standard deviation over seeds")
-    for words in (
-        {short(e.group.label): f"{e.seeds} seed{'s' if e.seeds > 1 else ''}" for e in measured},
-        {short(e.group.label): f"N = {e.n:,}" for e in measured},
-    ):
-        parts.append(told_apart(words.items()))
-    if any(e.terms > 1 for e in shown):
-        mean = any(e.target == MEAN and e.terms > 1 for e in shown)
+    counts = {short(e.row.label): seeds(e.mean.seeds) for e in measured}
+    samples = {short(e.row.label): f"N = {e.n:,}" for e in measured}
+    parts += [told_apart(counts.items()), told_apart(samples.items())]
+    if any(e.scores > 1 for e in shown):
+        mean = any(e.target == MEAN and e.scores > 1 for e in shown)
         parts.append(f"means over {'targets and ' if mean else ''}given subsets")
     sources: dict[str, list[str]] = {}
     for source in sorted({s for e in shown for s in e.source.split("; ") if s}):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mmbench.leaderboard.figures.estimates import CONDITIONAL, Estimate, Estimates, Given, Group
+from mmbench.leaderboard.figures.estimates import CONDITIONAL, Estimate, Estimates, Given
 from mmbench.leaderboard.figures.estimates import in_words as given_in_words
 from mmbench.leaderboard.figures.output import Drawn
 from mmbench.leaderboard.figures.style import (
@@ -24,14 +24,8 @@ from mmbench.leaderboard.figures.style import (
     short,
     style,
 )
-from mmbench.records.differences import (
-    UNSET,
-    below,
-    differences,
-    equal_but_for,
-    in_words,
-    values,
-)
+from mmbench.leaderboard.rows import Row
+from mmbench.records.differences import UNSET, below, differences, equal_but_for, in_words, values
 from mmbench.records.record import Record
 from mmbench.registry import nearest
 from mmbench.runs.ablations import SAMPLER
@@ -60,11 +54,11 @@ KINDS: dict[Given, tuple[str, object]] = {0: ("o", (0, (5, 1.5))), CONDITIONAL: 
 
 @dataclass(frozen=True)
 class _Series:
-    """Groups that a line joins: its name and colour, and where each stands across, by number."""
+    """Rows that a line joins: its name and colour, and where each stands across."""
 
     name: str
     colour: str
-    at: Mapping[Group, float]
+    at: Mapping[Row, float]
 
 
 def ablation(
@@ -98,32 +92,31 @@ def ablation(
         inside = [path for path in known if below(path, parameter)]
         if inside:
             raise LookupError(f"{parameter} is a table, expected one of {', '.join(inside)}")
-        raise LookupError(f"no record's protocol has a value {parameter!r}"
-                          f"{nearest(parameter, known)}")  # fmt: skip
+        missing = f"no record's protocol has a value {parameter!r}"
+        raise LookupError(missing + nearest(parameter, known))
     varying = {m: of for m, of in by_model.items() if parameter in differences(of)}
     if not varying:
-        has = ", ".join(dict.fromkeys(in_words(values(r.protocol).get(parameter, UNSET))
-                                      for r in records))  # fmt: skip
-        others = ", ".join(dict.fromkeys(path for of in by_model.values()
-                                         for path in differences(of)))  # fmt: skip
+        has = [in_words(values(r.protocol).get(parameter, UNSET)) for r in records]
+        others = [path for of in by_model.values() for path in differences(of)]
+        whose = "each model" if len(by_model) > 1 else next(iter(by_model))
         raise ValueError(
-            f"{parameter} is {has} in all records of "
-            f"{'each model' if len(by_model) > 1 else next(iter(by_model))}, expected at least "
-            f"two values" + (f"; what differs is {others}" if others else "")
+            f"{parameter} is {', '.join(dict.fromkeys(has))} in all records of {whose}, expected "
+            "at least two values"
+            + (f"; what differs is {', '.join(dict.fromkeys(others))}" if others else "")
         )
     for of in varying.values():
         equal_but_for(of, parameter)
     found = Estimates(dataset, [r for of in varying.values() for r in of])
-    found.remarks += [f"{m} is left out: its records do not differ in {parameter}"
-                      for m in by_model if m not in varying]  # fmt: skip
-    has_value = {g: values(g.records[0].protocol).get(parameter, UNSET) for g in found.groups}
-    places, ticks, is_log = _places(list(has_value.values()))
+    same = [m for m in by_model if m not in varying]
+    found.remarks += [f"{m} is left out: its records do not differ in {parameter}" for m in same]
+    set_to = {row: values(row.records[0].protocol).get(parameter, UNSET) for row in found.rows}
+    places, ticks, is_log = _places(list(set_to.values()))
+    at = {row: places[in_words(v)] for row, v in set_to.items()}
     series = [
-        _Series(m, look(m)[0], {g: places[in_words(v)] for g, v in has_value.items()
-                                if g.model == m})
+        _Series(m, look(m)[0], {row: x for row, x in at.items() if row.model == m})
         for m in varying
-    ]  # fmt: skip
-    named = {g: {parameter: in_words(v)} for g, v in has_value.items()}
+    ]
+    named = {row: {parameter: in_words(v)} for row, v in set_to.items()}
 
     def across(axes: Axes) -> None:
         axes.set_xlabel(short(parameter))
@@ -159,23 +152,26 @@ def cost(
     """
     models = list(dict.fromkeys(r.model for r in records))
     if len(models) != 1:
-        raise ValueError(f"the records are of {', '.join(models) or 'no model'}, expected one "
-                         "model: choose by --model")  # fmt: skip
+        whose = ", ".join(models) or "no model"
+        raise ValueError(f"the records are of {whose}, expected one model: choose by --model")
     equal_but_for(records, SAMPLER)
     found = Estimates(dataset, records)
     named = {}
-    by_sampler: dict[str, dict[Group, float]] = {}
-    for g in found.groups:
-        one = g.records[0]
-        name = in_words(values(one.protocol).get(f"{SAMPLER}.name", UNSET))
-        by_sampler.setdefault(name, {})[g] = one.evaluations
-        named[g] = {"sampler": name, **{
+    by_sampler: dict[str, dict[Row, float]] = {}
+    for row in found.rows:
+        cost = row.records[0].evaluations
+        settings = {
             path.removeprefix(f"{SAMPLER}."): in_words(v)
-            for path, v in values(one.protocol).items()
-            if below(path, SAMPLER) and path != f"{SAMPLER}.name"
-        }, "evaluations per sample": str(one.evaluations)}  # fmt: skip
-    series = [_Series(name, SAMPLERS.get(name, look(name)[0]), at)
-              for name, at in sorted(by_sampler.items())]  # fmt: skip
+            for path, v in values(row.records[0].protocol).items()
+            if below(path, SAMPLER)
+        }
+        name = settings.pop("name", UNSET)
+        by_sampler.setdefault(name, {})[row] = cost
+        named[row] = {"sampler": name, **settings, "evaluations per sample": str(cost)}
+    series = [
+        _Series(name, SAMPLERS.get(name, look(name)[0]), at)
+        for name, at in sorted(by_sampler.items())
+    ]
 
     def across(axes: Axes) -> None:
         axes.set_xlabel("network evaluations per sample")
@@ -193,25 +189,24 @@ def _draw(
     targets: Sequence[str],
     across: Callable[[Axes], None],
     title: str,
-    named: Mapping[Group, dict[str, str]],
+    named: Mapping[Row, dict[str, str]],
 ) -> Drawn:
     """Panels with two lines for each series: joint and conditional."""
     from matplotlib.patches import Patch
 
     metrics = metrics or found.metrics()
     points = {
-        (m, t, given): {e.group: e for e in found.of(m, t, given)}
+        (m, t, given): {e.row: e for e in found.of(m, t, given)}
         for m in metrics
         for t in targets
         for given in KINDS
     }
     filled = [(m, t) for (m, t, _), of in points.items() if of]
-    order = [(x, i, g) for i, s in enumerate(series) for g, x in s.at.items()]
-    ordered = [g for _, _, g in sorted(order, key=lambda place: (place[1], place[0]))]
-    shown = tuple(of[g] for of in points.values() for g in ordered if g in of)
+    ordered = [row for s in series for row in sorted(s.at, key=lambda row: s.at[row])]
+    shown = tuple(of[row] for of in points.values() for row in ordered if row in of)
     if not shown:
-        raise ValueError(f"no record of {found.dataset} has a value of "
-                         f"{', '.join(metrics) or 'any metric'}")  # fmt: skip
+        what = ", ".join(metrics) or "any metric"
+        raise ValueError(f"no record of {found.dataset} has a value of {what}")
     entries: list[tuple[object, str]] = []
     with style():
         figure, grid = panels(metrics, targets, filled)
@@ -219,9 +214,9 @@ def _draw(
             for s in series:
                 for given in KINDS:
                     of = points[m, t, given]
-                    own = sorted(((s.at[g], of[g]) for g in s.at if g in of), key=lambda p: p[0])
+                    own = [(s.at[row], of[row]) for row in s.at if row in of]
                     if own:
-                        _line(axes, own, s.colour, given)
+                        _line(axes, sorted(own, key=lambda p: p[0]), s.colour, given)
                         if len(series) > 1:
                             entries.append((Patch(color=s.colour), s.name))
             across(axes)
@@ -234,24 +229,28 @@ def _draw(
                 [sign] = axes.plot([], [], marker=marker, color=colour, linestyle=line)
                 entries.append((sign, words))
         finish(figure, title, entries, shown, "Bars")
-    return Drawn(figure, shown, tuple(named[e.group] for e in shown))
+    return Drawn(figure, shown, tuple(named[e.row] for e in shown))
 
 
 def _line(axes: Axes, points: Sequence[tuple[float, Estimate]], colour: str, given: Given) -> None:
     """Draws (place across, estimate) of each point, with bars of the deviation over seeds."""
     marker, line = KINDS[given]
     stds = [math.nan if e.std is None else e.std for _, e in points]
-    axes.errorbar(
-        [x for x, _ in points], [e.mean for _, e in points], stds, color=colour, marker=marker,
-        linestyle=line, elinewidth=0.9, label=f"{points[0][1].group.model} {points[0][1].given}",
-    )  # fmt: skip
+    across, means = [x for x, _ in points], [e.value for _, e in points]
+    first = points[0][1]
+    looks: dict[str, Any] = {
+        "color": colour,
+        "marker": marker,
+        "linestyle": line,
+        "elinewidth": 0.9,
+    }
+    axes.errorbar(across, means, stds, label=f"{first.row.model} {first.given}", **looks)
 
 
 def _places(found: Sequence[object]) -> tuple[dict[str, float], dict[float, str], bool]:
     """(Value in words -> place across, its ticks, whether the axis is logarithmic)."""
-    numbers = {in_words(v): float(v) for v in found
-               if isinstance(v, (int, float)) and not isinstance(v, bool)
-               and abs(v) < LARGEST}  # fmt: skip
+    plain = [v for v in found if isinstance(v, int | float) and not isinstance(v, bool)]
+    numbers = {in_words(v): float(v) for v in plain if abs(v) < LARGEST}
     distinct = {in_words(v) for v in found}
     if len(numbers) < len(distinct):
         rank = {v: (v == UNSET, v not in numbers, numbers.get(v, 0.0), v) for v in distinct}

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmbench.leaderboard.figures.estimates import (
-    COHERENCE,
-    CONDITIONAL,
-    MEAN,
-    Estimate,
-    Estimates,
-    Given,
-)
-from mmbench.leaderboard.tables.table import registered
+from mmbench.leaderboard import facts
+from mmbench.leaderboard.figures.estimates import CONDITIONAL, MEAN, Estimate, Estimates, Given
+from mmbench.leaderboard.papers.layouts import COHERENCE
 
 
 def charts(found: Estimates) -> dict[str, Any]:
@@ -25,30 +19,32 @@ def charts(found: Estimates) -> dict[str, Any]:
     """
     metrics = found.metrics()
     up = found.usual(COHERENCE)
-    return {
-        "curves": [{"y": axis(m), "series": _curves(found, m)} for m in metrics],
-        "planes": [{"x": axis(m), "y": axis(up), "series": series} for m in metrics
-                   if up and m != up and (series := _planes(found, m, up))],
-        "remarks": found.remarks,
-    }  # fmt: skip
+    planes = []
+    curves = [{"y": axis(m), "series": _curves(found, m)} for m in metrics]
+    for m in (m for m in metrics if up and m != up):
+        if up and (series := _planes(found, m, up)):
+            planes.append({"x": axis(m), "y": axis(up), "series": series})
+    return {"curves": curves, "planes": planes, "remarks": found.remarks}
 
 
 def axis(metric: str) -> dict[str, str | None]:
     """What an axis says of a metric."""
-    known = registered(metric)
     return {
         "metric": metric,
-        "title": known.title if known else metric,
-        "unit": known.unit if known else "",
-        "better": known.better if known else None,
+        "title": facts.title(metric),
+        "unit": facts.unit(metric),
+        "better": facts.better(metric),
     }
 
 
 def _curves(found: Estimates, metric: str) -> list[dict[str, Any]]:
     series = []
     for target in _targets(found, metric):
-        points = [{"row": found.groups.index(e.group), "given": k, "y": _value(e)}
-                  for k in range(found.most + 1) for e in found.of(metric, target, k)]  # fmt: skip
+        points = [
+            {"row": found.rows.index(e.row), "given": k, "y": _value(e)}
+            for k in range(found.most + 1)
+            for e in found.of(metric, target, k)
+        ]
         if points:
             series.append({"target": target, "points": points})
     return series
@@ -60,10 +56,10 @@ def _planes(found: Estimates, x: str, y: str) -> list[dict[str, Any]]:
         points: list[dict[str, Any]] = []
         numbers: list[Given] = [0, CONDITIONAL, *range(1, found.most + 1)]
         for given in numbers:
-            up = {e.group: e for e in found.of(y, target, given, also=x)}
-            points += [{"row": found.groups.index(e.group), "given": e.given, "x": _value(e),
-                        "y": _value(up[e.group])}
-                       for e in found.of(x, target, given, also=y) if e.group in up]  # fmt: skip
+            up = {e.row: e for e in found.of(y, target, given, also=x)}
+            for e in (e for e in found.of(x, target, given, also=y) if e.row in up):
+                place = {"row": found.rows.index(e.row), "given": e.given}
+                points.append(place | {"x": _value(e), "y": _value(up[e.row])})
         if points:
             series.append({"target": target, "points": points})
     return series
@@ -76,4 +72,4 @@ def _targets(found: Estimates, metric: str) -> list[str]:
 
 
 def _value(e: Estimate) -> dict[str, Any]:
-    return {"mean": e.mean, "std": e.std, "seeds": e.seeds}
+    return {"mean": e.value, "std": e.std, "seeds": e.mean.seeds}

@@ -1,8 +1,8 @@
 """What the page shows, as plain JSON: tables, charts, claims, runs and their pictures.
 
-Names come from records, which may come from strangers: control characters, lone surrogates and
-marks that turn the direction of writing are gone from every text, and none is endlessly long.
-The page writes them as text, never as HTML.
+Records may be untrusted: control characters, lone surrogates and marks that turn the direction of
+writing are removed from every text, and no text is endlessly long. The page writes them as text,
+never as HTML.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from mmbench import __version__, registry
-from mmbench.core.data import Source
+from mmbench.declarations import declared
+from mmbench.leaderboard import facts
 from mmbench.leaderboard.claims.claims import Claim, verdicts
 from mmbench.leaderboard.claims.verdicts import Verdict
-from mmbench.leaderboard.figures.estimates import Estimates, Group
+from mmbench.leaderboard.figures.estimates import Estimates
 from mmbench.leaderboard.page.charts import charts
 from mmbench.leaderboard.page.pictures import Grid
+from mmbench.leaderboard.rows import Row, rows
 from mmbench.leaderboard.submissions.validation import place
 from mmbench.leaderboard.tables.cells import Cell
-from mmbench.leaderboard.tables.render import mean, spread
-from mmbench.leaderboard.tables.table import Row, Table, registered, tables
+from mmbench.leaderboard.tables.table import Line, Table, tables
 from mmbench.records.record import Record
 from mmbench.text import plain
 
@@ -47,82 +48,71 @@ def page_data(
         ValueError: Two records are of the same run.
     """
     made = {name: list(of) for name, of in groupby(tables(records), key=lambda t: t.dataset)}
-    claimed = {name: [(claim, verdict) for _, claim, verdict in of]
-               for name, of in groupby(verdicts(records), key=lambda found: found[0])}  # fmt: skip
+    claimed = {name: list(of) for name, of in groupby(verdicts(records), key=lambda v: v[0])}
     datasets = []
     for name in sorted({r.dataset for r in records}):
         runs = [r for r in records if r.dataset == name]
         found = Estimates(name, runs)
-        rows = [*found.groups, *_without_scores(runs, found.groups)]
-        datasets.append({
-            "name": name,
-            "about": about(name),
-            "rows": [{"label": g.label, "model": g.model, "seeds": [r.seed for r in g.records]}
-                     for g in rows],
-            "tables": [_table(t, rows) for t in made.get(name, [])],
-            "charts": charts(found),
-            "runs": [_run(r, i, links, grids) for i, g in enumerate(rows) for r in g.records],
-            "claims": [_claim(claim, verdict) for claim, verdict in claimed.get(name, [])],
-        })  # fmt: skip
-    shown = _clean({"version": __version__, "datasets": datasets})
-    assert isinstance(shown, dict)  # for the type checker
-    return shown
+        shown = [*found.rows, *(row for row in rows(runs) if row not in found.rows)]
+        datasets.append(
+            {
+                "name": name,
+                "about": about(name),
+                "rows": [{"label": x.label, "model": x.model, "seeds": x.seeds} for x in shown],
+                "tables": [_table(t, shown) for t in made.get(name, [])],
+                "charts": charts(found),
+                "runs": [_run(r, i, links, grids) for i, x in enumerate(shown) for r in x.records],
+                "claims": [_claim(claim, verdict) for _, claim, verdict in claimed.get(name, [])],
+            }
+        )
+    cleaned: dict[str, Any] = _clean({"version": __version__, "datasets": datasets})
+    return cleaned
 
 
 def about(dataset: str) -> str | None:
     """What a data set's registered name stands for; None for another's."""
     if dataset not in registry.names("datasets"):  # a record must not make us import anything
         return None
-    try:
-        found = registry.find("datasets", dataset)
-    except (ImportError, AttributeError, LookupError):
-        return None
-    if not isinstance(found, Source):
-        return None
-    return found.title.removesuffix(" (nothing to download)")
+    title = declared("datasets", dataset).get("title")
+    if title is None:
+        try:
+            title = getattr(registry.find("datasets", dataset), "title", None)
+        except (ImportError, AttributeError, LookupError):
+            return None
+    return title.removesuffix(" (nothing to download)") if isinstance(title, str) else None
 
 
-def _without_scores(runs: Sequence[Record], rows: Sequence[Group]) -> list[Group]:
-    """A row for each run that no table shows."""
-    known = {id(r) for g in rows for r in g.records}
-    return [Group(r.model, r.model, (r,)) for r in runs if id(r) not in known]
-
-
-def _table(table: Table, rows: Sequence[Group]) -> dict[str, Any]:
-    known = registered(table.metric)
+def _table(table: Table, shown: Sequence[Row]) -> dict[str, Any]:
     itself = any(target in given for c in table.columns for given, target in c.terms)
-    arrow = {"higher": " ↑", "lower": " ↓", None: ""}[known.better if known else None]
+    name = facts.title(table.metric) + facts.arrow(table.metric)
+    columns = [{"target": c.target, "given": c.given, "title": c.title} for c in table.columns]
     return {
-        "name": (known.title if known else table.metric) + arrow
-        + (", self-reconstruction" if itself else ""),
+        "name": name + (", self-reconstruction" if itself else ""),
         "title": table.title.removeprefix(f"{table.dataset}: "),
-        "better": known.better if known else None,
-        "columns": [{"target": c.target, "given": c.given, "title": c.title}
-                    for c in table.columns],
-        "rows": [_row(row, rows) for row in table.rows],
+        "better": facts.better(table.metric),
+        "columns": columns,
+        "rows": [_line(line, shown) for line in table.lines],
         "footnotes": table.footnotes,
         "notes": table.notes,
-    }  # fmt: skip
+    }
 
 
-def _row(row: Row, rows: Sequence[Group]) -> dict[str, Any]:
+def _line(line: Line, shown: Sequence[Row]) -> dict[str, Any]:
     """A row of a table; one of references belongs to no model: its "row" is None."""
-    key = row.model, row.protocol_hash, row.data
-    keys = [(g.model, g.records[0].protocol_hash, g.records[0].data) for g in rows]
     return {
-        "row": keys.index(key) if row.seeds else None,
-        "label": row.label,
-        "seeds": len(row.seeds),
-        "cells": [_cell(c) for c in row.cells],
+        "row": shown.index(line.row) if line.row.records else None,
+        "label": line.row.label,
+        "seeds": len(line.row.seeds),
+        "cells": [_cell(c) for c in line.cells],
     }
 
 
 def _cell(c: Cell) -> dict[str, Any]:
     """The number in full for sorting, and as it is written."""
     return {
-        "value": c.mean,
-        "text": mean(c),
-        "spread": spread(c).lstrip(),
+        "value": c.mean.value,
+        "text": c.text,
+        "spread": c.spread.lstrip(),
         "rank": c.rank,
         "footnotes": c.footnotes,
     }
@@ -145,15 +135,14 @@ def _run(
 ) -> dict[str, Any]:
     """Where a row's numbers come from."""
     where = place(r)
-    grid = grids.get(where)
+    sent = r.samples is not None  # what another program's samples cost is not known
     return {
         "row": row,
         "seed": r.seed,
         "minutes": sum(r.seconds.values()) / 60,
         "stages": {stage: seconds / 60 for stage, seconds in r.seconds.items()},
-        # What made samples from elsewhere is not known.
-        "evaluations": r.evaluations if r.samples is None else None,
-        "parameters": r.parameters if r.samples is None else None,
+        "evaluations": None if sent else r.evaluations,
+        "parameters": None if sent else r.parameters,
         "device": r.device,
         "commit": r.commit,
         "versions": r.versions,
@@ -162,13 +151,17 @@ def _run(
         "samples": r.samples,
         "record": where.name,
         "link": links.get(where),
-        "grid": None if grid is None else {
-            "file": f"grids/{grid.name}",
-            "width": grid.width,
-            "height": grid.height,
-            "panels": [{"given": p.given, "box": p.box} for p in grid.panels],
-        },
-    }  # fmt: skip
+        "grid": _grid(grids[where]) if where in grids else None,
+    }
+
+
+def _grid(grid: Grid) -> dict[str, Any]:
+    return {
+        "file": f"grids/{grid.name}",
+        "width": grid.width,
+        "height": grid.height,
+        "panels": [{"given": p.given, "box": p.box} for p in grid.panels],
+    }
 
 
 def _clean(value: Any) -> Any:

@@ -7,7 +7,7 @@ screen reader reach and a style sheet colours for light and dark, where Chart.js
 
 Nothing comes over the network. The page's policy (a Content-Security-Policy in the page itself)
 admits no script, style or picture but its own, each script and style by its hash, so that a name
-from a stranger's record could do nothing even if it were taken for HTML.
+from an untrusted record could do nothing even if it were taken for HTML.
 """
 
 from __future__ import annotations
@@ -93,19 +93,21 @@ def write_site(
 def html(data: Mapping[str, Any]) -> str:
     """The page of `mmbench.leaderboard.page.data.page_data`."""
     style = _template("page.css")
-    scripts = [f"/*! {_template(f'vendor/{name}.LICENSE')}*/\n{_template(f'vendor/{name}.min.js')}"
-               for name in LIBRARIES]  # fmt: skip
+    scripts = [
+        f"/*! {_template(f'vendor/{name}.LICENSE')}*/\n{_template(f'vendor/{name}.min.js')}"
+        for name in LIBRARIES
+    ]
     module = "\n".join(map(_template, SCRIPTS))
-    policy = "; ".join([
+    policy = [
         "default-src 'none'",
         f"script-src {' '.join(map(_hash, [*scripts, module]))}",
         f"style-src {' '.join(map(_hash, [style, PLOT_STYLE]))}",
         "img-src 'self' data:",
         "base-uri 'none'",
         "form-action 'none'",
-    ])  # fmt: skip
+    ]
     parts = {
-        "policy": policy,
+        "policy": "; ".join(policy),
         "style": style,
         "data": embedded(data),
         "libraries": "\n".join(f"<script>{text}</script>" for text in scripts),
@@ -140,6 +142,6 @@ def _link(where: Path, path: Path, out: Path, records_url: str | None) -> str:
     if records_url is None:
         return quote(os.fsencode(Path(os.path.relpath(path, out)).as_posix()))
     if urlsplit(records_url).scheme not in ("", "http", "https"):
-        raise ValueError(f"{records_url!r} is no place for records, expected an http(s) address "
-                         "or a path")  # fmt: skip
+        wrong = f"{records_url!r} is no place for records"
+        raise ValueError(f"{wrong}, expected an http(s) address or a path")
     return f"{records_url.rstrip('/')}/{quote(os.fsencode(where))}"

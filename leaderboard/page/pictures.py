@@ -1,14 +1,13 @@
 """Pictures of samples that lie beside records, as a page shows them.
 
-They may come from strangers: only a whole PNG of a bearable size is shown, unchanged. Where each
-panel of it lies is read from its text "mmbench:panels", a JSON list of
+They may be untrusted: only a whole PNG of a bounded size is shown, unchanged. Where each panel of
+it lies is read from its text "mmbench:panels", a JSON list of
 {"given": [modality, ...], "box": [left, top, width, height]}; a picture without it is shown whole.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +15,8 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin
 
 from mmbench.files.atomic import replacing
-from mmbench.media.grid import PANELS
+from mmbench.media import PANELS
+from mmbench.records.strict import built, parsed
 
 LARGEST = 32 * 2**20
 """Bytes of a picture that is shown."""
@@ -96,19 +96,14 @@ def _panels(picture: Image.Image) -> tuple[Panel, ...]:
     """Those that a picture names; none if one is impossible."""
     assert isinstance(picture, PngImagePlugin.PngImageFile)  # the only format that is opened
     try:
-        named = json.loads(picture.info.get(PANELS, "[]"))
-        found = tuple(_panel(one, picture.size) for one in named)
-    except (ValueError, TypeError, LookupError, RecursionError):
+        named = parsed(str(picture.info.get(PANELS, "[]")).encode(errors="replace"))
+        found: tuple[Panel, ...] = built(named, tuple[Panel, ...], "panels")
+    except ValueError:
         return ()
-    return found
+    return found if all(_inside(panel, picture.size) for panel in found) else ()
 
 
-def _panel(one: dict[str, list[object]], size: tuple[int, int]) -> Panel:
-    given = tuple(m for m in one["given"] if isinstance(m, str))
-    left, top, width, height = (x for x in one["box"] if type(x) is int)
-    inside = left >= 0 and top >= 0 and width > 0 and height > 0
-    if len(given) != len(one["given"]) or not inside:
-        raise ValueError(f"{one} is no panel")
-    if left + width > size[0] or top + height > size[1]:
-        raise ValueError(f"{one} lies outside of the picture")
-    return Panel(given, (left, top, width, height))
+def _inside(panel: Panel, size: tuple[int, int]) -> bool:
+    left, top, width, height = panel.box
+    ends = left + width <= size[0] and top + height <= size[1]
+    return left >= 0 and top >= 0 and width > 0 and height > 0 and ends

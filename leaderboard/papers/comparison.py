@@ -8,35 +8,32 @@ from elsewhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from decimal import Decimal
-from typing import Literal, get_args
+from typing import get_args
 
-from mmbench.core.score import JOINT, Metric
-from mmbench.leaderboard.papers.filled import Entry, Filled, Line, Show
+from mmbench.core.score import JOINT
+from mmbench.leaderboard.papers.filled import Filled, Line, Show
 from mmbench.leaderboard.papers.layouts import Heading, Method, PaperTable
-from mmbench.leaderboard.papers.published import ANY, Published, published
+from mmbench.leaderboard.papers.published import ANY, published
+from mmbench.leaderboard.rows import Mean
+from mmbench.leaderboard.tables.cells import Cell, noted, ranked
 from mmbench.leaderboard.tables.columns import Column
-from mmbench.leaderboard.tables.table import Table, registered, tables
+from mmbench.leaderboard.tables.table import Table, seeds, tables
 from mmbench.protocols.protocol import shipped_hash
 from mmbench.records.record import Record
 from mmbench.registry import nearest
 
+NONE = Cell(Mean(), None)
 
-def fill(
-    table: PaperTable,
-    records: Iterable[Record] = (),
-    show: Show = "both",
-    describe: Callable[[str], Metric | None] = registered,
-) -> Filled:
+
+def fill(table: PaperTable, records: Iterable[Record] = (), show: Show = "both") -> Filled:
     """A paper's table with its numbers.
 
     Args:
         table: Its shape.
-        records: Of any runs; those that do not belong beside it are left out, and told.
+        records: Of any runs; a note says which are left out since they do not belong beside it.
         show: Which numbers; with both, also measured minus published.
-        describe: Metric name -> direction, title and unit, as in `tables`.
 
     Raises:
         ValueError: `show` is something else, or two records are of the same run.
@@ -52,7 +49,7 @@ def fill(
     measured: dict[str, list[Line]] = {}
     if show != "published":
         ours, others = comparable(table, list(records))
-        found = tables(ours, describe)
+        found = tables(ours)
         measured = {m.model: _measured(m, table, found, footnotes) for m in table.methods}
         notes += _notes(table, found, ours, others)
     lines = []
@@ -60,7 +57,7 @@ def fill(
         lines += [printed[method.model]] if method.model in printed else []
         for line in measured.get(method.model, []):
             lines.append(line)
-            if show == "both" and any(e.value is not None for e in line.entries):
+            if show == "both" and any(c.mean.value is not None for c in line.cells):
                 lines.append(_difference(printed[method.model], line))
     return Filled(table, show, tuple(lines), tuple(footnotes), tuple(notes))
 
@@ -84,79 +81,64 @@ def comparable(table: PaperTable, records: Sequence[Record]) -> tuple[list[Recor
 
 def _published(table: PaperTable, footnotes: list[str]) -> dict[str, Line]:
     """Model -> the line of what the paper prints."""
-    cells = {
+    printed = {
         (p.model, p.metric, frozenset(p.given), len(p.given), p.target): p
         for p in published()
         if (p.paper, p.table) == (table.paper, table.number)
     }
     columns = []
     for h in table.headings:
-        found = [cells.get((m.model, h.metric, frozenset(h.given), len(h.given), h.target))
-                 for m in table.methods]  # fmt: skip
-        ranks = _ranks(found, table.methods)
-        columns.append([
-            Entry(p.value, p.deviation, rank=rank, footnotes=_footnote(p.note, footnotes))
-            if p else Entry()
-            for p, rank in zip(found, ranks, strict=True)
-        ])  # fmt: skip
+        what = (h.metric, frozenset(h.given), len(h.given), h.target)
+        found = [printed.get((m.model, *what)) for m in table.methods]
+        better = next((p.direction for p in found if p), "higher")
+        values = zip(found, table.methods, strict=True)
+        ranks = ranked([p.value if p and m.ranked else None for p, m in values], better)
+        column = []
+        for p, rank in zip(found, ranks, strict=True):
+            marks = noted([p.note] if p and p.note else [], footnotes)
+            mean = Mean(p.value, p.deviation) if p else Mean()
+            column.append(Cell(mean, None, rank=rank, footnotes=marks))
+        columns.append(column)
     return {
-        m.model: Line(m.label, m.model, "published", "published", "", entries)
-        for m, entries in zip(table.methods, zip(*columns, strict=True), strict=True)
+        m.model: Line(m.label, m.model, "published", "published", "", cells)
+        for m, cells in zip(table.methods, zip(*columns, strict=True), strict=True)
     }
-
-
-def _ranks(cells: Sequence[Published | None], methods: Sequence[Method]) -> list[Literal[0, 1, 2]]:
-    """Best and second of a column; equal values share a rank."""
-    ranked = [p.value if p and m.ranked else None for p, m in zip(cells, methods, strict=True)]
-    if sum(x is not None for x in ranked) < 2:
-        return [0] * len(ranked)
-    higher = any(p.direction == "higher" for p in cells if p)
-    order = sorted({x for x in ranked if x is not None}, reverse=higher)
-    ranks: dict[Decimal | None, Literal[0, 1, 2]] = dict(zip(order, (1, 2), strict=False))
-    return [ranks.get(x, 0) for x in ranked]
-
-
-def _footnote(text: str, footnotes: list[str]) -> tuple[int, ...]:
-    if not text:
-        return ()
-    if text not in footnotes:
-        footnotes.append(text)
-    return (footnotes.index(text) + 1,)
 
 
 def _measured(
     method: Method, table: PaperTable, found: Sequence[Table], footnotes: list[str]
 ) -> list[Line]:
     """The lines of what was measured of a method: one for each set of examples."""
-    runs = {r.data: r for t in found for r in t.rows if r.model == method.model}
-    if not runs:
-        empty = tuple(Entry() for _ in table.headings)
-        return [Line(method.label, method.model, "measured", "no run", "", empty)]
+    rows = {x.row.data: x.row for t in found for x in t.lines if x.row.model == method.model}
+    if not rows:
+        return [
+            Line(
+                method.label, method.model, "measured", "no run", "", (NONE,) * len(table.headings)
+            )
+        ]
     lines = []
-    for data, row in sorted(runs.items()):
-        label = method.label + (f" (data {data[:6]})" if len(runs) > 1 else "")
-        entries = tuple(_entry(h, method.model, data, found, footnotes) for h in table.headings)
-        seeds = f"{len(row.seeds)} seed{'s' if len(row.seeds) > 1 else ''}"
-        lines.append(Line(label, method.model, "measured", seeds, row.protocol_hash, entries))
+    for data, row in sorted(rows.items()):
+        label = method.label + (f" (data {data[:6]})" if len(rows) > 1 else "")
+        cells = tuple(_cell(h, method.model, data, found, footnotes) for h in table.headings)
+        runs = seeds(len(row.seeds))
+        lines.append(Line(label, method.model, "measured", runs, row.protocol_hash, cells))
     return lines
 
 
-def _entry(
+def _cell(
     heading: Heading, model: str, data: str, found: Sequence[Table], footnotes: list[str]
-) -> Entry:
+) -> Cell:
     """The cell of the ordinary tables that is below a heading."""
-    for table in found:
+    for table in (t for t in found if t.metric == heading.metric):
         for i, column in enumerate(table.columns):
-            if table.metric != heading.metric or not _covers(heading, column):
+            if not _covers(heading, column):
                 continue
-            for row in table.rows:
-                if (row.model, row.data) == (model, data):
-                    c = row.cells[i]
-                    marks = [n for k in c.footnotes
-                             for n in _footnote(table.footnotes[k - 1], footnotes)]  # fmt: skip
-                    return Entry(c.mean, c.std, c.interval if c.std is None else None, c.decimals,
-                                 rank=c.rank, footnotes=tuple(sorted(marks)))  # fmt: skip
-    return Entry(footnotes=_footnote("not evaluated", footnotes))
+            for line in table.lines:
+                if (line.row.model, line.row.data) == (model, data):
+                    cell = line.cells[i]
+                    texts = [table.footnotes[k - 1] for k in cell.footnotes]
+                    return replace(cell, footnotes=noted(texts, footnotes))
+    return replace(NONE, footnotes=noted(["not evaluated"], footnotes))
 
 
 def _covers(heading: Heading, column: Column) -> bool:
@@ -171,13 +153,14 @@ def _covers(heading: Heading, column: Column) -> bool:
 
 
 def _difference(printed: Line, measured: Line) -> Line:
-    entries = tuple(
-        Entry(float(ours.value) - float(theirs.value), decimals=ours.decimals, signed=True,
-              footnotes=ours.footnotes)
-        if ours.value is not None and theirs.value is not None else Entry()
-        for ours, theirs in zip(measured.entries, printed.entries, strict=True)
-    )  # fmt: skip
-    return replace(measured, kind="difference", runs="difference", entries=entries)
+    cells = []
+    for ours, theirs in zip(measured.cells, printed.cells, strict=True):
+        if ours.mean.value is None or theirs.mean.value is None:
+            cells.append(NONE)
+            continue
+        mean = Mean(float(ours.mean.value) - float(theirs.mean.value))
+        cells.append(Cell(mean, ours.decimals, signed=True, footnotes=ours.footnotes))
+    return replace(measured, kind="difference", runs="difference", cells=tuple(cells))
 
 
 def _notes(
@@ -186,10 +169,13 @@ def _notes(
     """How the measured numbers came about, and which records they leave out."""
     if not ours:
         yield f"Measured: no run on {table.dataset} under its shipped protocol"
-    shown = [t for t in found for h in table.headings
-             if t.metric == h.metric and any(_covers(h, c) for c in t.columns)]  # fmt: skip
+    shown = [
+        t
+        for t in found
+        if any(t.metric == h.metric and _covers(h, c) for h in table.headings for c in t.columns)
+    ]
     said: dict[str, list[str]] = {}  # note -> metrics
-    for t in dict.fromkeys(shown):
+    for t in shown:
         for note in t.notes:
             said.setdefault(note, []).append(t.metric)
     metrics = {t.metric for t in shown}
@@ -201,11 +187,10 @@ def _notes(
     if called:
         yield f"Measured as: {', '.join(called)}"
     models = {m.model for m in table.methods}
-    same = Counter((r.model, _why(r)) for r in others
-                   if r.dataset == table.dataset and r.model in models)  # fmt: skip
-    if same:
-        told = [f"{n} of {model} ({why})" for (model, why), n in sorted(same.items())]
-        yield f"Records left out, not comparable: {', '.join(told)}"
+    alike = [r for r in others if r.dataset == table.dataset and r.model in models]
+    if counts := sorted(Counter((r.model, _why(r)) for r in alike).items()):
+        left = [f"{n} of {model} ({why})" for (model, why), n in counts]
+        yield f"Records left out, not comparable: {', '.join(left)}"
     twins = dict.fromkeys(r.dataset for r in others if r.dataset != table.dataset)
     if twins and not ours:
         yield f"Records left out, of other data sets with tables of their own: {', '.join(twins)}"

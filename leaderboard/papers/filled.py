@@ -1,69 +1,30 @@
-"""What a paper's table holds when it is filled: entries in lines, and how each is written."""
+"""A paper's table with its numbers, and how it is written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import groupby
 from typing import Literal
 
-from mmbench.leaderboard.papers.layouts import PaperTable
-from mmbench.leaderboard.tables.render import LEGEND
+from mmbench.leaderboard.papers.layouts import Heading, PaperTable
+from mmbench.leaderboard.papers.published import published
+from mmbench.leaderboard.tables import sheet
+from mmbench.leaderboard.tables.cells import Cell
 
 Show = Literal["published", "measured", "both"]
 Kind = Literal["published", "measured", "difference"]
-Number = Decimal | float
 
-DASH = "–"
-MINUS = "−"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A cell of a line.
-
-    Attributes:
-        value: None where there is none.
-        deviation: Over seeds; None where there is none.
-        interval: Of a single run, over samples.
-        decimals: Of all these as shown; None shows them as they are printed.
-        signed: Whether a plus is shown: in a difference.
-        rank: 1 for the best of its column among lines of its kind, 2 for the second, else 0.
-        footnotes: Numbers of footnotes, from 1.
-    """
-
-    value: Number | None = None
-    deviation: Number | None = None
-    interval: tuple[float, float] | None = None
-    decimals: int | None = None
-    signed: bool = False
-    rank: Literal[0, 1, 2] = 0
-    footnotes: tuple[int, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The value as shown."""
-        return DASH if self.value is None else self._write(self.value, self.signed)
-
-    @property
-    def spread(self) -> str:
-        """What follows it: " ± " the deviation, or else the interval in brackets, or nothing."""
-        if self.deviation is not None:
-            return f" ± {self._write(self.deviation)}"
-        ends = [self._write(x) for x in self.interval or ()]
-        return f" [{', '.join(ends)}]" if ends else ""
-
-    @property
-    def marks(self) -> str:
-        """The numbers of its footnotes."""
-        return ",".join(map(str, self.footnotes))
-
-    def _write(self, x: Number, signed: bool = False) -> str:
-        if self.decimals is None:
-            return str(x)
-        form = f".{self.decimals}f" if -1e6 < x < 1e6 else ".2e"
-        text = format(x, ("+" if signed else "") + form)
-        return text.replace("-", MINUS)
+TITLES: dict[Show, str] = {
+    "published": "published",
+    "measured": "measured",
+    "both": "published and measured",
+}
+LEFT: dict[Show, tuple[str, ...]] = {
+    "published": ("Model",),
+    "measured": ("Model", "Runs"),
+    "both": ("Model", "Numbers"),
+}
+"""What stands above the names of the lines."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +33,11 @@ class Line:
 
     Attributes:
         label: The method, as the paper calls it.
-        model: As it is called here.
+        model: The model's name here.
         kind: Which of the three.
         runs: In words: "published", "3 seeds", "no run", "difference".
         protocol_hash: Of what was measured, else "".
-        entries: One for each heading.
+        cells: One for each heading.
     """
 
     label: str
@@ -84,7 +45,7 @@ class Line:
     kind: Kind
     runs: str
     protocol_hash: str
-    entries: tuple[Entry, ...]
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -95,8 +56,8 @@ class Filled:
         table: Its shape.
         show: Which numbers it has.
         lines: Its rows; those of one method follow one another.
-        footnotes: Those that entries refer to, the first being number 1.
-        notes: Those that concern all entries.
+        footnotes: Those that cells refer to, the first being number 1.
+        notes: Those that concern all cells.
     """
 
     table: PaperTable
@@ -108,39 +69,62 @@ class Filled:
     @property
     def title(self) -> str:
         """Its name, what it shows, and whose numbers."""
-        whose = {
-            "published": "published",
-            "measured": "measured",
-            "both": "published and measured",
+        return f"{self.table.name}. {self.table.caption} ({TITLES[self.show]})"
+
+    @property
+    def sheet(self) -> sheet.Sheet:
+        """The table as text."""
+        lines: list[sheet.Line] = []
+        for label, of in groupby(self.lines, key=lambda line: line.label):
+            for i, line in enumerate(of):
+                ours = self.show == "both" and line.kind == "measured"
+                runs = f"measured, {line.runs}" if ours else line.runs
+                names = ("" if i else label, runs)[: len(LEFT[self.show])]
+                lines.append(sheet.Line(names, line.cells, line.kind, first=not i))
+        headings = self.table.headings
+        better = {p.metric: p.direction for p in published()}
+        return sheet.Sheet(
+            page=self.table.name,
+            anchor=self.table.name,
+            title=self.title,
+            kind=self.show,
+            grouped=True,
+            left=LEFT[self.show],
+            headings=tuple(
+                sheet.Heading(h.group, h.title, f"{h.group}: {h.title}" if h.group else h.title)
+                for h in headings
+            ),
+            lines=tuple(lines),
+            footnotes=self.footnotes,
+            notes=self.notes,
+            numbers=tuple(
+                self._numbers(line, heading, better[heading.metric], cell)
+                for line in self.lines
+                for heading, cell in zip(headings, line.cells, strict=True)
+            ),
+        )
+
+    def _numbers(self, line: Line, heading: Heading, better: str, cell: Cell) -> dict[str, object]:
+        """A line of CSV; the numbers are published, measured, or measured minus published."""
+        mean = cell.mean
+        low, high = (mean.std is None and mean.interval) or (None, None)
+        return {
+            "table": self.table.name,
+            "dataset": self.table.dataset,
+            "method": line.label,
+            "model": line.model,
+            "numbers": line.kind,
+            "runs": line.runs,
+            "metric": heading.metric,
+            "direction": better,
+            "given": "+".join(heading.given),
+            "target": heading.target,
+            "value": mean.value,
+            "deviation": mean.std,
+            "low": low,
+            "high": high,
+            "rank": cell.rank or None,
+            "protocol_hash": line.protocol_hash,
+            "source": self.table.source,
+            "footnotes": "; ".join(self.footnotes[i - 1] for i in cell.footnotes),
         }
-        return f"{self.table.name}. {self.table.caption} ({whose[self.show]})"
-
-    @property
-    def groups(self) -> list[tuple[str, int]]:
-        """The headings above its columns, and above how many; some are empty."""
-        named = groupby(self.table.headings, key=lambda h: h.group)
-        return [(group, len(list(of))) for group, of in named]
-
-    @property
-    def left(self) -> list[str]:
-        """What stands above the names of its lines."""
-        above: dict[str, list[str]] = {"published": [], "measured": ["Runs"], "both": ["Numbers"]}
-        return ["Model", *above[self.show]]
-
-    @property
-    def names(self) -> list[list[str]]:
-        """The names of its lines: the method, empty below the same, and whose numbers."""
-        names = []
-        above = None
-        for line in self.lines:
-            label = line.label if line.label != above else ""
-            ours = self.show == "both" and line.kind == "measured"
-            runs = f"measured, {line.runs}" if ours else line.runs
-            names.append([label] if self.show == "published" else [label, runs])
-            above = line.label
-        return names
-
-    def below(self, best: str, second: str) -> list[str]:
-        """The notes, the legend of the marks first if there are any."""
-        ranked = any(e.rank for line in self.lines for e in line.entries)
-        return [*([LEGEND.format(best, second)] if ranked else []), *self.notes]

@@ -20,6 +20,12 @@ CITATIONS = {
     "https://arxiv.org/abs/2408.16883",
 }
 
+COHERENCE = ("coherence", "clip-s[mld]", "clip-s[percent]", "clip-s", "clip-s[in-domain]", "f1")
+"""Metrics of whether modalities fit each other, the usual ones first."""
+
+QUALITY = ("fid", "fid-tensorflow", "fmd", "fad")
+"""Metrics of the distance from real examples, the usual ones first."""
+
 MEANS = "means over 5 seeds"
 DEVIATIONS = "± over 5 seeds"
 UNSAID = "what ± is over, the paper does not say"

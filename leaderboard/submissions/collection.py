@@ -38,13 +38,13 @@ def merged(folders: Sequence[Path]) -> list[Record]:
 
 
 def valid(paths: Sequence[Path]) -> tuple[list[Record], list[str]]:
-    """Reads records that strangers sent.
+    """Reads untrusted records.
 
     Args:
         paths: Files of records, or results folders, all of whose records are read.
 
     Returns:
-        Those that add up, and a sentence for each fault of the others.
+        The valid ones, and a sentence for each fault of the others.
 
     Raises:
         FileNotFoundError: There is no such file or folder, or the folder holds no record.
@@ -68,7 +68,7 @@ def add(
     """Writes records to their places in a results folder: all of them or, where one may not, none.
 
     Args:
-        records: Those that add up.
+        records: Valid ones.
         folder: The results folder; made where it is missing.
         replace: Whether to write over other records of the same runs.
         dry_run: Only say what would be done.
@@ -89,8 +89,8 @@ def add(
         if not path.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"{shown(path)} lies outside of {shown(folder)} by a link")
         if path in done and done[path][0] != record:
-            raise ValueError(f"two of the records are of one run, {place(record)}, and differ in "
-                             f"{_differing(done[path][0], record)}")  # fmt: skip
+            twice = f"two of the records are of one run, {place(record)}"
+            raise ValueError(f"{twice}, and differ in {_differing(done[path][0], record)}")
         outcome: Outcome = "added"
         if path.exists():
             try:
@@ -100,9 +100,9 @@ def add(
                     raise
                 known = None
             if known is not None and known != record and not replace:
-                raise FileExistsError(f"{shown(path)} is another record of this run: it differs "
-                                      f"in {_differing(known, record)}; "
-                                      "--replace puts the new one there")  # fmt: skip
+                other = f"{shown(path)} is another record of this run"
+                apart = f"it differs in {_differing(known, record)}"
+                raise FileExistsError(f"{other}: {apart}; --replace overwrites it")
             outcome = "already there" if known == record else "replaced"
         done[path] = (record, outcome)
     _expect_modalities(folder, {p: r for p, (r, of) in done.items() if of != "already there"})
@@ -122,12 +122,12 @@ def _expect_modalities(folder: Path, new: Mapping[Path, Record]) -> None:
         for path, r in new.items():
             strange = sorted({*modalities([r])} - known)
             if there and strange and (r.dataset, r.data) == (dataset, data):
-                raise ValueError(f"{shown(path)} has scores of {', '.join(strange)}, but records "
-                                 f"there of the same examples of "
-                                 f"{plain(', '.join(modalities(there)))}")  # fmt: skip
+                scored = f"{shown(path)} has scores of {', '.join(strange)}"
+                others = plain(", ".join(modalities(there)))
+                raise ValueError(f"{scored}, but other records of the same examples of {others}")
 
 
 def _differing(a: Record, b: Record) -> str:
     """The names of the fields in which two records differ."""
-    return ", ".join(f.name for f in fields(Record)
-                     if f.compare and getattr(a, f.name) != getattr(b, f.name))  # fmt: skip
+    compared = [f.name for f in fields(Record) if f.compare]
+    return ", ".join(name for name in compared if getattr(a, name) != getattr(b, name))

@@ -1,25 +1,25 @@
-"""Whether a record adds up: what a stranger's record must be before it stands in a leaderboard.
+"""Whether an untrusted record is valid: what it must be before it stands in a leaderboard.
 
 What follows from other parts of a record is computed again (the protocol's hash, the file's name,
-whole numbers of coherent samples); what cannot be is held against what is possible. That a run
-took place, nobody can read off a record: run it again, and `mmbench check` compares.
+whole numbers of coherent samples); the rest is compared with what is possible. Whether a run took
+place cannot be read off a record: run it again, and `mmbench check` compares.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mmbench.core.score import JOINT, NOTHING, Score
-from mmbench.leaderboard.submissions.possible import POSSIBLE, impossible, networks
+from mmbench.core.score import JOINT, Score
+from mmbench.leaderboard.submissions.scores import MODALITIES, misnamed
+from mmbench.leaderboard.submissions.scores import faults as score_faults
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import CODE, METRIC_CODE, digest
 from mmbench.records import schema1
-from mmbench.records.paths import Place, well_formed
+from mmbench.records.paths import Place
 from mmbench.records.record import SCHEMA, SCORES, Record
 from mmbench.records.strict import Faults, built, mismatches, read, short, shown
 from mmbench.registry import names
@@ -27,28 +27,30 @@ from mmbench.registry import names
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"([\w.+-]{1,60}-g)?[0-9a-f]{40}|v?[0-9][\w.+-]{0,60}", re.ASCII)
 _VERSION = re.compile(r"[0-9A-Za-z][\w.+!-]{0,39}", re.ASCII)
-_MODALITIES = 12
 
 
 def validated(path: Path, results: Path | None = None) -> Record:
-    """Reads a record that adds up.
+    """Reads a valid record.
 
     Args:
         path: Its file, named as a run names it.
-        results: The results folder that it lies in, where its folders count too.
+        results: The results folder that it lies in, if its folders are to be checked too.
 
     Raises:
         FileNotFoundError: There is no such file.
-        Faults: It does not add up; a sentence for each reason, each with the file's name.
+        Faults: It is not valid; a sentence for each reason, each with the file's name.
     """
     try:
         found, where = _shaped(path)
         scores = {name: list(map(Score.of, found.get(name, []))) for name in SCORES}
-        checks = (_names(found), _provenance(found), _protocol(found), _all_scores(found, scores),
-                  _location(path, where, results))  # fmt: skip
-        faults = Faults(chain(*checks))
-        if faults.sentences:
-            raise faults
+        checks = (
+            _names(found),
+            _provenance(found),
+            _protocol(found),
+            score_faults(found["protocol"], scores),
+            _location(path, where, results),
+        )
+        Faults.refuse(chain(*checks))
         try:
             return built(found, Record)
         except ValueError as error:
@@ -73,24 +75,20 @@ def _shaped(path: Path) -> tuple[dict[str, Any], Path]:
         return schema1.upgraded(found), schema1.place(found)
     # The version comes first: of another layout, no field can be judged.
     if isinstance(found, dict) and found.get("schema", SCHEMA) != SCHEMA:
-        raise Faults([f"schema is {short(found.get('schema'))}, expected {SCHEMA}"])
-    Faults.refuse(mismatches(found, Record, "the file"))
+        raise Faults([f"schema is {short(found['schema'])}, expected {SCHEMA}"])
+    missing = isinstance(found, dict) and "schema" not in found
+    faults = mismatches(found, Record, "the file")
+    Faults.refuse(chain(["the file has no field 'schema'"] if missing else [], faults))
     assert isinstance(found, dict)  # for the type checker
     return found, place(found)
 
 
 def _names(found: Mapping[str, Any]) -> Iterator[str]:
     for name in ("model", "dataset"):
-        yield from _named(name, found[name])
+        yield from misnamed(name, found[name])
     if found.get("samples") is not None and found["model"] in names("models"):
-        yield (f"model is {short(found['model'])}, a registered one, but the samples came from "
-               "another program: expected another name")  # fmt: skip
-
-
-def _named(where: str, name: str) -> Iterator[str]:
-    if not well_formed(name):
-        yield (f"{where} is {short(name)}, expected a name of at most 80 letters, digits and "
-               "._ ,:+()[]- that begins with a letter or a digit")  # fmt: skip
+        registered = f"model is {short(found['model'])}, a registered one"
+        yield f"{registered}, but the samples came from another program: expected another name"
 
 
 def _provenance(found: Mapping[str, Any]) -> Iterator[str]:
@@ -102,8 +100,8 @@ def _provenance(found: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is {short(value)}, expected a sha256 of 64 hex digits"
     commit = found["commit"]
     if commit is not None and commit.endswith("-dirty"):
-        yield (f"commit is {short(commit)}: the sources were changed and cannot be had again, "
-               "expected a run of a commit")  # fmt: skip
+        changed = "the sources were changed, which no commit holds"
+        yield f"commit is {short(commit)}: {changed}, expected a run of a commit"
     elif commit is not None and not _COMMIT.fullmatch(commit):
         yield f"commit is {short(commit)}, expected 40 hex digits"
     for package in ("mmbench", "python", "torch"):
@@ -127,24 +125,23 @@ def _provenance(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _protocol(found: Mapping[str, Any]) -> Iterator[str]:
-    from mmbench.evaluation.evaluate import Evaluation
+    from mmbench.evaluation.evaluate import Evaluation  # imports torch
 
     protocol = found["protocol"]
     if found["protocol_hash"] != digest(protocol):
-        yield (f"protocol_hash is {short(found['protocol_hash'])}, but the protocol hashes to "
-               f"{digest(protocol)!r}")  # fmt: skip
+        wrong = f"protocol_hash is {short(found['protocol_hash'])}"
+        yield f"{wrong}, but the protocol hashes to {digest(protocol)!r}"
     modalities = protocol.get("modalities")
-    if isinstance(modalities, dict) and len(modalities) > _MODALITIES:
-        yield (f"the protocol has {len(modalities):,} modalities, expected at most "
-               f"{_MODALITIES}")  # fmt: skip
+    if isinstance(modalities, dict) and len(modalities) > MODALITIES:
+        yield f"the protocol has {len(modalities):,} modalities, expected at most {MODALITIES}"
         return
     if isinstance(modalities, dict) and JOINT in modalities:
-        yield (f"the protocol has a modality {JOINT!r}, which stands for all of them: expected "
-               "another name")  # fmt: skip
+        reserved = f"the protocol has a modality {JOINT!r}, which stands for all of them"
+        yield f"{reserved}: expected another name"
     wanted = {"modalities", "evaluation"} | ({"model"} if found.get("samples") is None else set())
     if set(protocol) - {CODE, METRIC_CODE} != wanted:
-        yield (f"the protocol has the tables {', '.join(map(short, sorted(protocol))) or 'none'}, "
-               f"expected {', '.join(sorted(wanted))}")  # fmt: skip
+        tables = ", ".join(map(short, sorted(protocol))) or "none"
+        yield f"the protocol has the tables {tables}, expected {', '.join(sorted(wanted))}"
     for name in sorted(wanted & set(protocol)):
         if not isinstance(protocol[name], dict):
             yield f"protocol.{name} is {short(protocol[name])}, expected an object"
@@ -162,77 +159,7 @@ def _protocol(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _location(path: Path, wanted: Path, results: Path | None) -> Iterator[str]:
     if results is None and path.name != wanted.name:
-        yield (f"it is called {short(path.name)}, expected {short(wanted.name)}: its seed, and "
-               "the hash of its protocol and data")  # fmt: skip
+        called = f"it is called {short(path.name)}, expected {short(wanted.name)}"
+        yield f"{called}: its seed, and the hash of its protocol and data"
     if results is not None and path.relative_to(results) != wanted:
-        yield f"it lies in another place than its data set, model, seed and hash say: {wanted}"
-
-
-def _all_scores(found: Mapping[str, Any], scores: Mapping[str, list[Score]]) -> Iterator[str]:
-    if not scores["scores"]:
-        yield "scores is empty, expected at least one"
-    scored = {m for of in scores.values() for s in of for m in (*s.given, s.target)} - {JOINT}
-    if len(scored) > _MODALITIES:  # more than the protocol's, where that has patterns
-        yield (f"the scores are of {len(scored):,} modalities, expected at most "
-               f"{_MODALITIES}")  # fmt: skip
-    hashes: dict[str, str] = {}
-    counts = {s.n for s in scores["scores"] if s.metric in POSSIBLE}
-    if len(counts) > 1:
-        yield (f"n is {', '.join(map(str, sorted(counts)))} in scores of one run, expected one "
-               "number of samples")  # fmt: skip
-    for name, of in scores.items():
-        seen = set()
-        for i, s in enumerate(of):
-            where = f"{name}[{i}], {_about(s)}"
-            for title, text in (("metric", s.metric), ("target", s.target),
-                                *(("modality given", m) for m in s.given)):  # fmt: skip
-                yield from _named(f"{where}: a {title}", text)
-            yield from impossible(where, s)
-            yield from _asked(where, s, found["protocol"], reference=name == "references")
-            if (key := (s.metric, frozenset(s.given), s.target)) in seen:
-                yield f"{where} occurs a second time, expected once"
-            seen.add(key)
-            for network, sha in networks(s):
-                if hashes.setdefault(network, sha) != sha:
-                    yield (f"{where} was measured with {short(network)} of sha256 {sha}, other "
-                           f"scores with that of {hashes[network]}: expected one")  # fmt: skip
-
-
-def _about(s: Score) -> str:
-    given = ", ".join(s.given[:8]) or NOTHING
-    return f"{s.metric[:40]} of {s.target[:40]} given {given[:80]}"
-
-
-def _asked(where: str, s: Score, protocol: Mapping[str, Any], reference: bool) -> Iterator[str]:
-    """Whether the protocol asks for a score: modalities, metric, numbers of given modalities."""
-    modalities, evaluation = protocol.get("modalities"), protocol.get("evaluation")
-    if not isinstance(modalities, dict) or not isinstance(evaluation, dict):
-        return  # told of the protocol
-    if len(modalities) > _MODALITIES:
-        return  # likewise
-    for m in dict.fromkeys((*s.given, *((s.target,) if s.target != JOINT else ()))):
-        # A key is a name, a pattern such as "m*" or a kind such as "<image>".
-        fits = any(fnmatchcase(m, key) or key.startswith("<") for key in modalities)
-        if m == JOINT or not fits:
-            yield (f"{where}: {short(m)} is no modality of the protocol, expected "
-                   f"{', '.join(map(short, list(modalities)[:20])) or 'none'}")  # fmt: skip
-    ranks = [list(modalities).index(m) for m in s.given if m in modalities]
-    if len(set(s.given)) < len(s.given) or ranks != sorted(ranks):
-        yield (f"{where}: given is {', '.join(map(short, s.given))}, expected each modality once, "
-               "in the order of the protocol")  # fmt: skip
-    if reference and s.given:
-        yield f"{where}: a reference is given nothing"
-    metrics = evaluation.get("metrics")
-    if not isinstance(metrics, dict):
-        return
-    if s.metric not in metrics:
-        yield (f"{where}: the protocol does not ask for {short(s.metric)}, expected "
-               f"{', '.join(map(short, list(metrics)[:20])) or 'none'}")  # fmt: skip
-        return
-    for sizes in (metrics[s.metric], evaluation.get("given")):
-        if not reference and isinstance(sizes, list) and len(s.given) not in sizes:
-            yield (f"{where}: {len(s.given)} modalities are given, but the protocol asks for "
-                   f"{short(', '.join(map(str, sizes[:20])))}")  # fmt: skip
-    most = evaluation.get("examples")
-    if isinstance(most, int) and 0 < most < s.n:
-        yield f"{where}: n is {s.n}, but the protocol asks for {most} examples"
+        yield f"it belongs at {wanted} by its data set, model, seed and hash"

@@ -1,118 +1,109 @@
-"""Cells of a table of results: a mean over seeds, what it is of, and its rank in its column."""
+"""Cells of a table: a mean over seeds, its rank in its column, and how it is written."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
+from decimal import Decimal
 from typing import Literal
 
-from mmbench.core.score import Score
-from mmbench.leaderboard.tables.columns import Column, Term
+from mmbench.leaderboard.rows import Mean
+
+DASH = "–"
+MINUS = "−"
+
+Rank = Literal[0, 1, 2]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean over seeds.
+    """A cell of a table.
 
     Attributes:
-        mean: None where there is no value.
-        std: Sample standard deviation; None for fewer than two seeds.
-        seeds: Number of seeds that have a value.
-        terms: The scores that were averaged in each of them.
-        n: Numbers of samples of those scores.
-        interval: Bootstrap interval over samples: its ends, averaged over seeds; None for an
-            average of several scores, and for scores without one.
-        decimals: Of the mean as shown.
+        mean: What it shows.
+        decimals: Of its numbers as written; None writes them as they are printed.
+        signed: Whether a plus is written: in a difference.
         rank: 1 for the best of its column, 2 for the second, else 0.
         footnotes: Numbers of footnotes, from 1.
     """
 
-    mean: float | None
-    std: float | None
-    seeds: int
-    terms: tuple[Term, ...]
-    decimals: int = 1
-    rank: Literal[0, 1, 2] = 0
+    mean: Mean
+    decimals: int | None = 1
+    signed: bool = False
+    rank: Rank = 0
     footnotes: tuple[int, ...] = ()
-    interval: tuple[float, float] | None = None
-    n: frozenset[int] = frozenset()
+
+    @property
+    def text(self) -> str:
+        """The mean as written; a very large one in powers of ten."""
+        return DASH if self.mean.value is None else self._write(self.mean.value, self.signed)
+
+    @property
+    def spread(self) -> str:
+        """The deviation over seeds, after a space; of one seed the interval over samples."""
+        if self.mean.std is not None:
+            return f" ± {self._write(self.mean.std)}"
+        ends = [self._write(x) for x in self.mean.interval or ()]
+        return f" [{', '.join(ends)}]" if ends else ""
+
+    @property
+    def marks(self) -> str:
+        """The numbers of its footnotes."""
+        return ",".join(map(str, self.footnotes))
+
+    def _write(self, x: float | Decimal, signed: bool = False) -> str:
+        if self.decimals is None:
+            return str(x)
+        form = f".{self.decimals}f" if abs(x) < 1e6 else ".2e"
+        return format(x, ("+" if signed else "") + form).replace("-", MINUS)
 
 
-def cell(runs: Sequence[Mapping[Term, Score]], column: Column, footnotes: list[str]) -> Cell:
-    """Averages in each run over the terms that all runs have, then over runs.
-
-    Runs that scored one term with different numbers of samples have no mean.
-
-    Args:
-        runs: Of each seed, what it scored.
-        column: Which scores are averaged.
-        footnotes: Of the table; reasons for what is missing are added to it.
-    """
-    values = [{t: s.value for t, s in run.items() if t in column.terms and s.value is not None}
-              for run in runs]  # fmt: skip
-    values = [v for v in values if v]
-    shared = [t for t in column.terms if values and all(t in v for v in values)]
-    means = [fmean(v[t] for t in shared) for v in values] if shared else []
-    why = [s.reason for run in runs for t, s in run.items() if t in column.terms and s.reason]
-    if values and not means:
-        why.append("the seeds have no score in common")
-    measured = [{run[t].n for run in runs if t in run and run[t].value is not None}
-                for t in shared]  # fmt: skip
-    if any(len(of) > 1 for of in measured):
-        means = []
-        why.append("the seeds have different numbers of samples, and so no mean")
-    if not means and not why:
-        why.append("not evaluated")
-    if means and len(shared) < len(column.terms):
-        why.append(f"mean of {len(shared)} of {len(column.terms)} scores")
-    if means and len(means) < len(runs):
-        why.append(f"over {len(means)} of {len(runs)} seeds")
-    footnotes += [text for text in dict.fromkeys(why) if text not in footnotes]
-    scored = [run[shared[0]] for run in runs if shared and shared[0] in run]
-    alone = len(shared) == len(column.terms) == 1
-    return Cell(
-        mean=fmean(means) if means else None,
-        std=stdev(means) if len(means) > 1 else None,
-        seeds=len(means),
-        terms=tuple(shared),
-        footnotes=tuple(sorted({footnotes.index(text) + 1 for text in why})),
-        interval=ends([s for s in scored if s.value is not None]) if alone and means else None,
-        n=frozenset().union(*measured),
-    )
+def noted(texts: Iterable[str], footnotes: list[str]) -> tuple[int, ...]:
+    """The numbers of some footnotes of a table, to which new ones are added."""
+    texts = list(dict.fromkeys(texts))
+    footnotes += [text for text in texts if text not in footnotes]
+    return tuple(sorted(footnotes.index(text) + 1 for text in texts))
 
 
-def ends(scores: Sequence[Score]) -> tuple[float, float] | None:
-    """The mean ends of the intervals of one score in several runs, if all have one."""
-    low = [s.low for s in scores if s.low is not None]
-    high = [s.high for s in scores if s.high is not None]
-    return (fmean(low), fmean(high)) if len(low) == len(high) == len(scores) else None
-
-
-def ranked(cells: Sequence[Cell], better: str | None, unit: str) -> list[Cell]:
-    """Sets decimals and ranks; values that look alike share a rank.
+def column(means: Sequence[Mean], better: str | None, unit: str) -> list[Cell]:
+    """The cells of a column, with decimals and ranks; values that look alike share a rank.
 
     An average over fewer scores than another row's is not comparable: it has no rank, nor have
     scores of other numbers of samples than most rows have.
     """
-    decimals = _decimals([c.mean for c in cells if c.mean is not None], unit)
-    cells = [replace(c, decimals=decimals) for c in cells]
-    whole = max(len(c.terms) for c in cells)
-    counts = Counter(c.n for c in cells if c.mean is not None and len(c.terms) == whole)
+    places = decimals([m.value for m in means if m.value is not None], unit)
+    whole = max(len(m.terms) for m in means)
+    counts = Counter(m.n for m in means if m.value is not None and len(m.terms) == whole)
     usual = max(counts, key=lambda n: (counts[n], sorted(n)), default=None)
-    comparable = [c.mean if (len(c.terms), c.n) == (whole, usual) else None for c in cells]
-    shown = [None if mean is None else round(mean, decimals) for mean in comparable]
-    order = sorted({x for x in shown if x is not None}, reverse=better == "higher")
-    if better is None or sum(x is not None for x in shown) < 2:
+    shown = [
+        round(m.value, places)
+        if m.value is not None and (len(m.terms), m.n) == (whole, usual)
+        else None
+        for m in means
+    ]
+    cells = [Cell(m, places) for m in means]
+    if better is None:
         return cells
-    ranks: dict[float | None, Literal[0, 1, 2]] = dict(zip(order, (1, 2), strict=False))
-    return [replace(c, rank=ranks.get(x, 0)) for c, x in zip(cells, shown, strict=True)]
+    ranks = ranked(shown, better)
+    return [replace(c, rank=rank) for c, rank in zip(cells, ranks, strict=True)]
 
 
-def _decimals(means: Sequence[float], unit: str) -> int:
-    """One for percentages; else two significant digits of the smallest mean, up to six."""
-    if unit == "%" or not any(means):
+def ranked(values: Sequence[float | Decimal | None], better: str) -> list[Rank]:
+    """Best and second of a column; equal values share a rank, and one alone has none."""
+    order = sorted({x for x in values if x is not None}, reverse=better == "higher")
+    if sum(x is not None for x in values) < 2:
+        return [0] * len(values)
+    ranks: dict[float | Decimal | None, Rank] = dict(zip(order, (1, 2), strict=False))
+    return [ranks.get(x, 0) for x in values]
+
+
+def decimals(
+    means: Sequence[float | Decimal], unit: str, stds: Sequence[float | Decimal] = ()
+) -> int:
+    """One for percentages; else two digits of the smallest mean and of the largest deviation."""
+    sizes = [*sorted(abs(x) for x in means if x)[:1], *sorted(x for x in stds if x)[-1:]]
+    if unit == "%" or not sizes:
         return 1
-    return min(6, max(1, 1 - math.floor(math.log10(min(abs(x) for x in means if x)))))
+    return min(6, max(1, *(1 - math.floor(math.log10(x)) for x in sizes)))

@@ -14,10 +14,8 @@ from fnmatch import fnmatchcase
 from itertools import combinations
 
 from mmbench.core.score import JOINT
+from mmbench.leaderboard.rows import Term
 from mmbench.records.record import Record
-
-Term = tuple[tuple[str, ...], str]
-"""(given, target): what one score is about."""
 
 WIDEST = 3
 """The largest number of modalities that get a column for each subset."""
@@ -65,8 +63,8 @@ def modalities(records: Iterable[Record]) -> list[str]:
 def _natural(name: str) -> list[tuple[int, str]]:
     """Sorts m2 before m10."""
     # Of a longer number the length counts first, whatever int() would make of it.
-    return [(len(part.lstrip("0")), part.lstrip("0")) if part.isdecimal() else (-1, part)
-            for part in re.split(r"(\d+)", name)]  # fmt: skip
+    parts = ((part, part.lstrip("0")) for part in re.split(r"(\d+)", name))
+    return [(len(n), n) if part.isdecimal() else (-1, part) for part, n in parts]
 
 
 def columns(terms: Iterable[Term], names: Sequence[str]) -> tuple[Column, ...]:

@@ -1,13 +1,16 @@
 """Tables in HTML: a page with a section for each.
 
-What records hold may come from strangers: everything is escaped.
+Records may be untrusted: everything is escaped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import pairwise
 
+from mmbench.leaderboard.tables.cells import Cell
+from mmbench.leaderboard.tables.sheet import Sheet
 from mmbench.text import plain
 
 STYLE = """
@@ -31,98 +34,87 @@ sup { font-size: .75em; line-height: 0; }
 p { max-width: 60rem; font-size: .9rem; }
 """
 
-Groups = Sequence[tuple[str, int]]
-"""What stands above the headings of columns, and above how many; some texts are empty."""
+
+def html(sheets: Sequence[Sheet]) -> str:
+    """A self-contained page: light or dark as the reader has it, no script, no network."""
+    title = ", ".join(dict.fromkeys(sheet.page for sheet in sheets))
+    view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    head = ["<head>", '<meta charset="utf-8">', view, f"<title>{_text(title)}</title>"]
+    head += [f"<style>{STYLE}</style>", "</head>"]
+    sections = (_section(sheet, sheet.anchor or f"{i}") for i, sheet in enumerate(sheets, 1))
+    top = ["<!DOCTYPE html>", '<html lang="en">', *head, "<body>", "<main>"]
+    return "\n".join([*top, *sections, "</main>", "</body>", "</html>", ""])
 
 
-def html_page(title: str, sections: Iterable[str]) -> str:
-    """A self-contained page: light or dark as the reader has it, no script, no network.
-
-    Args:
-        title: As it is.
-        sections: HTML, of `html_section`.
-    """
-    return "\n".join([
-        "<!DOCTYPE html>", '<html lang="en">', "<head>", '<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{html_text(title)}</title>", f"<style>{STYLE}</style>", "</head>", "<body>",
-        "<main>", *sections, "</main>", "</body>", "</html>", "",
-    ])  # fmt: skip
-
-
-def html_section(
-    name: str, title: str, shown: str, head: Iterable[str], body: Iterable[str],
-    footnotes: Sequence[str], notes: Iterable[str],
-) -> str:  # fmt: skip
-    """A table with its title and what stands below it, for the style `STYLE`.
-
-    Args:
-        name: One word, as it is; no other section of the page has it.
-        title: As it is.
-        shown: The class of the table.
-        head: Rows of HTML, of `html_head`.
-        body: Rows of HTML.
-        footnotes: As they are; the first is number 1.
-        notes: As they are.
-    """
-    below = [f"<sup>{i}</sup> {html_text(text)}" for i, text in enumerate(footnotes, 1)]
-    below += map(html_text, notes)
-    return "\n".join([
-        f'<section id="{html_text(name)}">', f"<h2>{html_text(title)}</h2>",
-        f'<div role="region" tabindex="0" aria-label="Table {html_text(name)}">',
-        f'<table class="{shown}">', "<thead>", *head, "</thead>", "<tbody>", *body, "</tbody>",
-        "</table>", "</div>", "<p>" + "<br>\n".join(below) + "</p>", "</section>",
-    ])  # fmt: skip
+def _section(sheet: Sheet, anchor: str) -> str:
+    """A table with its title and what stands below it."""
+    below = [f"<sup>{i}</sup> {_text(text)}" for i, text in enumerate(sheet.footnotes, 1)]
+    below += map(_text, sheet.below("bold", "underlined"))
+    label = f'aria-label="Table {_text(anchor)}"'
+    top = [f'<section id="{_text(anchor)}">', f"<h2>{_text(sheet.title)}</h2>"]
+    top += [f'<div role="region" tabindex="0" {label}>', f'<table class="{sheet.kind}">']
+    table = [
+        "<thead>",
+        *_head(sheet),
+        "</thead>",
+        "<tbody>",
+        *_body(sheet),
+        "</tbody>",
+        "</table>",
+    ]
+    notes = "<br>\n".join(below)
+    return "\n".join([*top, *table, "</div>", f"<p>{notes}</p>", "</section>"])
 
 
-def html_head(left: Sequence[str], groups: Groups, titles: Sequence[str]) -> list[str]:
-    """The rows of headings: the groups above their columns, if there are any.
+def _head(sheet: Sheet) -> Iterator[str]:
+    """The rows of headings: the groups above their columns, if there are any."""
+    if any(group for group, _ in sheet.groups):
+        above = "".join(
+            f'<th scope="colgroup" colspan="{count}">{_text(group)}</th>'
+            if group
+            else f'<td colspan="{count}"></td>'
+            for group, count in sheet.groups
+        )
+        yield f'<tr><td colspan="{len(sheet.left)}"></td>{above}</tr>'
+    head = [f'<th scope="col" class="name">{_text(x)}</th>' for x in sheet.left]
+    for h, start in zip(sheet.headings, _starts(sheet), strict=True):
+        head.append(f'<th scope="col"{start}>{_text(h.title)}</th>')
+    yield f"<tr>{''.join(head)}</tr>"
 
-    Args:
-        left: Above the names of the rows, as they are.
-        groups: As they are.
-        titles: Of the other columns, as they are.
-    """
-    above = "".join(f'<th scope="colgroup" colspan="{count}">{html_text(group)}</th>' if group else
-                    f'<td colspan="{count}"></td>' for group, count in groups)  # fmt: skip
-    head = "".join(f'<th scope="col" class="name">{html_text(x)}</th>' for x in left)
-    head += "".join(f'<th scope="col"{_class(start)}>{html_text(x)}</th>'
-                    for x, start in zip(titles, _starts(groups), strict=True))  # fmt: skip
-    top = [f'<tr><td colspan="{len(left)}"></td>{above}</tr>'] if any(g for g, _ in groups) else []
-    return [*top, f"<tr>{head}</tr>"]
+
+def _body(sheet: Sheet) -> Iterator[str]:
+    """The other rows; a name stands once for several lines."""
+    first = [i for i, line in enumerate(sheet.lines) if line.first] + [len(sheet.lines)]
+    spans = {i: below - i for i, below in pairwise(first)}
+    for i, line in enumerate(sheet.lines):
+        label, *others = line.names
+        names = [_name(label, spans[i])] if i in spans else []
+        names += map(_name, others)
+        cells = map(_cell, line.cells, _starts(sheet))
+        kind = f"{line.kind} first" if line.kind and line.first else line.kind
+        row = f'<tr class="{kind}">' if kind else "<tr>"
+        yield f"{row}{''.join(names)}{''.join(cells)}</tr>"
 
 
-def html_name(text: str, rows: int = 1) -> str:
+def _name(text: str, rows: int = 1) -> str:
     """The name of a row or of several rows."""
     span = f' rowspan="{rows}"' if rows > 1 else ""
-    return f'<th scope="row" class="name"{span}>{html_text(text)}</th>'
+    return f'<th scope="row" class="name"{span}>{_text(text)}</th>'
 
 
-def html_cells(cells: Iterable[tuple[int, str, str, str]], groups: Groups) -> str:
-    """The cells of a row, below its groups.
-
-    Args:
-        cells: Rank (1 is bold, 2 underlined), value, spread and marks of footnotes of each.
-        groups: As in `html_head`.
-    """
-    made = []
-    for (rank, value, spread, marks), start in zip(cells, _starts(groups), strict=True):
-        text = {0: "{}", 1: "<strong>{}</strong>", 2: "<u>{}</u>"}[rank].format(html_text(value))
-        text += f"<small>{html_text(spread)}</small>" if spread else ""
-        text += f"<sup>{html_text(marks)}</sup>" if marks else ""
-        made.append(f"<td{_class(start)}>{text}</td>")
-    return "".join(made)
+def _cell(c: Cell, start: str) -> str:
+    text = ("{}", "<strong>{}</strong>", "<u>{}</u>")[c.rank].format(_text(c.text))
+    text += f"<small>{_text(c.spread)}</small>" if c.spread else ""
+    text += f"<sup>{_text(c.marks)}</sup>" if c.marks else ""
+    return f"<td{start}>{text}</td>"
 
 
-def html_text(text: str) -> str:
+def _starts(sheet: Sheet) -> list[str]:
+    """The attribute of each column: whether it is the first of its group."""
+    counts = (count for _, count in sheet.groups)
+    return [' class="start"' if k == 0 else "" for count in counts for k in range(count)]
+
+
+def _text(text: str) -> str:
     """A text that cannot become an element or leave an attribute."""
     return escape(plain(text))
-
-
-def _starts(groups: Groups) -> list[bool]:
-    """Whether each column is the first of its group."""
-    return [k == 0 for _, count in groups for k in range(count)]
-
-
-def _class(start: bool) -> str:
-    return ' class="start"' if start else ""

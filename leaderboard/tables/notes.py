@@ -5,41 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mmbench.core.score import JOINT, Score
-from mmbench.records.record import Record
+from mmbench.leaderboard.facts import facts
+from mmbench.leaderboard.rows import Row
 
-FULL_RANK = {"fid": 2048}
-"""Metric -> dimension of its features; from fewer samples their covariance is singular."""
-
-Runs = Sequence[tuple[str, Sequence[Record], Sequence[Score]]]
-"""Label of a row, its records, and the scores of theirs that the table shows."""
+Shown = Sequence[tuple[Row, Sequence[Score]]]
+"""Rows, each with those of its scores that the table shows."""
 
 
-def notes(metric: str, runs: Runs) -> Iterable[str]:
+def notes(metric: str, shown: Shown) -> Iterable[str]:
     """Sentences that hold for the whole table; they name rows only where rows differ."""
     yield "Mean ± sample standard deviation over seeds."
-    yield "Seeds: " + told_apart((row, _list(r.seed for r in of)) for row, of, _ in runs)
-    counts = [(row, {s.n for s in scores if s.value is not None}) for row, _, scores in runs]
+    yield "Seeds: " + told_apart((row.label, _list(row.seeds)) for row, _ in shown)
+    counts = [(row.label, {s.n for s in of if s.value is not None}) for row, of in shown]
     if any(ns for _, ns in counts):
-        yield "Samples N: " + told_apart((row, _numbers(ns)) for row, ns in counts)
-    few = FULL_RANK.get(metric, 0)
-    if any(n < few for _, ns in counts for n in ns):
-        yield (f"Small N: {metric} of fewer than {few:,} samples is biased upwards, and can only "
-               "be compared at equal N")  # fmt: skip
-    # What made samples from elsewhere is not known.
+        yield "Samples N: " + told_apart((label, _numbers(ns)) for label, ns in counts)
+    known = facts(metric)
+    if known and any(n < known.full_rank for _, ns in counts for n in ns):
+        few = f"Small N: {metric} of fewer than {known.full_rank:,} samples is biased upwards"
+        yield f"{few}, and can only be compared at equal N"
+    # What another program's samples cost is not known.
     yield "Network evaluations per sample: " + told_apart(
-        (row, _numbers(r.evaluations for r in of if r.samples is None) or "–")
-        for row, of, _ in runs
+        (row.label, _numbers(r.evaluations for r in row.records if r.samples is None) or "–")
+        for row, _ in shown
     )
-    yield "Protocol: " + told_apart((row, of[0].protocol_hash) for row, of, _ in runs)
-    yield "Data: " + told_apart((row, of[0].data[:16]) for row, of, _ in runs)
-    if len({of[0].data for _, of, _ in runs}) > 1:
-        yield "Other data: such rows learnt from, and are compared with, other examples"
+    yield "Protocol: " + told_apart((row.label, row.protocol_hash) for row, _ in shown)
+    yield "Data: " + told_apart((row.label, row.data[:16]) for row, _ in shown)
+    if len({row.data for row, _ in shown}) > 1:
+        yield "Rows marked (data …) were trained and tested on different examples"
+    scored = [(row.label, s) for row, of in shown for s in of]
     networks = {
-        target: told_apart(
-            (row, _list(s.extractor for s in scores if s.target == target and s.extractor))
-            for row, _, scores in runs
-        )
-        for target in dict.fromkeys(s.target for _, _, scores in runs for s in scores)
+        target: told_apart((label, _list(of)) for label, of in _networks(scored, target).items())
+        for target in dict.fromkeys(s.target for _, s in scored)
     }
     others = {text for target, text in networks.items() if target != JOINT}
     if set(networks.get(JOINT, "").split("; ")) <= others:
@@ -61,6 +57,15 @@ def told_apart(texts: Iterable[tuple[str, str]]) -> str:
     if len(rows) < 2:
         return next(iter(rows), "")
     return "; ".join(f"{text} ({', '.join(of)})" for text, of in rows.items())
+
+
+def _networks(scored: Sequence[tuple[str, Score]], target: str) -> dict[str, list[str]]:
+    """Label -> what the scores of a target were measured with."""
+    found: dict[str, list[str]] = {}
+    for label, s in scored:
+        if s.target == target and s.extractor:
+            found.setdefault(label, []).append(s.extractor)
+    return found
 
 
 def _list(items: Iterable[object]) -> str:

@@ -1,6 +1,6 @@
 """Renders of tables: Markdown, CSV, LaTeX, HTML, and text for a terminal.
 
-Names come from records, which may come from strangers: each render escapes them.
+Records may be untrusted: each render escapes the texts in them.
 """
 
 from __future__ import annotations
@@ -8,47 +8,30 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from mmbench.core.score import JOINT
-from mmbench.leaderboard.tables.cells import Cell
-from mmbench.leaderboard.tables.html import (
-    html_cells,
-    html_head,
-    html_name,
-    html_page,
-    html_section,
-)
-from mmbench.leaderboard.tables.table import Row, Table
+from mmbench.leaderboard.tables.cells import DASH, MINUS, Cell
+from mmbench.leaderboard.tables.html import html
+from mmbench.leaderboard.tables.sheet import Sheet, Tabular
 from mmbench.registry import nearest
 from mmbench.text import (
     SUPERSCRIPT,
     escape_csv,
     escape_latex,
     escape_markdown,
-    latex_table,
-    markdown_table,
     pad,
     plain,
     printed_width,
 )
 
-Render = TypeVar("Render")
-
 WIDTH = 100
 """Columns of the terminal; a wider table is continued below."""
 
-CSV_COLUMNS = ("table", "dataset", "metric", "model", "protocol_hash", "data", "target", "given",
-               "mean", "std", "low", "high", "seeds", "scores", "scores_wanted",
-               "footnotes")  # fmt: skip
-"""Of the CSV; "low" to "high" is the interval over samples, "scores" of "scores_wanted" were
-averaged in each run."""
-
-LEGEND = "Best {}, second {}."
+Column = list[str]
+"""The texts of a column from top to bottom, padded to one width."""
 
 
-def render(tables: Sequence[Table], suffix: str) -> str:
+def render(tables: Iterable[Tabular], suffix: str) -> str:
     """Some tables as text.
 
     Args:
@@ -58,166 +41,164 @@ def render(tables: Sequence[Table], suffix: str) -> str:
     Raises:
         ValueError: There is no such render.
     """
-    renders: dict[str, Callable[[Sequence[Table]], str]] = {
-        ".md": lambda ts: "\n".join(map(markdown, ts)),
-        ".csv": comma_separated,
-        ".tex": lambda ts: "\n".join(map(latex, ts)),
+    renders: dict[str, Callable[[Sequence[Sheet]], str]] = {
+        ".md": lambda sheets: "\n".join(map(markdown, sheets)),
+        ".csv": lambda sheets: comma_separated([x for s in sheets for x in s.numbers]),
+        ".tex": lambda sheets: "\n".join(map(latex, sheets)),
         ".html": html,
-        "terminal": lambda ts: "\n".join(map(terminal, ts)),
+        "terminal": lambda sheets: "\n".join(map(terminal, sheets)),
     }
-    return chosen(renders, suffix)(tables)
-
-
-def chosen(renders: Mapping[str, Render], suffix: str) -> Render:
-    """That of a suffix.
-
-    Raises:
-        ValueError: There is no such render.
-    """
     if suffix not in renders:
         endings = [s for s in renders if s.startswith(".")]
         raise ValueError(f"no table can be written as {suffix!r}{nearest(suffix, endings)}")
-    return renders[suffix]
+    return renders[suffix]([t.sheet for t in tables])
 
 
-def markdown(table: Table) -> str:
+def markdown(sheet: Sheet) -> str:
     """GitHub-flavoured Markdown."""
     esc = escape_markdown
 
     def cell(c: Cell) -> str:
-        shown = {0: "{}", 1: "**{}**", 2: "<u>{}</u>"}[c.rank].format(mean(c))
-        marks = _marks(c)
-        return shown + spread(c) + (f"<sup>{marks}</sup>" if marks else "")
+        text = ("{}", "**{}**", "<u>{}</u>")[c.rank].format(c.text)
+        return text + c.spread + (f"<sup>{c.marks}</sup>" if c.marks else "")
 
-    lines = [["Model", "Runs", *(esc(c.title) for c in table.columns)],
-             [":--", "--:", *("--:" for _ in table.columns)]]  # fmt: skip
-    lines += [[esc(r.label), _runs(r), *map(cell, r.cells)] for r in table.rows]
-    notes = _notes(table, "bold", "underlined")
-    return markdown_table(table.title, lines, table.footnotes, notes)
+    lines = [[*sheet.left, *(esc(h.alone) for h in sheet.headings)]]
+    lines += [[":--"] * len(sheet.left) + ["--:"] * len(sheet.headings)]
+    lines += [[*map(esc, line.names), *map(cell, line.cells)] for line in sheet.lines]
+    below = [f"<sup>{i}</sup> {esc(text)}" for i, text in enumerate(sheet.footnotes, 1)]
+    below += map(esc, sheet.below("bold", "underlined"))
+    table = [f"| {' | '.join(x)} |" for x in lines]
+    return "\n".join([f"**{esc(sheet.title)}**", "", *table, "", "<br>\n".join(below), ""])
 
 
-def comma_separated(tables: Sequence[Table]) -> str:
-    """A line for each cell, for machines: numbers in full, empty where there is none."""
+def comma_separated(lines: Sequence[Mapping[str, object]]) -> str:
+    """Lines for machines, with the names of the columns above them."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for table in tables:
-        for row in table.rows:
-            for column, c in zip(table.columns, row.cells, strict=True):
-                why = "; ".join(table.footnotes[i - 1] for i in c.footnotes)
-                writer.writerow([
-                    *map(escape_csv, (table.title, table.dataset, table.metric,
-                                       row.model or row.label, row.protocol_hash, row.data,
-                                       column.target, column.given)),
-                    *("" if x is None else repr(x)
-                      for x in (c.mean, c.std, *(c.interval or (None, None)))),
-                    c.seeds, len(c.terms), len(column.terms), escape_csv(why),
-                ])  # fmt: skip
+    writer.writerows([list(lines[0])] if lines else [])
+    for line in lines:
+        values = ("" if x is None else x for x in line.values())
+        writer.writerow(escape_csv(x) if isinstance(x, str) else x for x in values)
     return out.getvalue()
 
 
-def latex(table: Table) -> str:
-    r"""A table for `\usepackage{booktabs}`, its targets above the modalities given."""
+def latex(sheet: Sheet) -> str:
+    r"""A table for `\usepackage{booktabs}`, its groups above their columns."""
     esc = escape_latex
+    signs = {DASH: "--", MINUS: "$-$", "±": r"$\pm$", "[": "{[}"}
 
     def cell(c: Cell) -> str:
-        shown = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[c.rank].format(mean(c))
-        shown = shown.replace("–", "--")
-        shown += spread(c).replace("±", r"$\pm$").replace("[", "{[}")
-        marks = _marks(c)
-        return shown + (rf"\textsuperscript{{{marks}}}" if marks else "")
+        text = ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")[c.rank].format(c.text) + c.spread
+        text = "".join(signs.get(x, x) for x in text)
+        return text + (rf"\textsuperscript{{{c.marks}}}" if c.marks else "")
 
-    above, rules, at = ["", ""], [], 3
-    for target, count in table.groups:
-        above.append(rf"\multicolumn{{{count}}}{{c}}{{{esc(target)}}}")
-        rules += [rf"\cmidrule(lr){{{at}-{at + count - 1}}}"] if target else []
+    left = len(sheet.left)
+    above, rules, at = [""] * left, [], left + 1
+    for group, count in sheet.groups:
+        above.append(rf"\multicolumn{{{count}}}{{c}}{{{esc(group)}}}")
+        rules += [rf"\cmidrule(lr){{{at}-{at + count - 1}}}"] if group else []
         at += count
     head = [" & ".join(above) + r" \\", " ".join(rules)] if rules else []
-    rows = [["Model", "Runs", *(esc(c.given) for c in table.columns)]]
-    rows += [[esc(r.label), _runs(r), *map(cell, r.cells)] for r in table.rows]
-    body = [" & ".join(x) + r" \\" for x in rows]
-    return latex_table(table.title, "ll" + "r" * len(table.columns), [*head, body[0]], body[1:],
-                       table.footnotes, _notes(table, "bold", "underlined"))  # fmt: skip
+    head.append(" & ".join([*sheet.left, *(esc(h.title) for h in sheet.headings)]) + r" \\")
+    body: list[str] = []
+    for line in sheet.lines:
+        body += [r"\addlinespace"] if sheet.kind == "both" and line.first and body else []
+        body.append(" & ".join([*map(esc, line.names), *map(cell, line.cells)]) + r" \\")
+    footnotes = enumerate(map(esc, sheet.footnotes), 1)
+    below = [rf"\textsuperscript{{{i}}} {text}" for i, text in footnotes]
+    below += map(esc, sheet.below("bold", "underlined"))
+    shape = "l" * left + "r" * len(sheet.headings)
+    top = [r"\begin{table}", r"\centering", rf"\caption{{{esc(sheet.title)}}}"]
+    top += [rf"\begin{{tabular}}{{{shape}}}", r"\toprule", *head, r"\midrule"]
+    end = [r"\bottomrule", r"\end{tabular}"]
+    end += [r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize", " \\\\\n".join(below)]
+    return "\n".join([*top, *body, *end, r"\end{minipage}", r"\end{table}", ""])
 
 
-def html(tables: Sequence[Table]) -> str:
-    """A self-contained page; a table has its targets above the modalities given."""
-    sections = []
-    for i, table in enumerate(tables, 1):
-        groups = table.groups
-        head = html_head(["Model", "Runs"], groups, [c.given for c in table.columns])
-        rows = []
-        for r in table.rows:
-            cells = [(c.rank, mean(c), spread(c), _marks(c)) for c in r.cells]
-            names = html_name(r.label) + html_name(_runs(r))
-            rows.append(f"<tr>{names}{html_cells(cells, groups)}</tr>")
-        sections.append(html_section(f"{i}", table.title, "measured", head, rows,
-                                     table.footnotes, _notes(table, "bold", "underlined"))
-                        )  # fmt: skip
-    return html_page(", ".join(dict.fromkeys(t.dataset for t in tables)), sections)
+def terminal(sheet: Sheet, width: int = WIDTH) -> str:
+    """Aligned text; columns that do not fit are continued below, each time with the rows' names.
 
-
-def terminal(table: Table, width: int = WIDTH) -> str:
-    """Aligned text; columns that do not fit are continued below, each time with the models."""
-    left = [["", "Model", *(r.label for r in table.rows)], ["", "Runs", *map(_runs, table.rows)]]
-    left = [pad([plain(x) for x in column], str.ljust) for column in left]
-    blocks: list[list[list[str]]] = []
-    for i, c in enumerate(table.columns):
-        cells = _aligned([r.cells[i] for r in table.rows])
-        arrow = " ←" if c.target and c.given != JOINT else ""
-        head = [plain(c.target + arrow), plain(c.given)]
-        column = pad([*head, *cells], str.rjust)
-        used = sum(printed_width(x[0]) + 2 for x in [*left, *(blocks[-1][2:] if blocks else [])])
-        if not blocks or used + printed_width(column[0]) > width:
-            blocks.append([*left])
-        blocks[-1].append(column)
-    lines = [plain(table.title), ""]
-    for block in blocks:
-        across = ["  ".join(x).rstrip() for x in zip(*block, strict=True)]
-        rule = "─" * (sum(printed_width(column[0]) + 2 for column in block) - 2)
-        lines += [*across[not across[0] : 2], rule, *across[2:], ""]
-    below = [f"{i}: {text}" for i, text in enumerate(table.footnotes, 1)]
-    for text in [*below, *_notes(table, "★", "☆")]:
+    Args:
+        sheet: The table.
+        width: Columns of the terminal.
+    """
+    above = ["", ""] if sheet.grouped else [""]
+    names = zip(*(line.names for line in sheet.lines), strict=True)
+    columns = zip(sheet.left, names, strict=True)
+    left = [pad([*above, title, *map(plain, of)], str.ljust) for title, of in columns]
+    room = width - sum(printed_width(column[0]) + 2 for column in left)
+    lines = [*textwrap.wrap(plain(sheet.title), width), ""]
+    for block in fitting([*_columns(sheet, room)], room):
+        across = ["  ".join(x).rstrip() for x in zip(*left, *block, strict=True)]
+        rule = "─" * (sum(printed_width(column[0]) + 2 for column in [*left, *block]) - 2)
+        head, body = across[: len(above)], across[len(above) :]
+        lines += [*(head if head[0] else []), body[0], rule, *body[1:], ""]
+    below = [f"{i}: {text}" for i, text in enumerate(sheet.footnotes, 1)]
+    for text in [*below, *sheet.below("★", "☆")]:
         lines += textwrap.wrap(plain(text), width, subsequent_indent="   ")
     return "\n".join([*lines, ""])
 
 
-def _notes(table: Table, best: str, second: str) -> list[str]:
-    ranked = any(c.rank for r in table.rows for c in r.cells)
-    return [*([LEGEND.format(best, second)] if ranked else []), *table.notes]
+def fitting(columns: Sequence[Column], room: int) -> list[list[Column]]:
+    """Columns of text in as few blocks as fit into a width, two spaces between them."""
+    blocks: list[list[Column]] = []
+    used = 0
+    for column in columns:
+        wide = printed_width(column[0]) + 2
+        if not blocks or used + wide > room + 2:
+            blocks.append([])
+            used = 0
+        blocks[-1].append(column)
+        used += wide
+    return blocks
 
 
-def _runs(row: Row) -> str:
-    if not row.seeds:
-        return ""
-    return "1 seed" if len(row.seeds) == 1 else f"{len(row.seeds)} seeds"
+def _columns(sheet: Sheet, room: int) -> Iterator[Column]:
+    """The columns with their headings: in groups, or each by itself."""
+    cells = [_aligned(of) for of in zip(*(line.cells for line in sheet.lines), strict=True)]
+    if not sheet.grouped:
+        for h, of in zip(sheet.headings, cells, strict=True):
+            group = h.group + (" ←" if "←" in h.alone else "")
+            yield pad([plain(group), plain(h.title), *of], str.rjust)
+        return
+    columns = [
+        pad([plain(h.title), *of], str.rjust) for h, of in zip(sheet.headings, cells, strict=True)
+    ]
+    at = 0
+    for group, count in sheet.groups:
+        parts = _evenly(columns[at : at + count], room)
+        yield from (_span(plain(group), part) for part in parts)
+        at += count
 
 
-def mean(c: Cell) -> str:
-    """The mean over seeds; a very large one in powers of ten."""
-    return "–" if c.mean is None else _number(c.mean, c.decimals)
+def _evenly(columns: Sequence[Column], room: int) -> list[list[Column]]:
+    """As `fitting`, of about as many columns each, so that none stands alone without need."""
+    blocks = fitting(columns, room)
+    each = -(-len(columns) // max(len(blocks), 1))
+    even = [list(columns[i : i + each]) for i in range(0, len(columns), each)]
+    fits = all(sum(printed_width(c[0]) + 2 for c in block) <= room + 2 for block in even)
+    return even if fits else blocks
 
 
-def spread(c: Cell) -> str:
-    """The deviation over seeds, after a space; of one seed the interval over samples."""
-    if c.std is not None:
-        return f" ± {_number(c.std, c.decimals)}"
-    ends = c.interval or ()
-    return f" [{', '.join(_number(x, c.decimals) for x in ends)}]" if ends else ""
+def _span(group: str, columns: Sequence[Column]) -> Column:
+    """Columns below one heading, as one column with two lines more."""
+    lines = ["  ".join(x) for x in zip(*columns, strict=True)]
+    wide = max(printed_width(lines[0]), printed_width(group))
+    lines = [" " * (wide - printed_width(x)) + x for x in lines]
+    space = wide - printed_width(group)
+    above = " " * (space // 2) + group + " " * (space - space // 2)
+    return [above, ("─" if group else " ") * wide, *lines]
 
 
-def _marks(c: Cell) -> str:
-    """The numbers of its footnotes."""
-    return ",".join(map(str, c.footnotes))
-
-
-def _number(x: float, decimals: int) -> str:
-    return f"{x:.{decimals}f}" if abs(x) < 1e6 else f"{x:.2e}"
-
-
-def _aligned(cells: Sequence[Cell]) -> list[str]:
+def _aligned(cells: Sequence[Cell]) -> Column:
     """Cells of a column, with their decimal points below one another."""
-    means = pad([" ★☆"[c.rank] + mean(c) for c in cells], str.rjust)
-    marks = [_marks(c).translate(SUPERSCRIPT) for c in cells]
-    tails = pad([spread(c) + mark for c, mark in zip(cells, marks, strict=True)], str.ljust)
-    return [left + right for left, right in zip(means, tails, strict=True)]
+    parts = [(" ★☆"[c.rank] + c.text).partition(".") for c in cells]
+    digits = max(len(point + after) for _, point, after in parts)
+    tails = [
+        (point + after).ljust(digits if c.spread else 0)
+        + c.spread
+        + c.marks.translate(SUPERSCRIPT)
+        for c, (_, point, after) in zip(cells, parts, strict=True)
+    ]
+    whole = pad([before for before, _, _ in parts], str.rjust)
+    return ["".join(x) for x in zip(whole, pad(tails, str.ljust), strict=True)]

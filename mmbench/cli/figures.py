@@ -80,9 +80,9 @@ def inputs(
       mmbench figure inputs --dataset polymnist --published --each --out figure18.png
     """
     from mmbench.leaderboard.figures import selection
-    from mmbench.leaderboard.figures.estimates import COHERENCE, QUALITY
     from mmbench.leaderboard.figures.inputs import inputs as draw
     from mmbench.leaderboard.figures.style import check_format
+    from mmbench.leaderboard.papers.layouts import COHERENCE, QUALITY
 
     check_format(out)
     places = existing(context, folders) if published else folders
@@ -121,9 +121,9 @@ def plane(
       mmbench figure plane --dataset polymnist-mini --out plane.svg
     """
     from mmbench.leaderboard.figures import selection
-    from mmbench.leaderboard.figures.estimates import COHERENCE, QUALITY
     from mmbench.leaderboard.figures.plane import plane as draw
     from mmbench.leaderboard.figures.style import check_format
+    from mmbench.leaderboard.papers.layouts import COHERENCE, QUALITY
 
     check_format(out)
     places = existing(context, folders) if published else folders

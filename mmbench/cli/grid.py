@@ -48,8 +48,8 @@ def grid(
     """
     from mmbench.core.score import NOTHING
     from mmbench.leaderboard.figures import selection
-    from mmbench.leaderboard.figures.estimates import groups
     from mmbench.leaderboard.figures.style import check_format
+    from mmbench.leaderboard.rows import rows
     from mmbench.progress import Progress
     from mmbench.records.store import read
     from mmbench.runs import gallery
@@ -71,17 +71,17 @@ def grid(
     found_in = [path for folder in folders for path in sorted(folder.glob("*/*/*.json"))]
     known_records = [(path, read(path)) for path in found_in]
     found, remarks = [], []
-    for group in groups(records):
-        wanted = [r for r in group.records if seed in (None, r.seed)]
+    for row in rows(records):
+        wanted = [r for r in row.records if seed in (None, r.seed)]
         if not wanted:
-            remarks.append(f"{group.label} is left out: it has no seed {seed}")
+            remarks.append(f"{row.label} is left out: it has no seed {seed}")
         for r in wanted[:1]:
             # A copy of a record, as in a leaderboard, has no samples beside it.
             paths = [path for path, one in known_records if one == r]
             with_samples = [p for p in paths if gallery.kept(p, r, condition).is_file()]
             path = (with_samples or paths)[0]
             try:
-                found.append(gallery.exhibit(group.label, path, r, loaded, condition))
+                found.append(gallery.exhibit(row.label, path, r, loaded, condition))
             except FileNotFoundError as error:
                 remarks.append(f"left out: {error}")
     if not found:

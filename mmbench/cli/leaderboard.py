@@ -53,7 +53,6 @@ def table(
     """
     from mmbench.files.atomic import write_text
     from mmbench.leaderboard.papers import layouts as shapes
-    from mmbench.leaderboard.papers import render as paper_render
     from mmbench.leaderboard.papers.comparison import fill
     from mmbench.leaderboard.submissions.collection import merged
     from mmbench.leaderboard.tables import render
@@ -69,7 +68,7 @@ def table(
         found = () if show == "published" else existing(context, folders)
         records = merged(found) if found else []
         filled = [fill(shape, records, show) for shape in wanted]
-        write = partial(paper_render.render, filled)
+        write = partial(render.render, filled)
     elif show is not None:
         raise click.UsageError("--show chooses numbers of a paper's table: give --paper")
     else:

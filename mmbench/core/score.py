@@ -145,6 +145,8 @@ class Metric:
         judge: The network that samples are judged by: the registered name of a pretrained one,
             "own" for one that is trained on the data set, None where there is none.
         least: The fewest samples that it has a value for.
+        full_rank: The number of samples from which the covariance of its features has full rank;
+            from fewer its values are biased upwards. 0 for a metric without such a covariance.
         version: Rises when its numbers change.
     """
 
@@ -160,4 +162,5 @@ class Metric:
     counts: bool = False
     judge: str | None = None
     least: int = 1
+    full_rank: int = 0
     version: int = 1

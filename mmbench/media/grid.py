@@ -17,6 +17,7 @@ from torch import Tensor
 from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import JOINT, Generated
 from mmbench.files.atomic import replacing
+from mmbench.media import PANELS
 from mmbench.media.lettering import SCALE, cut, font, plain
 from mmbench.media.pictures import INK, PAPER, draw
 
@@ -26,7 +27,6 @@ FEW = 9
 GAP, MARGIN = 3, 14  # between samples; around panels
 TITLE, LABEL = 11, 9  # heights of type
 TALL = 1.6  # height of a text over its width
-PANELS = "mmbench:panels"  # the keyword of a PNG's text that says where its panels lie
 BAND, FRAME, FAINT = "#e9eef5", "#c9ced6", "#5a6472"
 
 

@@ -10,7 +10,6 @@ from safetensors.torch import load_file
 
 from mmbench.cli.main import main
 from mmbench.leaderboard.claims.claims import verdicts
-from mmbench.leaderboard.submissions.possible import networks
 from mmbench.metrics.extractors.judges import TRAINED, weights_hash
 from mmbench.protocols.protocol import digest, load, override, resolve
 from mmbench.records.store import find
@@ -70,7 +69,7 @@ def test_networks_that_come_with_mmbench_are_those_of_the_records():
         for record in MEASURED
         if record.dataset in ("mhd-mini", "mnist-svhn-mini")
         for score in record.scores
-        for _, sha in networks(score)
+        for _, sha in score.networks
     }
     assert trained and trained == through
 

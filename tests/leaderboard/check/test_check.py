@@ -3,6 +3,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import factory
 import pytest
 from click.testing import CliRunner
 
@@ -11,8 +12,6 @@ from mmbench.core.score import Score
 from mmbench.leaderboard.check.check import changes, compare, report, summary
 from mmbench.leaderboard.check.reference import load, of_records, parsed, write
 from mmbench.leaderboard.submissions.collection import add
-from mmbench.protocols.protocol import digest
-from mmbench.records.record import Record
 from mmbench.records.store import find
 from mmbench.records.strict import LARGEST
 
@@ -30,11 +29,7 @@ def fmd(value, **rest):
 
 def record(seed, *scores, model="a", lr=1.0, **rest):
     protocol = {"modalities": {"image": {}, "sound": {}}, "model": {"lr": lr}}
-    return Record(**dict(
-        model=model, dataset="toy", seed=seed, protocol=protocol, protocol_hash=digest(protocol),
-        data="d" * 64, versions={}, commit=None, device="cpu", parameters=1, evaluations=1,
-        seconds={}, scores=scores,
-    ) | rest)  # fmt: skip
+    return factory.record(model, seed, scores, protocol, **rest)
 
 
 def reference(*values, tolerances=None, **rest):

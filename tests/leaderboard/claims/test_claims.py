@@ -2,6 +2,7 @@ import json
 import re
 from dataclasses import replace
 
+import factory
 import pytest
 from click.testing import CliRunner
 
@@ -16,8 +17,6 @@ from mmbench.leaderboard.claims.claims import (
     find,
     verdicts,
 )
-from mmbench.protocols.protocol import digest
-from mmbench.records.record import Record
 from mmbench.records.store import write
 
 GIVEN = [(), ("a",), ("b",), ("c",), ("a", "b"), ("a", "c"), ("b", "c"), ("a", "b", "c")]
@@ -30,11 +29,7 @@ EVERYWHERE = [
 
 def made(model, seed, scores, dataset="toy", settings=None, data="0"):
     protocol = {"model": settings or {}}
-    return Record(
-        model=model, dataset=dataset, seed=seed, protocol=protocol, protocol_hash=digest(protocol),
-        data=data, versions={}, commit=None, device="cpu", parameters=1, evaluations=1,
-        seconds={}, scores=tuple(scores),
-    )  # fmt: skip
+    return factory.record(model, seed, scores, protocol, dataset=dataset, data=data)
 
 
 def record(model, seed=0, joint=50.0, one=60.0, two=60.0, fmd=10.0, more=10.0, **changes):
@@ -354,7 +349,7 @@ def test_what_nothing_compares_is_one_line(tmp_path):
     write(record("nexus", dataset="alone"), tmp_path / "alone" / "nexus" / "0.json")
     count = len(verdicts([record("nexus", dataset="alone")]))
     assert said("--results", tmp_path).splitlines() == [
-        f"alone: all {count} claims not run: no results that they compare"
+        f"alone: all {count} claims not run: there are no results to compare"
     ]
 
 

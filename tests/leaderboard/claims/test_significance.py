@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,17 +11,16 @@ from mmbench.leaderboard.claims.significance import (
     MOST,
     Order,
     Pair,
-    Sample,
     decide,
-    known,
     sample,
 )
+from mmbench.leaderboard.rows import known
 
 VALUES = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, max_size=6)
 
 
 def pair(a, b):
-    return Pair(sample("a", a), sample("b", b))
+    return Pair(sample(a), sample(b), ("a", "b"))
 
 
 @pytest.mark.filterwarnings("ignore:Precision loss")  # of theirs
@@ -36,7 +36,7 @@ def test_the_interval_is_that_of_welchs_test(a, b):
 def test_against_a_number_it_is_students(a, level):
     assume(len(set(a)) > 1)
     low, high = stats.ttest_1samp(a, level).confidence_interval(0.95)
-    found = Pair(sample("a", a), known(level)).interval()
+    found = Pair(sample(a), known(level)).interval()
     assert found == pytest.approx((low - level, high - level), rel=1e-6, abs=1e-6)
 
 
@@ -76,8 +76,7 @@ def test_the_number_of_further_seeds_is_the_least(a, b):
         return
 
     def with_more(n):
-        sides = [Sample(s.name, s.mean, s.deviation, s.seeds + n)
-                 for s in (one.larger, one.smaller)]  # fmt: skip
+        sides = [replace(s, seeds=s.seeds + n) for s in (one.larger, one.smaller)]
         return decide([Order((Pair(*sides),))])
 
     assert 0 < further <= MOST

@@ -2,13 +2,12 @@
 
 import json
 
+import factory
 from PIL import Image, PngImagePlugin
 
 from mmbench.core.score import Score
-from mmbench.leaderboard.page.pictures import PANELS
 from mmbench.leaderboard.submissions.validation import place
-from mmbench.protocols.protocol import digest
-from mmbench.records.record import Record
+from mmbench.media import PANELS
 from mmbench.records.store import write
 
 MODALITIES = ("image", "sound", "text")
@@ -32,12 +31,16 @@ def record(model="mld", seed=0, dataset="toy", level=50.0, **changes):
     scores.append(Score("fid", (), "image", None, 0, reason="no weights"))
     protocol = {"modalities": {m: {} for m in MODALITIES}, "model": {"name": model}}
     whole = {
-        "model": model, "dataset": dataset, "seed": seed, "protocol": protocol, "data": "d" * 64,
-        "versions": {"mmbench": "0.1.0", "torch": "2.4"}, "commit": "c" * 40, "device": "cpu",
-        "parameters": 1000, "evaluations": 70, "seconds": {"fit": 90.0, "score": 30.0},
-        "scores": tuple(scores), "references": (Score("fmd", (), "image", 1.5, 100, "judge"),),
-    } | changes  # fmt: skip
-    return Record(**whole, protocol_hash=digest(whole["protocol"]))
+        "scores": scores,
+        "protocol": protocol,
+        "versions": {"mmbench": "0.1.0", "torch": "2.4"},
+        "commit": "c" * 40,
+        "parameters": 1000,
+        "evaluations": 70,
+        "seconds": {"fit": 90.0, "score": 30.0},
+        "references": (Score("fmd", (), "image", 1.5, 100, "judge"),),
+    }
+    return factory.record(model, seed, dataset=dataset, **whole | changes)
 
 
 def hostile():

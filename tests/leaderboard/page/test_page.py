@@ -149,15 +149,15 @@ def test_every_number_of_the_tables_is_there(results, site):
         assert [c["title"] for c in shown["columns"]] == [c.title for c in table.columns]
         assert shown["footnotes"] == list(table.footnotes)
         assert shown["notes"] == list(table.notes)
-        for line, row in zip(shown["rows"], table.rows, strict=True):
-            assert line["label"] == row.label
-            assert [c["value"] for c in line["cells"]] == [c.mean for c in row.cells]
-            assert [c["rank"] for c in line["cells"]] == [c.rank for c in row.cells]
-            if row.seeds:
-                assert dataset["rows"][line["row"]]["label"] == row.label
-                assert dataset["rows"][line["row"]]["seeds"] == list(row.seeds)
+        for shown_line, line in zip(shown["rows"], table.lines, strict=True):
+            assert shown_line["label"] == line.row.label
+            assert [c["value"] for c in shown_line["cells"]] == [c.mean.value for c in line.cells]
+            assert [c["rank"] for c in shown_line["cells"]] == [c.rank for c in line.cells]
+            if line.row.seeds:
+                row = dataset["rows"][shown_line["row"]]
+                assert (row["label"], row["seeds"]) == (line.row.label, list(line.row.seeds))
             else:
-                assert line["row"] is None
+                assert shown_line["row"] is None
 
 
 def test_cells_are_written_as_the_tables_write_them(site):

@@ -9,32 +9,27 @@ from decimal import Decimal
 from html.parser import HTMLParser
 from itertools import combinations
 
+import factory
 import pytest
 
-from mmbench import __version__
-from mmbench.core.score import JOINT, Metric, Score
+from mmbench.core.score import JOINT, Score
 from mmbench.leaderboard.papers import comparison
 from mmbench.leaderboard.papers.comparison import comparable, fill
-from mmbench.leaderboard.papers.filled import Entry
 from mmbench.leaderboard.papers.layouts import TABLES, find
 from mmbench.leaderboard.papers.published import published
-from mmbench.leaderboard.papers.render import render, terminal
-from mmbench.protocols.protocol import digest, load, resolve
-from mmbench.records.record import Record
+from mmbench.leaderboard.rows import Mean
+from mmbench.leaderboard.tables.cells import Cell
+from mmbench.leaderboard.tables.render import render
+from mmbench.protocols.protocol import load, resolve
 
-BETTER = {p.metric: (p.direction, p.unit) for p in published()}
-METRICS = {m: Metric(m, m.upper(), better, unit, "", None) for m, (better, unit) in BETTER.items()}
 SUFFIXES = (".md", ".csv", ".tex", ".html", "terminal")
 NAMES = [t.name for t in TABLES]
 
 
 def record(model, seed, *scores, dataset="mhd", changes=(), **fields):
     protocol = resolve(load(dataset), model) | dict(changes)
-    return Record(**dict(
-        model=model, dataset=dataset, seed=seed, protocol=protocol,
-        protocol_hash=digest(protocol), data="d" * 64, versions={"mmbench": __version__},
-        commit=None, device="cpu", parameters=1, evaluations=2410, seconds={}, scores=scores,
-    ) | fields)  # fmt: skip
+    plain = {"dataset": dataset, "evaluations": 2410}
+    return factory.record(model, seed, scores, protocol, **plain | fields)
 
 
 def scored(table, value, **fields):
@@ -43,7 +38,11 @@ def scored(table, value, **fields):
 
 
 def filled(name, records=(), show="both"):
-    return fill(find(name), records, show, METRICS.get)
+    return fill(find(name), records, show)
+
+
+def terminal(table):
+    return render([table], "terminal")
 
 
 def lines(table, kind=None):
@@ -69,8 +68,9 @@ def test_the_shipped_protocol_measures_every_cell(name):
 def test_every_published_cell_is_shown_once(name):
     table = find(name)
     cells = [p for p in published() if (p.paper, p.table) == (table.paper, table.number)]
-    shown = [e for line in filled(name, show="published").lines for e in line.entries]
-    assert Counter((e.value, e.deviation) for e in shown if e.value is not None) == Counter(
+    shown = [e for line in filled(name, show="published").lines for e in line.cells]
+    found = Counter((e.mean.value, e.mean.std) for e in shown)
+    assert found - Counter({(None, None): len(shown)}) == Counter(
         (p.value, p.deviation) for p in cells
     )
     assert len(shown) == len(table.headings) * len(table.methods)
@@ -165,7 +165,7 @@ def body(text, suffix):
 
 def test_the_best_and_second_are_those_that_the_paper_marks():
     """In tables 1 to 3 of the long paper, where no mark is in doubt."""
-    ranks = {label: [e.rank for e in line.entries]
+    ranks = {label: [e.rank for e in line.cells]
              for label, line in lines(filled("mld-1", show="published")).items()}  # fmt: skip
     assert ranks == {
         "MVAE": [0, 0, 0, 0, 0, 2, 0],
@@ -176,8 +176,8 @@ def test_the_best_and_second_are_those_that_the_paper_marks():
         "MLD": [1, 1, 1, 1, 2, 1, 1],
     }
     found = lines(filled("mld-3", show="published"))
-    assert [e.rank for e in found["MLD"].entries] == [1, 1, 1, 1, 1, 0, 1, 2, 1, 1, 1, 1]
-    assert [e.rank for e in found["MOPOE"].entries] == [0, 0, 0, 0, 2, 2, 0, 1, 0, 0, 0, 0]
+    assert [e.rank for e in found["MLD"].cells] == [1, 1, 1, 1, 1, 0, 1, 2, 1, 1, 1, 1]
+    assert [e.rank for e in found["MOPOE"].cells] == [0, 0, 0, 0, 2, 2, 0, 1, 0, 0, 0, 0]
 
 
 def test_equal_values_share_a_rank_however_they_are_written(monkeypatch):
@@ -190,17 +190,17 @@ def test_equal_values_share_a_rank_however_they_are_written(monkeypatch):
     )
     monkeypatch.setattr(comparison, "published", lambda: made)
     found = filled("mld-1", show="published")
-    columns = list(zip(*([e.rank for e in x.entries] for x in found.lines), strict=True))
+    columns = list(zip(*([e.rank for e in x.cells] for x in found.lines), strict=True))
     assert columns[0] == (1, 1, 2, 2, 0, 0)  # coherence: higher is better
     assert columns[-1] == (0, 0, 0, 0, 2, 1)  # FMD: lower is better
 
 
 def test_a_supervised_reference_is_not_ranked():
     found = lines(filled("diff-mvae-3", show="published"))
-    assert [e.rank for e in found["Supervised"].entries] == [0] * 8
+    assert [e.rank for e in found["Supervised"].cells] == [0] * 8
     # In the last column it has the largest value; MoPoE has the best.
-    assert [x.label for x in found.values() if x.entries[-1].rank == 1] == ["MoPoE"]
-    assert [x.label for x in found.values() if x.entries[-1].rank == 2] == [
+    assert [x.label for x in found.values() if x.cells[-1].rank == 1] == ["MoPoE"]
+    assert [x.label for x in found.values() if x.cells[-1].rank == 2] == [
         "Diff-MVAE", "Diff-MVAE*", "MoPoE*",
     ]  # fmt: skip
 
@@ -220,7 +220,7 @@ def test_ranks_are_marked_in_every_render():
 def test_what_does_not_fit_is_a_footnote():
     table = filled("mld-2", show="published")
     assert table.footnotes == ("table 12 has 10.39",)
-    assert [e.footnotes for e in lines(table)["MVAE"].entries][-2] == (1,)
+    assert [e.footnotes for e in lines(table)["MVAE"].cells][-2] == (1,)
     for suffix in SUFFIXES:
         assert "table 12 has 10.39" in render([table], suffix)
 
@@ -243,12 +243,12 @@ def test_measured_is_mean_and_deviation_beside_published_and_their_difference():
     assert [(x.kind, x.runs) for x in found] == [
         ("published", "published"), ("measured", "3 seeds"), ("difference", "difference"),
     ]  # fmt: skip
-    theirs, ours, difference = (x.entries[0] for x in found)
-    assert (theirs.value, theirs.deviation) == (Decimal("98.34"), Decimal("0.22"))
-    assert (ours.value, ours.deviation) == (98.0, 1.0)
-    assert difference.value == pytest.approx(-0.34)
+    theirs, ours, difference = (x.cells[0] for x in found)
+    assert (theirs.mean.value, theirs.mean.std) == (Decimal("98.34"), Decimal("0.22"))
+    assert (ours.mean.value, ours.mean.std) == (98.0, 1.0)
+    assert difference.mean.value == pytest.approx(-0.34)
     assert (ours.text, ours.spread, difference.text) == ("98.0", " ± 1.0", "−0.3")
-    assert found[2].entries[2].text == "+9.1"  # 98 - 88.91
+    assert found[2].cells[2].text == "+9.1"  # 98 - 88.91
 
 
 def test_below_it_stands_how_it_was_measured():
@@ -280,10 +280,10 @@ def test_cells_without_a_run_are_dashes():
     run = record("mld", 0, *scored(table, 50.0)[:3])
     found = lines(filled("mld-2", [run], "measured"))
     assert {x.runs for label, x in found.items() if label != "MLD"} == {"no run"}
-    assert {e.text for label, x in found.items() if label != "MLD" for e in x.entries} == {"–"}
-    assert [e.text for e in found["MLD"].entries] == ["50.0"] * 3 + ["–"] * 7
-    assert [bool(e.footnotes) for e in found["MLD"].entries] == [False] * 3 + [True] * 7
-    assert not any(e.footnotes for e in found["MVAE"].entries)
+    assert {e.text for label, x in found.items() if label != "MLD" for e in x.cells} == {"–"}
+    assert [e.text for e in found["MLD"].cells] == ["50.0"] * 3 + ["–"] * 7
+    assert [bool(e.footnotes) for e in found["MLD"].cells] == [False] * 3 + [True] * 7
+    assert not any(e.footnotes for e in found["MVAE"].cells)
 
 
 def test_measured_alone_has_no_published_number():
@@ -299,14 +299,14 @@ def test_measured_ranks_are_among_the_measured():
     table = find("mld-3")
     runs = [record(m, 0, *scored(table, v)) for m, v in
             (("mvae", 30.0), ("mopoe", 10.0), ("mld", 20.0))]  # fmt: skip
-    ranks = {k: x.entries[0].rank for k, x in lines(filled("mld-3", runs), "measured").items()}
+    ranks = {k: x.cells[0].rank for k, x in lines(filled("mld-3", runs), "measured").items()}
     assert ranks == {"MVAE": 0, "MMVAE": 0, "MOPOE": 1, "NEXUS": 0, "MVTCAE": 0, "MLD": 2}
 
 
 def test_one_seed_shows_its_interval_over_samples():
     run = record("mld", 0, *scored(find("mld-2"), 50.0, low=48.0, high=52.0))
-    entry = lines(filled("mld-2", [run], "measured"))["MLD"].entries[0]
-    assert entry.spread == " [48.0, 52.0]"
+    cell = lines(filled("mld-2", [run], "measured"))["MLD"].cells[0]
+    assert cell.spread == " [48.0, 52.0]"
     for suffix, words in ((".md", "[48.0, 52.0]"), (".tex", "{[}48.0, 52.0]"),
                           ("terminal", "[48.0, 52.0]")):  # fmt: skip
         assert words in render([filled("mld-2", [run])], suffix)
@@ -324,8 +324,8 @@ def test_averages_over_targets_and_subsets_of_polymnist():
                     scores.append(Score(metric, given, t, value(given, t), 100))
     run = record("mld", 0, *scores, dataset="polymnist")
     for name, first in (("mld-14", 56.0), ("mld-15", 2.0)):
-        entries = lines(filled(name, [run], "measured"))["MLD"].entries
-        assert [e.value for e in entries] == pytest.approx([first, 2.2, 2.4, 2.6, 2.8])
+        cells = lines(filled(name, [run], "measured"))["MLD"].cells
+        assert [e.mean.value for e in cells] == pytest.approx([first, 2.2, 2.4, 2.6, 2.8])
 
 
 def test_reconstructions_stand_in_table_10():
@@ -334,8 +334,8 @@ def test_reconstructions_stand_in_table_10():
               for i, h in enumerate(table.headings)]  # fmt: skip
     scores += [Score("coherence", ("svhn",), "mnist", 99.0, 100)]
     run = record("mld", 0, *scores, dataset="mnist-svhn")
-    entries = lines(filled("mld-10", [run], "measured"))["MLD"].entries
-    assert [e.value for e in entries] == list(range(8))
+    cells = lines(filled("mld-10", [run], "measured"))["MLD"].cells
+    assert [e.mean.value for e in cells] == list(range(8))
 
 
 # What never stands beside published numbers
@@ -359,7 +359,7 @@ def test_strangers_are_never_mixed_in(what, show):
     alone = filled("mld-2", [STRANGERS[what]], show)
     assert {x.runs for x in alone.lines if x.kind == "measured"} == {"no run"}
     beside = filled("mld-2", [own, STRANGERS[what]], show)
-    assert lines(beside, "measured")["MLD"].entries[0].value == 50.0
+    assert lines(beside, "measured")["MLD"].cells[0].mean.value == 50.0
     for suffix in SUFFIXES:
         assert "77.7" not in render([alone, beside], suffix)
     assert any("left out" in note for note in alone.notes)
@@ -381,8 +381,8 @@ def test_other_examples_have_a_row_of_their_own():
     runs = [record("mld", 0, *scored(table, 50.0)),
             record("mld", 0, *scored(table, 60.0), data="e" * 64)]  # fmt: skip
     found = lines(filled("mld-2", runs), "measured")
-    assert found["MLD (data dddddd)"].entries[0].value == 50.0
-    assert found["MLD (data eeeeee)"].entries[0].value == 60.0
+    assert found["MLD (data dddddd)"].cells[0].mean.value == 50.0
+    assert found["MLD (data eeeeee)"].cells[0].mean.value == 60.0
 
 
 def test_real_examples_have_no_row():
@@ -492,12 +492,12 @@ def test_html_rows_are_full():
 
 
 def test_numbers_as_text():
-    assert Entry().text == "–"
-    assert Entry(Decimal("0.70"), Decimal("1")).text == "0.70"
-    assert Entry(Decimal("0.70"), Decimal("1")).spread == " ± 1"
-    assert Entry(-0.34, decimals=1, signed=True).text == "−0.3"
-    assert Entry(0.34, decimals=1, signed=True).text == "+0.3"
-    assert Entry(1.23456789e9, decimals=1).text == "1.23e+09"
+    as_printed = Cell(Mean(Decimal("0.70"), Decimal("1")), None)
+    assert Cell(Mean()).text == "–"
+    assert (as_printed.text, as_printed.spread) == ("0.70", " ± 1")
+    assert Cell(Mean(-0.34), 1, signed=True).text == "−0.3"
+    assert Cell(Mean(0.34), 1, signed=True).text == "+0.3"
+    assert Cell(Mean(1.23456789e9), 1).text == "1.23e+09"
 
 
 def test_an_unknown_suffix_is_named():

@@ -61,7 +61,7 @@ def test_another_record_of_the_same_run_is_written_over_only_when_told_to(sent, 
     before = files(board)
     edited(sent, device="another", seconds={})
     output = said("add", sent, "--to", board, code=1)
-    assert "is another record of this run: it differs in device; --replace puts" in output
+    assert "is another record of this run: it differs in device; --replace" in output
     assert files(board) == before
     assert said("add", sent, "--to", board, "--replace").startswith("replaced: ")
     assert next(iter(find(board).values())).device == "another"
@@ -114,7 +114,7 @@ def test_modalities_that_others_do_not_have_are_refused(tmp_path):
     assert list(find(tmp_path).values()) == [RECORD]
     add([replace(more, data="0" * 64)], tmp_path)  # other examples
     add([replace(RECORD, seed=8, scores=RECORD.scores[:1])], tmp_path)  # fewer
-    assert len(find(tmp_path)) == 3
+    assert len(find(tmp_path).values()) == 3
 
 
 def test_a_record_alone_with_its_modalities_can_be_replaced(tmp_path):
@@ -137,13 +137,13 @@ def test_a_damaged_record_at_its_place_is_told(tmp_path):
 def test_a_folder_is_validated_as_it_lies(tmp_path):
     board = tmp_path / "board"
     shutil.copytree(RECORDS, board)
-    count = len(find(board))
+    count = len(find(board).values())
     assert said("validate", board) == f"{count} records are valid\n"
     assert said("validate", FILE) == "1 record is valid\n"
     lost = board / "mhd-mini" / "mvae" / FILE.name
     shutil.move(board / place(RECORD), lost)
     output = said("validate", board, code=1)
-    assert f"{lost}: it lies in another place than its data set, model, seed" in output
+    assert f"{lost}: it belongs at {place(RECORD)} by" in output
     (board / place(RECORD)).write_text("[" * 100_000)
     assert "nested too deeply" in said("validate", board, code=1)
 

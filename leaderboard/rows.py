@@ -1,0 +1,173 @@
+"""Records in rows, and means over the seeds of a row.
+
+Everything that shows results shows rows: the runs of one model under one protocol on the same
+examples, one for each seed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from statistics import fmean, stdev
+
+from mmbench import registry
+from mmbench.core.score import Score
+from mmbench.records.record import Record
+
+Term = tuple[tuple[str, ...], str]
+"""(given, target): what one score is about."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """The runs of one model under one protocol on the same examples.
+
+    Real examples, and what a paper prints, have rows without records.
+
+    Attributes:
+        label: The model's name, with the protocol's hash and the fingerprint of the data where
+            rows differ in them.
+        model: The model's name; "" for real examples.
+        dataset: The data set's name.
+        protocol_hash: As in records; "" without records.
+        data: As in records; "" for what a paper prints.
+        records: One for each seed, by seed.
+    """
+
+    label: str
+    model: str
+    dataset: str = ""
+    protocol_hash: str = ""
+    data: str = ""
+    records: tuple[Record, ...] = field(default=(), hash=False, repr=False)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of its runs."""
+        return tuple(r.seed for r in self.records)
+
+    def scores(self, metric: str) -> list[dict[Term, Score]]:
+        """What each of its runs scored of a metric."""
+        return [of_metric(r, metric) for r in self.records]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over seeds.
+
+    Attributes:
+        value: The mean; None where there is none.
+        std: Sample standard deviation; None for fewer than two seeds.
+        seeds: Number of seeds that have a value; infinite for a number that is known, 0 for one
+            that a paper prints.
+        terms: The scores that were averaged in each of them.
+        n: Numbers of samples of those scores.
+        interval: 95 % interval over samples: its ends, averaged over seeds; None for an average of
+            several scores, and for scores without one.
+        remarks: Why there is no value, or of what it is not the mean.
+    """
+
+    value: float | Decimal | None = None
+    std: float | Decimal | None = None
+    seeds: float = 0
+    terms: tuple[Term, ...] = ()
+    n: frozenset[int] = frozenset()
+    interval: tuple[float, float] | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def rows(records: Iterable[Record]) -> list[Row]:
+    """The rows of some records: by data set, then by model in the order of the registry.
+
+    Raises:
+        ValueError: Two records are of the same run, which a mean would count twice.
+    """
+    known = list(registry.names("models"))
+    found: dict[tuple[str, int, str, str, str], list[Record]] = {}
+    for r in sorted(records, key=lambda r: r.seed):
+        order = known.index(r.model) if r.model in known else len(known)
+        same = found.setdefault((r.dataset, order, r.model, r.protocol_hash, r.data), [])
+        if same and same[-1].seed == r.seed:
+            twice = f"two records of {r.model!r} on {r.dataset!r} have seed {r.seed}"
+            raise ValueError(f"{twice}, expected one: a mean would count the run twice")
+        same.append(r)
+    protocols: dict[tuple[str, str], set[str]] = {}
+    examples: dict[tuple[str, str], set[str]] = {}
+    for dataset, _, model, protocol_hash, data in found:
+        protocols.setdefault((dataset, model), set()).add(protocol_hash)
+        examples.setdefault((dataset, model), set()).add(data)
+    made = []
+    for (dataset, _, model, protocol_hash, data), of in sorted(found.items()):
+        label = model
+        if len(protocols[dataset, model]) > 1:
+            label += f" [{protocol_hash[:6]}]"
+        if len(examples[dataset, model]) > 1:
+            label += f" (data {data[:6]})"
+        made.append(Row(label, model, dataset, protocol_hash, data, tuple(of)))
+    return made
+
+
+def of_metric(record: Record, metric: str) -> dict[Term, Score]:
+    """What a run scored of a metric, the scores without a value included."""
+    return {(s.given, s.target): s for s in record.scores if s.metric == metric}
+
+
+def known(value: float) -> Mean:
+    """A number without deviation to compare with, such as zero."""
+    return Mean(value, 0.0, math.inf)
+
+
+def average(values: Sequence[float]) -> Mean:
+    """The mean of one value for each seed."""
+    if not values:
+        return Mean()
+    return Mean(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
+
+
+def mean(runs: Sequence[Mapping[Term, Score]], terms: Sequence[Term]) -> Mean:
+    """The average in each run over the terms that all runs have, then over runs.
+
+    Runs that scored one term with different numbers of samples have no mean.
+
+    Args:
+        runs: For each seed, what it scored of a metric.
+        terms: Which scores are averaged.
+    """
+    wanted = set(terms)
+    asked = [{t: s for t, s in run.items() if t in wanted} for run in runs]
+    scored = [of for run in asked if (of := {t: s for t, s in run.items() if s.value is not None})]
+    shared = [t for t in terms if scored and all(t in of for of in scored)]
+    values = [fmean(of[t].value or 0.0 for t in shared) for of in scored] if shared else []
+    remarks = [s.reason for run in asked for s in run.values() if s.reason]
+    if scored and not values:
+        remarks.append("the seeds have no score in common")
+    n = [{of[t].n for of in scored} for t in shared]
+    if any(len(numbers) > 1 for numbers in n):
+        values = []
+        remarks.append("the seeds have different numbers of samples, and so no mean")
+    if not values and not remarks:
+        remarks.append("not evaluated")
+    if values and len(shared) < len(terms):
+        remarks.append(f"mean of {len(shared)} of {len(terms)} scores")
+    if values and len(values) < len(runs):
+        remarks.append(f"over {len(values)} of {len(runs)} seeds")
+    one = values and len(shared) == len(terms) == 1
+    found = average(values)
+    return Mean(
+        value=found.value,
+        std=found.std,
+        seeds=found.seeds,
+        terms=tuple(shared),
+        n=frozenset().union(*n),
+        interval=_interval([of[shared[0]] for of in scored]) if one else None,
+        remarks=tuple(dict.fromkeys(remarks)),
+    )
+
+
+def _interval(scores: Sequence[Score]) -> tuple[float, float] | None:
+    """The mean ends of the intervals of one score in several runs, if all have one."""
+    low = [s.low for s in scores if s.low is not None]
+    high = [s.high for s in scores if s.high is not None]
+    return (fmean(low), fmean(high)) if len(low) == len(high) == len(scores) else None

@@ -1,0 +1,157 @@
+"""Whether scores are possible: within their metric's range, measured by named networks, asked for.
+
+What is known of a metric is what it declares (`mmbench.core.score.Metric`); a metric that is not
+registered can have any finite value.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from mmbench.core.score import JOINT, NOTHING, Metric, Score
+from mmbench.leaderboard.facts import facts
+from mmbench.records.paths import well_formed
+from mmbench.records.strict import short
+
+MODALITIES = 12
+"""The most that a record can have: no table could show the subsets of more."""
+
+_HASH = re.compile(r"sha256:[0-9a-f]{16,64}")
+_ROUNDING = 1e-5
+
+
+def faults(protocol: Mapping[str, Any], scores: Mapping[str, Iterable[Score]]) -> Iterator[str]:
+    """What is wrong with the scores of a record: a sentence for each fault.
+
+    Args:
+        protocol: The record's.
+        scores: "scores" and "references"; their fields have their types and are finite.
+    """
+    scores = {name: list(of) for name, of in scores.items()}
+    if not scores["scores"]:
+        yield "scores is empty, expected at least one"
+    scored = {m for of in scores.values() for s in of for m in (*s.given, s.target)} - {JOINT}
+    if len(scored) > MODALITIES:  # more than the protocol's, where that has patterns
+        yield f"the scores are of {len(scored):,} modalities, expected at most {MODALITIES}"
+    counts = {s.n for s in scores["scores"] if facts(s.metric)}
+    if len(counts) > 1:
+        several = ", ".join(map(str, sorted(counts)))
+        yield f"n is {several} in scores of one run, expected one number of samples"
+    hashes: dict[str, str] = {}
+    for name, of in scores.items():
+        seen = set()
+        for i, s in enumerate(of):
+            where = f"{name}[{i}], {_about(s)}"
+            for title, text in (("metric", s.metric), ("target", s.target)):
+                yield from misnamed(f"{where}: a {title}", text)
+            for m in s.given:
+                yield from misnamed(f"{where}: a modality given", m)
+            yield from _impossible(where, s)
+            yield from _unasked(where, s, protocol, reference=name == "references")
+            if (key := (s.metric, frozenset(s.given), s.target)) in seen:
+                yield f"{where} occurs a second time, expected once"
+            seen.add(key)
+            for network, sha in s.networks:
+                if (other := hashes.setdefault(network, sha)) != sha:
+                    measured = f"{where} was measured with {short(network)} of sha256 {sha}"
+                    yield f"{measured}, other scores with sha256 {other}: expected one"
+
+
+def misnamed(where: str, name: str) -> Iterator[str]:
+    """A sentence if a record may not have a name."""
+    if not well_formed(name):
+        form = "letters, digits and ._ ,:+()[]- that begins with a letter or a digit"
+        yield f"{where} is {short(name)}, expected a name of at most 80 {form}"
+
+
+def _impossible(where: str, s: Score) -> Iterator[str]:
+    """What a score cannot be, whatever its record."""
+    known = facts(s.metric)
+    least = 0 if s.value is None else known.least if known else 1
+    if s.n < least:
+        yield f"{where}: n is {s.n}, expected at least {least}"
+    if (s.low is None) != (s.high is None):
+        yield f"{where}: an interval has two ends, expected low and high or neither"
+    if s.value is None:
+        if not s.reason:
+            yield f"{where}: there is no value, expected a reason for that"
+        if s.low is not None or s.high is not None:
+            yield f"{where}: there is an interval without a value"
+        return
+    if s.reason is not None:
+        yield f"{where}: there is a value, and a reason why there is none"
+    if s.low is not None and s.high is not None and not _within(s.low, s.value, s.high):
+        yield f"{where}: the value {s.value} is not within its interval, {s.low} to {s.high}"
+    if known:
+        yield from _undeclared(where, s, s.value, known)
+
+
+def _undeclared(where: str, s: Score, value: float, known: Metric) -> Iterator[str]:
+    """What a score cannot be by the declaration of its metric."""
+    low = -math.inf if known.low is None else known.low
+    high = math.inf if known.high is None else known.high
+    wanted = f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
+    for title, x in (("value", value), ("low", s.low), ("high", s.high)):
+        if x is not None and not _within(low, x, high):
+            yield f"{where}: {title} is {x}, expected {wanted}"
+    if known.counts and s.n > 0 and _within(low, value, high):
+        right = value * s.n / 100
+        if abs(right - round(right)) > _ROUNDING:
+            share = f"{value} % of {s.n} samples are {right:g} samples"
+            yield f"{where}: {share}, expected a whole number"
+    if known.judge and not s.networks and not _HASH.search(s.extractor or ""):
+        wrong = f"{where}: extractor is {short(s.extractor)}"
+        yield f"{wrong}, expected the network's name and the sha256 of its weights"
+
+
+def _within(low: float, x: float, high: float) -> bool:
+    slack = _ROUNDING * max(1.0, abs(x))
+    return low - slack <= x <= high + slack
+
+
+def _about(s: Score) -> str:
+    given = ", ".join(s.given[:8]) or NOTHING
+    return f"{s.metric[:40]} of {s.target[:40]} given {given[:80]}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(short, list(names)[:20])) or "none"
+
+
+def _unasked(where: str, s: Score, protocol: Mapping[str, Any], reference: bool) -> Iterator[str]:
+    """Where the protocol does not ask for a score: modalities, metric, numbers of them given."""
+    modalities, evaluation = protocol.get("modalities"), protocol.get("evaluation")
+    if not isinstance(modalities, dict) or not isinstance(evaluation, dict):
+        return  # a fault of the protocol
+    if len(modalities) > MODALITIES:
+        return  # likewise
+    for m in dict.fromkeys((*s.given, *((s.target,) if s.target != JOINT else ()))):
+        # A key is a name, a pattern such as "m*" or a kind such as "<image>".
+        fits = any(fnmatchcase(m, key) or key.startswith("<") for key in modalities)
+        if m == JOINT or not fits:
+            known = _listed(modalities)
+            yield f"{where}: {short(m)} is no modality of the protocol, expected {known}"
+    ranks = [list(modalities).index(m) for m in s.given if m in modalities]
+    if len(set(s.given)) < len(s.given) or ranks != sorted(ranks):
+        given = f"given is {', '.join(map(short, s.given))}"
+        yield f"{where}: {given}, expected each modality once, in the order of the protocol"
+    if reference and s.given:
+        yield f"{where}: a reference is given nothing"
+    metrics = evaluation.get("metrics")
+    if not isinstance(metrics, dict):
+        return
+    if s.metric not in metrics:
+        asked = f"the protocol does not ask for {short(s.metric)}"
+        yield f"{where}: {asked}, expected {_listed(metrics)}"
+        return
+    for sizes in (metrics[s.metric], evaluation.get("given")):
+        if not reference and isinstance(sizes, list) and len(s.given) not in sizes:
+            asked = f"but the protocol asks for {short(', '.join(map(str, sizes[:20])))}"
+            yield f"{where}: {len(s.given)} modalities are given, {asked}"
+    most = evaluation.get("examples")
+    if isinstance(most, int) and 0 < most < s.n:
+        yield f"{where}: n is {s.n}, but the protocol asks for {most} examples"
