@@ -97,9 +97,8 @@ def published() -> tuple[Published, ...]:
         ValueError: A file was damaged.
     """
     folder = files("mmbench.leaderboard.papers") / "published"
-    sources = sorted((f for f in folder.iterdir() if f.name.endswith(".csv")),
-                     key=lambda f: f.name)  # fmt: skip
-    return tuple(read(sources))
+    sources = [f for f in folder.iterdir() if f.name.endswith(".csv")]
+    return tuple(read(sorted(sources, key=lambda f: f.name)))
 
 
 def read(sources: Iterable[Traversable]) -> list[Published]:
@@ -134,16 +133,16 @@ def read(sources: Iterable[Traversable]) -> list[Published]:
                 cell = _cell(dict(zip(head, line, strict=True)))
             except ValueError as error:
                 raise ValueError(f"{where}: {error}") from None
-            key = (cell.paper, cell.table, cell.model, cell.metric, frozenset(cell.given),
-                   len(cell.given), cell.target)  # fmt: skip
+            given = frozenset(cell.given), len(cell.given)
+            key = (cell.paper, cell.table, cell.model, cell.metric, given, cell.target)
             if key in cells:
-                raise ValueError(f"{where}: a second {cell.metric} of {cell.target!r} of "
-                                 f"{cell.model!r} in this table, expected one")  # fmt: skip
+                second = f"a second {cell.metric} of {cell.target!r} of {cell.model!r}"
+                raise ValueError(f"{where}: {second} in this table, expected one")
             cells[key] = cell
             kind = (cell.direction, cell.unit)
             if metrics.setdefault(cell.metric, kind) != kind:
-                raise ValueError(f"{where}: direction and unit of {cell.metric} are {kind}, "
-                                 f"but {metrics[cell.metric]} above")  # fmt: skip
+                other = f"direction and unit of {cell.metric} are {kind}"
+                raise ValueError(f"{where}: {other}, but {metrics[cell.metric]} above")
     return list(cells.values())
 
 

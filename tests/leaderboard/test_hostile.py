@@ -151,8 +151,12 @@ def test_the_greatest_numbers_can_be_shown(tmp_path):
         Score("fmd", ("sound",), "image", GREATEST, 10, "e"),
     )
     for seed, sign in enumerate((1, -1)):
-        r = replace(record("x", "model"), seed=seed, seconds={"a": GREATEST, "b": GREATEST},
-                    scores=tuple(replace(s, value=sign * s.value) for s in scores))  # fmt: skip
+        r = replace(
+            record("x", "model"),
+            seed=seed,
+            seconds={"a": GREATEST, "b": GREATEST},
+            scores=tuple(replace(s, value=sign * s.value) for s in scores),
+        )
         write(r, tmp_path / "results" / place(r))
     results = ["--results", str(tmp_path / "results")]
     for command in (

@@ -102,21 +102,27 @@ def test_the_character_of_each_family_shows(claim):
     assert all(v.further for v in found.values() if v.state == "undecided")
 
 
-@pytest.mark.parametrize(("dataset", "claim", "state"), [
-    ("mhd-mini", "in-paint fails from fragile modalities", "undecided"),
-    ("polymnist-mini", "MLD-Uni gains less from more inputs", "holds"),
-    ("mhd-mini", "guidance makes SBM-VAE coherent", "holds"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("dataset", "claim", "state"),
+    [
+        ("mhd-mini", "in-paint fails from fragile modalities", "undecided"),
+        ("polymnist-mini", "MLD-Uni gains less from more inputs", "holds"),
+        ("mhd-mini", "guidance makes SBM-VAE coherent", "holds"),
+    ],
+)
 def test_variants_of_a_method_are_told_apart(dataset, claim, state):
     (found,) = [v for name, c, v in verdicts(MEASURED) if (name, c.name) == (dataset, claim)]
     assert found.state == state, found
 
 
-@pytest.mark.parametrize(("claim", "state"), [
-    ("diffusion decoders draw better", "holds"),
-    ("the auxiliary score model helps", "holds"),
-    ("diffusion decoders tell attributes better", "undecided"),  # as well as MoPoE*
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("claim", "state"),
+    [
+        ("diffusion decoders draw better", "holds"),
+        ("the auxiliary score model helps", "holds"),
+        ("diffusion decoders tell attributes better", "undecided"),  # as well as MoPoE*
+    ],
+)
 def test_diffusion_decoders_are_judged_on_faces(claim, state):
     measured = [r for r in MEASURED if r.dataset == "celebamask-mini-32"]
     # Where a claim compares a model of one seed, nothing is decided.

@@ -46,8 +46,11 @@ def test_a_workflow_is_one_that_may_only_read(path):
 def test_its_commands_exist_with_their_options(path):
     _, job = steps(path)
     scripts = "\n".join(step.get("run", "") for step in job["steps"]).replace("\\\n", " ")
-    commands = [re.split(r"\s[|>]", line)[0] for line in scripts.splitlines()
-                if line.strip().startswith("mmbench ")]  # fmt: skip
+    commands = [
+        re.split(r"\s[|>]", line)[0]
+        for line in scripts.splitlines()
+        if line.strip().startswith("mmbench ")
+    ]
     assert len(commands) >= 2
     for command in commands:
         _, *args = shlex.split(command)

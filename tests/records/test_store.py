@@ -42,11 +42,14 @@ def record(**changes):
 
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.text()
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**18), 10**18)
+    | st.text()
     | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
-)  # fmt: skip
+)
 number = st.floats(-GREATEST, GREATEST)
 scores = st.lists(
     st.builds(
@@ -171,9 +174,20 @@ def test_what_is_wrong_is_said(tmp_path, change, sentence):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "3", "null", "\x80\x04K\x01.", "\xef\xbb\xbf{}", "9" * 10_000, "[" * 100_000,
-     '{"protocol": ' + "[" * 900 + "]" * 900 + "}", '{"schema": 1}', '{"schema": 1, "schema": 1}'],
-)  # fmt: skip
+    [
+        "",
+        "[]",
+        "3",
+        "null",
+        "\x80\x04K\x01.",
+        "\xef\xbb\xbf{}",
+        "9" * 10_000,
+        "[" * 100_000,
+        '{"protocol": ' + "[" * 900 + "]" * 900 + "}",
+        '{"schema": 1}',
+        '{"schema": 1, "schema": 1}',
+    ],
+)
 def test_what_is_no_record_is_refused(tmp_path, text):
     path = tmp_path / "0.json"
     path.write_bytes(text.encode("latin-1"))

@@ -110,8 +110,14 @@ class Thing:
     on: bool
 
 
-RIGHT = {"name": "a", "count": 1, "parts": [{"x": 1, "why": None}, {"x": 0.5}],
-         "seconds": {"a": 1, "b": 0.5}, "rest": {"a": [{}]}, "on": True}  # fmt: skip
+RIGHT = {
+    "name": "a",
+    "count": 1,
+    "parts": [{"x": 1, "why": None}, {"x": 0.5}],
+    "seconds": {"a": 1, "b": 0.5},
+    "rest": {"a": [{}]},
+    "on": True,
+}
 
 
 @pytest.mark.parametrize(
@@ -129,13 +135,15 @@ RIGHT = {"name": "a", "count": 1, "parts": [{"x": 1, "why": None}, {"x": 0.5}],
         ({"parts": [{"x": True}]}, "parts[0].x is True, expected a number"),
         ({"parts": [{"x": 1, "why": 2}]}, "parts[0].why is 2, expected text or null"),
         ({"parts": [{"why": "a"}]}, "parts[0] has no field 'x'"),
-        ({"parts": [{"x": 1, "wy": "a"}]},
-         "parts[0] has an unknown field 'wy'; did you mean 'why'?"),
+        (
+            {"parts": [{"x": 1, "wy": "a"}]},
+            "parts[0] has an unknown field 'wy'; did you mean 'why'?",
+        ),
         ({"seconds": {"a": "1"}}, "seconds['a'] is '1', expected a number"),
         ({"seconds": []}, "seconds is a list of 0, expected an object"),
         ({"rest": 3}, "rest is 3, expected an object"),
     ],
-)  # fmt: skip
+)
 def test_a_value_of_another_type_is_told_with_its_place(change, sentence):
     assert list(mismatches(RIGHT, Thing, "the file")) == []
     assert list(mismatches(RIGHT | change, Thing, "the file")) == [sentence]

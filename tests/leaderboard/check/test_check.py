@@ -57,10 +57,12 @@ def test_the_tolerance_from_seeds_is_students_interval():
 
 
 def test_deviations_are_pooled_over_given_modalities_alone():
-    was = of_records([
-        record(i, coherence(46.0 + 4 * i), coherence(50.0, given=()), fmd(5 + 0.001 * i))
-        for i in range(3)
-    ])  # fmt: skip
+    was = of_records(
+        [
+            record(i, coherence(46.0 + 4 * i), coherence(50.0, given=()), fmd(5 + 0.001 * i))
+            for i in range(3)
+        ]
+    )
     tolerance = 9.9248 * math.sqrt((16 + 0) / 2) * math.sqrt(1 / 3 + 1)
     for value, found in ((50 + tolerance - 0.01, 0), (50 + tolerance + 0.01, 1)):
         now = of_records([record(0, coherence(50.0), coherence(value, given=()), fmd(5.0))])
@@ -108,8 +110,12 @@ def test_a_tolerance_that_is_given_counts_instead(tolerance, within, beyond):
         kept = replace(was, tolerances=told)
         assert differences(kept, reference(within)) == []
         assert len(differences(kept, reference(beyond))) == 1
-    assert differences(replace(was, tolerances={"coherence": 0.0}), reference(91.0),
-                       {"coherence": 2.0}) == []  # fmt: skip
+    assert (
+        differences(
+            replace(was, tolerances={"coherence": 0.0}), reference(91.0), {"coherence": 2.0}
+        )
+        == []
+    )
 
 
 def test_one_seed_has_no_deviation_and_must_come_again():
@@ -139,21 +145,29 @@ def test_a_tolerance_of_a_metric_that_nobody_measured_is_refused():
     ("now", "sentence"),
     [
         (reference(90.0, lr=2.0), "missing in the results: not compared with another protocol ("),
-        (reference(90.0, data="e" * 64), "missing in the results: not compared with other "
-         "examples (data dddddddd, there eeeeeeee)"),
+        (
+            reference(90.0, data="e" * 64),
+            "missing in the results: not compared with other "
+            "examples (data dddddddd, there eeeeeeee)",
+        ),
         (reference(90.0, model="b"), "missing in the results; 1 scores"),
         (of_records([record(0)]), "missing in the results"),
-        (of_records([record(0, coherence(90.0, n=500))]),
-         "not compared: was of 1,000 samples, is of 500"),
-        (of_records([record(0, coherence(90.0, extractor="other"))]),
-         f"not compared: was measured with {JUDGE}, is with other"),
-        (of_records([record(0, coherence(None, reason="no weights"))]),
-         "was 90, is not computed"),
+        (
+            of_records([record(0, coherence(90.0, n=500))]),
+            "not compared: was of 1,000 samples, is of 500",
+        ),
+        (
+            of_records([record(0, coherence(90.0, extractor="other"))]),
+            f"not compared: was measured with {JUDGE}, is with other",
+        ),
+        (of_records([record(0, coherence(None, reason="no weights"))]), "was 90, is not computed"),
         (of_records([record(0, coherence(90.0), fmd(5.0))]), "new: 5"),
-        (of_records([record(0, coherence(90.0)), record(0, fmd(5.0), model="b")]),
-         "not in the reference; 1 scores"),
+        (
+            of_records([record(0, coherence(90.0)), record(0, fmd(5.0), model="b")]),
+            "not in the reference; 1 scores",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_has_no_like_is_named_and_never_compared(now, sentence):
     assert any(what.startswith(sentence) for what in differences(reference(90.0), now))
     assert compare(reference(90.0), reference(90.0)).differences == ()

@@ -21,10 +21,15 @@ from mmbench.records.store import write
 
 GIVEN = [(), ("a",), ("b",), ("c",), ("a", "b"), ("a", "c"), ("b", "c"), ("a", "b", "c")]
 EVERYWHERE = [
-    "mixtures cohere from one", "products draw better", "mixtures lose quality",
-    "products use more modalities", "MLD is coherent jointly", "MLD draws best or second best",
-    "more inputs do not hurt MLD", "guidance makes SBM-VAE coherent",
-]  # fmt: skip
+    "mixtures cohere from one",
+    "products draw better",
+    "mixtures lose quality",
+    "products use more modalities",
+    "MLD is coherent jointly",
+    "MLD draws best or second best",
+    "more inputs do not hurt MLD",
+    "guidance makes SBM-VAE coherent",
+]
 
 
 def made(model, seed, scores, dataset="toy", settings=None, data="0"):
@@ -49,8 +54,19 @@ def record(model, seed=0, joint=50.0, one=60.0, two=60.0, fmd=10.0, more=10.0, *
 
 def seeds(model, joint=50.0, one=60.0, two=60.0, fmd=10.0, apart=0.2, count=3, **changes):
     """Runs whose scores differ by `apart` from seed to seed; changes with the inputs do not."""
-    return [record(model, s, joint + apart * s, one + apart * s, two + apart * s, fmd + apart * s,
-                   fmd + apart * s, **changes) for s in range(count)]  # fmt: skip
+    return [
+        record(
+            model,
+            s,
+            joint + apart * s,
+            one + apart * s,
+            two + apart * s,
+            fmd + apart * s,
+            fmd + apart * s,
+            **changes,
+        )
+        for s in range(count)
+    ]
 
 
 def as_told(**changes):
@@ -83,15 +99,18 @@ def test_all_hold_where_they_should():
     assert set(found.values()) == {"holds"}
 
 
-@pytest.mark.parametrize(("name", "model", "change"), [
-    ("mixtures cohere from one", "mvae", {"one": 61.0, "two": 70.0, "fmd": 5.0}),
-    ("mixtures lose quality", "mopoe", {"one": 40.0, "fmd": 4.0}),
-    ("products use more modalities", "mvae", {"one": 40.0, "two": 40.0, "fmd": 5.0}),
-    ("products use more modalities", "mmvae-elbo", {"two": 70.0, "fmd": 20.0}),
-    ("MLD is coherent jointly", "nexus", {"joint": 81.0, "fmd": 15.0}),
-    ("more inputs do not hurt MLD", "mld", {"joint": 80.0, "two": 50.0, "fmd": 2.0}),
-    ("guidance makes SBM-VAE coherent", "sbm-vae-c", {"one": 40.0, "two": 40.0}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "model", "change"),
+    [
+        ("mixtures cohere from one", "mvae", {"one": 61.0, "two": 70.0, "fmd": 5.0}),
+        ("mixtures lose quality", "mopoe", {"one": 40.0, "fmd": 4.0}),
+        ("products use more modalities", "mvae", {"one": 40.0, "two": 40.0, "fmd": 5.0}),
+        ("products use more modalities", "mmvae-elbo", {"two": 70.0, "fmd": 20.0}),
+        ("MLD is coherent jointly", "nexus", {"joint": 81.0, "fmd": 15.0}),
+        ("more inputs do not hurt MLD", "mld", {"joint": 80.0, "two": 50.0, "fmd": 2.0}),
+        ("guidance makes SBM-VAE coherent", "sbm-vae-c", {"one": 40.0, "two": 40.0}),
+    ],
+)
 def test_each_can_fail_alone(name, model, change):
     found = states(flat(as_told() | {model: seeds(model, **change)}))
     assert [n for n, state in found.items() if state != "holds"] == [name]
@@ -195,9 +214,17 @@ def test_a_modality_of_small_distances_counts_as_much():
     """Twice as near in one of three outweighs a hundredth further in the others."""
 
     def scaled(model, a, b):
-        return [made(model, s, [Score("fmd", (), t, x * (1 + s / 1000), 100)
-                                for t, x in (("a", a), ("b", b), ("c", b))])
-                for s in range(3)]  # fmt: skip
+        return [
+            made(
+                model,
+                s,
+                [
+                    Score("fmd", (), t, x * (1 + s / 1000), 100)
+                    for t, x in (("a", a), ("b", b), ("c", b))
+                ],
+            )
+            for s in range(3)
+        ]
 
     models = {"mvae": scaled("mvae", 2.0, 1000.0), "mmvae": scaled("mmvae", 1.0, 1010.0)}
     found = verdict(flat(models), "products draw better")
@@ -227,10 +254,18 @@ def test_a_run_counts_once():
 
 
 def fragile(model, level, modality):
-    return [made(model, s, [Score("coherence", (), "joint", 50.0, 999),
-                            Score("coherence", (modality,), "image", level + s, 999),
-                            Score("coherence", ("image",), modality, 90.0, 999)])
-            for s in range(3)]  # fmt: skip
+    return [
+        made(
+            model,
+            s,
+            [
+                Score("coherence", (), "joint", 50.0, 999),
+                Score("coherence", (modality,), "image", level + s, 999),
+                Score("coherence", ("image",), modality, 90.0, 999),
+            ],
+        )
+        for s in range(3)
+    ]
 
 
 @pytest.mark.parametrize("modality", FRAGILE)
@@ -246,10 +281,19 @@ def test_inpainting_is_asked_of_fragile_modalities(modality):
 
 def many(model, rise):
     names = ("m0", "m1", "m2", "m3")
-    return [made(model, s, [Score("coherence", given, target, 50.0 + s + rise * len(given), 9)
-                            for given in (names[:1], names[:2], names[:3])
-                            for target in names if target not in given])
-            for s in range(3)]  # fmt: skip
+    return [
+        made(
+            model,
+            s,
+            [
+                Score("coherence", given, target, 50.0 + s + rise * len(given), 9)
+                for given in (names[:1], names[:2], names[:3])
+                for target in names
+                if target not in given
+            ],
+        )
+        for s in range(3)
+    ]
 
 
 def test_uni_is_asked_of_many_modalities():
@@ -260,9 +304,19 @@ def test_uni_is_asked_of_many_modalities():
 
 
 def pictures(model, fid, settings=None, reason=None):
-    return [made(model, s, [Score("fid", given, "image", None if reason else fid + s, 9,
-                                  reason=reason) for given in ((), ("sentence",))],
-                 "birds", settings) for s in range(3)]  # fmt: skip
+    return [
+        made(
+            model,
+            s,
+            [
+                Score("fid", given, "image", None if reason else fid + s, 9, reason=reason)
+                for given in ((), ("sentence",))
+            ],
+            "birds",
+            settings,
+        )
+        for s in range(3)
+    ]
 
 
 def test_the_auxiliary_model_is_told_by_the_protocol():
@@ -280,17 +334,30 @@ def test_diffusion_decoders_are_asked_about_pictures():
     assert states(ours + pictures("mvtcae", 90.0))[name] == "holds"
     assert states(ours + pictures("mvtcae", 9.0))[name] == "fails"
     # Where z comes from the prior, it is another model.
-    assert states(pictures("diff-mvae-star", 9.0, {"auxiliary": False})
-                  + pictures("mvtcae", 90.0))[name] == "not run"  # fmt: skip
+    assert (
+        states(pictures("diff-mvae-star", 9.0, {"auxiliary": False}) + pictures("mvtcae", 90.0))[
+            name
+        ]
+        == "not run"
+    )
     assert states(pictures("mvtcae", 9.0, reason="no weights"))[name] == "not run"
     assert name not in states(flat(as_told()))
 
 
 def faces(model, f1):
-    return [made(model, s, [Score("f1", ("image",), "attributes", f1 + s / 100, 9),
-                            Score("f1", ("image",), "mask", 0.9, 9),
-                            Score("f1", ("attributes",), "attributes", 0.99 - f1, 9)], "faces")
-            for s in range(3)]  # fmt: skip
+    return [
+        made(
+            model,
+            s,
+            [
+                Score("f1", ("image",), "attributes", f1 + s / 100, 9),
+                Score("f1", ("image",), "mask", 0.9, 9),
+                Score("f1", ("attributes",), "attributes", 0.99 - f1, 9),
+            ],
+            "faces",
+        )
+        for s in range(3)
+    ]
 
 
 def test_diffusion_decoders_are_asked_about_attributes():
@@ -307,8 +374,10 @@ def test_published_numbers_stand_beside():
     records = [r for m in ("mld", "mld-inpaint") for r in fragile(m, 50, "svhn")]
     records = [made(r.model, r.seed, r.scores, "mnist-svhn-mini") for r in records]
     [line] = verdict(records, "in-paint fails from fragile modalities").published
-    assert line == ("published, mnist-svhn: coherence, given svhn: mld 79.1 ± 0.4 against "
-                    "mld-inpaint 63.3 ± 1.2")  # fmt: skip
+    assert line == (
+        "published, mnist-svhn: coherence, given svhn: mld 79.1 ± 0.4 against "
+        "mld-inpaint 63.3 ± 1.2"
+    )
     assert not verdict(flat(as_told()), "MLD is coherent jointly").published
 
 
@@ -341,8 +410,9 @@ def test_the_command_prints_text(folder):
     assert "MLD is coherent jointly" in line
     one = said("--results", folder, "--claim", "MLD is coherent jointly").splitlines()
     assert [x for x in one if not x.startswith(" ")] == [
-        "o [2J|<b>: MLD is coherent jointly: not run", "toy: MLD is coherent jointly: holds"
-    ]  # fmt: skip
+        "o [2J|<b>: MLD is coherent jointly: not run",
+        "toy: MLD is coherent jointly: holds",
+    ]
 
 
 def test_what_nothing_compares_is_one_line(tmp_path):

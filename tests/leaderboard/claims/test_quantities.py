@@ -61,5 +61,8 @@ def test_published_averages():
     with pytest.raises(LookupError):
         printed("workshop", "polymnist", Quantity("coherence", 1), Contender("mld"))
     assert [origin(n) for n in ("mhd", "mhd-mini", "celebamask-mini-32", "toy")] == [
-        "mhd", "mhd", "celebamask-hq", None
-    ]  # fmt: skip
+        "mhd",
+        "mhd",
+        "celebamask-hq",
+        None,
+    ]

@@ -48,14 +48,17 @@ def test_closed_forms():
     assert pair([5], [3, 4]).interval() is None
 
 
-@pytest.mark.parametrize(("a", "b", "state"), [
-    ([10, 11, 12], [1, 2, 3], "holds"),
-    ([1, 2, 3], [10, 11, 12], "fails"),
-    ([1, 5, 9], [2, 3, 4], "undecided"),
-    ([90], [1, 2, 3], "undecided"),
-    ([5, 5], [3, 3], "holds"),
-    ([3, 3], [3, 3], "fails"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("a", "b", "state"),
+    [
+        ([10, 11, 12], [1, 2, 3], "holds"),
+        ([1, 2, 3], [10, 11, 12], "fails"),
+        ([1, 5, 9], [2, 3, 4], "undecided"),
+        ([90], [1, 2, 3], "undecided"),
+        ([5, 5], [3, 3], "holds"),
+        ([3, 3], [3, 3], "fails"),
+    ],
+)
 def test_states(a, b, state):
     assert decide([Order((pair(a, b),))])[0] == state
 

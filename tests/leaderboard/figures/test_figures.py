@@ -33,9 +33,11 @@ def protocol(names=TWO, d=0.3, sampler=None, **model):
     return {
         "modalities": {m: {} for m in names},
         "model": {"d": d, "width": 256} | model,
-        "evaluation": {"metrics": {"coherence": "all"},
-                       "sampler": sampler or {"name": "euler", "steps": 25}},
-    }  # fmt: skip
+        "evaluation": {
+            "metrics": {"coherence": "all"},
+            "sampler": sampler or {"name": "euler", "steps": 25},
+        },
+    }
 
 
 def value(model, seed, metric, given, target):
@@ -86,8 +88,11 @@ def texts(figure):
 
 def save(records, folder):
     for r in records:
-        write(r, folder / r.dataset / "model" / f"{r.model.encode().hex()[:40]}-{r.seed}-"
-              f"{r.protocol_hash[:8]}.json")  # fmt: skip
+        write(
+            r,
+            folder / r.dataset / "model" / f"{r.model.encode().hex()[:40]}-{r.seed}-"
+            f"{r.protocol_hash[:8]}.json",
+        )
     return folder
 
 
@@ -118,8 +123,14 @@ def test_bands_are_the_deviation_over_seeds():
     (band,) = [c for c in axes.collections if isinstance(c, mpl.collections.PolyCollection)]
     corners = [corner for path in band.get_paths() for corner in path.vertices]
     for k in (1, 4):
-        of = [fmean(s.value for s in r.scores if s.metric == "fid" and len(s.given) == k
-                    and s.target not in s.given) for r in records]  # fmt: skip
+        of = [
+            fmean(
+                s.value
+                for s in r.scores
+                if s.metric == "fid" and len(s.given) == k and s.target not in s.given
+            )
+            for r in records
+        ]
         ends = [y for x, y in corners if x == k]
         assert min(ends) == pytest.approx(fmean(of) - stdev(of))
         assert max(ends) == pytest.approx(fmean(of) + stdev(of))
@@ -139,8 +150,15 @@ def test_each_target_has_a_panel():
     titles = [a.get_title() for a in drawn.figure.axes]
     assert titles == [*TWO, *TWO]
     shown = points(line(drawn.figure.axes[3], "mld"))
-    given = [[s.value for r in records for s in r.scores if s.metric == "fid"
-              and s.target == "svhn" and s.given == g] for g in ((), ("mnist",))]  # fmt: skip
+    given = [
+        [
+            s.value
+            for r in records
+            for s in r.scores
+            if s.metric == "fid" and s.target == "svhn" and s.given == g
+        ]
+        for g in ((), ("mnist",))
+    ]
     assert [y for _, y in shown] == pytest.approx([fmean(x) for x in given])
 
 
@@ -209,17 +227,26 @@ def test_the_plane_shows_means_and_deviations():
 
 def test_the_plane_averages_what_both_metrics_scored():
     records = several("mld")
-    few = [record("mld", r.seed, FIVE, scores=tuple(
-        s for s in r.scores if s.metric == "coherence" or len(s.given) in (0, 1)
-    )) for r in records]  # fmt: skip
+    few = [
+        record(
+            "mld",
+            r.seed,
+            FIVE,
+            scores=tuple(s for s in r.scores if s.metric == "coherence" or len(s.given) in (0, 1)),
+        )
+        for r in records
+    ]
     drawn = plane(Estimates("toy", few), "coherence", "fid", [MEAN])
     shown = {(e.metric, e.given): e.scores for e in drawn.shown}
     assert shown["coherence", "conditional"] == shown["fid", "conditional"] == 20
     found = Estimates("mnist-svhn", [], None)  # the paper prints the FID of SVHN alone
     drawn = plane(found, "coherence", "fid", [MEAN])
     alone = {e.row.model: e.value for e in found.of("coherence", "svhn", 1)}
-    assert alone == {e.row.model: e.value for e in drawn.shown
-                     if (e.metric, e.given) == ("coherence", "conditional")}  # fmt: skip
+    assert alone == {
+        e.row.model: e.value
+        for e in drawn.shown
+        if (e.metric, e.given) == ("coherence", "conditional")
+    }
 
 
 # What a paper prints
@@ -227,14 +254,18 @@ def test_the_plane_averages_what_both_metrics_scored():
 
 def test_published_values_are_as_printed():
     drawn = inputs(Estimates("polymnist", [], None), ["coherence", "fid"], [MEAN])
-    printed = {len(p.given): p for p in published() if p.dataset == "polymnist"
-               and p.model == "mld" and p.metric == "fid"}  # fmt: skip
+    printed = {
+        len(p.given): p
+        for p in published()
+        if p.dataset == "polymnist" and p.model == "mld" and p.metric == "fid"
+    }
     artist = line(panel(drawn, "FID"), "mld, published")
     assert points(artist) == [(k, float(p.value)) for k, p in sorted(printed.items())]
     assert artist.get_markerfacecolor() == "white"
     assert artist.get_linestyle() == "--"
     assert "Multi-modal Latent Diffusion, tables 14, 15" in " ".join(
-        " ".join(texts(drawn.figure)).split())  # fmt: skip
+        " ".join(texts(drawn.figure)).split()
+    )
     stds = {e.std for e in drawn.shown if e.row.model == "mld" and e.metric == "fid"}
     assert stds == {float(p.deviation) for p in printed.values()}
 
@@ -242,8 +273,13 @@ def test_published_values_are_as_printed():
 def test_a_mean_over_printed_cells_has_no_deviation():
     found = Estimates("mhd", [], None)
     one = {e.row.model: e for e in found.of("coherence", "image", 1)}["mld"]
-    cells = {p.given: float(p.value) for p in published() if p.dataset == "mhd" and p.table == 12
-             and (p.model, p.metric, p.target) == ("mld", "coherence", "image")}  # fmt: skip
+    cells = {
+        p.given: float(p.value)
+        for p in published()
+        if p.dataset == "mhd"
+        and p.table == 12
+        and (p.model, p.metric, p.target) == ("mld", "coherence", "image")
+    }
     assert one.value == pytest.approx(fmean([cells["trajectory",], cells["sound",]]))
     assert one.std is None
     both = {e.row.model: e for e in found.of("coherence", "image", 2)}["mld"]
@@ -268,8 +304,9 @@ def test_only_the_shipped_protocol_stands_beside_published_values(tmp_path):
 
 def test_a_plane_of_one_metric_is_refused(tmp_path):
     folder = save([record("mld", 0, FIVE)], tmp_path / "results")
-    done = mmbench("plane", "--results", folder, "--quality", "coherence",
-                   "--out", tmp_path / "f.svg")  # fmt: skip
+    done = mmbench(
+        "plane", "--results", folder, "--quality", "coherence", "--out", tmp_path / "f.svg"
+    )
     assert done.exit_code == 1
     assert "--coherence and --quality are both 'coherence', expected two metrics" in done.output
 
@@ -295,10 +332,12 @@ def test_published_values_need_no_results(tmp_path, monkeypatch):
 
 def swept(values=(0.1, 0.5, 0.9), seeds=2, model="mld", **others):
     return [
-        record(model, s, settings=protocol(d=d, **others),
-               scores=scores(model, s, TWO, add=10 * d))
-        for d in values for s in range(seeds)
-    ]  # fmt: skip
+        record(
+            model, s, settings=protocol(d=d, **others), scores=scores(model, s, TWO, add=10 * d)
+        )
+        for d in values
+        for s in range(seeds)
+    ]
 
 
 def test_an_ablation_shows_each_value_once():
@@ -309,10 +348,18 @@ def test_an_ablation_shows_each_value_once():
     found = {c.get_label(): points(c.lines[0]) for c in axes.containers}
     for label, k in (("mld joint", 0), ("mld conditional", 1)):
         expected = [
-            (d, fmean(s.value for r in records if r.protocol["model"]["d"] == d for s in r.scores
-                      if s.metric == "fid" and len(s.given) == k and s.target not in s.given))
+            (
+                d,
+                fmean(
+                    s.value
+                    for r in records
+                    if r.protocol["model"]["d"] == d
+                    for s in r.scores
+                    if s.metric == "fid" and len(s.given) == k and s.target not in s.given
+                ),
+            )
             for d in (0.1, 0.5, 0.9)
-        ]  # fmt: skip
+        ]
         assert found[label] == [pytest.approx(p) for p in expected]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["0.1", "0.5", "0.9"]
     rows = list(csv.DictReader(io.StringIO(drawn.numbers())))
@@ -323,16 +370,22 @@ def test_an_ablation_shows_each_value_once():
 
 
 def test_words_and_what_is_not_set_stand_side_by_side():
-    records = [record("mld", s, settings=protocol(**table)) for s in range(2)
-               for table in ({"masks": "example"}, {"masks": "batch"}, {})]  # fmt: skip
+    records = [
+        record("mld", s, settings=protocol(**table))
+        for s in range(2)
+        for table in ({"masks": "example"}, {"masks": "batch"}, {})
+    ]
     drawn, _ = ablation("toy", records, "model.masks", ["fid"])
     labels = [t.get_text() for t in drawn.figure.axes[0].get_xticklabels()]
     assert labels == ["batch", "example", "not set"]
 
 
 def test_a_wide_range_has_a_logarithmic_axis():
-    records = [record("mld", s, settings=protocol(sampler={"name": "euler", "steps": n}))
-               for s in range(2) for n in (10, 50, 1000)]  # fmt: skip
+    records = [
+        record("mld", s, settings=protocol(sampler={"name": "euler", "steps": n}))
+        for s in range(2)
+        for n in (10, 50, 1000)
+    ]
     drawn, _ = ablation("toy", records, "evaluation.sampler.steps", ["fid"])
     assert drawn.figure.axes[0].get_xscale() == "log"
 
@@ -346,19 +399,39 @@ def test_metrics_alone_are_no_difference():
     ablation("toy", records, "model.d", ["coherence"])
 
 
-@pytest.mark.parametrize(("records", "parameter", "sentence"), [
-    (swept() + swept(width=512), "model.d",
-     "the records of mld differ not only in model.d but also in model.width (256, 512): choose by "
-     "--where KEY=VALUE"),
-    (swept((0.3,)), "model.d",
-     "model.d is 0.3 in all records of mld, expected at least two values"),
-    (swept((0.3,)) + swept((0.3,), width=9), "model.d", "; what differs is model.width"),
-    (swept(), "model.dd", "no record's protocol has a value 'model.dd'; did you mean 'model.d'?"),
-    (swept(), "evaluation.sampler", "evaluation.sampler is a table, expected one of "
-     "evaluation.sampler.name, evaluation.sampler.steps"),
-    ([*swept((0.1,)), record(settings=protocol(d=0.2), data="e" * 64)], "model.d",
-     "the records of mld are of different examples (dddddd, eeeeee)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("records", "parameter", "sentence"),
+    [
+        (
+            swept() + swept(width=512),
+            "model.d",
+            "the records of mld differ not only in model.d but also in model.width (256, 512): "
+            "choose by --where KEY=VALUE",
+        ),
+        (
+            swept((0.3,)),
+            "model.d",
+            "model.d is 0.3 in all records of mld, expected at least two values",
+        ),
+        (swept((0.3,)) + swept((0.3,), width=9), "model.d", "; what differs is model.width"),
+        (
+            swept(),
+            "model.dd",
+            "no record's protocol has a value 'model.dd'; did you mean 'model.d'?",
+        ),
+        (
+            swept(),
+            "evaluation.sampler",
+            "evaluation.sampler is a table, expected one of "
+            "evaluation.sampler.name, evaluation.sampler.steps",
+        ),
+        (
+            [*swept((0.1,)), record(settings=protocol(d=0.2), data="e" * 64)],
+            "model.d",
+            "the records of mld are of different examples (dddddd, eeeeee)",
+        ),
+    ],
+)
 def test_an_ablation_refuses_in_a_sentence(records, parameter, sentence):
     with pytest.raises((ValueError, LookupError)) as refused:
         ablation("toy", records, parameter, ["fid"])
@@ -379,10 +452,12 @@ def test_settings_choose_records():
     assert len(only(records, ["evaluation.sampler.name=euler"])) == len(records)
     for setting, sentence in (
         ("model.width", "not of the form KEY=VALUE"),
-        ("model.wide=1", "no record's protocol has a value 'model.wide'; did you mean "
-         "'model.width'?"),
+        (
+            "model.wide=1",
+            "no record's protocol has a value 'model.wide'; did you mean 'model.width'?",
+        ),
         ("model.width=1", "no record has model.width = 1; there is 256, 512"),
-    ):  # fmt: skip
+    ):
         with pytest.raises((ValueError, LookupError), match=sentence.replace("?", r"\?")):
             only(records, [setting])
 
@@ -401,22 +476,35 @@ def samplers():
     found = []
     for name, steps, evaluations in (("euler", 50, 50), ("euler", 200, 200), ("repaint", 9, 2410)):
         p = protocol(sampler={"name": name, "steps": steps})
-        found += [record("mld", s, settings=p, evaluations=evaluations,
-                         scores=scores("mld", s, TWO, ("coherence", "fid", "recall"), steps))
-                  for s in range(2)]  # fmt: skip
+        found += [
+            record(
+                "mld",
+                s,
+                settings=p,
+                evaluations=evaluations,
+                scores=scores("mld", s, TWO, ("coherence", "fid", "recall"), steps),
+            )
+            for s in range(2)
+        ]
     return found
 
 
 def test_cost_shows_evaluations_of_each_sampler():
     drawn, _ = cost("toy", samplers(), [])
     assert [a.get_ylabel() for a in drawn.figure.axes if a.axison] == [
-        "Coherence (%) ↑", "FID ↓", "Recall ↑"]  # fmt: skip
+        "Coherence (%) ↑",
+        "FID ↓",
+        "Recall ↑",
+    ]
     axes = panel(drawn, "Recall")
     lines = [[x for x, _ in points(c.lines[0])] for c in axes.containers]
     assert sorted(lines) == [[50, 200], [50, 200], [2410], [2410]]
     rows = list(csv.DictReader(io.StringIO(drawn.numbers())))
     assert {(r["sampler"], r["steps"], r["evaluations"]) for r in rows} == {
-        ("euler", "50", "50"), ("euler", "200", "200"), ("repaint", "9", "2410")}  # fmt: skip
+        ("euler", "50", "50"),
+        ("euler", "200", "200"),
+        ("repaint", "9", "2410"),
+    }
     assert {"euler", "repaint", "joint", "conditional"} <= set(texts(drawn.figure))
 
 
@@ -430,8 +518,16 @@ def test_cost_is_of_one_model_that_differs_in_its_sampler_alone():
 # Files
 
 
-HOSTILE = ["$x^2$", "_hidden", "a\\frac{b", "$\\unknown{$", "<b>&amp;--><script>", "x\ny\x1b[2J",
-           "=1+2", "n" * 300]  # fmt: skip
+HOSTILE = [
+    "$x^2$",
+    "_hidden",
+    "a\\frac{b",
+    "$\\unknown{$",
+    "<b>&amp;--><script>",
+    "x\ny\x1b[2J",
+    "=1+2",
+    "n" * 300,
+]
 
 
 def test_hostile_names_are_letters(tmp_path):
@@ -466,7 +562,8 @@ def test_the_same_records_make_the_same_bytes(tmp_path, ending):
     for name, given in (("a", records), ("b", records[::-1])):
         with mpl.rc_context({"font.size": 20 if name == "b" else 9, "svg.hashsalt": name}):
             plane(Estimates("toy", given), "coherence", "fid", TWO).save(
-                tmp_path / f"{name}.{ending}")  # fmt: skip
+                tmp_path / f"{name}.{ending}"
+            )
     first, second = (tmp_path / f"{name}.{ending}" for name in "ab")
     assert first.read_bytes() == second.read_bytes()
     assert b"<dc:date>" not in first.read_bytes()
@@ -478,10 +575,13 @@ def test_numbers_are_written_in_full(tmp_path):
     drawn = inputs(Estimates("toy", records), ["fid"], ["svhn"])
     rows = list(csv.DictReader(io.StringIO(drawn.numbers())))
     assert [(float(r["mean"]), float(r["std"])) for r in rows] == [
-        (e.value, e.std) for e in drawn.shown]  # fmt: skip
+        (e.value, e.std) for e in drawn.shown
+    ]
     assert {r["protocol_hash"] for r in rows} == {records[0].protocol_hash}
     assert [(r["given"], r["seeds"], r["n"]) for r in rows] == [
-        ("joint", "3", "1000"), ("1", "3", "1000")]  # fmt: skip
+        ("joint", "3", "1000"),
+        ("1", "3", "1000"),
+    ]
 
 
 # The command
@@ -492,10 +592,15 @@ def test_every_figure_of_records_has_a_command(tmp_path):
     for name, *options in (
         ("inputs", "--log"),
         ("plane", "--mean"),
-        ("ablation", "--parameter", "evaluation.sampler.steps",
-         "--where", "evaluation.sampler.name=euler"),
+        (
+            "ablation",
+            "--parameter",
+            "evaluation.sampler.steps",
+            "--where",
+            "evaluation.sampler.name=euler",
+        ),
         ("cost", "--each", "--metric", "coherence"),
-    ):  # fmt: skip
+    ):
         out = tmp_path / f"{name}.svg"
         done = mmbench(name, "--results", folder, *options, "--out", out)
         assert done.exit_code == 0, done.output
@@ -505,16 +610,21 @@ def test_every_figure_of_records_has_a_command(tmp_path):
         assert out.with_suffix(".csv").stat().st_size
 
 
-@pytest.mark.parametrize(("arguments", "sentence"), [
-    (["inputs", "--out", "f.pdf"], "--out f.pdf ends in '.pdf', expected .png or .svg"),
-    (["inputs", "--out", "f.png", "--metric", "fidd"],
-     "no record of toy has a value of 'fidd'; did you mean 'fid'?"),
-    (["inputs", "--out", "f.png", "--dataset", "toys"], "did you mean 'toy'?"),
-    (["inputs", "--out", "f.png", "--model", "mdl"], "did you mean 'mld'?"),
-    (["plane", "--out", "f.png", "--quality", "fad"], "no record of toy has a value of 'fad'"),
-    (["cost", "--out", "f.png", "--where", "model.d=9"], "no record has model.d = 9"),
-    (["inputs", "--out", "f.png", "--results", "nowhere"], "there is no folder nowhere"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["inputs", "--out", "f.pdf"], "--out f.pdf ends in '.pdf', expected .png or .svg"),
+        (
+            ["inputs", "--out", "f.png", "--metric", "fidd"],
+            "no record of toy has a value of 'fidd'; did you mean 'fid'?",
+        ),
+        (["inputs", "--out", "f.png", "--dataset", "toys"], "did you mean 'toy'?"),
+        (["inputs", "--out", "f.png", "--model", "mdl"], "did you mean 'mld'?"),
+        (["plane", "--out", "f.png", "--quality", "fad"], "no record of toy has a value of 'fad'"),
+        (["cost", "--out", "f.png", "--where", "model.d=9"], "no record has model.d = 9"),
+        (["inputs", "--out", "f.png", "--results", "nowhere"], "there is no folder nowhere"),
+    ],
+)
 def test_bad_input_is_told_in_a_sentence(tmp_path, monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)
     save([record()], tmp_path / "results")
@@ -525,14 +635,24 @@ def test_bad_input_is_told_in_a_sentence(tmp_path, monkeypatch, arguments, sente
     assert not list(tmp_path.glob("f.*"))
 
 
-@pytest.mark.parametrize(("arguments", "sentence"), [
-    (["--dataset", "mhd", "--model", "mld", "--model", "mldd"],
-     "mhd has no record of the model 'mldd', and no paper a result; did you mean 'mld'?"),
-    (["--dataset", "mhd", "--where", "model.zzz=1"],
-     "no record's protocol has a value 'model.zzz'"),
-    (["--dataset", "mdh", "--model", "mld"], "no paper prints results of mdh, expected one of"),
-    ([], "there is no record: name by --dataset one of mnist-svhn, mhd,"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--dataset", "mhd", "--model", "mld", "--model", "mldd"],
+            "mhd has no record of the model 'mldd', and no paper a result; did you mean 'mld'?",
+        ),
+        (
+            ["--dataset", "mhd", "--where", "model.zzz=1"],
+            "no record's protocol has a value 'model.zzz'",
+        ),
+        (
+            ["--dataset", "mdh", "--model", "mld"],
+            "no paper prints results of mdh, expected one of",
+        ),
+        ([], "there is no record: name by --dataset one of mnist-svhn, mhd,"),
+    ],
+)
 def test_bad_input_beside_published_values_is_told(tmp_path, monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)
     refused = mmbench("inputs", "--published", "--out", "f.png", *arguments)
@@ -550,8 +670,10 @@ def test_records_without_a_value_are_told(tmp_path):
 
 
 def test_several_folders_are_one(tmp_path):
-    folders = [save(several("mld", "mvtcae"), tmp_path / "a"),
-               save(several("mvtcae", "mopoe"), tmp_path / "b")]  # fmt: skip
+    folders = [
+        save(several("mld", "mvtcae"), tmp_path / "a"),
+        save(several("mvtcae", "mopoe"), tmp_path / "b"),
+    ]
     both = [x for folder in folders for x in ("--results", folder)]
     done = mmbench("inputs", *both, "--out", tmp_path / "f.svg")
     assert done.exit_code == 0, done.output

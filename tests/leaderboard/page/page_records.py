@@ -11,8 +11,14 @@ from mmbench.media import PANELS
 from mmbench.records.store import write
 
 MODALITIES = ("image", "sound", "text")
-SUBSETS = [(), *((m,) for m in MODALITIES), ("image", "sound"), ("image", "text"),
-           ("sound", "text"), MODALITIES]  # fmt: skip
+SUBSETS = [
+    (),
+    *((m,) for m in MODALITIES),
+    ("image", "sound"),
+    ("image", "text"),
+    ("sound", "text"),
+    MODALITIES,
+]
 HOSTILE = "</script><img src=x onerror=hacked()><!-- \u202egnp \ud800 \"'&amp; ${hacked()}"
 
 
@@ -46,8 +52,14 @@ def record(model="mld", seed=0, dataset="toy", level=50.0, **changes):
 def hostile():
     """A record with markup in every text."""
     return record(
-        HOSTILE, dataset=HOSTILE, device=HOSTILE, commit=HOSTILE, data=HOSTILE, samples=HOSTILE,
-        versions={HOSTILE: HOSTILE}, seconds={HOSTILE: 60.0},
+        HOSTILE,
+        dataset=HOSTILE,
+        device=HOSTILE,
+        commit=HOSTILE,
+        data=HOSTILE,
+        samples=HOSTILE,
+        versions={HOSTILE: HOSTILE},
+        seconds={HOSTILE: 60.0},
         protocol={HOSTILE: HOSTILE},
         scores=(
             Score("coherence", (), "joint", 50.0, 10, HOSTILE),
@@ -56,7 +68,7 @@ def hostile():
             Score("fmd", (HOSTILE,), "image", None, 10, reason=HOSTILE),
         ),
         references=(),
-    )  # fmt: skip
+    )
 
 
 def fill(folder, records):
@@ -68,8 +80,13 @@ def fill(folder, records):
 
 def toy():
     """Three models, two with two seeds."""
-    return [record("mld", 0, level=90), record("mld", 1, level=90), record("mvae", 0, level=30),
-            record("mvae", 1, level=30), record("own model", 0, level=60)]  # fmt: skip
+    return [
+        record("mld", 0, level=90),
+        record("mld", 1, level=90),
+        record("mvae", 0, level=30),
+        record("mvae", 1, level=30),
+        record("own model", 0, level=60),
+    ]
 
 
 def picture(path, panels=None, size=(40, 30), mode="RGB"):

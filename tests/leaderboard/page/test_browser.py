@@ -28,9 +28,15 @@ CHROMIUM = os.environ.get("MMBENCH_CHROMIUM") or shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
     not CHROMIUM, reason="needs Chromium: apt-get install chromium, or MMBENCH_CHROMIUM=FILE"
 )
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update",
-         "--disable-sync"]  # fmt: skip
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 DESK = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 320, "height": 640}, "has_touch": True}
 
@@ -75,8 +81,14 @@ def opened(browser, site):
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
         page.on("requestfailed", lambda request: wrong.append(request.url))
-        page.on("request", lambda request: request.url.startswith(site.parent.as_uri())
-                or request.url.startswith("data:") or wrong.append(request.url))  # fmt: skip
+        page.on(
+            "request",
+            lambda request: (
+                request.url.startswith(site.parent.as_uri())
+                or request.url.startswith("data:")
+                or wrong.append(request.url)
+            ),
+        )
         page.goto(site.as_uri() + address)
         page.wait_for_selector("main h2")
         return page
@@ -231,9 +243,12 @@ def test_a_picture_shows_the_subset_that_is_picked(opened):
     part.get_by_role("combobox", name="Given").select_option("all subsets")
     assert shown.get_attribute("viewBox") == "0 0 40 30"
     href = part.locator("image").get_attribute("href")
-    width = page.evaluate("""async href => {
+    width = page.evaluate(
+        """async href => {
       const image = new Image(); image.src = href; await image.decode(); return image.width;
-    }""", href)  # fmt: skip
+    }""",
+        href,
+    )
     assert width == 40
     page.get_by_role("checkbox", name="mld").uncheck()
     assert part.get_by_text("No model that is shown has a picture").is_visible()
@@ -271,8 +286,12 @@ def test_names_of_strangers_are_text(opened):
     page.locator("#charts [role=img]").first.focus()
     assert page.locator("main img, main script, main iframe").count() == 0
     assert page.evaluate("window.was_hacked") is None
-    assert all(href.startswith(("#", "http", "../results", "grids/")) for href in page.evaluate(
-        "[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))"))  # fmt: skip
+    assert all(
+        href.startswith(("#", "http", "../results", "grids/"))
+        for href in page.evaluate(
+            "[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))"
+        )
+    )
 
 
 def test_the_theme_follows_the_system_until_it_is_chosen(opened):
@@ -293,17 +312,26 @@ def test_the_theme_follows_the_system_until_it_is_chosen(opened):
     assert background(page) == dark
 
 
-@pytest.mark.parametrize("screen", [
-    DESK | {"color_scheme": "light"}, DESK | {"color_scheme": "dark"}, PHONE,
-], ids=["light", "dark", "phone"])  # fmt: skip
+@pytest.mark.parametrize(
+    "screen",
+    [
+        DESK | {"color_scheme": "light"},
+        DESK | {"color_scheme": "dark"},
+        PHONE,
+    ],
+    ids=["light", "dark", "phone"],
+)
 def test_the_page_is_accessible(opened, screen):
     page = opened(**screen)
     for name in ("toy", "second set"):
         page.get_by_role("link", name=name, exact=True).click()
         page.locator("#charts [role=img]").first.focus()
         found = axe.Axe().run(page).response["violations"]
-        serious = [(v["id"], [n["html"] for n in v["nodes"][:3]]) for v in found
-                   if v["impact"] in ("serious", "critical")]  # fmt: skip
+        serious = [
+            (v["id"], [n["html"] for n in v["nodes"][:3]])
+            for v in found
+            if v["impact"] in ("serious", "critical")
+        ]
         assert serious == []
 
 

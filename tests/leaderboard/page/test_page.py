@@ -101,15 +101,27 @@ def test_the_page_is_one_file_and_holds_all_it_needs(site):
     style = (TEMPLATES / "page.css").read_text()
     assert "url(" not in style and "@import" not in style
     ours = "".join((TEMPLATES / name).read_text() for name in SCRIPTS)
-    ways = ("fetch(", "XMLHttpRequest", "WebSocket", "sendBeacon", "EventSource", "import(",
-            "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(")  # fmt: skip
+    ways = (
+        "fetch(",
+        "XMLHttpRequest",
+        "WebSocket",
+        "sendBeacon",
+        "EventSource",
+        "import(",
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+    )
     assert [way for way in ways if way in ours] == []
 
 
 def test_the_policy_admits_exactly_what_is_there(site):
     parsed, _ = read(site)
-    [policy] = [a["content"] for a in parsed.of("meta")
-                if a.get("http-equiv") == "Content-Security-Policy"]  # fmt: skip
+    [policy] = [
+        a["content"] for a in parsed.of("meta") if a.get("http-equiv") == "Content-Security-Policy"
+    ]
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
     assert "unsafe" not in policy and "http" not in policy.replace("http-equiv", "")
@@ -171,8 +183,10 @@ def test_cells_are_written_as_the_tables_write_them(site):
 
 def test_every_run_says_where_it_comes_from(results, site):
     _, data = read(site)
-    runs = {(data["datasets"][0]["rows"][run["row"]]["label"], run["seed"]): run
-            for run in data["datasets"][0]["runs"]}  # fmt: skip
+    runs = {
+        (data["datasets"][0]["rows"][run["row"]]["label"], run["seed"]): run
+        for run in data["datasets"][0]["runs"]
+    }
     assert set(runs) == {(r.model, r.seed) for r in toy()}
     for r in toy():
         run = runs[r.model, r.seed]
@@ -338,17 +352,23 @@ def test_the_picture_of_a_run_says_where_its_panels_lie(tmp_path):
             assert outside.getcolors() == [(20 * height, paper)]
 
 
-@pytest.mark.parametrize("panels", [
-    [{"given": ["image"], "box": [0, 0, 41, 30]}],
-    [{"given": ["image"], "box": [-1, 0, 20, 30]}],
-    [{"given": ["image"], "box": [0, 0, 0, 30]}],
-    [{"given": ["image"], "box": [0, 0, 10.5, 30]}],
-    [{"given": ["image"], "box": [0, 0, 20]}],
-    [{"given": [1], "box": [0, 0, 20, 30]}],
-    [{"given": 1, "box": [0, 0, 20, 30]}],
-    [{"box": [0, 0, 20, 30]}],
-    [1], 1, None, {"a": 1},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "panels",
+    [
+        [{"given": ["image"], "box": [0, 0, 41, 30]}],
+        [{"given": ["image"], "box": [-1, 0, 20, 30]}],
+        [{"given": ["image"], "box": [0, 0, 0, 30]}],
+        [{"given": ["image"], "box": [0, 0, 10.5, 30]}],
+        [{"given": ["image"], "box": [0, 0, 20]}],
+        [{"given": [1], "box": [0, 0, 20, 30]}],
+        [{"given": 1, "box": [0, 0, 20, 30]}],
+        [{"box": [0, 0, 20, 30]}],
+        [1],
+        1,
+        None,
+        {"a": 1},
+    ],
+)
 def test_a_picture_with_impossible_panels_is_shown_whole(panels, tmp_path):
     path = picture(tmp_path / "x.png", json.loads(json.dumps(panels)) if panels else panels)
     if panels is None:

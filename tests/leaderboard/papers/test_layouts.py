@@ -110,10 +110,15 @@ def test_columns_are_in_the_order_in_which_numbers_are_kept(name):
 LETTERS = {
     "mnist-svhn": {"M": "mnist", "S": "svhn"},
     "mhd": {"I": "image", "T": "trajectory", "S": "sound"},
-    "cub": {"Image": "image", "Caption": "sentence", "Img": "image", "Txt": "sentence",
-            "Joint": "joint"},
+    "cub": {
+        "Image": "image",
+        "Caption": "sentence",
+        "Img": "image",
+        "Txt": "sentence",
+        "Joint": "joint",
+    },
     "celebamask-hq": {"Img": "image", "Mask": "mask", "Attr": "attributes"},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -149,8 +154,10 @@ def body(text, suffix):
         rows = [x.split("|")[2:] for x in text.splitlines() if x.startswith("| ")][2:]
         return re.sub(r"<sup>.*?</sup>", "", " ".join(x for r in rows for x in r))
     if suffix == ".tex":
-        rows = [x.split(" & ")[1:] for x in text.split(r"\midrule")[1].split(r"\bottomrule")[0]
-                .splitlines()]  # fmt: skip
+        rows = [
+            x.split(" & ")[1:]
+            for x in text.split(r"\midrule")[1].split(r"\bottomrule")[0].splitlines()
+        ]
         return re.sub(r"\\textsuperscript{.*?}", "", " ".join(x for r in rows for x in r))
     if suffix == ".html":
         cells = re.findall(r"<td.*?</td>", text.split("<tbody>")[1])
@@ -165,8 +172,10 @@ def body(text, suffix):
 
 def test_the_best_and_second_are_those_that_the_paper_marks():
     """In tables 1 to 3 of the long paper, where no mark is in doubt."""
-    ranks = {label: [e.rank for e in line.cells]
-             for label, line in lines(filled("mld-1", show="published")).items()}  # fmt: skip
+    ranks = {
+        label: [e.rank for e in line.cells]
+        for label, line in lines(filled("mld-1", show="published")).items()
+    }
     assert ranks == {
         "MVAE": [0, 0, 0, 0, 0, 2, 0],
         "MMVAE": [0] * 7,
@@ -182,8 +191,14 @@ def test_the_best_and_second_are_those_that_the_paper_marks():
 
 def test_equal_values_share_a_rank_however_they_are_written(monkeypatch):
     cells = published()
-    values = {"mvae": "0.70", "mmvae-elbo": "0.7", "mopoe": "0.69", "nexus": "0.690",
-              "mvtcae": "0.68", "mld": "0.1"}  # fmt: skip
+    values = {
+        "mvae": "0.70",
+        "mmvae-elbo": "0.7",
+        "mopoe": "0.69",
+        "nexus": "0.690",
+        "mvtcae": "0.68",
+        "mld": "0.1",
+    }
     made = tuple(
         replace(p, value=Decimal(values[p.model])) if (p.paper, p.table) == ("mld", 1) else p
         for p in cells
@@ -201,8 +216,10 @@ def test_a_supervised_reference_is_not_ranked():
     # In the last column it has the largest value; MoPoE has the best.
     assert [x.label for x in found.values() if x.cells[-1].rank == 1] == ["MoPoE"]
     assert [x.label for x in found.values() if x.cells[-1].rank == 2] == [
-        "Diff-MVAE", "Diff-MVAE*", "MoPoE*",
-    ]  # fmt: skip
+        "Diff-MVAE",
+        "Diff-MVAE*",
+        "MoPoE*",
+    ]
 
 
 def test_ranks_are_marked_in_every_render():
@@ -213,8 +230,11 @@ def test_ranks_are_marked_in_every_render():
     assert "<strong>85.22</strong>" in render([table], ".html")
     assert "★85.22" in terminal(table) and "☆48.78" in terminal(table)
     rows = list(csv.DictReader(io.StringIO(render([table], ".csv"))))
-    assert {r["method"]: r["rank"] for r in rows if r["given"] == "" and r["target"] == "joint"
-            and r["rank"]} == {"MLD": "1", "MVTCAE": "2"}  # fmt: skip
+    assert {
+        r["method"]: r["rank"]
+        for r in rows
+        if r["given"] == "" and r["target"] == "joint" and r["rank"]
+    } == {"MLD": "1", "MVTCAE": "2"}
 
 
 def test_what_does_not_fit_is_a_footnote():
@@ -237,12 +257,16 @@ def test_the_nearest_table_is_named():
 
 def test_measured_is_mean_and_deviation_beside_published_and_their_difference():
     table = find("mld-6")
-    runs = [record("mld", s, *scored(table, v, extractor="judge")) for s, v in
-            enumerate((97.0, 98.0, 99.0))]  # fmt: skip
+    runs = [
+        record("mld", s, *scored(table, v, extractor="judge"))
+        for s, v in enumerate((97.0, 98.0, 99.0))
+    ]
     found = [x for x in filled("mld-6", runs).lines if x.model == "mld"]
     assert [(x.kind, x.runs) for x in found] == [
-        ("published", "published"), ("measured", "3 seeds"), ("difference", "difference"),
-    ]  # fmt: skip
+        ("published", "published"),
+        ("measured", "3 seeds"),
+        ("difference", "difference"),
+    ]
     theirs, ours, difference = (x.cells[0] for x in found)
     assert (theirs.mean.value, theirs.mean.std) == (Decimal("98.34"), Decimal("0.22"))
     assert (ours.mean.value, ours.mean.std) == (98.0, 1.0)
@@ -255,16 +279,26 @@ def test_below_it_stands_how_it_was_measured():
     table = find("mld-7")
     run = record("mld", 4, *scored(table, 5.0, extractor="judge 00ff"))
     notes = "\n".join(filled("mld-7", [run]).notes)
-    for words in ("table 7; ± over 5 seeds", "Seeds: 4", "Samples N: 5,000", "judge 00ff",
-                  f"Protocol: {run.protocol_hash}", "evaluations per sample: 2,410"):  # fmt: skip
+    for words in (
+        "table 7; ± over 5 seeds",
+        "Seeds: 4",
+        "Samples N: 5,000",
+        "judge 00ff",
+        f"Protocol: {run.protocol_hash}",
+        "evaluations per sample: 2,410",
+    ):
         assert words in notes
     assert notes.count("Seeds: 4") == 1  # said once for FMD and FAD
 
 
 def test_a_metric_that_differs_is_named():
     image, *_, sound = find("mld-7").headings
-    run = record("mld", 0, Score("fmd", image.given, "image", 5.0, 100),
-                 Score("fad", sound.given, "sound", 5.0, 200))  # fmt: skip
+    run = record(
+        "mld",
+        0,
+        Score("fmd", image.given, "image", 5.0, 100),
+        Score("fad", sound.given, "sound", 5.0, 200),
+    )
     notes = filled("mld-7", [run]).notes
     assert "fmd: Samples N: 100" in notes and "fad: Samples N: 200" in notes
 
@@ -297,8 +331,10 @@ def test_measured_alone_has_no_published_number():
 
 def test_measured_ranks_are_among_the_measured():
     table = find("mld-3")
-    runs = [record(m, 0, *scored(table, v)) for m, v in
-            (("mvae", 30.0), ("mopoe", 10.0), ("mld", 20.0))]  # fmt: skip
+    runs = [
+        record(m, 0, *scored(table, v))
+        for m, v in (("mvae", 30.0), ("mopoe", 10.0), ("mld", 20.0))
+    ]
     ranks = {k: x.cells[0].rank for k, x in lines(filled("mld-3", runs), "measured").items()}
     assert ranks == {"MVAE": 0, "MMVAE": 0, "MOPOE": 1, "NEXUS": 0, "MVTCAE": 0, "MLD": 2}
 
@@ -307,8 +343,11 @@ def test_one_seed_shows_its_interval_over_samples():
     run = record("mld", 0, *scored(find("mld-2"), 50.0, low=48.0, high=52.0))
     cell = lines(filled("mld-2", [run], "measured"))["MLD"].cells[0]
     assert cell.spread == " [48.0, 52.0]"
-    for suffix, words in ((".md", "[48.0, 52.0]"), (".tex", "{[}48.0, 52.0]"),
-                          ("terminal", "[48.0, 52.0]")):  # fmt: skip
+    for suffix, words in (
+        (".md", "[48.0, 52.0]"),
+        (".tex", "{[}48.0, 52.0]"),
+        ("terminal", "[48.0, 52.0]"),
+    ):
         assert words in render([filled("mld-2", [run])], suffix)
 
 
@@ -330,8 +369,9 @@ def test_averages_over_targets_and_subsets_of_polymnist():
 
 def test_reconstructions_stand_in_table_10():
     table = find("mld-10")
-    scores = [Score(h.metric, h.given, h.target, float(i), 100)
-              for i, h in enumerate(table.headings)]  # fmt: skip
+    scores = [
+        Score(h.metric, h.given, h.target, float(i), 100) for i, h in enumerate(table.headings)
+    ]
     scores += [Score("coherence", ("svhn",), "mnist", 99.0, 100)]
     run = record("mld", 0, *scores, dataset="mnist-svhn")
     cells = lines(filled("mld-10", [run], "measured"))["MLD"].cells
@@ -378,16 +418,22 @@ def test_what_is_left_out_says_why():
 
 def test_other_examples_have_a_row_of_their_own():
     table = find("mld-2")
-    runs = [record("mld", 0, *scored(table, 50.0)),
-            record("mld", 0, *scored(table, 60.0), data="e" * 64)]  # fmt: skip
+    runs = [
+        record("mld", 0, *scored(table, 50.0)),
+        record("mld", 0, *scored(table, 60.0), data="e" * 64),
+    ]
     found = lines(filled("mld-2", runs), "measured")
     assert found["MLD (data dddddd)"].cells[0].mean.value == 50.0
     assert found["MLD (data eeeeee)"].cells[0].mean.value == 60.0
 
 
 def test_real_examples_have_no_row():
-    run = record("mld", 0, *scored(find("mld-2"), 50.0),
-                 references=(Score("coherence", (), JOINT, 12.3, 100),))  # fmt: skip
+    run = record(
+        "mld",
+        0,
+        *scored(find("mld-2"), 50.0),
+        references=(Score("coherence", (), JOINT, 12.3, 100),),
+    )
     table = filled("mld-2", [run])
     assert "12.3" not in terminal(table) and "Real examples" not in terminal(table)
 
@@ -461,8 +507,20 @@ def test_hostile_records_are_shown_escaped(hostile):
     tags.feed(page)
     assert not tags.open
     assert not tags.seen & {"script", "a", "img", "iframe"}
-    assert tags.attributes <= {"lang", "charset", "name", "content", "id", "role", "tabindex",
-                               "aria-label", "class", "scope", "colspan", "rowspan"}  # fmt: skip
+    assert tags.attributes <= {
+        "lang",
+        "charset",
+        "name",
+        "content",
+        "id",
+        "role",
+        "tabindex",
+        "aria-label",
+        "class",
+        "scope",
+        "colspan",
+        "rowspan",
+    }
     text = render([hostile], ".md")
     assert not re.search(r"<(?!/?sup>|br>|/?u>)", text)
     rows = [line for line in text.splitlines() if line.startswith("|")]

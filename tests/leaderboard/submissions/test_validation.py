@@ -33,14 +33,24 @@ def run():
     protocol = {
         "modalities": {"image": {"network": "a:b"}, "sound": {"network": "a:b"}},
         "model": {"latent": 8},
-        "evaluation": {"metrics": {"coherence": "all", "fmd": [0, 1], "f1": "all", "kid": "all"},
-                       "examples": 1000},
-    }  # fmt: skip
+        "evaluation": {
+            "metrics": {"coherence": "all", "fmd": [0, 1], "f1": "all", "kid": "all"},
+            "examples": 1000,
+        },
+    }
     return {
-        "schema": 1, "model": "mld", "dataset": "toy", "seed": 3, "protocol": protocol,
-        "protocol_hash": digest(protocol), "data": "ab" * 32,
+        "schema": 1,
+        "model": "mld",
+        "dataset": "toy",
+        "seed": 3,
+        "protocol": protocol,
+        "protocol_hash": digest(protocol),
+        "data": "ab" * 32,
         "versions": {"python": "3.11.7", "mmbench": "0.1.0", "torch": "2.15.0+cu132"},
-        "commit": "5a" * 20, "device": "cpu, x86_64, 1 threads", "parameters": 5, "evaluations": 7,
+        "commit": "5a" * 20,
+        "device": "cpu, x86_64, 1 threads",
+        "parameters": 5,
+        "evaluations": 7,
         "seconds": {"training": 1.5},
         "scores": [
             score("coherence", [], "joint", 92.8, f"{IMAGE}; {SOUND}", low=91.0, high=94.0),
@@ -52,15 +62,20 @@ def run():
         ],
         "references": [score("fmd", [], "image", 1.5, IMAGE)],
         "samples": None,
-    }  # fmt: skip
+    }
 
 
 def submission():
     """A record of samples that another program drew."""
     found = run()
     del found["protocol"]["model"]
-    return found | {"model": "mine", "samples": "cd" * 32, "parameters": 0, "evaluations": 0,
-                    "protocol_hash": digest(found["protocol"])}  # fmt: skip
+    return found | {
+        "model": "mine",
+        "samples": "cd" * 32,
+        "parameters": 0,
+        "evaluations": 0,
+        "protocol_hash": digest(found["protocol"]),
+    }
 
 
 def written(folder, found, name=None):
@@ -197,16 +212,20 @@ MUTATIONS = [
     (edit_score(1, extractor=None), "extractor is null, expected the network's name and the"),
     (edit_score(1, extractor="LeNet"), "extractor is 'LeNet', expected the network's name and"),
     (edit_score(1, extractor=SOUND.replace("0123", "9999")), "of sha256 99994567"),
-    (edit_score(1, extractor=f"toy/sound classifier, test accuracy 9.0 %, {SHA[:-1]}a"),
-     "was measured with 'toy/sound classifier' of sha256"),
+    (
+        edit_score(1, extractor=f"toy/sound classifier, test accuracy 9.0 %, {SHA[:-1]}a"),
+        "was measured with 'toy/sound classifier' of sha256",
+    ),
     (edit_score(4, extractor="Inception, sha256:abc"), "expected the network's name and the sha"),
     (lambda found: found["scores"].append(found["scores"][1]), "occurs a second time"),
     (lambda found: found["scores"][1].pop("n"), "scores[1] has no field 'n'"),
     (edit_score(1, unit="%"), "scores[1] has an unknown field 'unit'"),
     (lambda found: found["references"][0].update(given=["sound"]), "a reference is given nothing"),
-    (lambda found: found["references"][0].update(value=-1), "references[0], fmd of image given "
-     "nothing: value is -1, expected at least 0"),
-]  # fmt: skip
+    (
+        lambda found: found["references"][0].update(value=-1),
+        "references[0], fmd of image given nothing: value is -1, expected at least 0",
+    ),
+]
 
 
 @pytest.mark.parametrize(("change", "sentence"), MUTATIONS, ids=[text for _, text in MUTATIONS])
@@ -312,13 +331,36 @@ def leaves(value, at=()):
 
 PLACES = [at for at in leaves(run()) if at]
 hostile = st.sampled_from(
-    ["", "<script>", "../../x", "=1+1", "\x1b[31m", "²", "$x$", "%s{0}", "\u202e", "x" * 3000,
-     -1, 0, 2**63, 10**30, 1e308, -1e308, 1e-320, True, None, [], {}, [[]], {"": {"": []}}]
+    [
+        "",
+        "<script>",
+        "../../x",
+        "=1+1",
+        "\x1b[31m",
+        "²",
+        "$x$",
+        "%s{0}",
+        "\u202e",
+        "x" * 3000,
+        -1,
+        0,
+        2**63,
+        10**30,
+        1e308,
+        -1e308,
+        1e-320,
+        True,
+        None,
+        [],
+        {},
+        [[]],
+        {"": {"": []}},
+    ]
 ) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
-)  # fmt: skip
+)
 
 
 @for_all(st.sampled_from(PLACES), hostile, st.booleans())

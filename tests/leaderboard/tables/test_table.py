@@ -94,11 +94,22 @@ def test_a_run_cannot_count_twice():
 
 def test_the_order_of_records_does_not_matter():
     records = [
-        record(m, s, *(coherence(float(s + i), g, t) for i, (g, t) in enumerate(
-            (g, t) for g in subsets(THREE) for t in (THREE if g else ("joint",)))),
-            names=THREE, lr=lr)
-        for m in ("b", "a", "mld") for s in range(3) for lr in (1.0, 2.0)
-    ]  # fmt: skip
+        record(
+            m,
+            s,
+            *(
+                coherence(float(s + i), g, t)
+                for i, (g, t) in enumerate(
+                    (g, t) for g in subsets(THREE) for t in (THREE if g else ("joint",))
+                )
+            ),
+            names=THREE,
+            lr=lr,
+        )
+        for m in ("b", "a", "mld")
+        for s in range(3)
+        for lr in (1.0, 2.0)
+    ]
     expected = tables(records)
     random.Random(0).shuffle(records)
     assert tables(records) == expected
@@ -126,8 +137,12 @@ def test_several_runs_show_the_deviation_and_tell_the_widest_interval():
 
 
 def test_an_average_of_several_scores_has_no_interval():
-    scores = [coherence(50.0, g, t, low=40.0, high=60.0)
-              for g in subsets(FIVE) for t in FIVE if g and t not in g]  # fmt: skip
+    scores = [
+        coherence(50.0, g, t, low=40.0, high=60.0)
+        for g in subsets(FIVE)
+        for t in FIVE
+        if g and t not in g
+    ]
     one = table(record("a", 0, *scores, names=FIVE))
     assert all(c.mean.interval is None for c in one.lines[0].cells)
 
@@ -184,15 +199,26 @@ def test_three_modalities_get_a_column_for_each_subset():
     ]
     assert titles(found[0]) == [
         "Joint",
-        "image ← sound", "image ← trajectory", "image ← sound, trajectory",
-        "sound ← image", "sound ← trajectory", "sound ← image, trajectory",
-        "trajectory ← image", "trajectory ← sound", "trajectory ← image, sound",
-    ]  # fmt: skip
-    assert titles(found[2]) == [
-        "image (joint)", "image ← sound", "image ← trajectory", "image ← sound, trajectory",
-        "trajectory (joint)", "trajectory ← image", "trajectory ← sound",
+        "image ← sound",
+        "image ← trajectory",
+        "image ← sound, trajectory",
+        "sound ← image",
+        "sound ← trajectory",
+        "sound ← image, trajectory",
+        "trajectory ← image",
+        "trajectory ← sound",
         "trajectory ← image, sound",
-    ]  # fmt: skip
+    ]
+    assert titles(found[2]) == [
+        "image (joint)",
+        "image ← sound",
+        "image ← trajectory",
+        "image ← sound, trajectory",
+        "trajectory (joint)",
+        "trajectory ← image",
+        "trajectory ← sound",
+        "trajectory ← image, sound",
+    ]
     assert titles(found[1])[:2] == ["image ← image", "image ← image, sound"]
     assert len(titles(found[1])) == 3 * 4
 
@@ -296,15 +322,17 @@ def test_only_scores_of_as_many_samples_are_ranked():
 
 
 def test_seeds_of_different_numbers_of_samples_have_no_mean():
-    found = table(record("a", 0, fid(40.0)), record("a", 1, fid(400.0, n=200)),
-                  record("b", 0, fid(50.0)))  # fmt: skip
+    found = table(
+        record("a", 0, fid(40.0)), record("a", 1, fid(400.0, n=200)), record("b", 0, fid(50.0))
+    )
     assert [r.cells[0].mean.value for r in found.lines] == [None, 50.0]
     assert "the seeds have different numbers of samples, and so no mean" in found.footnotes
 
 
 def test_one_value_alone_is_not_the_best():
-    found = table(record("a", 0, coherence(1.0)),
-                  record("b", 0, coherence(None, reason="no classifier")))  # fmt: skip
+    found = table(
+        record("a", 0, coherence(1.0)), record("b", 0, coherence(None, reason="no classifier"))
+    )
     assert [r.cells[0].rank for r in found.lines] == [0, 0]
     assert "Best" not in terminal(found)
 
@@ -321,8 +349,7 @@ def test_an_unknown_metric_has_no_direction():
 
 def test_a_missing_value_is_a_dash_with_its_reason():
     no = lambda given: fid(None, given, reason="no weights of inception")
-    found = table(record("a", 0, no(()), no(["sound"])),
-                  record("b", 0, fid(3.0)))  # fmt: skip
+    found = table(record("a", 0, no(()), no(["sound"])), record("b", 0, fid(3.0)))
     assert found.footnotes == ("no weights of inception", "not evaluated")
     assert [c.footnotes for row in found.lines for c in row.cells] == [(1,), (1,), (), (2,)]
     for suffix, dash in (
@@ -381,9 +408,15 @@ def test_what_holds_for_all_rows_is_said_once():
 
 
 def test_the_networks_of_a_joint_score_are_not_said_twice():
-    said = notes(record("a", 0, coherence(90.0, extractor="ear; eye"),
-                        coherence(80.0, ["image"], "sound", extractor="ear"),
-                        coherence(80.0, ["sound"], "image", extractor="eye")))  # fmt: skip
+    said = notes(
+        record(
+            "a",
+            0,
+            coherence(90.0, extractor="ear; eye"),
+            coherence(80.0, ["image"], "sound", extractor="ear"),
+            coherence(80.0, ["sound"], "image", extractor="eye"),
+        )
+    )
     assert "Measured with: eye; ear" in said
     assert said.count("ear") == 1
 
@@ -393,9 +426,13 @@ def test_the_networks_of_a_joint_score_are_not_said_twice():
 SMALL = (
     record("mld", 0, coherence(98.0, extractor="lenet"), coherence(99.0, ["image"], "sound")),
     record("mld", 1, coherence(98.4, extractor="lenet"), coherence(97.0, ["image"], "sound")),
-    record("mvae", 0, coherence(40.0, extractor="lenet"),
-           coherence(None, ["image"], "sound", n=0, reason="no classifier")),
-)  # fmt: skip
+    record(
+        "mvae",
+        0,
+        coherence(40.0, extractor="lenet"),
+        coherence(None, ["image"], "sound", n=0, reason="no classifier"),
+    ),
+)
 HASH, DATA = SMALL[0].protocol_hash, "d" * 16
 
 
@@ -476,9 +513,15 @@ Measured with: lenet
 
 def test_html():
     page = render([table(*SMALL), table(*SMALL)], ".html")
-    for text in ("<strong>98.2</strong><small> ± 0.3</small>", "<u>40.0</u>", "–<sup>1</sup>",
-                 "<h2>toy: Coherence (%) ↑</h2>", "<sup>1</sup> no classifier<br>",
-                 "Best bold, second underlined.", 'colspan="1">sound</th>'):  # fmt: skip
+    for text in (
+        "<strong>98.2</strong><small> ± 0.3</small>",
+        "<u>40.0</u>",
+        "–<sup>1</sup>",
+        "<h2>toy: Coherence (%) ↑</h2>",
+        "<sup>1</sup> no classifier<br>",
+        "Best bold, second underlined.",
+        'colspan="1">sound</th>',
+    ):
         assert page.count(text) == 2, text
     assert re.findall(r'<section id="(.*?)">', page) == ["1", "2"]
     # Every row reaches over all columns: model, runs, and two of numbers.
@@ -527,10 +570,16 @@ HOSTILE = "<script>|a\\b*_`[x](javascript:y)\n\x1b[31m{}$%&#^~‮中́"
 
 @pytest.fixture
 def hostile():
-    scores = [Score(HOSTILE, (HOSTILE,), "<img>", 1.0, 10, extractor=HOSTILE),
-              Score(HOSTILE, (), "joint", None, 0, reason=HOSTILE)]  # fmt: skip
-    return tables([record(HOSTILE, 0, *scores, dataset=HOSTILE, names=("<img>", HOSTILE)),
-                   record("=cmd|x", 0, *scores, dataset=HOSTILE)])  # fmt: skip
+    scores = [
+        Score(HOSTILE, (HOSTILE,), "<img>", 1.0, 10, extractor=HOSTILE),
+        Score(HOSTILE, (), "joint", None, 0, reason=HOSTILE),
+    ]
+    return tables(
+        [
+            record(HOSTILE, 0, *scores, dataset=HOSTILE, names=("<img>", HOSTILE)),
+            record("=cmd|x", 0, *scores, dataset=HOSTILE),
+        ]
+    )
 
 
 def test_hostile_names_stay_in_their_cell(hostile):
