@@ -31,7 +31,7 @@ def place(tmp_path_factory):
 @pytest.mark.parametrize(
     "command",
     [
-        *(f"list {g}" for g in ("models", "metrics", "extractors", "networks")),
+        *(f"list {g}" for g in ("models", "datasets", "metrics", "extractors", "networks")),
         "table --paper mld-11 --results records",
         "claims --results records",
         "check --results records --reference r.json --update",

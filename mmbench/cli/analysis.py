@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from pathlib import Path
 
 import click
@@ -86,6 +85,8 @@ def ablate(
       mmbench ablate sampler --dataset mhd-mini --set evaluation.examples=500
       mmbench ablate model.width --values '[128, 256, 512]'
     """
+    import tomllib
+
     from mmbench.datasets.load import source
     from mmbench.leaderboard.figures import sweeps
     from mmbench.leaderboard.figures.estimates import Estimates
