@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -22,8 +22,8 @@ class Bar:
         self._last = self._start
         self._bar = None
         if out is not None and out.isatty():
-            look = {"leave": False, "dynamic_ncols": True, "mininterval": 0.2}
-            self._bar = tqdm(None, title, total, file=out, unit=unit, initial=done, **look)
+            look: dict[str, Any] = {"leave": False, "dynamic_ncols": True, "mininterval": 0.2}
+            self._bar = tqdm(desc=title, total=total, file=out, unit=unit, initial=done, **look)
 
     def update(self, done: int, note: str = "") -> None:
         """Reports that `done` of the total units are finished; `note` is e.g. "loss 0.12"."""
