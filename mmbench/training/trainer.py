@@ -99,7 +99,7 @@ class Trainer:
         progress: Where to report.
         checkpoint_seconds: Time between checkpoints.
         shared: The folder of stages that runs share; None to share none.
-        versions: The versions of the model and of the data set; stages of others are not shared.
+        versions: The versions of the model and of the data set, which are part of shared keys.
     """
 
     def __init__(
