@@ -68,17 +68,17 @@ class Modality:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
-            raise ValueError(f"modality {self.name!r} has kind {self.kind!r}; kinds: "
-                             f"{', '.join(get_args(Kind))}")  # fmt: skip
-        taken = (JOINT, NOTHING)
-        if self.name in taken or not self.name or set(self.name) & set(",+/\\ \t\n"):
-            raise ValueError(f"{self.name!r} cannot name a modality: it must be a word without "
-                             "commas, slashes or spaces, and neither "
-                             f"{' nor '.join(map(repr, taken))}")  # fmt: skip
-        if "." in self.name or hasattr(nn.ModuleDict(), self.name):
-            raise ValueError(f"{self.name!r} cannot name a modality: the key of a "
-                             "torch.nn.ModuleDict has no dot and is none of its attributes"
-                             )  # fmt: skip
+            kinds = ", ".join(get_args(Kind))
+            raise ValueError(f"modality {self.name!r} has kind {self.kind!r}, expected {kinds}")
+        form = ""
+        if self.name in (JOINT, NOTHING):
+            form = f"a name other than {JOINT!r} and {NOTHING!r}"
+        elif not self.name or set(self.name) & set(",+/\\ \t\n"):
+            form = "a word without commas, slashes or spaces"
+        elif "." in self.name or hasattr(nn.ModuleDict(), self.name):
+            form = "a key of torch.nn.ModuleDict: no dot, and none of its attributes"
+        if form:
+            raise ValueError(f"{self.name!r} cannot name a modality, expected {form}")
         if self.kind == "text" and not self.words:
             raise ValueError(f"modality {self.name!r} is a text without words")
 
@@ -118,8 +118,8 @@ class Split:
         self._fingerprints: dict[tuple[str, ...], str] = {}
         for m, rows in self.index.items():
             if len(rows) and not -1 <= int(rows.min()) <= int(rows.max()) < len(self.tensors[m]):
-                raise ValueError(f"the index of modality {m!r} points outside its "
-                                 f"{len(self.tensors[m])} rows")  # fmt: skip
+                count = len(self.tensors[m])
+                raise ValueError(f"the index of modality {m!r} points outside its {count} rows")
         self.incomplete = [m for m, rows in self.index.items() if bool((rows < 0).any())]
         """The modalities that some examples lack."""
         if len(self.incomplete) == len(self.tensors):
@@ -221,34 +221,31 @@ class Dataset:
     version: int = 1
 
     def __post_init__(self) -> None:
-        names = [m.name for m in self.modalities]
-        for title, split in (("train", self.train), ("test", self.test)):
-            if set(split.tensors) != set(names):
-                raise ValueError(f"the {title} split of {self.name} holds "
-                                 f"{sorted(split.tensors)}, not {sorted(names)}")  # fmt: skip
-            if title == "test" and split.incomplete:
-                raise ValueError(f"test examples of {self.name} lack {split.incomplete[0]}: only "
-                                 "training examples may be incomplete")  # fmt: skip
+        names = sorted(m.name for m in self.modalities)
+        for part, split in (("train", self.train), ("test", self.test)):
+            title = f"the {part} split of {self.name}"
+            if sorted(split.tensors) != names:
+                raise ValueError(f"{title} holds {sorted(split.tensors)}, expected {names}")
+            if part == "test" and split.incomplete:
+                wrong = f"{title} has examples without {split.incomplete[0]}"
+                raise ValueError(f"{wrong}: only training examples may be incomplete")
             for m in self.modalities:
                 if not split.present(m.name).any():
-                    raise ValueError(f"no {title} example of {self.name} has {m.name}")
+                    raise ValueError(f"{title} has no example with {m.name}")
                 if tuple(split.tensors[m.name].shape[1:]) != m.shape:
-                    raise ValueError(
-                        f"the {title} split of {self.name} has {m.name} of shape "
-                        f"{tuple(split.tensors[m.name].shape[1:])}, not {m.shape}"
-                    )
+                    shape = tuple(split.tensors[m.name].shape[1:])
+                    raise ValueError(f"{title} has {m.name} of shape {shape}, expected {m.shape}")
             if self.classes is not None:
                 if split.labels is None:
-                    raise ValueError(f"the {title} split of {self.name} has no labels")
+                    raise ValueError(f"{title} has no labels")
                 low, high = int(split.labels.min()), int(split.labels.max())
                 if not 0 <= low <= high < self.classes:
-                    raise ValueError(f"the {title} split of {self.name} has labels from {low} to "
-                                     f"{high}, expected 0 to {self.classes - 1}: it has "
-                                     f"{self.classes} classes")  # fmt: skip
+                    expected = f"expected 0 to {self.classes - 1}"
+                    raise ValueError(f"{title} has labels from {low} to {high}, {expected}")
                 missing = set(range(self.classes)) - set(split.labels.unique().tolist())
                 if missing:
-                    raise ValueError(f"the {title} split of {self.name} has no example of class "
-                                     f"{', '.join(map(str, sorted(missing)))}")  # fmt: skip
+                    classes = ", ".join(map(str, sorted(missing)))
+                    raise ValueError(f"{title} has no example of class {classes}")
 
     def modality(self, name: str) -> Modality:
         """The modality of that name."""

@@ -25,6 +25,8 @@ BLOCK = 1000
 """Examples generated together. A constant: each block has a stream of its own, so that the
 memory of a machine never changes a number."""
 
+Compute = Callable[[Generated, Dataset, Context], Iterator[Score]]
+
 Kept = dict[tuple[int, str], Tensor]
 """(block, modality) -> what the model made of it."""
 
@@ -75,8 +77,8 @@ class Evaluation:
                     )
         wanted = {k for s in self.metrics.values() for k in (drawn if isinstance(s, str) else s)}
         if not wanted & set(drawn):
-            raise ValueError(f"the metrics score samples from {sorted(wanted)} given modalities, "
-                             f"but the evaluation draws from {drawn}")  # fmt: skip
+            metrics = f"the metrics score samples from {sorted(wanted)} given modalities"
+            raise ValueError(f"{metrics}, but the evaluation draws from {drawn}")
 
     def subsets(self, dataset: Dataset) -> list[tuple[str, ...]]:
         """What to generate from."""
@@ -115,21 +117,19 @@ class Evaluation:
         return order[: self.examples].sort().values
 
 
-def _called(
-    name: str, metric: Metric
-) -> Callable[[Generated, Dataset, Context], Iterator[Score]]:  # fmt: skip
+def _called(name: str, metric: Metric) -> Compute:
     """What a metric computes, or a sentence for who wrote the metric, under a protocol's name."""
 
     def compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
         for s in metric.compute(generated, dataset, context):
             if not isinstance(s, Score) or s.metric != metric.name:
-                raise ValueError(f"the metric {name} yields {s!r}, expected a mmbench.core.Score "
-                                 f"of {metric.name!r}")  # fmt: skip
+                expected = f"expected a mmbench.core.Score of {metric.name!r}"
+                raise ValueError(f"the metric {name} yields {s!r}, {expected}")
             number = isinstance(s.value, int | float) and math.isfinite(s.value)
             if not (number or (s.value is None and s.reason)):
                 given = ", ".join(s.given) or NOTHING
-                raise ValueError(f"{name} of {s.target} given {given} is {s.value!r}, expected a "
-                                 "number, or None and a reason")  # fmt: skip
+                wrong = f"{name} of {s.target} given {given} is {s.value!r}"
+                raise ValueError(f"{wrong}, expected a number, or None and a reason")
             yield replace(s, metric=name)
 
     return compute
@@ -229,20 +229,21 @@ def generate(
 
 def _expected(made: object, modality: Modality, n: int, model: Model) -> Tensor:
     """What a model made of a target, or a sentence for who wrote the model."""
-    expected, title = (n, *modality.shape), f"{type(model).__name__}.generate"
+    name, expected = modality.name, (n, *modality.shape)
+    title = f"{type(model).__name__}.generate"
     if not isinstance(made, Mapping):
-        raise ValueError(f"{title} returned a {type(made).__name__}, expected a dictionary of "
-                         "target -> tensor")  # fmt: skip
-    if modality.name not in made:
-        raise ValueError(f"{title} did not draw {modality.name}: it returned "
-                         f"{', '.join(made) or 'nothing'}")  # fmt: skip
-    x = made[modality.name]
+        returned = f"{title} returned a {type(made).__name__}"
+        raise ValueError(f"{returned}, expected a dictionary of target -> tensor")
+    if name not in made:
+        returned = ", ".join(made) or "nothing"
+        raise ValueError(f"{title} did not draw {name}: it returned {returned}")
+    x = made[name]
     if not isinstance(x, Tensor):
-        raise ValueError(f"{title} drew {modality.name} as a {type(x).__name__}, expected a "
-                         "torch.Tensor")  # fmt: skip
+        kind = type(x).__name__
+        raise ValueError(f"{title} drew {name} as a {kind}, expected a torch.Tensor")
     if tuple(x.shape) != expected:
-        raise ValueError(f"{title} drew {modality.name} of shape {tuple(x.shape)}, expected "
-                         f"{expected}")  # fmt: skip
+        shape = tuple(x.shape)
+        raise ValueError(f"{title} drew {name} of shape {shape}, expected {expected}")
     return x
 
 

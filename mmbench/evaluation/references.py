@@ -61,8 +61,9 @@ def references(
         if metric.name not in measured:
             continue
         own = code([place("metrics", metric.name)])
-        key = digest([FORMAT, version("mmbench"), metric.name, dataset.fingerprint(),
-                      rows.tolist(), sorted(measured[metric.name]), *own.values()])  # fmt: skip
+        numbers = [FORMAT, version("mmbench"), metric.name, metric.version]
+        through = sorted(measured[metric.name])
+        key = digest([*numbers, dataset.fingerprint(), rows.tolist(), through, *own.values()])
         path = context.cache / "references" / f"{key}.json"
         known = _read(path)
         if known is None:
@@ -79,8 +80,8 @@ def _compute(metric: Metric, dataset: Dataset, rows: Tensor, context: Context) -
         stand_ins = [Generated((), real, rows)]
     else:
         real = dataset.test.batch(rows)
-        stand_ins = [Generated((), real, rows),
-                     *(Generated((m,), {m: real[m]}, rows) for m in names)]  # fmt: skip
+        alone = [Generated((m,), {m: real[m]}, rows) for m in names]
+        stand_ins = [Generated((), real, rows), *alone]
     seen: set[str] = set()
     for one in stand_ins:
         for s in metric.compute(one, dataset, context):

@@ -32,8 +32,11 @@ def differences(records: Iterable[Record]) -> dict[str, list[str]]:
     """Path -> the values that it has, in words, where the protocols of records differ."""
     protocols = [values(r.protocol) for r in records]
     paths = dict.fromkeys(path for p in protocols for path in p)
-    found = {path: list(dict.fromkeys(in_words(p.get(path, UNSET)) for p in protocols))
-             for path in paths if not any(below(path, m) for m in METRICS)}  # fmt: skip
+    found = {
+        path: list(dict.fromkeys(in_words(p.get(path, UNSET)) for p in protocols))
+        for path in paths
+        if not any(below(path, m) for m in METRICS)
+    }
     return {path: of for path, of in found.items() if len(of) > 1}
 
 
@@ -93,9 +96,9 @@ def equal_but_for(records: Sequence[Record], varied: str) -> None:
     others = {path: of for path, of in differences(records).items() if not below(path, varied)}
     if others:
         places = "; ".join(f"{path} ({', '.join(of)})" for path, of in others.items())
-        raise ValueError(f"the records of {name} differ not only in {varied} but also in "
-                         f"{places}: choose by --where KEY=VALUE")  # fmt: skip
+        also = f"differ not only in {varied} but also in {places}"
+        raise ValueError(f"the records of {name} {also}: choose by --where KEY=VALUE")
     data = sorted({plain(r.data[:6]) for r in records})
     if len(data) > 1:
-        raise ValueError(f"the records of {name} are of different examples ({', '.join(data)}), "
-                         "expected the same")  # fmt: skip
+        kinds = ", ".join(data)
+        raise ValueError(f"the records of {name} are of different data ({kinds}), expected one")

@@ -81,8 +81,7 @@ def frame(records: Iterable[Record]) -> DataFrame:
     """
     import pandas as pd  # half a second, and most commands do without
 
-    columns = ["dataset", "model", "seed", "protocol_hash", "data", "commit", "device",
-               "parameters", "evaluations"]  # fmt: skip
+    columns = "dataset model seed protocol_hash data commit device parameters evaluations".split()
     rows = [
         {c: getattr(r, c) for c in columns}
         | {"seconds": sum(r.seconds.values())}

@@ -58,22 +58,22 @@ def exhibit(
         ValueError: The file is damaged, or of another data set.
     """
     if record.data != dataset.fingerprint():
-        raise ValueError(f"{path} is of other examples of {record.dataset}: sha256 "
-                         f"{record.data[:8]}, here {dataset.fingerprint()[:8]}")  # fmt: skip
+        hashes = f"sha256 {record.data[:8]}, here {dataset.fingerprint()[:8]}"
+        raise ValueError(f"{path} is of other examples of {record.dataset}: {hashes}")
     file = kept(path, record, given)
     if not file.is_file():
-        raise FileNotFoundError(f"{label} has no samples given {', '.join(given) or NOTHING}: "
-                                f"there is no {file}")  # fmt: skip
+        condition = ", ".join(given) or NOTHING
+        raise FileNotFoundError(f"{label} has no samples given {condition}: there is no {file}")
     try:
         drawn = Part.read(file, given).shown
     except (KeyError, TypeError):
         raise ValueError(f"{file} is not what a run keeps; delete it to score again") from None
     N = len(drawn.rows)
     for m, x in drawn.samples.items():
-        shape = next((k.shape for k in dataset.modalities if k.name == m), None)
-        if tuple(x.shape) != (N, *(shape or ())):
-            raise ValueError(f"{file} holds {m} of shape {tuple(x.shape)}, expected "
-                             f"{(N, *(shape or ()))} of {dataset.name}")  # fmt: skip
+        shape = next((k.shape for k in dataset.modalities if k.name == m), ())
+        if tuple(x.shape) != (N, *shape):
+            expected = f"expected {(N, *shape)} of {dataset.name}"
+            raise ValueError(f"{file} holds {m} of shape {tuple(x.shape)}, {expected}")
     inside = [0 <= row < len(dataset.test) for row in drawn.rows.reshape(-1).tolist()]
     if drawn.rows.dtype != torch.int64 or not inside or not all(inside):
         raise ValueError(f"{file} is of test examples that {dataset.name} does not have")
@@ -122,8 +122,8 @@ def gallery(
     rows = exhibits[0].drawn.rows
     for one in exhibits[1:]:
         if one.drawn.given != given or (given and not torch.equal(one.drawn.rows, rows)):
-            raise ValueError(f"{one.label} was given other test examples than "
-                             f"{exhibits[0].label}, expected the same")  # fmt: skip
+            other = exhibits[0].label
+            raise ValueError(f"{one.label} and {other} were given different test examples")
     kinds = {m.name: m for m in dataset.modalities}
     shown = subset(dataset, targets) or tuple(m for m in kinds if m not in given)
     strips = []
@@ -131,13 +131,14 @@ def gallery(
         real = dataset.test.batch(rows[:examples], given)
         strips += [Strip(kinds[m], m, x, given=True) for m, x in real.items()]
     if not shown:
-        raise ValueError(f"every modality of {dataset.name} is given: name a target to show its "
-                         "reconstruction")  # fmt: skip
+        every = f"every modality of {dataset.name} is given"
+        raise ValueError(f"{every}: name a target to show its reconstruction")
     for i, one in enumerate(exhibits):
         for j, m in enumerate(shown):
             if m not in one.drawn.samples:
-                raise ValueError(f"{one.label} did not draw {m} given {', '.join(given)}: it drew "
-                                 f"{', '.join(one.drawn.samples) or 'nothing'}")  # fmt: skip
+                drew = ", ".join(one.drawn.samples) or "nothing"
+                condition = ", ".join(given)
+                raise ValueError(f"{one.label} did not draw {m} given {condition}: it drew {drew}")
             words = one.label if len(shown) == 1 else f"{one.label}: {m}" if not j else m
             apart = i > 0 and j == 0 and len(shown) > 1
             strips.append(Strip(kinds[m], words, one.drawn.samples[m], apart=apart))

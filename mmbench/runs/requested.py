@@ -1,4 +1,4 @@
-"""Samples that somebody asked for: drawn from one condition, written for people to open."""
+"""Samples of one condition that a user asked for, written as files that people can open."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ALL = "samples.npz"
 def draw(
     model: Model, given: Batch, targets: Sequence[str], n: int, seed: int, device: torch.device
 ) -> Batch:
-    """Draws so many samples of one condition.
+    """Draws samples of one condition.
 
     Args:
         model: Trained, on the device.
@@ -86,7 +86,7 @@ def write(folder: Path, dataset: Dataset, given: Batch, drawn: Batch) -> str | N
 def _waveforms(x: Tensor, modality: Modality, rate: int | None) -> Tensor | str:
     """Of spectrograms (N, *shape): (N, samples), or why there are none."""
     if modality.spectrogram is None or rate is None:
-        return f"{modality.name} has no waveforms: it is not told how its pictures were made"
+        return f"{modality.name} has no waveforms: how its pictures were made is not declared"
     try:
         return waveforms(x, modality.spectrogram, rate)
     except ImportError as error:
@@ -109,8 +109,8 @@ def renewing(folder: Path, dataset: Dataset) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")) if folder.exists() else ():
         name = path.relative_to(folder).as_posix()
         if not path.is_dir() and not ours.fullmatch(name):
-            raise FileExistsError(f"{folder} holds {name}, which is none of {dataset.name}'s "
-                                  "samples: give a folder that is new or empty")  # fmt: skip
+            found = f"{folder} holds {name}, which is not a sample of {dataset.name}"
+            raise FileExistsError(f"{found}: give a folder that is new or empty")
     new, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)

@@ -101,12 +101,12 @@ class Run:
         if not (isinstance(kind, type) and issubclass(kind, Model)):
             raise ValueError(f"{self.model} is not a model: expected a mmbench.core.Model")
         if unwritten := sorted(kind.__abstractmethods__):
-            raise ValueError(f"{self.model} does not define {' and '.join(unwritten)}, as a model "
-                             "must")  # fmt: skip
+            missing = " and ".join(unwritten)
+            raise ValueError(f"{self.model} does not define {missing}, as a model must")
         places = inspect.signature(kind).parameters.values()
         if sum(p.kind in (p.POSITIONAL_OR_KEYWORD, p.POSITIONAL_ONLY) for p in places) < 2:
-            raise ValueError(f"{self.model} is made of {inspect.signature(kind)}, expected "
-                             "(modalities, parts) first")  # fmt: skip
+            found = inspect.signature(kind)
+            raise ValueError(f"{self.model} takes {found}, expected (modalities, parts) first")
         lacking = self.dataset.train.incomplete
         if lacking and not kind.takes_incomplete:
             raise ValueError(

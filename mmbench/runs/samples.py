@@ -1,4 +1,4 @@
-"""Samples of test examples as files: those of a run, and those that any other program wrote.
+"""Samples of test examples as files, written by a run or by any other program.
 
 A folder of samples has a folder for each subset of modalities that was given, named by them
 (`image+caption/`, in any order; `joint/` where nothing was), and in it for each modality drawn
@@ -60,7 +60,7 @@ class Samples:
 
         Raises:
             FileNotFoundError: There is no such folder, or it is empty.
-            ValueError: Something in it has a name without meaning, or is there twice.
+            ValueError: Something in it has an unknown name, or is there twice.
         """
         names = [m.name for m in dataset.modalities]
         found: dict[tuple[str, ...], dict[str, Path]] = {}
@@ -69,17 +69,17 @@ class Samples:
             given = tuple(m for m in names if m in parts)
             if len(given) < len(parts) or not folder.is_dir():
                 wrong = next((m for m in parts if m not in names), folder.name)
-                raise ValueError(f"{folder} is no folder of samples: expected {JOINT}/ or "
-                                 f"modalities of {dataset.name} joined by "
-                                 f"+{nearest(wrong, [JOINT, *names])}")  # fmt: skip
+                expected = f"expected {JOINT}/ or modalities of {dataset.name} joined by +"
+                hint = nearest(wrong, [JOINT, *names])
+                raise ValueError(f"{folder} is not a folder of samples, {expected}{hint}")
             if given in found:
                 raise ValueError(f"{folder} has samples of the same subset as another folder")
             targets: dict[str, Path] = {}
             for path in _entries(folder):
                 m = path.name if path.is_dir() else path.name.removesuffix(".npz")
                 if m not in names:
-                    raise ValueError(f"{path} is neither a folder nor a .npz file of a modality"
-                                     f"{nearest(m, names)}")  # fmt: skip
+                    hint = nearest(m, names)
+                    raise ValueError(f"{path} is not a folder or .npz file of a modality{hint}")
                 if m in targets:
                     raise ValueError(f"{targets[m]} and {path} are samples of the same modality")
                 targets[m] = path
@@ -136,13 +136,13 @@ def _arrays(path: Path, modality: Modality, wanted: list[int]) -> tuple[list[int
     x = examples.checked(arrays["samples"], modality, str(path))
     if "index" not in arrays:
         if len(x) != len(wanted):
-            raise ValueError(f"{path} has {len(x):,} samples, expected {len(wanted):,}: one for "
-                             "each test example that is scored")  # fmt: skip
+            expected = f"expected {len(wanted):,}: one for each test example that is scored"
+            raise ValueError(f"{path} has {len(x):,} samples, {expected}")
         return wanted, x
     index = arrays["index"]
     if index.shape != (len(x),) or index.dtype.kind not in "ui":
-        raise ValueError(f"the index of {path} is {index.dtype} of shape {index.shape}, expected "
-                         f"({len(x)},) numbers of test examples")  # fmt: skip
+        found = f"the index of {path} is {index.dtype} of shape {index.shape}"
+        raise ValueError(f"{found}, expected ({len(x)},) numbers of test examples")
     return index.tolist(), x
 
 
@@ -151,8 +151,8 @@ def _files(folder: Path, modality: Modality, wanted: list[int]) -> tuple[list[in
     paths = _entries(folder)
     for path in paths:
         if not path.stem.isdecimal():
-            raise ValueError(f"{path} has no number: expected e.g. {wanted[0]}"
-                             f"{examples.endings(modality)[0]}")  # fmt: skip
+            expected = f"{wanted[0]}{examples.endings(modality)[0]}"
+            raise ValueError(f"{path} has no number: expected e.g. {expected}")
     numbers = [int(path.stem) for path in paths]
     _places(numbers, wanted, folder)  # before all are read
     return numbers, torch.cat([examples.read(path, modality, resize=False) for path in paths])
@@ -168,6 +168,7 @@ def _places(numbers: list[int], wanted: list[int], where: Path) -> Tensor:
         others = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise ValueError(f"{where} lacks test example {missing[0]}{others}")
     if unknown := sorted(set(place) - set(wanted)):
-        raise ValueError(f"{where} has a sample {unknown[0]}, expected the {len(wanted):,} test "
-                         f"examples that are scored, {min(wanted)} to {max(wanted)}")  # fmt: skip
+        scored = f"the {len(wanted):,} test examples that are scored"
+        expected = f"expected {scored}, {min(wanted)} to {max(wanted)}"
+        raise ValueError(f"{where} has a sample {unknown[0]}, {expected}")
     return torch.tensor([place[number] for number in wanted])

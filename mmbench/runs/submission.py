@@ -59,8 +59,7 @@ class Submission:
 
     def __post_init__(self) -> None:
         if self.name in names("models"):
-            raise ValueError(f"{self.name} is the name of a registered model, whose rows are of "
-                             "what was trained here: give another")  # fmt: skip
+            raise ValueError(f"{self.name} is the name of a registered model: give another")
         if not names_folder(self.name):
             raise ValueError(f"{self.name!r} cannot name a model: expected at most 80 {FORM}")
 
@@ -86,8 +85,8 @@ class Submission:
         for given in self.samples.found:
             list(found.wanted(given))
             if given not in wanted:
-                raise ValueError(f"{self.samples.root} has samples given {len(given)} modalities, "
-                                 f"but the evaluation asks for {found.given} given")  # fmt: skip
+                has = f"{self.samples.root} has samples given {len(given)} modalities"
+                raise ValueError(f"{has}, but the evaluation asks for {found.given}")
         return found
 
     @cached_property

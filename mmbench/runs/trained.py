@@ -1,4 +1,4 @@
-"""The run behind a record: its model, trained, to draw from again."""
+"""The run that made a record, with its trained model, to draw from again."""
 
 from __future__ import annotations
 
@@ -31,10 +31,9 @@ def find(path: Path) -> tuple[Path, Record]:
         ValueError: The record is damaged or of samples, or several records fit.
     """
     file, record = _record(path)
-    if not all(isinstance(record.protocol.get(k), dict)
-               for k in ("modalities", "model", "evaluation")):  # fmt: skip
-        raise ValueError(f"{file} is of no model that was trained here, expected one that "
-                         "'mmbench run' wrote")  # fmt: skip
+    tables = map(record.protocol.get, ("modalities", "model", "evaluation"))
+    if not all(isinstance(table, dict) for table in tables):
+        raise ValueError(f"{file} has no trained model, expected a record of 'mmbench run'")
     _expect_weights(file, _beside(file, record))
     return file, record
 
@@ -46,8 +45,8 @@ def _beside(file: Path, record: Record) -> Path:
 
 def _expect_weights(path: Path, weights: Path) -> None:
     if not weights.is_file():
-        raise FileNotFoundError(f"{path} has no weights beside it, expected {weights}: the same "
-                                "'mmbench run' trains it again")  # fmt: skip
+        again = "the same 'mmbench run' trains it again"
+        raise FileNotFoundError(f"{path} has no weights beside it, expected {weights}: {again}")
 
 
 def _record(path: Path) -> tuple[Path, Record]:
@@ -56,8 +55,8 @@ def _record(path: Path) -> tuple[Path, Record]:
     if not path.is_dir():
         beside = []
         if path.parent.is_dir():
-            beside = sorted(p.name for p in path.parent.iterdir()
-                            if p.suffix == ".json" or p.is_dir())  # fmt: skip
+            entries = path.parent.iterdir()
+            beside = sorted(p.name for p in entries if p.suffix == ".json" or p.is_dir())
         raise FileNotFoundError(f"there is no run {path}{nearest(path.name, beside)}")
     known = [(p, read(p)) for p in sorted(path.glob("*.json"))]
     if not known:  # the records of the weights in a folder lie beside it
@@ -65,18 +64,22 @@ def _record(path: Path) -> tuple[Path, Record]:
         beside_it = ((p, read(p)) for p in sorted(path.resolve().parent.glob("*.json")))
         known = [(p, r) for p, r in beside_it if Place.of(vars(r)).folder.name == name]
     if not known:
-        raise FileNotFoundError(f"{path} is not the folder of a finished run: expected "
-                                "results/<dataset>/<model>/<seed>-<key>.json")  # fmt: skip
+        expected = "expected results/<dataset>/<model>/<seed>-<key>.json"
+        raise FileNotFoundError(f"{path} is not the folder of a finished run, {expected}")
     if len(known) > 1:
-        raise ValueError(f"{path} has {len(known)} records, expected one: name its file, e.g. "
-                         f"{known[0][0]}")  # fmt: skip
+        hint = f"name its file, e.g. {known[0][0]}"
+        raise ValueError(f"{path} has {len(known)} records, expected one: {hint}")
     return known[0]
 
 
 def reload(
-    path: Path, record: Record, dataset: Dataset, device: torch.device, cache: Path,
+    path: Path,
+    record: Record,
+    dataset: Dataset,
+    device: torch.device,
+    cache: Path,
     progress: Progress,
-) -> Run:  # fmt: skip
+) -> Run:
     """The run that made a record, its weights at hand.
 
     Args:
@@ -93,14 +96,14 @@ def reload(
     if record.dataset != dataset.name:
         raise ValueError(f"{path} is of {record.dataset}, not of {dataset.name}")
     if record.data != dataset.fingerprint():
-        raise ValueError(f"{path} was trained on other examples of {record.dataset}: sha256 "
-                         f"{record.data[:8]}, here {dataset.fingerprint()[:8]}")  # fmt: skip
+        hashes = f"sha256 {record.data[:8]}, here {dataset.fingerprint()[:8]}"
+        raise ValueError(f"{path} was trained on other examples of {record.dataset}: {hashes}")
     settings = record.protocol
     whole = {**settings, "models": {record.model: settings["model"]}}
     out = path.resolve().parents[2]
     run = Run(record.model, dataset, record.seed, whole, out, device, cache, progress, {})
     if settings.get(CODE, {}) != run.settings.get(CODE, {}):
-        raise ValueError(f"{path} is of other code of {record.model} or its networks, or does not "
-                         "tell of which: the same 'mmbench run' trains it anew")  # fmt: skip
+        code = f"{path} was trained by other code of {record.model} or its networks"
+        raise ValueError(f"{code}: the same 'mmbench run' trains it anew")
     _expect_weights(path, _beside(path, record))
     return run
