@@ -326,7 +326,7 @@ def own(toy, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
     # a changed tree's is no valid one
-    monkeypatch.setattr("mmbench.runs.run.commit", lambda: None)
+    monkeypatch.setattr("mmbench.runs.scoring.commit", lambda: None)
     yield lambda name, *more: CliRunner().invoke(main, [
         "run", "--model", f"lately_written:{name}", "--set", "evaluation.examples=20",
         "--set", "evaluation.metrics={coherence=[0]}", *more,
