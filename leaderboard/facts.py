@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
 from typing import Literal
 
 from mmbench import registry
-from mmbench.core.score import Metric
+from mmbench.core.score import Metric, Score
 from mmbench.declarations import declared
 
 _NEEDED = {"name", "title", "better", "unit", "paper"}
@@ -63,5 +64,5 @@ def order(metric: str) -> tuple[bool, str]:
     return not (known and known.counts), metric
 
 
-def _nothing(*_: object) -> None:
+def _nothing(*_: object) -> Iterator[Score]:
     raise NotImplementedError("facts without the means to compute the metric")

@@ -16,6 +16,9 @@ from mmbench import registry
 from mmbench.core.score import Score
 from mmbench.records.record import Record
 
+Number = float | Decimal
+"""A measured number, or one with the digits that a paper prints."""
+
 Term = tuple[tuple[str, ...], str]
 """(given, target): what one score is about."""
 
@@ -69,8 +72,8 @@ class Mean:
         remarks: Why there is no value, or of what it is not the mean.
     """
 
-    value: float | Decimal | None = None
-    std: float | Decimal | None = None
+    value: Number | None = None
+    std: Number | None = None
     seeds: float = 0
     terms: tuple[Term, ...] = ()
     n: frozenset[int] = frozenset()

@@ -83,7 +83,7 @@ class Pair:
         sides = (self.larger, self.smaller)
         with np.errstate(all="ignore"):
             seeds = [s.seeds + further for s in sides]
-            stds = [math.nan if s.std is None else s.std for s in sides]
+            stds = [math.nan if s.std is None else float(s.std) for s in sides]
             variance = [np.square(std) / n for std, n in zip(stds, seeds, strict=True)]
             total = variance[0] + variance[1]
             # Of shares, not of variances, whose squares may be too small for a float.

@@ -112,6 +112,6 @@ def _line(axes: Axes, points: Sequence[tuple[int, Estimate]], turn: int) -> Line
         axes.fill_between(across, low, high, color=colour, alpha=0.18, linewidth=0)
         known -= set(joined)
     if known:
-        bars = ([values[i] for i in known] for values in (xs, means, stds))
-        axes.errorbar(*bars, fmt="none", ecolor=colour, elinewidth=0.9)
+        across, up, bars = ([values[i] for i in known] for values in (xs, means, stds))
+        axes.errorbar(across, up, bars, fmt="none", ecolor=colour, elinewidth=0.9)
     return line

@@ -261,8 +261,8 @@ def finish(
         borderpad=0.2,
     )
     legend.set_in_layout(False)
-    for text, words in zip(legend.get_texts(), found, strict=True):
-        text.set_text(short(words))
+    for entry, words in zip(legend.get_texts(), found, strict=True):
+        entry.set_text(short(words))
 
 
 def _note(shown: Sequence[Estimate], spread: str) -> str:

@@ -52,7 +52,8 @@ def validated(path: Path, results: Path | None = None) -> Record:
         )
         Faults.refuse(chain(*checks))
         try:
-            return built(found, Record)
+            record: Record = built(found, Record)
+            return record
         except ValueError as error:
             raise Faults([str(error)]) from None
     except Faults as faults:

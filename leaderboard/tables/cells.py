@@ -6,10 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-from mmbench.leaderboard.rows import Mean
+from mmbench.leaderboard.rows import Mean, Number
 
 DASH = "–"
 MINUS = "−"
@@ -53,10 +52,10 @@ class Cell:
         """The numbers of its footnotes."""
         return ",".join(map(str, self.footnotes))
 
-    def _write(self, x: float | Decimal, signed: bool = False) -> str:
+    def _write(self, x: Number, signed: bool = False) -> str:
         if self.decimals is None:
             return str(x)
-        form = f".{self.decimals}f" if abs(x) < 1e6 else ".2e"
+        form = f".{self.decimals}f" if abs(float(x)) < 1e6 else ".2e"
         return format(x, ("+" if signed else "") + form).replace("-", MINUS)
 
 
@@ -77,8 +76,8 @@ def column(means: Sequence[Mean], better: str | None, unit: str) -> list[Cell]:
     whole = max(len(m.terms) for m in means)
     counts = Counter(m.n for m in means if m.value is not None and len(m.terms) == whole)
     usual = max(counts, key=lambda n: (counts[n], sorted(n)), default=None)
-    shown = [
-        round(m.value, places)
+    shown: list[Number | None] = [
+        round(float(m.value), places)
         if m.value is not None and (len(m.terms), m.n) == (whole, usual)
         else None
         for m in means
@@ -90,20 +89,19 @@ def column(means: Sequence[Mean], better: str | None, unit: str) -> list[Cell]:
     return [replace(c, rank=rank) for c, rank in zip(cells, ranks, strict=True)]
 
 
-def ranked(values: Sequence[float | Decimal | None], better: str) -> list[Rank]:
+def ranked(values: Sequence[Number | None], better: str) -> list[Rank]:
     """Best and second of a column; equal values share a rank, and one alone has none."""
-    order = sorted({x for x in values if x is not None}, reverse=better == "higher")
+    order: list[Any] = sorted({x for x in values if x is not None}, reverse=better == "higher")
     if sum(x is not None for x in values) < 2:
         return [0] * len(values)
-    ranks: dict[float | Decimal | None, Rank] = dict(zip(order, (1, 2), strict=False))
+    ranks: dict[Any, Rank] = dict(zip(order, (1, 2), strict=False))
     return [ranks.get(x, 0) for x in values]
 
 
-def decimals(
-    means: Sequence[float | Decimal], unit: str, stds: Sequence[float | Decimal] = ()
-) -> int:
+def decimals(means: Iterable[Number], unit: str, stds: Iterable[Number] = ()) -> int:
     """One for percentages; else two digits of the smallest mean and of the largest deviation."""
-    sizes = [*sorted(abs(x) for x in means if x)[:1], *sorted(x for x in stds if x)[-1:]]
+    sizes = [*sorted(abs(float(x)) for x in means if x)[:1]]
+    sizes += sorted(float(x) for x in stds if x)[-1:]
     if unit == "%" or not sizes:
         return 1
     return min(6, max(1, *(1 - math.floor(math.log10(x)) for x in sizes)))
