@@ -15,7 +15,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 from mmbench.registry import nearest
 
@@ -86,7 +86,11 @@ def parsed(content: bytes, printable: bool = True) -> Any:
     Raises:
         Faults: It is not JSON, or holds what JSON must not.
     """
-    hooks = {"parse_constant": _constant, "parse_int": _whole, "parse_float": _finite}
+    hooks: dict[str, Any] = {
+        "parse_constant": _constant,
+        "parse_int": _whole,
+        "parse_float": _finite,
+    }
     try:
         found = json.loads(content.decode(), object_pairs_hook=_once, **hooks)
     except UnicodeDecodeError as error:
@@ -135,7 +139,7 @@ def mismatches(value: object, hint: Any, where: str) -> Iterator[str]:
     elif origin in (Union, types.UnionType):
         if all(any(mismatches(value, h, where)) for h in arguments):
             yield f"{where} is {short(value)}, expected {wanted(hint)}"
-    elif is_dataclass(hint) and isinstance(value, dict | hint):  # type: ignore[operator]
+    elif _is_dataclass(hint) and isinstance(value, (dict, hint)):
         yield from _fields(value, hint, where)
     elif origin is dict and isinstance(value, dict):
         for name, item in value.items():
@@ -163,8 +167,8 @@ def _fit(hint: Any) -> Callable[[Any], bool]:
     if origin in (Union, types.UnionType):
         options = [_fit(h) for h in arguments]
         return lambda x: any(fits(x) for fits in options)
-    if is_dataclass(hint):
-        parts = {f.name: _fit(of) for f, of in _typed(hint)}  # type: ignore[arg-type]
+    if _is_dataclass(hint):
+        parts = {f.name: _fit(of) for f, of in _typed(hint)}
         kinds = dict, hint
         return lambda x: (
             isinstance(x, kinds)
@@ -233,17 +237,22 @@ def _built(value: Any, hint: Any) -> Any:
         return value
     if get_origin(hint) in (Union, types.UnionType):
         hint = next(h for h in get_args(hint) if not any(mismatches(value, h, "")))
-    if is_dataclass(hint) and isinstance(value, dict):
-        assert isinstance(hint, type)  # for the type checker
+    origin = get_origin(hint)
+    if hint is Any:
+        return value
+    if isinstance(value, list):
+        each = zip(value, _each(hint, value), strict=True)
+        return (origin or list)(_built(item, of) for item, of in each)
+    if _is_dataclass(hint):
         hints = {f.name: of for f, of in _typed(hint)}
         return hint(**{name: _built(item, hints[name]) for name, item in value.items()})
-    match get_origin(hint):
-        case origin if origin is dict:
-            return {name: _built(item, get_args(hint)[1]) for name, item in value.items()}
-        case origin if origin in (list, tuple):
-            each = zip(value, _each(hint, value), strict=True)
-            return origin(_built(item, of) for item, of in each)
+    if origin is dict:
+        return {name: _built(item, get_args(hint)[1]) for name, item in value.items()}
     return value
+
+
+def _is_dataclass(hint: Any) -> TypeGuard[type]:
+    return isinstance(hint, type) and is_dataclass(hint)
 
 
 def _each(hint: Any, value: list[Any] | tuple[Any, ...]) -> Iterable[Any]:
