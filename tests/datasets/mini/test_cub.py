@@ -98,14 +98,12 @@ def test_sizes_that_make_no_data_set(name, wrong):
 def test_it_is_kept_in_the_cache(tmp_path, monkeypatch):
     made = []
     real = cub.make
-    monkeypatch.setattr(
-        cub, "make", lambda pixels, progress: made.append(pixels) or real(pixels, 20, 5)
-    )
+    few = lambda pixels, progress: made.append(pixels) or real(pixels, 20, 5)
+    monkeypatch.setattr(cub, "make", few)
     for source, pixels in ((cub.cub_mini, 64), (cub.cub_mini_32, 32)):
         first, second = (source.load(None, tmp_path, Progress(None)) for _ in range(2))
-        assert (
-            first.fingerprint() == second.fingerprint() and first.modalities[0].shape[1] == pixels
-        )
+        assert first.fingerprint() == second.fingerprint()
+        assert first.modalities[0].shape[1] == pixels
         assert first.name == ("cub-mini" if pixels == 64 else "cub-mini-32")
         assert first.modality("sentence").words == second.modality("sentence").words
     assert made == [64, 32]

@@ -1,0 +1,23 @@
+"""Faces that the tests draw."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from mmbench.datasets.celebamask_hq import ATTRIBUTES
+from mmbench.datasets.mini.celebamask import portrait
+from mmbench.datasets.mini.faces import faces, people
+
+SOME = 120
+
+
+NUMBER = {name: k for k, name in enumerate(ATTRIBUTES)}
+
+
+@cache
+def drawn(i):
+    """A portrait in neutral light, how it is drawn, and its attributes by name."""
+    shown = replace(portrait("train", i), light=np.ones(3), slope=np.zeros(2))
+    true = dict(zip(ATTRIBUTES, people.attributes(shown).tolist(), strict=True))
+    return shown, faces.draw(shown, 128), true

@@ -1,0 +1,221 @@
+import numpy as np
+import pytest
+import torch
+from custom_files import FOLDER, SILENT, TOML, arrays, load, named
+from PIL import Image
+
+from mmbench.datasets.custom import described
+from mmbench.protocols.protocol import load as protocol
+from mmbench.protocols.protocol import override
+from mmbench.runs.run import Run
+
+
+@pytest.fixture(params=["npz", "pt"])
+def toml(request, tmp_path):
+    found = named(train=arrays(), test=arrays(4, 1))
+    if request.param == "npz":
+        np.savez(tmp_path / "data.npz", **found)
+    else:
+        torch.save({k: torch.from_numpy(x) for k, x in found.items()}, tmp_path / "data.pt")
+    path = tmp_path / "mine.toml"
+    path.write_text(TOML.format(f"data.{request.param}"))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for part, names in (("train", "abcd"), ("test", "xy")):
+        for m in ("photo", "caption", "song"):
+            (tmp_path / "data" / part / m).mkdir(parents=True)
+        for i, e in enumerate(names):
+            home = tmp_path / "data" / part
+            picture = Image.fromarray(rng.integers(0, 256, (9 + i, 9, 3), np.uint8))
+            picture.save(home / "photo" / f"{e}.{'png' if i else 'jpg'}")
+            (home / "caption" / f"{e}.txt").write_text(f"A red bird, {e}.")
+            np.save(home / "song" / f"{e}.npy", rng.random((1, 4, 3)))
+        (home / "labels.csv").write_text("".join(f"{e},{i % 2}\n" for i, e in enumerate(names)))
+    (tmp_path / "data" / "train" / "photo" / ".DS_Store").write_text("")
+    (tmp_path / "birds.toml").write_text(FOLDER)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: (d / "birds.toml").write_text("files = "), "is not a TOML file"),
+        (
+            lambda d: (d / "birds.toml").write_text("files = 'data'"),
+            "lacks the setting 'modalities'",
+        ),
+        (
+            lambda d: (d / "birds.toml").write_text(FOLDER + "lenght = 3"),
+            "no setting 'lenght'; did",
+        ),
+        (
+            lambda d: (d / "birds.toml").write_text(FOLDER.replace("sound", "noise")),
+            "kind is 'noise'",
+        ),
+        (
+            lambda d: (d / "birds.toml").write_text(FOLDER.replace("data", "date")),
+            "does not exist",
+        ),
+        (
+            lambda d: (d / "birds.toml").write_text(FOLDER.replace("song", "sing")),
+            "sing does not exi",
+        ),
+        (lambda d: (d / "data/test/labels.csv").write_text("x,1\n"), "gives example 'y' no label"),
+        (
+            lambda d: (d / "data/test/photo/y.png").write_bytes(b"png"),
+            "y.png cannot be read as a PNG",
+        ),
+        (
+            lambda d: (d / "data/test/photo/y.gif").write_bytes(b"gif"),
+            "y.gif has an unknown ending",
+        ),
+        (lambda d: (d / "data/test/photo/y.jpg").write_bytes(b"gif"), "y.png are one example"),
+        (lambda d: np.save(d / "data/test/song/y.npy", np.ones((2, 4, 3))), "y.npy has shape"),
+        (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x"), "y.npy is not a whole file of"),
+        (lambda d: np.save(d / "data/test/song/y.npy", np.array([{}])), "it holds Python objects"),
+        (
+            lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,0\ny,1\n"),
+            "'y' the labels '0' ",
+        ),
+        (
+            lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,0\nz,1\n"),
+            "a label to 'z', whic",
+        ),
+        (
+            lambda d: (d / "data/test/labels.csv").write_text("x 1\ny 0\n"),
+            "line 'x 1', expected exam",
+        ),
+        (
+            lambda d: (d / "data/test/labels.csv").write_bytes(b"\xff"),
+            "labels.csv is not a text in",
+        ),
+        (
+            lambda d: (d / "data/test/labels.csv").write_text("x,1\ny,²\n"),
+            "csv gives example 'y' no",
+        ),
+        (
+            lambda d: (d / "data/test/labels.csv").write_text(f"x,1\ny,{10**20}\n"),
+            "csv gives example",
+        ),
+        (
+            lambda d: (d / "data/test/labels.csv").write_text('x,"' + "1\n" * 99999),
+            "is not made of ",
+        ),
+        (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x" * 200), "numpy did not write it"),
+        (
+            lambda d: (d / "birds.toml").write_text("classes = 1\n" + FOLDER),
+            "labels from 0 to 1, exp",
+        ),
+        (
+            lambda d: (d / "birds.toml").write_text("classes = 0\n" + FOLDER),
+            "classes is 0, expected",
+        ),
+        (lambda d: (d / "birds.toml").write_bytes(b"\xff"), "it is no text in UTF-8"),
+        (
+            lambda d: (d / "birds.toml").write_text(FOLDER.replace('"text"', '"attributes"')),
+            r"a.txt cannot be read as attributes, expected \.npy",
+        ),
+        (lambda d: np.save(d / "data/test/song/y.npy", np.full((1, 4, 3), 2.0)), "values from 0"),
+        (lambda d: (d / "data/test/caption/y.txt").write_bytes(b"\xff"), "not a text in UTF-8"),
+    ],
+)
+def test_what_is_wrong_is_told(folder, change, words):
+    change(folder)
+    with pytest.raises((ValueError, FileNotFoundError), match=words):
+        load(folder / "birds.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"train/photo": None}, "has no array train/photo"),
+        ({"train/foto": np.ones(3)}, "has an array 'train/foto'; did you mean 'train/photo'"),
+        ({"train/photo": np.ones((6, 3, 5, 4)) * 2}, "values from 2 to 2"),
+        ({"train/photo": np.ones((6, 5, 4))}, "channels, height, width"),
+        ({"train/photo": np.ones((6, 5, 4, 3))}, r"height, width\) with channels = 1 or 3"),
+        ({"train/outline": np.ones((6, 3, 5, 4))}, r"height, width\) with channels = 1$"),
+        ({"train/outline": np.full((6, 1, 5, 4), 0.5)}, "a mask is 0 or 1"),
+        ({"train/caption": np.full((6, 6), 5)}, "not tokens from 0 to 4"),
+        ({"train/walk": np.full((6, 8), np.nan)}, "not finite"),
+        ({"train/walk": np.full((6, 8), 1.5)}, "from 1.5 to 1.5, expected \\(N, 2n\\)"),
+        ({"train/walk": np.ones((6, 7))}, "expected \\(N, 2n\\)"),
+        ({"train/walk": np.ones((5, 8))}, "differ in their number of examples"),
+        ({"test/labels": np.array([0, 1, 0, 1])}, "no example of class 2"),
+        ({"test/labels": np.array([0, 1, 2, 3])}, "labels from 0 to 3, expected 0 to 2"),
+        ({"train/labels": np.array([0, 1, 2, 0, 1, -1])}, "labels from -1 to 2, expected 0 to 2"),
+        ({"test/labels": np.array([0, 1, 2, 0.5])}, r"expected \(N,\) whole numbers"),
+        (
+            {"train/photo/index": np.zeros((6, 1), int)},
+            r"shape \(6, 1\), expected \(N,\) whole num",
+        ),
+        ({"train/photo/index": np.arange(6) + 0.5}, r"index .* expected \(N,\) whole numbers"),
+        (
+            {"train/traits": np.ones((6, 3)), "test/traits": np.ones((4, 3))},
+            "bald, young, expected 3",
+        ),
+    ],
+)
+def test_wrong_arrays_are_told(tmp_path, change, words):
+    found = named(train=arrays(), test=arrays(4, 1)) | change
+    np.savez(tmp_path / "data.npz", **{k: x for k, x in found.items() if x is not None})
+    (tmp_path / "mine.toml").write_text(TOML.format("data.npz"))
+    with pytest.raises(ValueError, match=words):
+        load(tmp_path / "mine.toml")
+
+
+def test_pickles_are_not_opened(tmp_path):
+    np.savez(tmp_path / "data.npz", **{"train/photo": np.array([{}], dtype=object)})
+    (tmp_path / "mine.toml").write_text(TOML.format("data.npz"))
+    with pytest.raises(ValueError, match="it holds Python objects") as told:
+        load(tmp_path / "mine.toml")
+    assert "allow_pickle" not in str(told.value)  # the advice to run what a file holds
+
+
+@pytest.mark.parametrize("cut", [0.02, 0.5, 0.98])
+def test_damaged_arrays_are_told(tmp_path, cut):
+    path = tmp_path / "data.npz"
+    np.savez_compressed(path, **named(train=arrays(), test=arrays(4, 1)))
+    content = path.read_bytes()
+    (tmp_path / "mine.toml").write_text(TOML.format("data.npz"))
+    at = int(len(content) * cut)
+    for damaged in (content[:at], content[:at] + b"\0" * 9 + content[at + 9 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="is not a whole file of arrays"):
+            load(tmp_path / "mine.toml")
+
+
+def test_missing_file_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        described(tmp_path / "mine.toml")
+
+
+def test_any_kind_can_be_run(toml, tmp_path):
+    """Networks by kind and shape, from the default protocol, to a record."""
+    settings = [
+        "models.mld.autoencoder.epochs=1",
+        "models.mld.score.epochs=1",
+        "models.mld.autoencoder.batch_size=3",
+        "evaluation.sampler.steps=2",
+        "evaluation.given=[0, 1, 5]",
+        "evaluation.metrics={fid='all'}",
+    ]
+    chosen = override(protocol(str(toml)), settings)
+    run = Run(
+        "mld",
+        load(toml),
+        0,
+        chosen,
+        tmp_path / "results",
+        torch.device("cpu"),
+        tmp_path / "cache",
+        SILENT,
+        {},
+    )
+    record = run.execute()
+    assert (run.out / run.place.record).parent == tmp_path / "results" / "mine" / "mld"
+    assert {s.target for s in record.scores} == {"photo"}
+    assert (run.out / run.place.picture).stat().st_size > 10_000
