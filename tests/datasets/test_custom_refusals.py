@@ -114,7 +114,7 @@ def folder(tmp_path):
             lambda d: (d / "birds.toml").write_text("classes = 0\n" + FOLDER),
             "classes is 0, expected",
         ),
-        (lambda d: (d / "birds.toml").write_bytes(b"\xff"), "it is no text in UTF-8"),
+        (lambda d: (d / "birds.toml").write_bytes(b"\xff"), "not UTF-8 text"),
         (
             lambda d: (d / "birds.toml").write_text(FOLDER.replace('"text"', '"attributes"')),
             r"a.txt cannot be read as attributes, expected \.npy",
