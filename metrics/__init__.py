@@ -1,1 +1,1 @@
-"""Metrics of multi-modal generation: coherence and Fréchet distances."""
+"""Metrics of multi-modal generation."""

@@ -1,10 +1,10 @@
 """How evenly generated samples spread over the classes.
 
-The entropy of the classes that a classifier sees, H = −Σ p_c log p_c with p_c the share of samples
-of class c: log of the number of classes where all are as frequent, 0 where there is only one. A
-model can be coherent and still lose classes; Fréchet distances hardly tell which of two reasons
-they grew for. It is the marginal half of the inception score: Salimans, Goodfellow, Zaremba,
-Cheung, Radford and Chen, "Improved techniques for training GANs", 2016,
+The entropy of the classes that a classifier predicts, H = −Σ p_c log p_c with p_c the share of
+samples of class c: the log of the number of classes where all are equally frequent, 0 where there
+is only one. A model can be coherent and still lose classes, which Fréchet distances do not tell
+apart from poor samples. It is the marginal half of the inception score: Salimans, Goodfellow,
+Zaremba, Cheung, Radford and Chen, "Improved techniques for training GANs", 2016,
 https://arxiv.org/abs/1606.03498. Its reference is what test examples score.
 
 Of N samples it is too small by about (classes − 1) / 2N (Miller, 1955), the same for all models.

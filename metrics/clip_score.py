@@ -31,19 +31,12 @@ from torch import Tensor
 
 from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import Context, Generated, Metric, Score
-from mmbench.metrics.extractors.clip import (
-    CLIP,
-    Resize,
-    clip,
-    embed_images,
-    embed_texts,
-    load_clip,
-)
+from mmbench.metrics.extractors.clip import CLIP, Resize, clip, embed_images, embed_texts
 from mmbench.metrics.extractors.dual_encoder import Find, pairs
 from mmbench.metrics.extractors.in_domain import in_domain
 from mmbench.metrics.statistics.bootstrap import bootstrap
 from mmbench.metrics.statistics.samples import batches
-from mmbench.pretrained import locate
+from mmbench.pretrained import published
 
 BATCH = 64
 
@@ -117,11 +110,7 @@ def clip_score(
     if len(images) != len(captions):
         raise ValueError(f"{len(images)} images cannot be paired with {len(captions)} captions")
     modality = Modality("images", "image", (3, *images.shape[2:]))
-    named = {} if weights is None else {CLIP.name: weights}
-    path = locate(CLIP, named)
-    if path is None:
-        raise FileNotFoundError(CLIP.absent)
-    network = load_clip(path, torch.device(device))
+    network = published(CLIP, weights, torch.device(device))
     values, done = [], 0
     with torch.inference_mode():
         for x in batches(images, modality, BATCH, torch.device(device), pixels=True):

@@ -31,7 +31,7 @@ from mmbench.metrics.extractors.vggish import RATE, VGGISH
 from mmbench.metrics.statistics.features import Extractor, Report, compare
 from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
 from mmbench.metrics.statistics.samples import batches, check
-from mmbench.pretrained import Weights, locate, opened
+from mmbench.pretrained import Weights, opened, published
 
 WINDOW, STEP = RATE, RATE // 2
 QUIETEST = 0.1 / 32767
@@ -60,10 +60,7 @@ def frechet_audio_distance(
         FileNotFoundError: There are no weights.
         ValueError: The sounds are not finite, or too few, or the file holds something else.
     """
-    path = locate(VGGISH, {} if weights is None else {VGGISH.name: weights})
-    if path is None:
-        raise FileNotFoundError(VGGISH.absent)
-    network = VGGISH.load(path, torch.device(device))
+    network = published(VGGISH, weights, torch.device(device))
     for x in (generated, real):
         if x.ndim != 2:
             raise ValueError(f"sounds have shape {tuple(x.shape)}, expected (N, samples)")

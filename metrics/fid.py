@@ -26,7 +26,7 @@ from mmbench.datasets.formats.photographs import folder
 from mmbench.metrics.extractors.inception import INCEPTION, Resize, inception, streamed
 from mmbench.metrics.statistics.features import compare
 from mmbench.metrics.statistics.frechet import Statistics, feature_distance, frechet_distance
-from mmbench.pretrained import locate
+from mmbench.pretrained import published
 
 
 def frechet_inception_distance(
@@ -53,11 +53,7 @@ def frechet_inception_distance(
         ValueError: The images are not finite or not RGB or fewer than 2, or a file holds
             something else than it should.
     """
-    named = {} if weights is None else {INCEPTION.name: weights}
-    path = locate(INCEPTION, named)
-    if path is None:
-        raise FileNotFoundError(INCEPTION.absent)
-    network = INCEPTION.load(path, torch.device(device))
+    network = published(INCEPTION, weights, torch.device(device))
     sides = (folder(x) if isinstance(x, Path) else [x] for x in (generated, real))
     return frechet_distance(*(Statistics.gather(streamed(x, network, resize)) for x in sides))
 

@@ -1,4 +1,4 @@
-"""Improved precision and recall: how many samples look real, and how much of the real is covered.
+"""Improved precision and recall: how many samples look real, how much of the data they cover.
 
 Kynkäänniemi, Karras, Laine, Lehtinen and Aila, "Improved precision and recall metric for assessing
 generative models", 2019, https://arxiv.org/abs/1904.06991. A set of features spans the balls
@@ -7,9 +7,10 @@ of generated samples within the balls of the real ones, recall that of the real 
 balls of the generated. Features that are equal span one ball. An outlier spans a large one, so
 noise lowers precision, but recall only falls with what the samples leave out.
 
-RGB images are seen through FID's Inception (the paper: VGG-16), which `judge` names; other
-modalities through the classifier of their own. `precision[in-domain]` and `recall[in-domain]` see
-every modality through the data set's own network, as FMD does. The network is part of every score.
+The features of RGB images are from FID's Inception (the paper: VGG-16), which `judge` names, those
+of other modalities from the classifier of their own. `precision[in-domain]` and
+`recall[in-domain]` use the data set's own network for every modality, as FMD does. The network is
+part of every score.
 Values depend on the number of samples, so only those of equal n may be compared.
 """
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock
@@ -21,8 +20,7 @@ from torch import nn
 
 from mmbench import registry
 from mmbench.core.score import Context, Networks, Unavailable
-from mmbench.errors import first_line, last_line
-from mmbench.files import tensors
+from mmbench.errors import first_line
 from mmbench.files.transfer import Unfetched
 from mmbench.files.transfer import fetch as transfer
 from mmbench.progress import Progress
@@ -94,6 +92,19 @@ def opened(weights: Weights, context: Context) -> tuple[nn.Module, str, Networks
         raise Unavailable.package(error) from None
     own = sha256(path)
     return network, f"{weights.begins}{own}", ((weights.name, own),)
+
+
+def published(weights: Weights, file: Path | None, device: torch.device) -> nn.Module:
+    """A network with the weights of a file, by default the published one that `locate` finds.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImportError, ValueError: As `Weights.load` and `locate`.
+    """
+    path = locate(weights, {} if file is None else {weights.name: file})
+    if path is None:
+        raise FileNotFoundError(weights.absent)
+    return weights.load(path, device)
 
 
 def _read(weights: Weights, path: Path, device: torch.device) -> nn.Module:
@@ -263,46 +274,3 @@ def sha256(path: Path) -> str:
 def _sha256(path: Path, modified: int, size: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def load_state(
-    network: nn.Module, path: Path, title: str, unused: Sequence[str] = ()
-) -> nn.Module:
-    """Fills a network with the state dict of a file, all of it and nothing else.
-
-    Args:
-        network: Its parameters are overwritten.
-        path: A file that torch.save wrote.
-        title: What the network is, for messages.
-        unused: Further parameters that the file may hold.
-
-    Returns:
-        The network, in evaluation mode, without gradients.
-
-    Raises:
-        ValueError: The file does not hold the weights of this network.
-    """
-    try:
-        state: Any = tensors.read(path)
-    except ValueError:
-        reason = f"{path} is not a readable file of weights, expected what torch.save writes"
-        raise ValueError(reason) from None
-    if not isinstance(state, dict):
-        expected = f"a state dict with the parameters of {title}"
-        raise ValueError(f"{path} holds a {type(state).__name__}, expected {expected}")
-    state = {k: x for k, x in state.items() if k not in unused}
-    names = {k for k in network.state_dict() if not k.endswith("num_batches_tracked")}
-    missing, surplus = names - set(state), set(state) - set(network.state_dict())
-    if missing or surplus:
-        example = f"lacks {min(missing)}" if missing else f"has {min(map(str, surplus))} besides"
-        raise ValueError(
-            f"{path} is not {title}: of its {len(names)} parameters it holds "
-            f"{len(names) - len(missing)}, and {len(surplus)} others (it {example})"
-        )
-    try:
-        network.load_state_dict(state)  # a plain dict: counters of batches are filled in
-    except RuntimeError as error:
-        raise ValueError(f"{path} is not {title}: {last_line(error)}") from None
-    if not all(x.isfinite().all() for x in state.values()):
-        raise ValueError(f"{path} has parameters that are not finite")
-    return network.eval().requires_grad_(False)

@@ -15,13 +15,13 @@ import torch
 from mmbench import pretrained, registry
 from mmbench.core.score import Context, Unavailable
 from mmbench.extras import lacking
+from mmbench.files.tensors import load_state
 from mmbench.metrics.extractors.inception import INCEPTION
 from mmbench.pretrained import (
     FOLDER,
     Weights,
     download,
     fetch_needed,
-    load_state,
     locate,
     named,
     opened,
@@ -171,8 +171,7 @@ def test_weights_that_cannot_be_meant(tmp_path, monkeypatch):
         locate(CARD, {})
 
 
-@pytest.mark.parametrize("content", [b"", b"hello world\n", b".x",
-                                     b"PK\x03\x04"])  # fmt: skip
+@pytest.mark.parametrize("content", [b"", b"hello world\n", b".x", b"PK\x03\x04"])
 def test_files_that_are_no_weights(tmp_path, content):
     file = put(tmp_path / "w.pth", content)
     with pytest.raises(ValueError, match=r"w\.pth is not a readable file of weights"):

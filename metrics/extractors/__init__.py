@@ -1,1 +1,1 @@
-"""Networks that metrics look through: pretrained, or trained on the data."""
+"""Evaluation networks: pretrained, or trained on the data set."""

@@ -6,9 +6,6 @@ the train split, kept by content, named by their accuracy and the hash of their 
 
 from __future__ import annotations
 
-from pathlib import Path
-from weakref import WeakKeyDictionary
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,6 +13,7 @@ from torch import Tensor
 from mmbench.core.data import Dataset, Split
 from mmbench.core.score import Context
 from mmbench.metrics.extractors.classifiers import Classifier, Lesson, taught
+from mmbench.metrics.extractors.judges import once
 
 
 def attribute_classifier(
@@ -31,20 +29,16 @@ def attribute_classifier(
         attributes: The modality that is predicted.
         context: Its cache keeps the weights.
     """
-    ready = _READY.setdefault(dataset, {})
-    key = (name, attributes, context.device, context.cache)
-    if key not in ready:
+
+    def make() -> Classifier:
         train, test = (_pairs(split, name, attributes) for split in (dataset.train, dataset.test))
         (outputs,) = dataset.modality(attributes).shape
         truth = lambda split, rows: split.batch(rows, [attributes])[attributes]
         title, loss = "attribute classifier", F.binary_cross_entropy_with_logits
         lesson = Lesson(title, train, test, (name, attributes), outputs, truth, loss, _right)
-        ready[key] = taught(lesson, dataset.name, dataset.modality(name), context)
-    return ready[key]
+        return taught(lesson, dataset.name, dataset.modality(name), context)
 
-
-_READY: WeakKeyDictionary[Dataset, dict[tuple[str, str, torch.device, Path], Classifier]]
-_READY = WeakKeyDictionary()
+    return once(dataset, context, ("attribute classifier", name, attributes), make)
 
 
 def _right(logits: Tensor, truth: Tensor) -> Tensor:

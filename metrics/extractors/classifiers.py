@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
-from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -22,9 +21,8 @@ from torch import Tensor, nn
 
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import Context, Networks
-from mmbench.files.atomic import keep_text
 from mmbench.metrics.extractors.classifier_networks import Network, build
-from mmbench.metrics.extractors.judges import trained, weights_hash
+from mmbench.metrics.extractors.judges import kept, once, trained, weights_hash
 from mmbench.metrics.statistics.features import Extractor
 from mmbench.metrics.statistics.samples import batches
 from mmbench.protocols.protocol import digest
@@ -140,20 +138,16 @@ def classifier(dataset: Dataset, name: str, context: Context) -> Classifier:
     if name not in names:
         raise LookupError(f"{dataset.name} has no modality {name!r}{nearest(name, names)}")
     classes = _classes(dataset)
-    ready = _READY.setdefault(dataset, {})
-    key = (name, context.device, context.cache)
-    if key not in ready:
+
+    def make() -> Classifier:
         train, test = (view(split, name) for split in (dataset.train, dataset.test))
         truth = lambda split, rows: cast(Tensor, split.labels)[rows].long()
         right = lambda logits, labels: (logits.argmax(1) == labels).float()
         loss = F.cross_entropy
         lesson = Lesson("classifier", train, test, (name,), classes, truth, loss, right)
-        ready[key] = taught(lesson, dataset.name, dataset.modality(name), context)
-    return ready[key]
+        return taught(lesson, dataset.name, dataset.modality(name), context)
 
-
-_READY: WeakKeyDictionary[Dataset, dict[tuple[str, torch.device, Path], Classifier]]
-_READY = WeakKeyDictionary()
+    return once(dataset, context, ("classifier", name), make)
 
 
 def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -> Classifier:
@@ -187,7 +181,8 @@ def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -
     network = trained(f"the {title} of {name}", folder, own, fit, context)
     own_hash, whole = weights_hash(network), f"{dataset}/{name} {title}"
     judge = Classifier(modality, network, math.nan, "", ((whole, own_hash),))
-    accuracy = _accuracy(judge, lesson, folder / f"accuracy-{test_content[:32]}-{own_hash}.txt")
+    path = folder / f"accuracy-{test_content[:32]}-{own_hash}.txt"
+    (accuracy,) = kept(path, lambda: (_accuracy(judge, lesson),))
     identity = f"{whole}, test accuracy {100 * accuracy:.1f} %, sha256:{own_hash}"
     return replace(judge, accuracy=accuracy, identity=identity)
 
@@ -222,17 +217,12 @@ def _epochs(modality: Modality) -> int:
             return 10
 
 
-def _accuracy(judge: Classifier, lesson: Lesson, path: Path) -> float:
-    """The share of the test examples that it predicts right, kept in a file."""
-    try:
-        return float(path.read_text())
-    except (OSError, ValueError):
-        pass
+def _accuracy(judge: Classifier, lesson: Lesson) -> float:
+    """The share of the test examples that it predicts right."""
     test, name, right = lesson.test, judge.modality.name, 0.0
     for rows in torch.arange(len(test)).split(BATCH):
         found = judge.outputs(test.batch(rows, [name])[name])
         right += float(lesson.right(found, lesson.truth(test, rows).cpu()).double().sum())
-    keep_text(path, repr(right / len(test)))
     return right / len(test)
 
 

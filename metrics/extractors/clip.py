@@ -21,9 +21,10 @@ from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import Context
 from mmbench.errors import last_line
 from mmbench.extras import lacking
+from mmbench.files.tensors import load_state
 from mmbench.metrics.extractors.dual_encoder import DualEncoder, Find, sentences
 from mmbench.metrics.statistics.features import precise
-from mmbench.pretrained import Weights, load_state, opened
+from mmbench.pretrained import Weights, opened
 
 TITLE = "CLIP ViT-B/32"
 ARCHITECTURE = "ViT-B-32-quickgelu"

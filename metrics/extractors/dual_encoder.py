@@ -1,4 +1,4 @@
-"""Networks that see a picture and a caption in one space, and the pairs that they judge.
+"""Networks that embed pictures and captions in one space, and the pairs that they judge.
 
 Radford, Kim, Hallacy, Ramesh, Goh, Agarwal, Sastry, Askell, Mishkin, Clark, Krueger and Sutskever,
 "Learning transferable visual models from natural language supervision", 2021,
@@ -91,9 +91,9 @@ def pairs(
     neither given nor generated.
 
     Args:
-        metric: For whom; named in a score without a value.
+        metric: The name of the metric, for a score without a value.
         generated: The samples; their rows are the real pairs.
-        dataset: Whose test split was given.
+        dataset: Its test split was given.
         context: Where to compute, and what to keep.
         find: The dual encoder.
 
@@ -152,7 +152,7 @@ def embeddings(
     Args:
         embed: The side.
         samples: Pictures, clamped to [0, 1], or captions.
-        report: Told the number of samples done.
+        report: Takes the number of samples done.
     """
     parts, done = [], 0
     # TF32 would round the inputs of convolutions to 10 bits.

@@ -15,7 +15,6 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
-from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -25,9 +24,8 @@ from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import Context, Unavailable
 from mmbench.datasets.formats.captions import EOS, PAD, SPECIALS
 from mmbench.extras import lacking
-from mmbench.files.atomic import keep_text
 from mmbench.metrics.extractors.dual_encoder import DualEncoder, embeddings
-from mmbench.metrics.extractors.judges import trained, weights_hash
+from mmbench.metrics.extractors.judges import kept, once, trained, weights_hash
 from mmbench.protocols.protocol import digest
 from mmbench.seeds import derive
 from mmbench.training.trainer import Optimisation, Trainer, shapes
@@ -59,15 +57,8 @@ def in_domain(image: Modality, text: Modality, dataset: Dataset, context: Contex
         import open_clip  # noqa: F401
     except ImportError as error:
         raise Unavailable.package(lacking(TITLE, "open_clip", "clip", error)) from None
-    ready = _READY.setdefault(dataset, {})
-    key = (image.name, text.name, context.device, context.cache)
-    if key not in ready:
-        ready[key] = _trained(image, text, dataset, context)
-    return ready[key]
-
-
-_READY: WeakKeyDictionary[Dataset, dict[tuple[str, str, torch.device, Path], DualEncoder]]
-_READY = WeakKeyDictionary()
+    names = ("dual encoder", image.name, text.name)
+    return once(dataset, context, names, lambda: _trained(image, text, dataset, context))
 
 
 def build(words: int, length: int) -> nn.Module:
@@ -168,9 +159,9 @@ def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context
     )
     own_hash = weights_hash(network)
     path = folder / f"retrieval-{test.fingerprint()[:32]}-{own_hash}.txt"
-    found, pictures = _kept_retrieval(encoder, test, image.name, text.name, path)
+    found, pictures = kept(path, lambda: retrieval(encoder, test, image.name, text.name))
     name = f"{dataset.name}/{image.name}+{text.name} dual encoder"
-    share = f"test retrieval {100 * found:.1f} % of {pictures}"
+    share = f"test retrieval {100 * found:.1f} % of {pictures:.0f}"
     identity = f"{name}, {share}, sha256:{own_hash}"
     return replace(encoder, identity=identity, networks=((name, own_hash),))
 
@@ -235,16 +226,3 @@ def retrieval(encoder: DualEncoder, test: Split, image: str, text: str) -> tuple
         others = cosine.scatter(1, own[rows, None], -math.inf)
         right += int((cosine.gather(1, own[rows, None])[:, 0] > others.amax(1)).sum())
     return right / len(test), len(shown)
-
-
-def _kept_retrieval(
-    encoder: DualEncoder, test: Split, image: str, text: str, path: Path
-) -> tuple[float, int]:
-    try:
-        found, pictures = path.read_text().split()
-        return float(found), int(pictures)
-    except (OSError, ValueError):
-        pass
-    value = retrieval(encoder, test, image, text)
-    keep_text(path, f"{value[0]!r} {value[1]}")
-    return value

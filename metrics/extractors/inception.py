@@ -23,15 +23,16 @@ from torch import Tensor, nn
 from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import Context
 from mmbench.extras import lacking
+from mmbench.files.tensors import load_state
 from mmbench.metrics.statistics.features import Extractor, Report
 from mmbench.metrics.statistics.samples import batches
-from mmbench.pretrained import Weights, load_state, opened
+from mmbench.pretrained import Weights, opened
 
 Resize = Literal["torch", "tensorflow"]
 """The conventions."""
 
 PIXELS = 299
-"""Height and width of what the network sees."""
+"""Height and width of the network's input."""
 BATCH = {"cpu": 8}  # small batches stay in a CPU's cache: 27 images/s where 64 at a time make 17
 LARGE_BATCH = 128
 
@@ -42,12 +43,12 @@ def inception_features(
     report: Report = lambda done: None,
     resize: Resize = "torch",
 ) -> Tensor:
-    """What Inception makes of images.
+    """Inception's features of images.
 
     Args:
         images: (N, 3, H, W), float or uint8; floats are clamped to [0, 1].
         network: From `load_inception`.
-        report: Told the number of images done.
+        report: Takes the number of images done.
         resize: The convention.
 
     Returns:
@@ -67,7 +68,7 @@ def inception_features(
 def streamed(
     images: Iterable[Tensor], network: nn.Module, resize: Resize = "torch"
 ) -> Iterator[Tensor]:
-    """What Inception makes of sets of images, in batches (B, 2048); keeps none of them.
+    """Inception's features of sets of images, in batches (B, 2048), none of which is kept.
 
     Args:
         images: Each as `inception_features` takes it; they may differ in height and width.

@@ -1,32 +1,33 @@
-"""Networks that are trained on a data set in order to judge samples, and kept in the cache.
+"""Evaluation networks that are trained on a data set, and kept in the cache.
 
-A cache that cannot be written only costs time: the network is then trained again when the next
-process wants it.
+Where the cache cannot be written the next process trains the network again.
 
-Trained on another processor a network has other weights, and seeds that were seen through
-different networks have no mean. So networks of a twin come with mmbench, and stand in for
-training.
+Trained on another processor a network has other weights, and seeds evaluated by different networks
+have no mean. So the networks of a twin come with mmbench and need no training.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from filecmp import cmp
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import torch
 from filelock import FileLock
 from safetensors import SafetensorError
 from torch import nn
 
+from mmbench.core.data import Dataset
 from mmbench.core.score import Context
-from mmbench.files.atomic import replacing
+from mmbench.files.atomic import keep_text, replacing
 
 Network = TypeVar("Network", bound=nn.Module)
+Judge = TypeVar("Judge")
 
 TRAINED = Path(__file__).parents[1] / "trained"
 """The networks that come with mmbench: folders as in the cache, named by what was learnt."""
@@ -39,8 +40,8 @@ def trained(
 
     Args:
         title: For messages.
-        folder: Where it is kept; its name tells what is learnt, and how.
-        seed: Of torch's generator while it is built; the caller's generators stay as they are.
+        folder: Where it is kept; its name is a hash of what is learnt, and how.
+        seed: Seeds torch's generator while it is built; the caller's generators do not change.
         fit: (a folder for the trainer) -> the trained network.
         context: Where to compute and to report.
     """
@@ -60,6 +61,33 @@ def trained(
         context.progress.say(f"{title} cannot be kept in {folder} ({error})")
         with TemporaryDirectory() as temporary:
             return alone(Path(temporary))
+
+
+def once(
+    dataset: Dataset, context: Context, names: tuple[str, ...], make: Callable[[], Judge]
+) -> Judge:
+    """A judge of some modalities of a data set, made once in a process."""
+    ready = READY.setdefault(dataset, {})
+    key = (*names, context.device, context.cache)
+    if key not in ready:
+        ready[key] = make()
+    return cast(Judge, ready[key])
+
+
+READY: WeakKeyDictionary[Dataset, dict[Hashable, object]] = WeakKeyDictionary()
+"""The judges of this process: data set -> (modalities, device, cache) -> judge."""
+
+
+def kept(path: Path, measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
+    """Numbers that were measured on a judge: read from a file, or measured and written."""
+    try:
+        if numbers := tuple(map(float, path.read_text().split())):
+            return numbers
+    except (OSError, ValueError):
+        pass
+    numbers = measure()
+    keep_text(path, " ".join(map(repr, numbers)))
+    return numbers
 
 
 def _copy(file: Path, to: Path) -> None:

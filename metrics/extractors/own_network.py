@@ -1,7 +1,7 @@
-"""The network that a modality is judged by, where it is one that the data set itself teaches.
+"""The evaluation network of a modality, where the data set itself can teach one.
 
-Its classifier where examples have classes, what tells their attributes where they have these, and
-the dual encoder of pictures and captions where they are pairs of such.
+It is the classifier where examples have classes, the attribute classifier where they have
+attributes, and the dual encoder where they are pairs of a picture and a caption.
 """
 
 from __future__ import annotations

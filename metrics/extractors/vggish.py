@@ -16,14 +16,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mmbench.pretrained import Weights, load_state
+from mmbench.files.tensors import load_state
+from mmbench.pretrained import Weights
 
 RATE = 16_000
 WINDOW, HOP, FFT = 400, 160, 512
 """Samples of a frame (25 ms), from one to the next (10 ms), and of a frame padded with zeros."""
 BANDS, LOWEST_HZ, HIGHEST_HZ = 64, 125.0, 7500.0
 FRAMES = 96
-"""Of what the network sees: 0.96 s."""
+"""Frames in the network's input: 0.96 s."""
 OFFSET = 0.01
 """Added before the logarithm."""
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+
+from mmbench.errors import last_line
 
 
 def read(path: Path) -> Any:
@@ -26,3 +30,46 @@ def read(path: Path) -> Any:
             f"{path} is damaged, or holds more than tensors: expected what torch.save writes of "
             "tensors"
         ) from None
+
+
+def load_state(
+    network: nn.Module, path: Path, title: str, unused: Sequence[str] = ()
+) -> nn.Module:
+    """Fills a network with the state dict of a file, all of it and nothing else.
+
+    Args:
+        network: Its parameters are overwritten.
+        path: A file that torch.save wrote.
+        title: What the network is, for messages.
+        unused: Further parameters that the file may hold.
+
+    Returns:
+        The network, in evaluation mode, without gradients.
+
+    Raises:
+        ValueError: The file does not hold the weights of this network.
+    """
+    try:
+        state: Any = read(path)
+    except ValueError:
+        reason = f"{path} is not a readable file of weights, expected what torch.save writes"
+        raise ValueError(reason) from None
+    if not isinstance(state, dict):
+        expected = f"a state dict with the parameters of {title}"
+        raise ValueError(f"{path} holds a {type(state).__name__}, expected {expected}")
+    state = {k: x for k, x in state.items() if k not in unused}
+    names = {k for k in network.state_dict() if not k.endswith("num_batches_tracked")}
+    missing, surplus = names - set(state), set(state) - set(network.state_dict())
+    if missing or surplus:
+        example = f"lacks {min(missing)}" if missing else f"has {min(map(str, surplus))} besides"
+        raise ValueError(
+            f"{path} is not {title}: of its {len(names)} parameters it holds "
+            f"{len(names) - len(missing)}, and {len(surplus)} others (it {example})"
+        )
+    try:
+        network.load_state_dict(state)  # a plain dict: counters of batches are filled in
+    except RuntimeError as error:
+        raise ValueError(f"{path} is not {title}: {last_line(error)}") from None
+    if not all(x.isfinite().all() for x in state.values()):
+        raise ValueError(f"{path} has parameters that are not finite")
+    return network.eval().requires_grad_(False)

@@ -104,8 +104,9 @@ def test_joint_coherence_needs_all_modalities(world):
 
 def test_no_labels_no_scores(world):
     dataset, context = world
-    bare = replace(dataset, train=Split(dataset.train.tensors),
-                   test=Split(dataset.test.tensors), classes=None)  # fmt: skip
+    bare = replace(
+        dataset, train=Split(dataset.train.tensors), test=Split(dataset.test.tensors), classes=None
+    )
     for metric in (coherence, fmd):
         assert not scores(metric, drawn(dataset, ("a",), ("b",)), (bare, context))
 

@@ -24,8 +24,9 @@ from mmbench import pretrained, registry
 from mmbench.core.data import Dataset, Modality, Spectrogram, Split
 from mmbench.core.score import Context, Generated, Metric
 from mmbench.declarations import declared
+from mmbench.files.tensors import load_state
 from mmbench.metrics import extrapolation, fad
-from mmbench.metrics.extractors import classifiers, clip, in_domain
+from mmbench.metrics.extractors import classifiers, clip, in_domain, judges
 from mmbench.metrics.extractors import inception as inception_module
 from mmbench.metrics.extractors.judges import weights_hash
 from mmbench.metrics.extractors.vggish import log_mel
@@ -271,7 +272,7 @@ def judge(title, folder, seed, fit, context, weights=0):
 
 def forget():
     """As in another process."""
-    for kept in (features._KEPT, classifiers._READY, in_domain._READY):
+    for kept in (features._KEPT, judges.READY):
         kept.clear()
     Tiny.seen, Tiny.broken = 0, False
 
@@ -282,7 +283,7 @@ def small(monkeypatch, tmp_path):
 
     def load(weights, path, modified, device):
         network = PRETRAINED[weights.name]()
-        return pretrained.load_state(network, path, weights.title).to(device)
+        return load_state(network, path, weights.title).to(device)
 
     monkeypatch.setattr(pretrained, "_opened", load)
     monkeypatch.setattr(classifiers, "trained", judge)
@@ -496,8 +497,10 @@ def test_arguments_are_generated_then_real(case):
         assert score.value > 0.9 > case.value(drawn)
     if case.name == "mid":
         encoder = clip.clip("bilinear")(MODALITIES[0], MODALITIES[4], DATASET, case.context)
-        look = lambda x: (nn.functional.normalize(f(x[m]).double()) for m, f in
-                          (("rgb", encoder.image), ("text", encoder.text)))  # fmt: skip
+        look = lambda x: (
+            nn.functional.normalize(f(x[m]).double())
+            for m, f in (("rgb", encoder.image), ("text", encoder.text))
+        )
         real = case.dataset.test.batch(drawn.rows)
         by_hand = mutual_information_divergence(*look(drawn.samples), *look(real))
         assert value == like(by_hand, 1e-4)
@@ -541,8 +544,11 @@ def test_faulty_samples_never_have_a_value(case, how):
             said[3] = {"nan": math.nan, "inf": -math.inf}.get(how, said[3])
             said = {"shape": said[:, None], "dtype": said.to(torch.cfloat)}.get(how, said)
             samples[m] = said
-            expected = (r"shape \(48, 1\) for 48 examples, expected real numbers \(B,\)"
-                        if how == "shape" else expected)  # fmt: skip
+            expected = (
+                r"shape \(48, 1\) for 48 examples, expected real numbers \(B,\)"
+                if how == "shape"
+                else expected
+            )
             expected = r"complex64 .*expected real numbers" if how == "dtype" else expected
         refused(case, replace(drawn, samples=samples), expected)
 
@@ -603,8 +609,7 @@ def used(case):
     if case.card and case.name != "recall":  # whose example is of a trajectory
         file = case.context.weights[case.card.name]
         return [hashlib.sha256(file.read_bytes()).hexdigest()]
-    judges = [d.values() for d in (*classifiers._READY.values(), *in_domain._READY.values())]
-    return [found.identity[-16:] for them in judges for found in them]
+    return [found.identity[-16:] for them in judges.READY.values() for found in them.values()]
 
 
 def test_every_network_is_named_by_its_own_hash(case, monkeypatch):

@@ -77,11 +77,15 @@ def world():
         Modality("image", "image", (3, 12, 12)),
     )
     splits = [
-        Split({"attributes": probabilities(s, n, 18) < 0.3,
-               "mask": probabilities(s + "m", n, 1, 12, 12) < 0.5,
-               "image": (255 * probabilities(s + "i", n, 3, 12, 12)).byte()})
+        Split(
+            {
+                "attributes": probabilities(s, n, 18) < 0.3,
+                "mask": probabilities(s + "m", n, 1, 12, 12) < 0.5,
+                "image": (255 * probabilities(s + "i", n, 3, 12, 12)).byte(),
+            }
+        )
         for s, n in (("train", 20), ("test", 40))
-    ]  # fmt: skip
+    ]
     return (
         Dataset("faces", modalities, *splits),
         Context(torch.device("cpu"), None, Progress(None)),

@@ -87,8 +87,10 @@ def test_exchange_order_and_type_do_not_matter(device):
     assert kernel_distance(x.double(), y.double()) == pytest.approx(value, rel=1e-10)
     assert kernel_distance(x.to(device), y.to(device)) == pytest.approx(value, rel=1e-10)
     # With subsets the order decides what is drawn: equal within their spread.
-    several = [kernel_distance(x[torch.randperm(300, generator=stream(i, "order"))], y, 50, 60)
-               for i in range(8)]  # fmt: skip
+    several = [
+        kernel_distance(x[torch.randperm(300, generator=stream(i, "order"))], y, 50, 60)
+        for i in range(8)
+    ]
     assert np.std(several) < 0.15 * value and several[0] == pytest.approx(value, rel=0.3)
 
 

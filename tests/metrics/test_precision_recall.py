@@ -25,8 +25,10 @@ def by_definition(points, among, k=3):
     """One distance after the other."""
     points, among = points.double().numpy(), among.double().numpy()
     inside = 0
-    radii = [sorted(np.linalg.norm(a - b) for j, b in enumerate(among) if j != i)[k - 1]
-             for i, a in enumerate(among)]  # fmt: skip
+    radii = [
+        sorted(np.linalg.norm(a - b) for j, b in enumerate(among) if j != i)[k - 1]
+        for i, a in enumerate(among)
+    ]
     for p in points:
         inside += any(np.linalg.norm(p - a) <= r for a, r in zip(among, radii, strict=True))
     return inside / len(points)

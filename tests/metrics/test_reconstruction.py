@@ -38,8 +38,11 @@ def by_definition(x, y):
                 mp, mq = (window * p).sum(), (window * q).sum()
                 vp, vq = (window * (p - mp) ** 2).sum(), (window * (q - mq) ** 2).sum()
                 c = (window * (p - mp) * (q - mq)).sum()
-                values.append((2 * mp * mq + 0.01**2) * (2 * c + 0.03**2)
-                              / ((mp**2 + mq**2 + 0.01**2) * (vp + vq + 0.03**2)))  # fmt: skip
+                values.append(
+                    (2 * mp * mq + 0.01**2)
+                    * (2 * c + 0.03**2)
+                    / ((mp**2 + mq**2 + 0.01**2) * (vp + vq + 0.03**2))
+                )
     return np.mean(values)
 
 
@@ -115,11 +118,15 @@ def world():
         Modality("sound", "sound", (1, 16, 14)),
     )
     splits = [
-        Split({"image": (255 * pictures(s, 20)).round().byte(),
-               "tiny": (255 * pictures(s, 20, 1, 8, 8)).round().byte(),
-               "sound": pictures(s, 20, 1)})
+        Split(
+            {
+                "image": (255 * pictures(s, 20)).round().byte(),
+                "tiny": (255 * pictures(s, 20, 1, 8, 8)).round().byte(),
+                "sound": pictures(s, 20, 1),
+            }
+        )
         for s in ("train", "test")
-    ]  # fmt: skip
+    ]
     return (
         Dataset("toy", modalities, *splits),
         Context(torch.device("cpu"), None, Progress(None)),

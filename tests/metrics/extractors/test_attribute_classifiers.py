@@ -51,8 +51,9 @@ def test_it_learns_what_can_be_learnt(context):
     assert good.features(dataset.test.tensors["face"]).shape == (200, 128)
     assert re.fullmatch(
         rf"faces/face attribute classifier, test accuracy {100 * good.accuracy:.1f} %, "
-        "sha256:[0-9a-f]{16}", good.identity,
-    )  # fmt: skip
+        "sha256:[0-9a-f]{16}",
+        good.identity,
+    )
 
 
 def test_it_is_trained_once_and_kept(context, monkeypatch):
@@ -79,10 +80,14 @@ def test_examples_without_the_modality_teach_nothing(context, monkeypatch):
 
 def test_it_is_not_the_classifier_of_classes(context):
     labelled = Dataset(
-        "faces", MODALITIES,
-        *(Split(s.tensors, labels=s.tensors["marks"][:, 0].long())
-          for s in (faces().train, faces().test)), classes=2,
-    )  # fmt: skip
+        "faces",
+        MODALITIES,
+        *(
+            Split(s.tensors, labels=s.tensors["marks"][:, 0].long())
+            for s in (faces().train, faces().test)
+        ),
+        classes=2,
+    )
     classes = classifiers.classifier(labelled, "face", context)
     marks = attribute_classifier(labelled, "face", "marks", context)
     assert classes.identity != marks.identity

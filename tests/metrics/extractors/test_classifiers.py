@@ -73,11 +73,13 @@ def test_every_shape_has_a_network(modality):
         (SHAPES[0], 3 * 10 * 16 + 10 + 10 * 20 * 16 + 20 + 981 * 128 + 129 * 10),
         (SHAPES[1], 26 * 16 + 16 * 32 * 25 + 32 + 513 * 128 + 129 * 64 + 65 * 10),
         (SHAPES[5], 201 * 512 + 513 * 512 + 513 * 128 + 2 * (512 + 512 + 128) + 129 * 10),
-        (SHAPES[7], 128 * 128 + 4 * 128 * 128 + 4 * 128 * 256 + 2 * 512 + 2049 * 128
-         + 129 * 64 + 650),
+        (
+            SHAPES[7],
+            128 * 128 + 4 * 128 * 128 + 4 * 128 * 256 + 2 * 512 + 2049 * 128 + 129 * 64 + 650,
+        ),
     ],
     ids=["polymnist", "image", "trajectory", "sound"],
-)  # fmt: skip
+)
 def test_published_architectures(modality, parameters):
     assert sum(p.numel() for p in build(modality, 10).parameters()) == parameters
 
@@ -110,8 +112,9 @@ def test_is_trained_once_and_kept(tmp_path, monkeypatch):
         dataset, "x", context_in(tmp_path)
     )
     # Other test examples only change the accuracy, not the network.
-    shuffled = replace(dataset, test=Split(dataset.test.tensors, None,
-                                           dataset.test.labels.roll(1)))  # fmt: skip
+    shuffled = replace(
+        dataset, test=Split(dataset.test.tensors, None, dataset.test.labels.roll(1))
+    )
     other = classifier(shuffled, "x", context_in(tmp_path))
     assert other.identity[-16:] == first.identity[-16:]
     assert other.accuracy < 0.05 < first.accuracy
@@ -214,11 +217,15 @@ print(classifiers.classifier(dataset, "x", context).identity)
 
 def test_two_processes_race_for_one_classifier(tmp_path):
     racers = [
-        subprocess.Popen([sys.executable, "-c", RACER, str(tmp_path)], text=True,
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                         env=os.environ | {"OMP_NUM_THREADS": "1"})
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, str(tmp_path)],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
         for _ in range(2)
-    ]  # fmt: skip
+    ]
     try:
         for racer in racers:
             assert racer.stdout.readline() == "ready\n"
@@ -236,8 +243,11 @@ def test_two_processes_race_for_one_classifier(tmp_path):
 
 def test_shared_pictures_count_once():
     index = {"x": torch.tensor([2, -1, 0, 2, 0, 2])}
-    split = Split({"x": torch.arange(4.0)[:, None], "y": torch.zeros(6, 1)}, index,
-                  torch.tensor([7, 8, 9, 7, 9, 7]))  # fmt: skip
+    split = Split(
+        {"x": torch.arange(4.0)[:, None], "y": torch.zeros(6, 1)},
+        index,
+        torch.tensor([7, 8, 9, 7, 9, 7]),
+    )
     seen = view(split, "x")
     assert len(seen) == 2
     assert seen.batch(torch.arange(2))["x"].flatten().tolist() == [0, 2]

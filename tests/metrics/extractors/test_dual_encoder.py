@@ -45,7 +45,7 @@ def world(modalities=(IMAGE, TEXT), each=2, n=6):
         "text": torch.randint(0, len(WORDS), (n, 4), generator=stream(0, "pairs", "text")).short(),
         "wings": torch.rand(n, 2, generator=stream(0, "pairs", "wings")),
         "other": torch.rand(n, 3, 8, 8, generator=stream(0, "pairs", "other")),
-    }  # fmt: skip
+    }
     tensors = {m.name: made[m.name] for m in modalities}
     index = {"image": torch.arange(n) // each} if "image" in tensors else None
     return Dataset("toy", modalities, Split(tensors, index), Split(tensors, index))

@@ -11,6 +11,7 @@ from mmbench.core.score import Context, Generated
 from mmbench.datasets.mini.cub import make
 from mmbench.metrics.clip_score import clip_s_in_domain
 from mmbench.metrics.extractors import in_domain as module
+from mmbench.metrics.extractors import judges
 from mmbench.metrics.extractors.dual_encoder import DualEncoder
 from mmbench.metrics.extractors.in_domain import Album, in_domain, look, retrieval, spell
 from mmbench.metrics.mid import mid_in_domain
@@ -125,7 +126,7 @@ def quick(monkeypatch):
 
 
 def found(dataset, cache):
-    module._READY.clear()
+    judges.READY.clear()
     return in_domain(*dataset.modalities, dataset, context(cache))
 
 

@@ -58,8 +58,9 @@ def test_attributes_are_told_from_all_other_modalities(context):
         seen = own_network.own_network(m, data, context)
         assert seen.identity.startswith(f"toy/{m.name} attribute classifier, ")
         assert seen.features(data.test.batch(torch.arange(5))[m.name], lambda n: None).shape == (
-            5, 128,
-        )  # fmt: skip
+            5,
+            128,
+        )
     assert own_network.own_network(MARKS, data, context) is None
 
 
@@ -88,9 +89,7 @@ def test_faces_have_an_fmd_of_pictures_and_masks(context):
     data, rows = dataset(IMAGE, MASK, MARKS), torch.arange(N)
     real = data.test.batch(rows)
     worse = real | {"image": 1 - real["image"]}
-    scores = {
-        s.target: s for s in fmd.compute(Generated((), worse, rows), data, context)
-    }  # fmt: skip
+    scores = {s.target: s for s in fmd.compute(Generated((), worse, rows), data, context)}
     assert set(scores) == {"image", "mask"}
     assert scores["mask"].value == pytest.approx(0, abs=1e-6)
     assert scores["image"].value > 1e-3

@@ -59,8 +59,14 @@ def test_a_pinned_number():
 def test_network_is_torchvggishs(network):
     """Its layers by the names of the published file, and its order of channels."""
     state = network.state_dict()
-    convolutions = {0: (1, 64), 3: (64, 128), 6: (128, 256), 8: (256, 256), 11: (256, 512),
-                    13: (512, 512)}  # fmt: skip
+    convolutions = {
+        0: (1, 64),
+        3: (64, 128),
+        6: (128, 256),
+        8: (256, 256),
+        11: (256, 512),
+        13: (512, 512),
+    }
     linear = {0: (12288, 4096), 2: (4096, 4096), 4: (4096, 128)}
     shapes = {f"features.{i}.weight": (b, a, 3, 3) for i, (a, b) in convolutions.items()}
     shapes |= {f"features.{i}.bias": (b,) for i, (_, b) in convolutions.items()}
