@@ -32,9 +32,11 @@ def place(tmp_path_factory):
     "command",
     [
         *(f"list {g}" for g in ("models", "datasets", "metrics", "extractors", "networks")),
+        "table --results records",
         "table --paper mld-11 --results records",
         "claims --results records",
         "check --results records --reference r.json --update",
+        "page --results records",
     ],
 )
 def test_no_library_is_imported(command, place):
