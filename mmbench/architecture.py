@@ -193,8 +193,9 @@ def architectures(
         ValueError: A table has an unknown key or a value of the wrong type.
     """
     fit = fitting(modalities, tables)
-    build = lambda m: construct(architecture, fit[m.name], f"modalities.{m.name}", m)
-    return {m.name: build(m) for m in modalities}
+    return {
+        m.name: construct(architecture, fit[m.name], f"modalities.{m.name}", m) for m in modalities
+    }
 
 
 def fitting(modalities: Sequence[Modality], tables: Table) -> Table:

@@ -244,8 +244,11 @@ def _fitting(keys: Sequence[str], modalities: Sequence[Modality]) -> list[str]:
                 raise ValueError(f"diffusion names a kind {key!r}{nearest(key, kinds)}")
         elif not any(fnmatchcase(name, key) for name in names):
             raise ValueError(f"diffusion names a modality {key!r}{nearest(key, names)}")
-    fits = lambda m: any(fnmatchcase(m.name, key) or key == f"<{m.kind}>" for key in keys)
-    found = [m for m in modalities if fits(m)]
+    found = [
+        m
+        for m in modalities
+        if any(fnmatchcase(m.name, key) or key == f"<{m.kind}>" for key in keys)
+    ]
     for m in found:
         if len(m.shape) != 3 or m.kind not in ("image", "mask", "sound"):
             raise ValueError(

@@ -110,8 +110,8 @@ class MoPoE(Adapted, of="MoPoE"):
         code = super().prior(n)
         if self.vae.multiple_latent_spaces:
             code.one_latent_space = False
-            draw = lambda size: torch.randn(n, size, device=code.z.device)
-            code.modalities_z = {m: draw(size) for m, size in self.private.items()}
+            sizes, device = self.private.items(), code.z.device
+            code.modalities_z = {m: torch.randn(n, size, device=device) for m, size in sizes}
         return code
 
 

@@ -221,8 +221,9 @@ class Trainer:
                 if step % 20 == 0 or step == steps or save:
                     self._report(stage, step, value, finite, bar)
                 if save and step < steps:
-                    state = {"module": module.state_dict(), "optimiser": optimiser.state_dict()}
-                    state |= {"average": average, "step": step, "identity": identity}
+                    state: dict[str, Any] = {"module": module.state_dict()}
+                    state |= {"optimiser": optimiser.state_dict(), "average": average}
+                    state |= {"step": step, "identity": identity}
                     state["seconds"] = before + now - start
                     with replacing(checkpoint) as part:
                         torch.save(state, part)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmbench.core.data import Batch, Split
 from mmbench.core.model import Embedded, LatentModel
-from mmbench.models.diffusion.sampler import Score
+from mmbench.models.diffusion.sampler import Sampler, Score
 from mmbench.models.diffusion.samplers import make_sampler
 from mmbench.models.diffusion.sde import VPSDE
 from mmbench.models.parts.augment import trivial_augment_wide
@@ -50,7 +50,8 @@ class DiffusedLatents(LatentModel):
     ) -> None:
         super().__init__()
         self.names, self.stage1, self.augmented = list(sizes), stage1, augmented
-        self.sde, self.sampler = sde, make_sampler(sampler)
+        self.sde = sde
+        self.sampler: Sampler = make_sampler(sampler)
         ends = list(accumulate(sizes.values()))
         self.size = ends[-1]  # D
         self.place = {m: slice(e - sizes[m], e) for m, e in zip(sizes, ends, strict=True)}
