@@ -17,7 +17,8 @@ from mmbench.core.score import Score
 from mmbench.files.atomic import write_text
 from mmbench.leaderboard.rows import Row, Term, mean, rows
 from mmbench.records.record import Record
-from mmbench.records.strict import Faults, built, read, short, shown
+from mmbench.records.shapes import built
+from mmbench.records.strict import Faults, read, short, shown
 
 SCHEMA = 1
 

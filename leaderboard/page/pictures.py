@@ -16,7 +16,8 @@ from PIL import Image, PngImagePlugin
 
 from mmbench.files.atomic import replacing
 from mmbench.media import PANELS
-from mmbench.records.strict import built, parsed
+from mmbench.records.shapes import built
+from mmbench.records.strict import parsed
 
 LARGEST = 32 * 2**20
 """Bytes of a picture that is shown."""

@@ -21,7 +21,8 @@ from mmbench.protocols.protocol import CODE, METRIC_CODE, digest
 from mmbench.records import schema1
 from mmbench.records.paths import Place
 from mmbench.records.record import SCHEMA, SCORES, Record
-from mmbench.records.strict import Faults, built, mismatches, read, short, shown
+from mmbench.records.shapes import built, mismatches
+from mmbench.records.strict import Faults, read, short, shown
 from mmbench.registry import names
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

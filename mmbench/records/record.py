@@ -12,7 +12,7 @@ from typing import Any
 
 from mmbench.core.score import Score
 from mmbench.protocols.protocol import digest
-from mmbench.records.strict import mismatches
+from mmbench.records.shapes import mismatches
 
 GREATEST = 1e100
 """Of a score or a duration: beyond any, while tables can still square and sum it."""

@@ -15,7 +15,8 @@ from typing import Any
 
 from mmbench.declarations import declared
 from mmbench.protocols.protocol import digest
-from mmbench.records.strict import Faults, mismatches
+from mmbench.records.shapes import mismatches
+from mmbench.records.strict import Faults
 from mmbench.registry import names
 
 NETWORK = re.compile(r"mmbench\.models\.networks\.(\w+):(\w+)")

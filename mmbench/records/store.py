@@ -17,6 +17,7 @@ from mmbench.records import strict
 from mmbench.records.paths import records
 from mmbench.records.record import SCHEMA, Record
 from mmbench.records.schema1 import upgraded
+from mmbench.records.shapes import built
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,7 +42,8 @@ def read(path: Path) -> Record:
             found = upgraded(found)
         elif schema is not None and schema != SCHEMA:  # of another layout nothing can be judged
             raise ValueError(f"schema is {strict.short(schema)}, expected {SCHEMA}")
-        return strict.built(found, Record)
+        record: Record = built(found, Record)
+        return record
     except RecursionError:
         fault = "it is nested too deeply"
     except ValueError as error:

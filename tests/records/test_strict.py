@@ -10,17 +10,8 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from mmbench.records.strict import (
-    LARGEST,
-    LONGEST,
-    MOST,
-    Faults,
-    built,
-    mismatches,
-    read,
-    short,
-    shown,
-)
+from mmbench.records.shapes import built, mismatches
+from mmbench.records.strict import LARGEST, LONGEST, MOST, Faults, read, short, shown
 from mmbench.text import plain
 
 
