@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mmbench.core.score import JOINT, Score
+from mmbench.evaluation.settings import Evaluation
 from mmbench.leaderboard.submissions.scores import MODALITIES, misnamed
 from mmbench.leaderboard.submissions.scores import faults as score_faults
 from mmbench.protocols.arguments import construct
@@ -127,8 +128,6 @@ def _provenance(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _protocol(found: Mapping[str, Any]) -> Iterator[str]:
-    from mmbench.evaluation.evaluate import Evaluation  # imports torch
-
     protocol = found["protocol"]
     if found["protocol_hash"] != digest(protocol):
         wrong = f"protocol_hash is {short(found['protocol_hash'])}"

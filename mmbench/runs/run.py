@@ -19,7 +19,8 @@ from filelock import FileLock, Timeout
 from mmbench.core.data import Dataset
 from mmbench.core.model import Model
 from mmbench.core.score import Context, Generated
-from mmbench.evaluation.evaluate import Evaluation, Kept, generate
+from mmbench.evaluation.evaluate import Kept, generate
+from mmbench.evaluation.settings import Evaluation
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import CODE, Table, digest, resolve, with_code

@@ -9,8 +9,9 @@ from pathlib import Path
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated
 from mmbench.evaluation.checkpoint import forget
-from mmbench.evaluation.evaluate import SHOWN, Evaluation, evaluate
+from mmbench.evaluation.evaluate import SHOWN, evaluate
 from mmbench.evaluation.references import references
+from mmbench.evaluation.settings import Evaluation
 from mmbench.evaluation.stale import done, keep_measured, not_computed
 from mmbench.media.grid import sample_grid
 from mmbench.protocols.protocol import digest

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context
-from mmbench.evaluation.evaluate import Evaluation
+from mmbench.evaluation.settings import Evaluation
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import Table, with_code

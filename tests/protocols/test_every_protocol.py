@@ -7,7 +7,7 @@ import torch
 
 from mmbench.architecture import architectures
 from mmbench.core.data import Modality
-from mmbench.evaluation.evaluate import Evaluation
+from mmbench.evaluation.settings import Evaluation
 from mmbench.models.supervised import PREDICTED
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import load, resolve

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench.cli.main import main
-from mmbench.evaluation.evaluate import Evaluation
+from mmbench.evaluation.settings import Evaluation
 from mmbench.models.diffusion.samplers import make_sampler
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import load, resolve
