@@ -37,6 +37,7 @@ def place(tmp_path_factory):
         "claims --results records",
         "check --results records --reference r.json --update",
         "page --results records",
+        "leaderboard validate records",
     ],
 )
 def test_no_library_is_imported(command, place):
