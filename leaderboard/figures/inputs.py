@@ -11,21 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mmbench.leaderboard import facts
+from mmbench.leaderboard.figures import style
 from mmbench.leaderboard.figures.estimates import Estimate, Estimates
 from mmbench.leaderboard.figures.output import Drawn
-from mmbench.leaderboard.figures.style import (
-    DASHES,
-    PRINTED,
-    finish,
-    label,
-    level,
-    logarithmic,
-    look,
-    panels,
-    short,
-    style,
-    turns,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,10 +49,10 @@ def inputs(
     if not shown:
         what = ", ".join(metrics) or "any metric"
         raise ValueError(f"no record of {found.dataset} has a value of {what}")
-    turn = turns(shown)
+    turn = style.turns(shown)
     entries = []
-    with style():
-        figure, grid = panels(metrics, targets, filled)
+    with style.style():
+        figure, grid = style.panels(metrics, targets, filled)
         for (metric, target), axes in grid.items():
             for row in dict.fromkeys(e.row for _, e in points[metric, target]):
                 own = [(k, e) for k, e in points[metric, target] if e.row == row]
@@ -72,20 +60,20 @@ def inputs(
             axes.set_xticks(list(every), ["joint", *map(str, every[1:])])
             axes.set_xlim(-0.35, found.most + 0.35)
             axes.set_xlabel("modalities given")
-            axes.set_ylabel(label(metric))
+            axes.set_ylabel(style.label(metric))
             if log and facts.better(metric) == "lower":
-                logarithmic(axes, "y")
+                style.logarithmic(axes, "y")
             axes.grid(visible=False, axis="x")
-        level(grid)
-        title = f"{short(found.dataset)}: number of given modalities"
-        finish(figure, title, entries, shown, "Bands, bars")
+        style.level(grid)
+        title = f"{style.short(found.dataset)}: number of given modalities"
+        style.finish(figure, title, entries, shown, "Bands, bars")
     return Drawn(figure, shown, tuple({} for _ in shown))
 
 
 def _line(axes: Axes, points: Sequence[tuple[int, Estimate]], turn: int) -> Line2D:
     """Draws one row of the tables: (number of given modalities, estimate) of each point."""
     first = points[0][1]
-    colour, marker = look(first.row.model)
+    colour, marker = style.look(first.row.model)
     xs = [float(k) for k, _ in points]
     means = [e.value for _, e in points]
     stds = [math.nan if e.std is None else e.std for _, e in points]
@@ -97,7 +85,7 @@ def _line(axes: Axes, points: Sequence[tuple[int, Estimate]], turn: int) -> Line
         means,
         color=colour,
         marker=marker,
-        linestyle=PRINTED if printed else DASHES[turn % 4],
+        linestyle=style.PRINTED if printed else style.DASHES[turn % 4],
         markerfacecolor="white" if printed else colour,
         linewidth=1.0 if printed else 1.5,
         label=first.row.label,

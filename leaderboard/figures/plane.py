@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mmbench.leaderboard.figures import style
 from mmbench.leaderboard.figures.estimates import CONDITIONAL, Estimate, Estimates, Given, in_words
 from mmbench.leaderboard.figures.output import Drawn
-from mmbench.leaderboard.figures.style import (
-    FILLS,
-    finish,
-    label,
-    level,
-    logarithmic,
-    look,
-    panels,
-    short,
-    style,
-    turns,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,31 +47,32 @@ def plane(
     if not shown:
         both = f"{coherence} and {quality}"
         raise ValueError(f"no record of {found.dataset} has values of both {both} for one target")
-    turn = turns(shown)
+    turn = style.turns(shown)
     entries: list[tuple[object, str]] = []
-    with style():
-        figure, grid = panels([coherence], targets, filled)
+    with style.style():
+        figure, grid = style.panels([coherence], targets, filled)
         for place, axes in grid.items():
             for row in dict.fromkeys(x.row for x, _ in points[place]):
                 pairs = [(x, y) for x, y in points[place] if x.row == row]
                 _points(axes, pairs, turn.get(row, 0))
                 entries.append((_sign(pairs[0][0], turn.get(row, 0)), row.label))
-            axes.set_xlabel(label(quality))
-            axes.set_ylabel(label(coherence))
+            axes.set_xlabel(style.label(quality))
+            axes.set_ylabel(style.label(coherence))
             if log:
-                logarithmic(axes, "x")
-        level(grid)
+                style.logarithmic(axes, "x")
+        style.level(grid)
         for given, marker in KINDS.items():
             if any(e.given == in_words(given) for e in shown):
                 [sign] = axes.plot([], [], marker=marker, color="#444444", linestyle="none")
                 entries.append((sign, in_words(given)))
-        finish(figure, f"{short(found.dataset)}: coherence and quality", entries, shown, "Bars")
+        title = f"{style.short(found.dataset)}: coherence and quality"
+        style.finish(figure, title, entries, shown, "Bars")
     return Drawn(figure, shown, tuple({} for _ in shown))
 
 
 def _points(axes: Axes, pairs: Sequence[tuple[Estimate, Estimate]], turn: int) -> None:
     """Draws one row of the tables: (quality, coherence) jointly and conditionally."""
-    colour, _ = look(pairs[0][0].row.model)
+    colour, _ = style.look(pairs[0][0].row.model)
     across, up = [x.value for x, _ in pairs], [y.value for _, y in pairs]
     axes.plot(across, up, color=colour, alpha=0.35, linewidth=0.8, zorder=1.5)
     for x, y in pairs:
@@ -106,11 +96,11 @@ def _sign(e: Estimate, turn: int) -> Line2D:
 
 
 def _filling(e: Estimate, turn: int) -> dict[str, Any]:
-    colour, _ = look(e.row.model)
+    colour, _ = style.look(e.row.model)
     return {
         "color": colour,
         "linestyle": "none",
         "markerfacecolor": "white" if e.published else colour,
         "markerfacecoloralt": "white",
-        "fillstyle": FILLS[turn % len(FILLS)],
+        "fillstyle": style.FILLS[turn % len(style.FILLS)],
     }

@@ -11,19 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mmbench.leaderboard.figures import style
 from mmbench.leaderboard.figures.estimates import CONDITIONAL, Estimate, Estimates, Given
 from mmbench.leaderboard.figures.estimates import in_words as given_in_words
 from mmbench.leaderboard.figures.output import Drawn
-from mmbench.leaderboard.figures.style import (
-    finish,
-    label,
-    level,
-    logarithmic,
-    look,
-    panels,
-    short,
-    style,
-)
 from mmbench.leaderboard.rows import Row
 from mmbench.records.differences import UNSET, below, differences, equal_but_for, in_words, values
 from mmbench.records.record import Record
@@ -113,20 +104,20 @@ def ablation(
     places, ticks, is_log = _places(list(set_to.values()))
     at = {row: places[in_words(v)] for row, v in set_to.items()}
     series = [
-        _Series(m, look(m)[0], {row: x for row, x in at.items() if row.model == m})
+        _Series(m, style.look(m)[0], {row: x for row, x in at.items() if row.model == m})
         for m in varying
     ]
     named = {row: {parameter: in_words(v)} for row, v in set_to.items()}
 
     def across(axes: Axes) -> None:
-        axes.set_xlabel(short(parameter))
+        axes.set_xlabel(style.short(parameter))
         if is_log:
-            logarithmic(axes, "x")
+            style.logarithmic(axes, "x")
         if ticks:
-            axes.set_xticks(list(ticks), list(map(short, ticks.values())))
+            axes.set_xticks(list(ticks), list(map(style.short, ticks.values())))
             axes.margins(x=0.12)
 
-    title = f"{short(dataset)}: ablation of {short(parameter)}"
+    title = f"{style.short(dataset)}: ablation of {style.short(parameter)}"
     return _draw(found, series, metrics, targets or [""], across, title, named), found.remarks
 
 
@@ -169,16 +160,16 @@ def cost(
         by_sampler.setdefault(name, {})[row] = cost
         named[row] = {"sampler": name, **settings, "evaluations per sample": str(cost)}
     series = [
-        _Series(name, SAMPLERS.get(name, look(name)[0]), at)
+        _Series(name, SAMPLERS.get(name, style.look(name)[0]), at)
         for name, at in sorted(by_sampler.items())
     ]
 
     def across(axes: Axes) -> None:
         axes.set_xlabel("network evaluations per sample")
         if all(x > 0 for s in series for x in s.at.values()):
-            logarithmic(axes, "x")
+            style.logarithmic(axes, "x")
 
-    title = f"{short(models[0])} on {short(dataset)}: what samplers cost"
+    title = f"{style.short(models[0])} on {style.short(dataset)}: what samplers cost"
     return _draw(found, series, metrics, targets or [""], across, title, named), found.remarks
 
 
@@ -208,8 +199,8 @@ def _draw(
         what = ", ".join(metrics) or "any metric"
         raise ValueError(f"no record of {found.dataset} has a value of {what}")
     entries: list[tuple[object, str]] = []
-    with style():
-        figure, grid = panels(metrics, targets, filled)
+    with style.style():
+        figure, grid = style.panels(metrics, targets, filled)
         for (m, t), axes in grid.items():
             for s in series:
                 for given in KINDS:
@@ -220,15 +211,15 @@ def _draw(
                         if len(series) > 1:
                             entries.append((Patch(color=s.colour), s.name))
             across(axes)
-            axes.set_ylabel(label(m))
-        level(grid)
+            axes.set_ylabel(style.label(m))
+        style.level(grid)
         for given, (marker, line) in KINDS.items():
             words = given_in_words(given)
             if any(e.given == words for e in shown):
                 colour = series[0].colour if len(series) == 1 else "#444444"
                 [sign] = axes.plot([], [], marker=marker, color=colour, linestyle=line)
                 entries.append((sign, words))
-        finish(figure, title, entries, shown, "Bars")
+        style.finish(figure, title, entries, shown, "Bars")
     return Drawn(figure, shown, tuple(named[e.row] for e in shown))
 
 

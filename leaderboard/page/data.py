@@ -74,11 +74,6 @@ def about(dataset: str) -> str | None:
     if dataset not in registry.names("datasets"):  # a record must not make us import anything
         return None
     title = declared("datasets", dataset).get("title")
-    if title is None:
-        try:
-            title = getattr(registry.find("datasets", dataset), "title", None)
-        except (ImportError, AttributeError, LookupError):
-            return None
     return title.removesuffix(" (nothing to download)") if isinstance(title, str) else None
 
 

@@ -66,23 +66,18 @@ class Published:
 
     def __post_init__(self) -> None:
         for name in ("paper", "dataset", "model", "metric", "target", "source"):
-            text = getattr(self, name)
-            if not isinstance(text, str) or not text:
-                raise ValueError(f"{name} is {text!r}, expected a name")
-        if type(self.table) is not int or self.table < 1:
+            if not getattr(self, name):
+                raise ValueError(f"{name} is {getattr(self, name)!r}, expected a name")
+        if self.table < 1:
             raise ValueError(f"table is {self.table!r}, expected its number, from 1")
-        if not isinstance(self.given, tuple) or not all(self.given):
+        if not all(self.given):
             raise ValueError(f"given is {self.given!r}, expected names of modalities")
-        for name in ("value", "deviation"):
-            number = getattr(self, name)
-            if number is None and name == "deviation":
-                continue
-            if not isinstance(number, Decimal) or not number.is_finite() or number < 0:
+        for name, number in (("value", self.value), ("deviation", self.deviation)):
+            if number is not None and not (number.is_finite() and number >= 0):
                 raise ValueError(f"{name} is {number!r}, expected a number from 0")
         if self.unit not in UNITS:
             raise ValueError(f"unit is {self.unit!r}, expected '%' or nothing")
-        if self.direction not in get_args(Direction):
-            wrong = str(self.direction)
+        if (wrong := self.direction) not in get_args(Direction):
             raise ValueError(f"direction is {wrong!r}{nearest(wrong, get_args(Direction))}")
 
 

@@ -428,7 +428,7 @@ def test_metrics_alone_are_no_difference():
         (
             [*swept((0.1,)), record(settings=protocol(d=0.2), data="e" * 64)],
             "model.d",
-            "the records of mld are of different examples (dddddd, eeeeee)",
+            "(dddddd, eeeeee), expected one",
         ),
     ],
 )
