@@ -72,7 +72,8 @@ class Place:
         """The place of a record, given its fields."""
         versions = fields.get("model_version", 1), fields.get("dataset_version", 1)
         names = ("dataset", "model", "seed", "protocol", "data")
-        return cls(*(fields[n] for n in names), versions, fields.get("samples"))
+        known = {name: fields[name] for name in names}
+        return cls(**known, versions=versions, samples=fields.get("samples"))
 
     @property
     def _key(self) -> str:

@@ -132,4 +132,4 @@ class Submission:
         if known is not None:
             return known
         draw = lambda given: self.samples.read(given, self.rows)
-        return scoring.execute(draw, self.samples.found, {})
+        return scoring.execute(draw, list(self.samples.found), {})
