@@ -11,7 +11,7 @@ import click
 from mmbench.cli import options
 
 if TYPE_CHECKING:
-    from mmbench.core.data import Source
+    from mmbench.core.source import Source
 
 _FOLDER = options.folder(
     "--data",

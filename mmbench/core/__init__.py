@@ -15,16 +15,15 @@ if TYPE_CHECKING:
     from mmbench.core.data import (
         Batch,
         Dataset,
-        Download,
         Kind,
         Modality,
-        Source,
         Spectrogram,
         Split,
         subsets,
     )
     from mmbench.core.model import Embedded, LatentModel, Model
     from mmbench.core.score import JOINT, NOTHING, Context, Generated, Metric, Score, Unavailable
+    from mmbench.core.source import Download, Source
 
 __all__ = [
     "JOINT",
@@ -52,7 +51,7 @@ _HOMES = {
     "Batch": "data",
     "Context": "score",
     "Dataset": "data",
-    "Download": "data",
+    "Download": "source",
     "Embedded": "model",
     "Generated": "score",
     "JOINT": "score",
@@ -63,7 +62,7 @@ _HOMES = {
     "Model": "model",
     "NOTHING": "score",
     "Score": "score",
-    "Source": "data",
+    "Source": "source",
     "Spectrogram": "data",
     "Split": "data",
     "Unavailable": "score",

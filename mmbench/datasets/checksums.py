@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from mmbench.core.data import Download
+from mmbench.core.source import Download
 from mmbench.files.atomic import write_text
 from mmbench.progress import Progress
 

@@ -27,7 +27,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmbench.core.data import Batch, Dataset, Kind, Modality, Source, Split
+from mmbench.core.data import Batch, Dataset, Kind, Modality, Split
+from mmbench.core.source import Source
 from mmbench.datasets.formats import examples
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.paired import Files

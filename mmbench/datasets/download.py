@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from mmbench.core.data import Download, Source
+from mmbench.core.source import Download, Source
 from mmbench.datasets import checksums
 from mmbench.datasets.checksums import Kept
 from mmbench.files.archives import unpack

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmbench.core.data import Dataset, Source
+from mmbench.core.data import Dataset
+from mmbench.core.source import Source
 from mmbench.datasets.custom import described
 from mmbench.progress import Progress
 from mmbench.registry import find, names

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from mmbench.cli.data import data
 from mmbench.cli.main import Sentences
-from mmbench.core.data import Download, Source
+from mmbench.core.source import Download, Source
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import hashlib
 import io
 import zipfile
 
-from mmbench.core.data import Source
+from mmbench.core.source import Source
 from mmbench.progress import Progress
 
 QUIET = Progress(None)

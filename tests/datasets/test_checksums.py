@@ -3,7 +3,7 @@ import zipfile
 
 import pytest
 
-from mmbench.core.data import Download, Source
+from mmbench.core.source import Download, Source
 from mmbench.datasets import checksums
 from mmbench.datasets.checksums import Kept
 from mmbench.datasets.download import download, verify

@@ -14,7 +14,7 @@ from download_files import (
     zipped,
 )
 
-from mmbench.core.data import Download
+from mmbench.core.source import Download
 from mmbench.datasets.checksums import RECORD
 from mmbench.datasets.download import download, verify
 

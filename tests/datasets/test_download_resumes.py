@@ -19,7 +19,7 @@ from download_files import (
     zipped,
 )
 
-from mmbench.core.data import Download
+from mmbench.core.source import Download
 from mmbench.datasets import download as module
 from mmbench.datasets.download import describe, download, verify
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from mmbench.core.data import Dataset, Download, Source
+from mmbench.core.data import Dataset
+from mmbench.core.source import Download, Source
 from mmbench.progress import Progress
 
 _T = TypeVar("_T")
@@ -51,7 +52,7 @@ class Published:
         download: str,
         load: Callable[[Path | None, Path, Progress], Dataset],
     ) -> Source:
-        """The registered data set; see `mmbench.core.data.Source`."""
+        """The registered data set; see `mmbench.core.source.Source`."""
         return Source(title, paper, load, self.files, self.licence, self.layout, download)
 
     def find(self, folder: Path | None, holds: Callable[[Path], bool]) -> Path:

@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-from mmbench.core.data import Batch, Dataset, Source, Split
+from mmbench.core.data import Batch, Dataset, Split
+from mmbench.core.source import Source
 from mmbench.datasets.celebamask_hq import ATTRIBUTES, modalities, shrunk
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.mini import check_counts, rng_of

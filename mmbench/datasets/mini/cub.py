@@ -17,7 +17,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-from mmbench.core.data import Dataset, Source, Split
+from mmbench.core.data import Dataset, Split
+from mmbench.core.source import Source
 from mmbench.datasets.cub import EACH, PIXELS, modalities
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.formats.captions import Vocabulary, tokenise

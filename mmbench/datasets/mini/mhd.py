@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmbench.core.data import Batch, Dataset, Modality, Source, Split
+from mmbench.core.data import Batch, Dataset, Modality, Split
+from mmbench.core.source import Source
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.mini import check_counts, rng_of
 from mmbench.datasets.mini.digits import handwriting

@@ -14,7 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mmbench.core.data import Dataset, Source, Split
+from mmbench.core.data import Dataset, Split
+from mmbench.core.source import Source
 from mmbench.datasets import mnist_svhn
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.mini import check_counts, rng_of

@@ -14,7 +14,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from mmbench.core.data import Batch, Dataset, Modality, Source, Split
+from mmbench.core.data import Batch, Dataset, Modality, Split
+from mmbench.core.source import Source
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.mini import check_counts, rng_of
 from mmbench.datasets.mini.digits.textures import TEXTURES, Bytes
