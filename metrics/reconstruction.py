@@ -85,10 +85,7 @@ def _alike(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def scores(
-    metric: Literal["mse", "ssim"],
-    generated: Generated,
-    dataset: Dataset,
-    context: Context,
+    metric: Literal["mse", "ssim"], generated: Generated, dataset: Dataset, context: Context
 ) -> Iterator[Score]:
     """The scores of every image that was given and drawn again."""
     measure = mean_squared_error if metric == "mse" else structural_similarity

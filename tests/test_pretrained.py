@@ -17,15 +17,7 @@ from mmbench.core.score import Context, Unavailable
 from mmbench.extras import lacking
 from mmbench.files.tensors import load_state
 from mmbench.metrics.extractors.inception import INCEPTION
-from mmbench.pretrained import (
-    FOLDER,
-    Weights,
-    download,
-    fetch_needed,
-    locate,
-    named,
-    opened,
-)
+from mmbench.pretrained import FOLDER, Weights, download, fetch_needed, locate, named, opened
 from mmbench.progress import Progress
 
 CPU = torch.device("cpu")

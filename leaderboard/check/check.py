@@ -137,10 +137,7 @@ def summary(found: Comparison) -> str:
 
 
 def _rows(
-    was: ExpectedRow,
-    now: ExpectedRow,
-    allowed: Mapping[str, float | str],
-    across_extractors: bool,
+    was: ExpectedRow, now: ExpectedRow, allowed: Mapping[str, float | str], across_extractors: bool
 ) -> Comparison:
     """Two rows of the same model, protocol and data."""
     title = _title(was)

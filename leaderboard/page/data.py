@@ -32,9 +32,7 @@ LONGEST = 600
 
 
 def page_data(
-    records: Sequence[Record],
-    links: Mapping[Path, str],
-    grids: Mapping[Path, Grid],
+    records: Sequence[Record], links: Mapping[Path, str], grids: Mapping[Path, Grid]
 ) -> dict[str, Any]:
     """All that the page shows.
 

@@ -12,15 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmbench.core.data import (
-        Batch,
-        Dataset,
-        Kind,
-        Modality,
-        Spectrogram,
-        Split,
-        subsets,
-    )
+    from mmbench.core.data import Batch, Dataset, Kind, Modality, Spectrogram, Split, subsets
     from mmbench.core.model import Embedded, LatentModel, Model
     from mmbench.core.score import JOINT, NOTHING, Context, Generated, Metric, Score, Unavailable
     from mmbench.core.source import Download, Source

@@ -39,10 +39,7 @@ TIMES = 20
 MOST = 10_000
 """Pictures of a class that are paired, at most."""
 PARTS = ("train", "test")
-MODALITIES = (
-    Modality("mnist", "image", (1, 28, 28)),
-    Modality("svhn", "image", (3, 32, 32)),
-)
+MODALITIES = (Modality("mnist", "image", (1, 28, 28)), Modality("svhn", "image", (3, 32, 32)))
 
 _SVHN_PLACES = ("SVHN", "svhn", ".")
 _UNREADABLE = (EOFError, LookupError, OSError, TypeError, ValueError)  # what loadmat raises

@@ -31,10 +31,7 @@ BAND, FRAME, FAINT = "#e9eef5", "#c9ced6", "#5a6472"
 
 
 def sample_grid(
-    path: Path,
-    dataset: Dataset,
-    shown: Sequence[Generated],
-    examples: int = 8,
+    path: Path, dataset: Dataset, shown: Sequence[Generated], examples: int = 8
 ) -> None:
     """Writes one PNG with a panel for each subset of given modalities.
 
@@ -92,10 +89,7 @@ def spread(n: int, count: int) -> Tensor:
 
 
 def write(
-    path: Path,
-    panels: Sequence[Image.Image],
-    across: int,
-    given: Sequence[tuple[str, ...]] = (),
+    path: Path, panels: Sequence[Image.Image], across: int, given: Sequence[tuple[str, ...]] = ()
 ) -> None:
     """Writes panels, so many beside each other, as one PNG; as SVG if the path ends in that.
 

@@ -99,10 +99,7 @@ def test_verify_knows_what_is_published_by_now(place):
         "digits",
         "",
         None,
-        (
-            Download(f"{NOWHERE}/a.gz", "raw/a.gz", None, "0" * 64),
-            Download(NOWHERE, "b.gz"),
-        ),
+        (Download(f"{NOWHERE}/a.gz", "raw/a.gz", None, "0" * 64), Download(NOWHERE, "b.gz")),
     )
     assert check(place, new) == [
         f"{place / 'raw' / 'a.gz'} has sha256 {hashlib.sha256(PLAIN).hexdigest()}, published is "

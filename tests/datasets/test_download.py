@@ -89,11 +89,7 @@ def test_only_what_is_missing_is_fetched(shop, get, check, tmp_path):
 
 @pytest.mark.parametrize(
     "published",
-    [
-        {"sha256": sha256(b"other")},
-        {"size": 5},
-        {"size": len(PLAIN), "sha256": sha256(b"other")},
-    ],
+    [{"sha256": sha256(b"other")}, {"size": 5}, {"size": len(PLAIN), "sha256": sha256(b"other")}],
 )
 def test_another_file_than_published_is_refused(shop, get, tmp_path, published):
     what = source(Download(shop.offer("a.gz", PLAIN), "a.gz", **published))

@@ -5,14 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mnist_svhn_files import (
-    MATS,
-    idx_bytes,
-    load,
-    published_counts,
-    write_mnist,
-    write_svhn,
-)
+from mnist_svhn_files import MATS, idx_bytes, load, published_counts, write_mnist, write_svhn
 from scipy.io import savemat
 
 from mmbench.datasets.formats import idx

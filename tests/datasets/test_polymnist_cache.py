@@ -9,13 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from polymnist_files import (
-    ALL,
-    content,
-    load,
-    write_pngs,
-    write_tensors,
-)
+from polymnist_files import ALL, content, load, write_pngs, write_tensors
 from safetensors.torch import load_file
 
 from mmbench.datasets.formats import cache as cache_module

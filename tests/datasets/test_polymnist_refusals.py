@@ -6,14 +6,7 @@ import shutil
 import pytest
 import torch
 from PIL import Image
-from polymnist_files import (
-    content,
-    load,
-    palette,
-    rewrite,
-    write_pngs,
-    write_tensors,
-)
+from polymnist_files import content, load, palette, rewrite, write_pngs, write_tensors
 
 
 @pytest.fixture

@@ -107,11 +107,7 @@ def test_a_tar_file_holds_nothing_but_files(kind, words, tmp_path):
 
 @pytest.mark.parametrize(
     ("mode", "words"),
-    [
-        (stat.S_IFLNK | 0o777, "a link"),
-        (stat.S_IFCHR, "a device"),
-        (stat.S_IFIFO, "a device"),
-    ],
+    [(stat.S_IFLNK | 0o777, "a link"), (stat.S_IFCHR, "a device"), (stat.S_IFIFO, "a device")],
 )
 def test_a_zip_file_holds_nothing_but_files(mode, words, tmp_path):
     path = zipped(tmp_path / "x.zip", {"inner": b"/etc/passwd"}, mode)

@@ -39,13 +39,7 @@ def test_an_empty_file_arrives(shop, tmp_path):
     assert (tmp_path / "a.bin").read_bytes() == b""
 
 
-@pytest.mark.parametrize(
-    "validators",
-    [
-        {},
-        {"etag": "", "date": "Wed, 21 Oct 2015 07:28:00 GMT"},
-    ],
-)
+@pytest.mark.parametrize("validators", [{}, {"etag": "", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}])
 def test_a_cut_transfer_goes_on_where_it_stopped(shop, tmp_path, validators):
     url = shop.offer("a.bin", CONTENT, script=["cut", "cut"], **validators)
     get(url, tmp_path / "a.bin")

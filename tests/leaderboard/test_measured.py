@@ -27,9 +27,7 @@ MODELS = {
     ],
     "polymnist-mini": ["mld", "mvae", "mvtcae", "mmvae-elbo", "mopoe"],
 }
-ABLATED = {
-    "diff-mvae-star": ["models.diff-mvae-star.auxiliary=false", "evaluation.given=[0]"],
-}
+ABLATED = {"diff-mvae-star": ["models.diff-mvae-star.auxiliary=false", "evaluation.given=[0]"]}
 """What a claim compares a model with: itself, with these settings."""
 
 

@@ -9,12 +9,7 @@ import torch
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import Context, Generated
 from mmbench.metrics import reconstruction as module
-from mmbench.metrics.reconstruction import (
-    mean_squared_error,
-    mse,
-    ssim,
-    structural_similarity,
-)
+from mmbench.metrics.reconstruction import mean_squared_error, mse, ssim, structural_similarity
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 

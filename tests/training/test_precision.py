@@ -9,12 +9,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize(
     ("capability", "half"),
-    [
-        ("DEFAULT", False),
-        ("NO AVX", False),
-        ("AVX2", False),
-        ("AVX512", True),
-    ],
+    [("DEFAULT", False), ("NO AVX", False), ("AVX2", False), ("AVX512", True)],
 )
 def test_a_processor_below_avx_512_computes_in_single_precision(monkeypatch, capability, half):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)

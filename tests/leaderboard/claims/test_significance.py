@@ -7,13 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mmbench.leaderboard.claims.significance import (
-    MOST,
-    Order,
-    Pair,
-    decide,
-    sample,
-)
+from mmbench.leaderboard.claims.significance import MOST, Order, Pair, decide, sample
 from mmbench.leaderboard.rows import known
 
 VALUES = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, max_size=6)

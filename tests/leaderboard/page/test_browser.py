@@ -314,11 +314,7 @@ def test_the_theme_follows_the_system_until_it_is_chosen(opened):
 
 @pytest.mark.parametrize(
     "screen",
-    [
-        DESK | {"color_scheme": "light"},
-        DESK | {"color_scheme": "dark"},
-        PHONE,
-    ],
+    [DESK | {"color_scheme": "light"}, DESK | {"color_scheme": "dark"}, PHONE],
     ids=["light", "dark", "phone"],
 )
 def test_the_page_is_accessible(opened, screen):

@@ -390,15 +390,7 @@ def published_schedule(t_T, jump_length, jump_n_sample, start=10**9):
 
 @pytest.mark.parametrize(
     "steps, resamplings, jump",
-    [
-        (250, 10, 10),
-        (250, 1, 10),
-        (50, 10, 2),
-        (25, 10, 1),
-        (7, 3, 6),
-        (10, 4, 3),
-        (2, 2, 1),
-    ],
+    [(250, 10, 10), (250, 1, 10), (50, 10, 2), (25, 10, 1), (7, 3, 6), (10, 4, 3), (2, 2, 1)],
 )
 def test_the_schedule_is_the_published_one(steps, resamplings, jump):
     """Ours starts at N and ends at 0, theirs at N - 1 and -1."""

@@ -7,11 +7,7 @@ from mmbench.models.diffusion.score import GroupNorm, ScoreNetwork
 
 @pytest.mark.parametrize(
     ("arguments", "millions"),
-    [
-        ((80, 2, 256, 2, 256, 8), 2.352),
-        ((208, 3, 1024), 32.739),
-        ((800, 5, 1536), 72.030),
-    ],
+    [((80, 2, 256, 2, 256, 8), 2.352), ((208, 3, 1024), 32.739), ((800, 5, 1536), 72.030)],
 )
 def test_it_has_as_many_parameters_as_the_authors_network(arguments, millions):
     with torch.device("meta"):
