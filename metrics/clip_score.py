@@ -21,7 +21,7 @@ The first two are on CLIP ViT-B/32.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -154,42 +154,31 @@ clip_s = Metric(
     reference="test",
     compute=partial(scores, HESSEL, clip(HESSEL.resize, HESSEL.prefix)),
 )
-clip_s_mld = Metric(
+clip_s_mld = replace(
+    clip_s,
     name="clip-s[mld]",
     title="CLIP-S (MLD)",
-    better="higher",
-    unit="",
     paper="Bounoua, Franzese and Michiardi, Multi-modal latent diffusion, 2024, "
     "https://doi.org/10.3390/e26040320",
     low=-2.5,
-    high=2.5,
-    judge="clip",
-    reference="test",
     compute=partial(scores, MLD, clip(MLD.resize)),
 )
-clip_s_percent = Metric(
+clip_s_percent = replace(
+    clip_s,
     name="clip-s[percent]",
     title="CLIP-S (100 cos)",
-    better="higher",
-    unit="",
     paper="Wesego and Rooshenas, Multimodal ELBO with diffusion decoders, 2024, "
     "https://arxiv.org/abs/2408.16883",
     low=-100.0,
     high=100.0,
-    judge="clip",
-    reference="test",
     compute=partial(scores, PERCENT, clip(PERCENT.resize)),
 )
-clip_s_in_domain = Metric(
+clip_s_in_domain = replace(
+    clip_s_mld,
     name="clip-s[in-domain]",
     title="In-domain CLIP-S",
-    better="higher",
-    unit="",
     paper="after Bounoua, Franzese and Michiardi, Multi-modal latent diffusion, 2024, "
     "https://doi.org/10.3390/e26040320",
-    low=-2.5,
-    high=2.5,
     judge="own",
-    reference="test",
     compute=partial(scores, IN_DOMAIN, in_domain),
 )

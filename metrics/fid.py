@@ -15,6 +15,7 @@ only values of equal n may be compared; n is part of every score.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -75,16 +76,10 @@ fid = Metric(
     full_rank=2048,
     compute=partial(compare, "fid", feature_distance, through=inception),
 )
-fid_tensorflow = Metric(
+fid_tensorflow = replace(
+    fid,
     name="fid-tensorflow",
     title="FID (TensorFlow's resize)",
-    better="lower",
-    unit="",
-    paper=_PAPER,
-    low=0.0,
-    judge="inception",
-    least=2,
-    full_rank=2048,
     compute=partial(
         compare,
         "fid-tensorflow",

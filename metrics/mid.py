@@ -16,6 +16,7 @@ moments with the authors' divisor N − 1, nothing added to the covariances.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -130,14 +131,10 @@ mid = Metric(
     # The authors' preprocessing, which is also that of `clip-s[mld]`: the embeddings are shared.
     compute=partial(scores, "mid", clip("bilinear")),
 )
-mid_in_domain = Metric(
+mid_in_domain = replace(
+    mid,
     name="mid[in-domain]",
     title="In-domain MID",
-    better="higher",
-    unit="nats",
-    paper=_PAPER,
     judge="own",
-    least=LEAST,
-    reference="test",
     compute=partial(scores, "mid[in-domain]", in_domain),
 )

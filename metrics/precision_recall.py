@@ -17,6 +17,7 @@ Values depend on the number of samples, so only those of equal n may be compared
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -136,39 +137,23 @@ precision = Metric(
     least=LEAST,
     compute=partial(_scores, "precision", precision_of, through=extractor),
 )
-recall = Metric(
+recall = replace(
+    precision,
     name="recall",
     title="Recall",
-    better="higher",
-    unit="",
-    paper=_PAPER,
-    low=0.0,
-    high=1.0,
-    judge="inception",
-    least=LEAST,
     compute=partial(_scores, "recall", recall_of, through=extractor),
 )
-precision_in_domain = Metric(
+precision_in_domain = replace(
+    precision,
     name="precision[in-domain]",
     title="In-domain precision",
-    better="higher",
-    unit="",
-    paper=_PAPER,
-    low=0.0,
-    high=1.0,
     judge="own",
-    least=LEAST,
     compute=partial(_scores, "precision[in-domain]", precision_of, through=own_network),
 )
-recall_in_domain = Metric(
+recall_in_domain = replace(
+    recall,
     name="recall[in-domain]",
     title="In-domain recall",
-    better="higher",
-    unit="",
-    paper=_PAPER,
-    low=0.0,
-    high=1.0,
     judge="own",
-    least=LEAST,
     compute=partial(_scores, "recall[in-domain]", recall_of, through=own_network),
 )

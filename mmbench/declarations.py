@@ -2,9 +2,9 @@
 
 Lists and tables need titles, papers and the facts of a metric, but none of the libraries that a
 model or a metric computes with. These facts are therefore literals in the source: keywords of the
-call that makes the object, as in `fid = Metric(name="fid", title="FID", ...)`, or attributes of
-its class and of its base classes. They are read as setuptools reads a version by `attr:`. An
-object whose facts are not literals is imported.
+call that makes the object, as in `fid = Metric(name="fid", title="FID", ...)` or in
+`replace(fid, name="fid-tensorflow")`, or attributes of its class and of its base classes. They are
+read as setuptools reads a version by `attr:`. An object whose facts are not literals is imported.
 """
 
 from __future__ import annotations
@@ -64,8 +64,11 @@ def _found(module: str, attribute: str) -> Facts | None:
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             _assign(node, literals, literals)
             if attribute in _targets(node) and isinstance(node.value, ast.Call):
-                facts = {}
-                for k in node.value.keywords:
+                call, facts = node.value, {}
+                if ast.unparse(call.func) == "replace" and isinstance(call.args[0], ast.Name):
+                    base = call.args[0].id
+                    facts = dict(_found(*imported.get(base, (module, base))) or {})
+                for k in call.keywords:
                     _set(facts, [k.arg] if k.arg else [], k.value, literals)
                 return facts
     return _found(*imported[attribute]) if attribute in imported else None
