@@ -54,7 +54,7 @@ class Expected:
 
     @property
     def key(self) -> Key:
-        """What tells it from the other scores of its row."""
+        """What identifies it among the scores of its row."""
         return self.metric, self.given, self.target
 
 
@@ -71,7 +71,7 @@ class ExpectedRow:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What tells it from other rows."""
+        """What identifies it among rows."""
         return self.dataset, self.model, self.protocol_hash, self.data
 
 

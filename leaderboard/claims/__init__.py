@@ -1,1 +1,1 @@
-"""The papers' claims: what each compares, and whether results bear it out."""
+"""The papers' claims: what each compares, and whether the results confirm it."""

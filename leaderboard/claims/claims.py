@@ -1,8 +1,8 @@
 """What the papers assert about methods, as predicates over measured records.
 
 A claim is about an order, never about a value: whether it shows again on another data set, at
-another scale, is what reproduction asks. So a claim is asked of every data set whose modalities
-and metrics can bear it, and of no other.
+another scale, is what reproduction asks. So a claim is checked on every data set that has the
+modalities and metrics that it is about, and on no other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MIXTURES = ("mmvae", "mmvae-elbo")
 VAES = (*PRODUCTS, *MIXTURES, "mopoe", "nexus", "mmvae-plus")
 
 FRAGILE = ("sound", "trajectory", "svhn")
-"""Modalities whose latents lose what they say early in the diffusion, or have few dimensions."""
+"""Modalities whose latents lose their content early in the diffusion, or have few dimensions."""
 
 LEVEL = 1.0
 """Points of coherence within which it counts as level; the papers give no such bound."""
@@ -43,8 +43,8 @@ class Claim:
         name: In a word or two.
         statement: In a sentence.
         source: Where it is made.
-        asks: Of the results of one data set: what must all hold. Nothing where the data set
-            cannot bear the claim.
+        asks: Results of one data set -> the comparisons that must all hold; none where the claim
+            does not apply.
     """
 
     name: str
@@ -53,13 +53,13 @@ class Claim:
     asks: Callable[[Results], list[Comparison]]
 
     def check(self, results: Results) -> Verdict | None:
-        """The verdict on one data set; None where it cannot bear the claim."""
+        """The verdict on one data set; None where the claim does not apply."""
         comparisons = self.asks(results)
         return judge(results, comparisons) if comparisons else None
 
 
 def verdicts(records: Iterable[Record]) -> list[tuple[str, Claim, Verdict]]:
-    """(data set, claim, verdict) for every claim on every data set that can bear it.
+    """(data set, claim, verdict) for every claim on every data set that it applies to.
 
     Raises:
         ValueError: Two records are of the same run.
@@ -270,4 +270,4 @@ CLAIMS = (
         _guided,
     ),
 )
-"""In the order in which they are told."""
+"""In the order in which they are shown."""

@@ -10,6 +10,7 @@ from statistics import fmean, geometric_mean
 
 from mmbench.core.score import JOINT
 from mmbench.leaderboard.claims.significance import sample
+from mmbench.leaderboard.facts import facts
 from mmbench.leaderboard.papers.layouts import QUALITY
 from mmbench.leaderboard.papers.published import ANY, Published, published
 from mmbench.leaderboard.rows import Mean, Term, of_metric, rows
@@ -27,12 +28,12 @@ EVERY = "every"
 """The mean over all numbers of given modalities, joint generation among them."""
 
 Basis = tuple[str, int]
-"""What runs must have in common to be compared: the data, and of distances the samples' number."""
+"""What runs must share to be compared: the data and, for distances, the number of samples."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number of one run: a mean over scores, or how it changes with the inputs.
+    """A number of one run: a mean over scores, or its change with the inputs.
 
     Attributes:
         metric: The metric's name.
@@ -70,7 +71,7 @@ class Quantity:
         return 100 * (end - start) / start if start else None
 
     def terms(self, scored: Collection[Term], given: Given) -> list[Term]:
-        """Those of the scored terms of which it is a mean."""
+        """The scored terms that it averages."""
         fits = [(g, t) for g, t in scored if (t not in g or t == ANY) and self._given(g, given)]
         whole = [term for term in fits if term[1] == JOINT]
         parts = [term for term in fits if term[1] != JOINT and self.target in (None, term[1])]
@@ -80,7 +81,7 @@ class Quantity:
         return first or parts or whole
 
     def apart(self, scored: Collection[Term]) -> list[str]:
-        """The modalities of which a mean is geometric."""
+        """The modalities over which its mean is geometric."""
         each = self.target is None and self.metric in QUALITY
         return sorted({t for _, t in scored} - {JOINT, ANY}) if each else []
 
@@ -274,10 +275,11 @@ def _basis(record: Record, metric: str) -> Basis:
 
 
 def _resolution(record: Record, quantity: Quantity, shared: set[Term]) -> float:
-    """By how much a share in per cent changes with one sample; 0 for what is no share."""
+    """By how much one sample changes a percentage of right ones; 0 for other metrics."""
     terms = quantity.terms(shared, EVERY if quantity.change else quantity.given)
     n = sum(s.n for t, s in of_metric(record, quantity.metric).items() if t in terms)
-    return 100 / n if quantity.metric == "coherence" and n else 0.0
+    known = facts(quantity.metric)
+    return 100 / n if known and known.counts and n else 0.0
 
 
 def _scores(record: Record, metric: str) -> dict[Term, float]:

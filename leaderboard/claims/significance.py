@@ -106,7 +106,7 @@ class Order:
     but: int = 0
 
     def states(self, further: Sequence[int]) -> Any:
-        """As those of a pair."""
+        """As `Pair.states`."""
         of = np.stack([pair.states(further) for pair in self.pairs])
         return ((of < 1).sum(0) <= self.but).astype(int) - ((of < 0).sum(0) > self.but).astype(int)
 

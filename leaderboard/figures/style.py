@@ -21,7 +21,7 @@ from mmbench.files.atomic import replacing
 from mmbench.leaderboard import facts
 from mmbench.leaderboard.figures.estimates import MEAN, Estimate
 from mmbench.leaderboard.rows import Row
-from mmbench.leaderboard.tables.notes import told_apart
+from mmbench.leaderboard.tables.notes import by_row
 from mmbench.leaderboard.tables.table import seeds
 from mmbench.text import plain
 
@@ -228,7 +228,7 @@ def finish(
 
     Args:
         figure: The panels.
-        title: What it is of.
+        title: What the figure shows.
         entries: (artist, what it means), those that mean the same once.
         shown: The estimates in it.
         spread: What shows the deviation, e.g. "Bands".
@@ -273,7 +273,7 @@ def _note(shown: Sequence[Estimate], spread: str) -> str:
         parts.append(f"{spread}: ± sample standard deviation over seeds")
     counts = {short(e.row.label): seeds(e.mean.seeds) for e in measured}
     samples = {short(e.row.label): f"N = {e.n:,}" for e in measured}
-    parts += [told_apart(counts.items()), told_apart(samples.items())]
+    parts += [by_row(counts.items()), by_row(samples.items())]
     if any(e.scores > 1 for e in shown):
         mean = any(e.target == MEAN and e.scores > 1 for e in shown)
         parts.append(f"means over {'targets and ' if mean else ''}given subsets")

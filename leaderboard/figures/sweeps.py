@@ -63,7 +63,7 @@ def ablation(
 
     Args:
         dataset: The data set's name.
-        records: Of it; those of each model must be equal but for the parameter.
+        records: Of this data set; within a model they differ in the parameter alone.
         parameter: The value's path in the resolved protocol, e.g. "model.d".
         metrics: What to draw; by default all that have a value.
         targets: A column of panels for each; by default the mean over targets.
@@ -131,7 +131,7 @@ def cost(
 
     Args:
         dataset: The data set's name.
-        records: Of it and of one model, equal but for their sampler.
+        records: Of this data set and one model; they differ in their sampler alone.
         metrics: What to draw; by default all that have a value.
         targets: A column of panels for each; by default the mean over targets.
 

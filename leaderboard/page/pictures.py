@@ -46,7 +46,7 @@ class Grid:
     Attributes:
         content: The PNG.
         width, height: In pixels.
-        panels: Empty where the picture does not tell.
+        panels: Empty where the picture does not name them.
     """
 
     content: bytes

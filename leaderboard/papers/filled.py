@@ -55,7 +55,7 @@ class Filled:
     Attributes:
         table: Its shape.
         show: Which numbers it has.
-        lines: Its rows; those of one method follow one another.
+        lines: Its rows; the lines of one method follow one another.
         footnotes: Those that cells refer to, the first being number 1.
         notes: Those that concern all cells.
     """

@@ -20,7 +20,8 @@ from mmbench.records.strict import short
 MODALITIES = 12
 """The most that a record can have: no table could show the subsets of more."""
 
-_HASH = re.compile(r"sha256:[0-9a-f]{16,64}")
+_HASH = re.compile(r"[0-9a-f]{16,64}")
+_LACKS = re.compile(r"(weights|package):\S+|samples|judge")
 _ROUNDING = 1e-5
 
 
@@ -56,6 +57,8 @@ def faults(protocol: Mapping[str, Any], scores: Mapping[str, Iterable[Score]]) -
                 yield f"{where} occurs a second time, expected once"
             seen.add(key)
             for network, sha in s.networks:
+                if not _HASH.fullmatch(sha):
+                    yield f"{where}: the sha256 of {short(network)} is {short(sha)}"
                 if (other := hashes.setdefault(network, sha)) != sha:
                     measured = f"{where} was measured with {short(network)} of sha256 {sha}"
                     yield f"{measured}, other scores with sha256 {other}: expected one"
@@ -81,8 +84,11 @@ def _impossible(where: str, s: Score) -> Iterator[str]:
             yield f"{where}: there is no value, expected a reason for that"
         if s.low is not None or s.high is not None:
             yield f"{where}: there is an interval without a value"
+        if s.lacks is not None and not _LACKS.fullmatch(s.lacks):
+            forms = "weights:NAME, package:NAME, samples or judge"
+            yield f"{where}: lacks is {short(s.lacks)}, expected {forms}"
         return
-    if s.reason is not None:
+    if s.reason is not None or s.lacks is not None:
         yield f"{where}: there is a value, and a reason why there is none"
     if s.low is not None and s.high is not None and not _within(s.low, s.value, s.high):
         yield f"{where}: the value {s.value} is not within its interval, {s.low} to {s.high}"
@@ -103,9 +109,8 @@ def _undeclared(where: str, s: Score, value: float, known: Metric) -> Iterator[s
         if abs(right - round(right)) > _ROUNDING:
             share = f"{value} % of {s.n} samples are {right:g} samples"
             yield f"{where}: {share}, expected a whole number"
-    if known.judge and not s.networks and not _HASH.search(s.extractor or ""):
-        wrong = f"{where}: extractor is {short(s.extractor)}"
-        yield f"{wrong}, expected the network's name and the sha256 of its weights"
+    if known.judge and not s.networks:
+        yield f"{where}: networks is empty, expected the names and sha256 of those it needs"
 
 
 def _within(low: float, x: float, high: float) -> bool:

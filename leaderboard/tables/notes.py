@@ -9,32 +9,32 @@ from mmbench.leaderboard.facts import facts
 from mmbench.leaderboard.rows import Row
 
 Shown = Sequence[tuple[Row, Sequence[Score]]]
-"""Rows, each with those of its scores that the table shows."""
+"""Rows, each with the scores that the table shows."""
 
 
 def notes(metric: str, shown: Shown) -> Iterable[str]:
     """Sentences that hold for the whole table; they name rows only where rows differ."""
     yield "Mean ± sample standard deviation over seeds."
-    yield "Seeds: " + told_apart((row.label, _list(row.seeds)) for row, _ in shown)
+    yield "Seeds: " + by_row((row.label, _list(row.seeds)) for row, _ in shown)
     counts = [(row.label, {s.n for s in of if s.value is not None}) for row, of in shown]
     if any(ns for _, ns in counts):
-        yield "Samples N: " + told_apart((label, _numbers(ns)) for label, ns in counts)
+        yield "Samples N: " + by_row((label, _numbers(ns)) for label, ns in counts)
     known = facts(metric)
     if known and any(n < known.full_rank for _, ns in counts for n in ns):
         few = f"Small N: {metric} of fewer than {known.full_rank:,} samples is biased upwards"
         yield f"{few}, and can only be compared at equal N"
     # What another program's samples cost is not known.
-    yield "Network evaluations per sample: " + told_apart(
+    yield "Network evaluations per sample: " + by_row(
         (row.label, _numbers(r.evaluations for r in row.records if r.samples is None) or "–")
         for row, _ in shown
     )
-    yield "Protocol: " + told_apart((row.label, row.protocol_hash) for row, _ in shown)
-    yield "Data: " + told_apart((row.label, row.data[:16]) for row, _ in shown)
+    yield "Protocol: " + by_row((row.label, row.protocol_hash) for row, _ in shown)
+    yield "Data: " + by_row((row.label, row.data[:16]) for row, _ in shown)
     if len({row.data for row, _ in shown}) > 1:
         yield "Rows marked (data …) were trained and tested on different examples"
     scored = [(row.label, s) for row, of in shown for s in of]
     networks = {
-        target: told_apart((label, _list(of)) for label, of in _networks(scored, target).items())
+        target: by_row((label, _list(of)) for label, of in _networks(scored, target).items())
         for target in dict.fromkeys(s.target for _, s in scored)
     }
     others = {text for target, text in networks.items() if target != JOINT}
@@ -44,7 +44,7 @@ def notes(metric: str, shown: Shown) -> Iterable[str]:
         yield "Measured with: " + "; ".join(dict.fromkeys(filter(None, networks.values())))
 
 
-def told_apart(texts: Iterable[tuple[str, str]]) -> str:
+def by_row(texts: Iterable[tuple[str, str]]) -> str:
     """Joins what is said of rows: "a", or where they differ "a (row, row); b (row)".
 
     Args:

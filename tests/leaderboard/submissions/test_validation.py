@@ -18,14 +18,17 @@ from mmbench.records.strict import Faults
 
 RECORDS = Path(__file__).parents[3] / "records"
 FILES = sorted(RECORDS.glob("*/*/*.json"))
-SHA = "sha256:" + "0123456789abcdef" * 4
+HASH = "0123456789abcdef" * 4
+SHA = f"sha256:{HASH}"
 SOUND, IMAGE = (f"toy/{m} classifier, test accuracy 99.0 %, {SHA}" for m in ("sound", "image"))
 
 
 def score(metric, given, target, value, extractor=None, **changes):
     plain = {"metric": metric, "given": given, "target": target, "value": value, "n": 1000}
-    empty = {"reason": None, "low": None, "high": None}
-    return plain | {"extractor": extractor} | empty | changes
+    empty = {"reason": None, "low": None, "high": None, "lacks": None}
+    parts = [part.partition(",")[0].strip() for part in (extractor or "").split(";") if part]
+    networks = [[name, HASH] for name in parts]
+    return plain | {"extractor": extractor, "networks": networks} | empty | changes
 
 
 def run():
@@ -39,9 +42,11 @@ def run():
         },
     }
     return {
-        "schema": 1,
+        "schema": 2,
         "model": "mld",
+        "model_version": 1,
         "dataset": "toy",
+        "dataset_version": 1,
         "seed": 3,
         "protocol": protocol,
         "protocol_hash": digest(protocol),
@@ -52,6 +57,7 @@ def run():
         "parameters": 5,
         "evaluations": 7,
         "seconds": {"training": 1.5},
+        "metrics": {"coherence": {"version": 1}},
         "scores": [
             score("coherence", [], "joint", 92.8, f"{IMAGE}; {SOUND}", low=91.0, high=94.0),
             score("coherence", ["image"], "sound", 55.1, SOUND),
@@ -129,7 +135,13 @@ def edit_protocol(table, **changes):
 
 
 MUTATIONS = [
-    (edit(schema=2), "schema is 2, expected 1"),
+    (edit(schema=3), "schema is 3, expected 2"),
+    (edit(model_version=-1), "model_version is -1, expected at least 0"),
+    (edit(dataset_version="1"), "dataset_version is '1', expected a whole number"),
+    (edit(metrics=[]), "metrics is a list of 0, expected an object"),
+    (edit(metrics={"coherence": {"vershion": 1}}), "did you mean 'version'?"),
+    (edit_score(1, lacks="nothing"), "there is a value, and a reason why there is none"),
+    (edit_score(5, lacks="inception"), "lacks is 'inception', expected weights:NAME"),
     (edit(model=7), "model is 7, expected text"),
     (edit(model=""), "model is '', expected a name of at most 80 letters"),
     (edit(model="../../x"), "model is '../../x', expected a name"),
@@ -209,14 +221,11 @@ MUTATIONS = [
     (edit_score(5, reason=None), "there is no value, expected a reason"),
     (edit_score(5, reason=""), "there is no value, expected a reason"),
     (edit_score(1, reason="but"), "there is a value, and a reason why there is none"),
-    (edit_score(1, extractor=None), "extractor is null, expected the network's name and the"),
-    (edit_score(1, extractor="LeNet"), "extractor is 'LeNet', expected the network's name and"),
-    (edit_score(1, extractor=SOUND.replace("0123", "9999")), "of sha256 99994567"),
-    (
-        edit_score(1, extractor=f"toy/sound classifier, test accuracy 9.0 %, {SHA[:-1]}a"),
-        "was measured with 'toy/sound classifier' of sha256",
-    ),
-    (edit_score(4, extractor="Inception, sha256:abc"), "expected the network's name and the sha"),
+    (edit_score(1, networks=[]), "networks is empty, expected the names and sha256"),
+    (edit_score(1, networks=[["LeNet"]]), "networks[0] is a list of 1, expected a list of 2"),
+    (edit_score(1, extractor=1), "scores[1].extractor is 1, expected text or null"),
+    (edit_score(1, networks=[["toy/sound classifier", "9" * 64]]), "of sha256 99999999"),
+    (edit_score(4, networks=[["Inception", "abc"]]), "the sha256 of 'Inception' is 'abc'"),
     (lambda found: found["scores"].append(found["scores"][1]), "occurs a second time"),
     (lambda found: found["scores"][1].pop("n"), "scores[1] has no field 'n'"),
     (edit_score(1, unit="%"), "scores[1] has an unknown field 'unit'"),
