@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from mmbench.registry import nearest
 
@@ -142,32 +142,18 @@ def read(sources: Iterable[Traversable]) -> list[Published]:
 
 
 def _cell(line: dict[str, str]) -> Published:
-    return Published(
-        paper=line["paper"],
-        table=_number("table", line["table"]),
-        dataset=line["dataset"],
-        model=line["model"],
-        metric=line["metric"],
-        given=tuple(line["given"].split("+")) if line["given"] else (),
-        target=line["target"],
-        value=_decimal("value", line["value"]),
-        deviation=_decimal("deviation", line["deviation"]) if line["deviation"] else None,
-        unit=line["unit"],
-        direction=cast(Direction, line["direction"]),
-        source=line["source"],
-        note=line["note"],
-    )
+    found: dict[str, Any] = dict(line)
+    found["table"] = _number("table", line["table"], int, "a whole number")
+    found["given"] = tuple(line["given"].split("+")) if line["given"] else ()
+    found["value"] = _number("value", line["value"], Decimal, "a number")
+    found["deviation"] = None
+    if line["deviation"]:
+        found["deviation"] = _number("deviation", line["deviation"], Decimal, "a number")
+    return Published(**found)
 
 
-def _number(name: str, text: str) -> int:
+def _number(name: str, text: str, kind: type[int | Decimal], wanted: str) -> int | Decimal:
     try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"{name} is {text!r}, expected a whole number") from None
-
-
-def _decimal(name: str, text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{name} is {text!r}, expected a number") from None
+        return kind(text)
+    except (ValueError, InvalidOperation):
+        raise ValueError(f"{name} is {text!r}, expected {wanted}") from None

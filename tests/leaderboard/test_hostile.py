@@ -141,7 +141,7 @@ def test_numbers_that_tables_could_not_add_up_are_refused_by_the_store(tmp_path,
     found["scores"][0] |= {"low": 40.0, "high": 60.0}
     (found["seconds"] if name == "seconds" else found["scores"][0])[name] = value
     path.write_text(json.dumps(found))
-    with pytest.raises(ValueError, match="expected at (most|least)"):
+    with pytest.raises(ValueError, match=r"expected at (most|least)"):
         find(tmp_path)
 
 
