@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from mmbench.baselines.posteriors import choose
-from mmbench.extras import lacking
+from mmbench.extras import optional
+from mmbench.protocols.arguments import at_least
 from mmbench.seeds import derive
 
 
@@ -28,8 +29,7 @@ class PostHoc:
     components: int = 10
 
     def __post_init__(self) -> None:
-        if self.components < 1:
-            raise ValueError(f"components is {self.components}, expected at least 1")
+        at_least(1, components=self.components)
 
 
 class MixturePrior(nn.Module):
@@ -52,13 +52,9 @@ class MixturePrior(nn.Module):
             ImportError: scikit-learn is not installed.
             ValueError: There are fewer rows than components.
         """
-        try:
-            from sklearn.mixture import GaussianMixture
-        except ImportError as error:
-            what = "a mixture fitted to the posterior"
-            raise ImportError(lacking(what, "scikit-learn", "mixture", error)) from None
-        state = derive(seed, "mixture prior") % 2**32
-        found = GaussianMixture(len(self.weights), random_state=state)
+        what, state = "a mixture fitted to the posterior", derive(seed, "mixture prior") % 2**32
+        sklearn = optional("sklearn.mixture", what, "scikit-learn", "mixture")
+        found = sklearn.GaussianMixture(len(self.weights), random_state=state)
         found.fit(z.cpu().double().numpy())
         self.weights.copy_(torch.from_numpy(found.weights_))
         self.means.copy_(torch.from_numpy(found.means_))

@@ -26,6 +26,7 @@ from mmbench.baselines.posteriors import (
 )
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core.data import Batch, Modality
+from mmbench.protocols.arguments import at_least
 from mmbench.training.trainer import Optimisation
 
 
@@ -34,7 +35,6 @@ class MMVAE(MultimodalVAE):
 
     Args:
         modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
-        architectures: Networks and likelihood of each modality.
         beta: Weight of log p(z) - log q(z | x); 1 in the paper.
         samples: K samples of each expert.
         estimator: "iwae" for the gradient of the bound, "dreg" for the doubly reparameterised one
@@ -63,8 +63,7 @@ class MMVAE(MultimodalVAE):
         estimator: Literal["iwae", "dreg"] = "dreg",
     ) -> None:
         super().__init__(modalities, architectures, latent, training, beta, weights, joint)
-        if samples < 1:
-            raise ValueError(f"samples is {samples}, expected at least 1")
+        at_least(1, samples=samples)
         self.samples, self.estimator = samples, estimator
 
     def build(self) -> None:

@@ -26,6 +26,7 @@ from mmbench.baselines.posteriors import (
 )
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core.data import Batch, Modality
+from mmbench.protocols.arguments import at_least
 from mmbench.training.trainer import Optimisation
 
 
@@ -34,7 +35,6 @@ class MMVAEPlus(MultimodalVAE):
 
     Args:
         modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
-        architectures: Networks and likelihood of each modality.
         latent: Size of the shared z.
         private: Size of each private w.
         samples: K samples of each expert.
@@ -61,10 +61,7 @@ class MMVAEPlus(MultimodalVAE):
         samples: int = 1,
         estimator: Literal["iwae", "dreg"] = "iwae",
     ) -> None:
-        if private < 1:
-            raise ValueError(f"private is {private}, expected at least 1")
-        if samples < 1:
-            raise ValueError(f"samples is {samples}, expected at least 1")
+        at_least(1, private=private, samples=samples)
         self.private = private  # nn.Module takes numbers before its own constructor has run
         super().__init__(modalities, architectures, latent, training, beta, weights, joint)
         self.samples, self.estimator = samples, estimator

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmbench.baselines.posteriors import Gaussian, choose, pick, product
+from mmbench.baselines.posteriors import Gaussian, choose, pick, product, product_of_all
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core.data import Batch
 
@@ -53,8 +53,4 @@ class MoPoE(MultimodalVAE):
 
     def posterior(self, given: Batch, noise: torch.Generator) -> Gaussian:
         """The product q_S(z | x_S) of what is given."""
-        experts = self.experts(given)
-        one = torch.ones(1, 1).to(experts.mean)
-        whole = one * (len(given) == len(self.names))
-        q = product(experts, one.expand(1, len(given)), whole)
-        return Gaussian(q.mean[0], q.log_variance[0])
+        return product_of_all(self.experts(given), prior=len(given) == len(self.names))

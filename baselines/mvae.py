@@ -14,9 +14,10 @@ from torch import Tensor
 
 from mmbench.architecture import Architecture
 from mmbench.baselines.mixture_prior import PostHoc
-from mmbench.baselines.posteriors import Gaussian, product
+from mmbench.baselines.posteriors import Gaussian, product, product_of_all
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core.data import Batch, Modality
+from mmbench.protocols.arguments import at_least
 from mmbench.training.trainer import Optimisation
 
 
@@ -25,7 +26,6 @@ class MVAE(MultimodalVAE):
 
     Args:
         modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
-        architectures: Networks and likelihood of each modality.
         weights: λ of equation 3: modality -> factor of its log-likelihood.
         subsampled: k of equation 5: random subsets a batch, beside all modalities and each alone.
         annealing: Epochs over which β rises from 0.
@@ -58,8 +58,7 @@ class MVAE(MultimodalVAE):
                 f"subsampled is {subsampled}, expected 0 to {len(proper)}, the number of proper "
                 "subsets of two or more modalities"
             )
-        if annealing < 0:
-            raise ValueError(f"annealing is {annealing}, expected at least 0 epochs")
+        at_least(0, annealing=annealing)
         self.subsampled, self.annealing = subsampled, annealing
         self.proper = torch.tensor([[float(m in s) for m in range(M)] for s in proper])
 
@@ -82,7 +81,4 @@ class MVAE(MultimodalVAE):
 
     def posterior(self, given: Batch, noise: torch.Generator) -> Gaussian:
         """Equation 4's product."""
-        experts = self.experts(given)
-        one = torch.ones(1, 1).to(experts.mean)
-        q = product(experts, one.expand(1, len(given)), one)
-        return Gaussian(q.mean[0], q.log_variance[0])
+        return product_of_all(self.experts(given), prior=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmbench.architecture import Architecture
 from mmbench.baselines.mixture_prior import PostHoc
-from mmbench.baselines.posteriors import Gaussian, product
+from mmbench.baselines.posteriors import Gaussian, product_of_all
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core.data import Batch, Modality
 from mmbench.training.trainer import Optimisation
@@ -24,7 +24,6 @@ class MVTCAE(MultimodalVAE):
 
     Args:
         modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
-        architectures: Networks and likelihood of each modality.
         beta: β, the weight of all divergences.
         alpha: α of equation 9, between the variational (0) and the conditional (1) information
             bottleneck.
@@ -57,7 +56,7 @@ class MVTCAE(MultimodalVAE):
         """(M - α)/M E log p(x | z) - β [α/M Σ KL(q || q(z | xᵐ)) + (1 - α) KL(q || p)]."""
         M, α = len(self.names), self.alpha
         experts = self.experts(x, present)
-        q = self.product(experts)
+        q = product_of_all(experts, prior=False)
         reconstruction = self.log_likelihood(q.sample(noise), x, present)
         conditional = torch.zeros_like(reconstruction)
         for m in range(M):  # an absent expert has no divergence: inf of no meaning is masked
@@ -67,12 +66,6 @@ class MVTCAE(MultimodalVAE):
         divergence = α / M * conditional + (1 - α) * q.divergence()
         return ((M - α) / M * reconstruction - self.beta * divergence).mean()
 
-    def product(self, experts: Gaussian) -> Gaussian:
-        """The product of all experts (M, B, D): (B, D)."""
-        one = torch.ones(1, 1).to(experts.mean)
-        q = product(experts, one.expand(1, len(experts.mean)), 0 * one)
-        return Gaussian(q.mean[0], q.log_variance[0])
-
     def posterior(self, given: Batch, noise: torch.Generator) -> Gaussian:
         """The product of what is given."""
-        return self.product(self.experts(given))
+        return product_of_all(self.experts(given), prior=False)

@@ -26,7 +26,6 @@ class NEXUS(MultimodalVAE):
 
     Args:
         modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
-        architectures: Networks and likelihood of each modality.
         latent: D, the size of the top z.
         bottom: Size of each zᵐ, or one for all.
         beta: β_c, the weight of the top divergence.

@@ -138,6 +138,13 @@ def product(experts: Gaussian, members: Tensor, prior: Tensor) -> Gaussian:
     return Gaussian(mean, -(total.log() + shift))
 
 
+def product_of_all(experts: Gaussian, prior: bool) -> Gaussian:
+    """The product of experts (M, B, D), and of the prior if asked for: (B, D)."""
+    one = torch.ones(1, 1).to(experts.mean)
+    q = product(experts, one.expand(1, len(experts.mean)), one * prior)
+    return Gaussian(q.mean[0], q.log_variance[0])
+
+
 def pick(experts: Expert, choice: Tensor) -> Expert:
     """One expert for each example: (S, B, D) and choice (B,) -> (B, D)."""
     rows = torch.arange(len(choice), device=choice.device)

@@ -14,6 +14,7 @@ from mmbench.baselines.mixture_prior import MixturePrior, PostHoc
 from mmbench.baselines.posteriors import Gaussian, Laplace, stack
 from mmbench.core.data import Batch, Modality, Split
 from mmbench.core.model import Embedded, LatentModel
+from mmbench.protocols.arguments import at_least
 from mmbench.registry import expect_modalities
 from mmbench.seeds import stream
 from mmbench.training.memory_format import LaidOut
@@ -58,10 +59,8 @@ class MultimodalVAE(LaidOut, LatentModel):
         super().__init__()
         self.names = [m.name for m in modalities]
         expect_modalities(weights or {}, self.names, "weights")
-        if latent < 1:
-            raise ValueError(f"latent is {latent}, expected at least 1")
-        if beta < 0:
-            raise ValueError(f"beta is {beta}, expected at least 0")
+        at_least(1, latent=latent)
+        at_least(0, beta=beta)
         self.latent, self.training_settings, self.beta = latent, training, beta
         self.weights = [(weights or {}).get(m, 1.0) for m in self.names]
         self.architectures = architectures

@@ -4,16 +4,19 @@ Lists and tables need titles, papers and the facts of a metric, but none of the 
 model or a metric computes with. These facts are therefore literals in the source: keywords of the
 call that makes the object, as in `fid = Metric(name="fid", title="FID", ...)` or in
 `replace(fid, name="fid-tensorflow")`, or attributes of its class and of its base classes. They are
-read as setuptools reads a version by `attr:`. An object whose facts are not literals is imported.
+read as setuptools reads a version by `attr:`. Facts of classes may also lie in a TOML file of the
+module's name beside it. An object whose facts are neither is imported.
 """
 
 from __future__ import annotations
 
 import ast
+import tomllib
 from contextlib import suppress
 from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from mmbench.registry import Group, find, place
@@ -60,14 +63,14 @@ def _found(module: str, attribute: str) -> Facts | None:
                 facts = {} if above is None else facts | above
             for line in node.body:
                 _assign(line, facts, literals)
-            return facts
+            return facts | _beside(module).get(attribute, {})
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             _assign(node, literals, literals)
             if attribute in _targets(node) and isinstance(node.value, ast.Call):
                 call, facts = node.value, {}
                 if ast.unparse(call.func) == "replace" and isinstance(call.args[0], ast.Name):
-                    base = call.args[0].id
-                    facts = dict(_found(*imported.get(base, (module, base))) or {})
+                    original = call.args[0].id
+                    facts = dict(_found(*imported.get(original, (module, original))) or {})
                 for k in call.keywords:
                     _set(facts, [k.arg] if k.arg else [], k.value, literals)
                 return facts
@@ -84,6 +87,14 @@ def _tree(module: str) -> ast.Module | None:
         return ast.parse(spec.loader.get_data(spec.loader.path))
     except Exception:  # a broken package is reported when it is imported
         return None
+
+
+@cache
+def _beside(module: str) -> dict[str, Facts]:
+    """Class -> facts, of the TOML file beside a module; empty where there is none."""
+    spec = find_spec(module)
+    path = Path(spec.origin or "" if spec else "").with_suffix(".toml")
+    return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
 def _targets(node: ast.stmt) -> list[str]:

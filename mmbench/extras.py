@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution, requires
+from typing import Any
 
 
 def lacking(what: str, package: str, extra: str, error: ImportError) -> ImportError:
@@ -18,6 +20,18 @@ def lacking(what: str, package: str, extra: str, error: ImportError) -> ImportEr
     """
     message = f"{what} needs {package} ({error}); install it with: {command(extra)}"
     return type(error)(message, name=error.name)
+
+
+def optional(module: str, what: str, package: str, extra: str) -> Any:
+    """Imports a module of an optional package.
+
+    Raises:
+        ImportError: It cannot be imported; the message is that of `lacking`.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise lacking(what, package, extra, error) from None
 
 
 def command(extra: str) -> str:

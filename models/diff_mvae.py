@@ -39,7 +39,6 @@ class DiffMVAE(MoPoE):
 
     Args:
         modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
-        architectures: Networks and likelihood of each modality.
         training: How encoders and decoders are trained, together.
         diffusion: The modalities with a diffusion decoder: names, patterns of names such as "m*",
             or kinds such as "<image>".

@@ -67,18 +67,17 @@ class LatentDiffusion(DiffusedLatents):
         self,
         modalities: Sequence[Modality],
         architectures: dict[str, Architecture],
-        *,
         latent: int | dict[str, int],
         autoencoder: Optimisation,
         score: Optimisation,
         width: int,
+        sampler: dict[str, Any],
         autoencoders: dict[str, Optimisation] | None = None,
         augmented: Sequence[str] = (),
         blocks: int = 2,
         time_embedding: int = 512,
         groups: int = 32,
         statistics: Statistics = "all",
-        sampler: dict[str, Any],
     ) -> None:
         names = [m.name for m in modalities]
         sizes = by_modality("latent", latent, names, 1)

@@ -28,7 +28,6 @@ class MLD(LatentDiffusion):
 
     Args:
         modalities: As of `LatentDiffusion`, like all parameters that are not listed here.
-        architectures: Networks and likelihood of each modality.
         d: Probability that all modalities are diffused, ν(∅) of section 4.1 (table 9).
         masks: Whether each "example" has a subset A1 of its own, or each "batch" one, as in
             Algorithm 2: the same objective at a higher variance.
@@ -63,21 +62,9 @@ class MLD(LatentDiffusion):
             raise ValueError(f"d is {d}, expected a probability")
         if len(modalities) < 2 and d < 1:
             raise ValueError("masked diffusion needs at least two modalities")
-        super().__init__(
-            modalities,
-            architectures,
-            latent=latent,
-            autoencoder=autoencoder,
-            score=score,
-            width=width,
-            autoencoders=autoencoders,
-            augmented=augmented,
-            blocks=blocks,
-            time_embedding=time_embedding,
-            groups=groups,
-            statistics=statistics,
-            sampler=sampler,
-        )
+        first = (modalities, architectures, latent, autoencoder, score, width, sampler)
+        sizes = (blocks, time_embedding, groups)
+        super().__init__(*first, autoencoders, augmented, *sizes, statistics)
         self.d, self.masks = d, masks
         if image is not None:
             self._replace_images(modalities, image)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from mmbench.architecture import Architecture
 from mmbench.core.data import Batch, Modality, Split
 from mmbench.core.model import Model
+from mmbench.protocols.arguments import at_least
 from mmbench.registry import expect_modalities
 from mmbench.training.trainer import Optimisation, Trainer
 
@@ -75,8 +76,7 @@ class Supervised(Model):
             expect_modalities(asked, self.names, setting)
         if self.source in self.targets:
             raise ValueError(f"{self.source!r} cannot be predicted from itself")
-        if latent < 1:
-            raise ValueError(f"latent is {latent}, expected at least 1")
+        at_least(1, latent=latent)
         self.settings = {m: special.get(m, training) for m in self.targets}
         self.architectures = architectures
         encoder = architectures[self.source].encoder

@@ -15,10 +15,12 @@ means, which affects only `clip` and `weight_decay`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, signature
+from pathlib import Path
 from typing import Any, ClassVar, get_args, get_origin
 
 import numpy as np
@@ -30,6 +32,7 @@ from mmbench.architecture import Architecture, InTurn, full_precision
 from mmbench.core.data import Batch, Modality, Split
 from mmbench.core.model import Model
 from mmbench.extras import lacking
+from mmbench.protocols.arguments import at_least
 from mmbench.registry import expect_modalities
 from mmbench.training.trainer import Loss, Optimisation, Trainer
 
@@ -48,6 +51,7 @@ for _name in list(logging.root.manager.loggerDict):
     if _name.startswith("multivae."):  # each prints what it does to the terminal
         logging.getLogger(_name).setLevel(logging.WARNING)
 
+FACTS = tomllib.loads(Path(__file__).with_name("models.toml").read_text("utf-8"))
 OURS = {"name", "n_modalities", "latent_dim", "input_dims", "decoders_dist"}
 OURS |= {"decoder_dist_params", "custom_architectures", "subsets"}
 """Fields of the library's configurations that the data set, its protocol or this module sets."""
@@ -111,7 +115,7 @@ def halves(x: Tensor, first: str, second: str) -> dict[str, Tensor]:
 
 
 class Adapted(Model):
-    """One of the library's models; each subclass names it.
+    """One of the library's models; each subclass names it, and has its facts in models.toml.
 
     A constructor takes, after modalities and architectures, `latent` (the library's latent_dim),
     `training`, and every field of the model's configuration, by its name there and with its
@@ -123,53 +127,46 @@ class Adapted(Model):
     every_modality: ClassVar[bool] = False
     """Whether inference takes all modalities, with zeros for those that are not given."""
     kind: ClassVar[Any]
+    config: ClassVar[Any]
+    __signature__: ClassVar[Signature]
     tables: ClassVar[frozenset[str]]
     """The settings that have a value for each modality."""
     step: Tensor
 
     def __init_subclass__(cls, of: str = "") -> None:
-        """Gives a subclass the constructor that its configuration in the library describes."""
+        """Gives a subclass its facts, and the signature that the library's configuration has."""
+        for name, fact in FACTS.get(cls.__name__, {}).items():
+            setattr(cls, name, fact)
         if not of:
             return
-        cls.kind, config = getattr(models, of), getattr(models, f"{of}Config")
-        keyword, empty = Parameter.KEYWORD_ONLY, Parameter.empty
-        names = ("self", "modalities", "architectures")
-        parameters = [Parameter(n, Parameter.POSITIONAL_OR_KEYWORD) for n in names]
-        parameters.append(Parameter("latent", keyword, annotation=int))
-        parameters.append(Parameter("training", keyword, annotation=Optimisation))
-        theirs = [f for f in fields(config) if f.name not in OURS]
+        cls.kind, cls.config = getattr(models, of), getattr(models, f"{of}Config")
+        theirs = [f for f in fields(cls.config) if f.name not in OURS]
         cls.tables = frozenset(f.name for f in theirs if _is_table(f.type))
+        parameters = list(signature(Adapted.__init__, eval_str=True).parameters.values())[1:-1]
         for f in theirs:
             needed = f.default is None and type(None) not in get_args(f.type)
-            kind = int | float | f.type if f.name in cls.tables else f.type
-            default = empty if needed else f.default
-            parameters.append(Parameter(f.name, keyword, default=default, annotation=kind))
-        signature = Signature(parameters)
+            default = Parameter.empty if needed else f.default
+            hint = int | float | f.type if f.name in cls.tables else f.type
+            parameters.append(
+                Parameter(f.name, Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+            )
+        cls.__signature__ = Signature(parameters)
 
-        def __init__(*args: Any, **settings: Any) -> None:
-            bound = signature.bind(*args, **settings)
-            bound.apply_defaults()
-            self, modalities, architectures = bound.args
-            self._construct(config, modalities, architectures, **bound.kwargs)
-
-        __init__.__signature__ = signature  # type: ignore[attr-defined]
-        __init__.__annotations__ = {p.name: p.annotation for p in parameters[len(names) :]}
-        cls.__init__ = __init__  # type: ignore[method-assign]
-
-    def _construct(
+    def __init__(
         self,
-        config: Callable[..., Any],
         modalities: Sequence[Modality],
-        architectures: Mapping[str, Architecture],
+        architectures: dict[str, Architecture],
+        *,
         latent: int,
         training: Optimisation,
         **settings: Any,
     ) -> None:
         super().__init__()
+        given = {"latent": latent, "training": training, **settings}
+        self.__signature__.bind(modalities, architectures, **given)  # the library checks no names
         self.names = [m.name for m in modalities]
-        if latent < 1:
-            raise ValueError(f"latent is {latent}, expected at least 1")
-        for key in self.tables:
+        at_least(1, latent=latent)
+        for key in self.tables & settings.keys():
             table = settings[key]
             if isinstance(table, (int, float)):
                 settings[key] = dict.fromkeys(self.names, table)
@@ -178,24 +175,20 @@ class Adapted(Model):
                 for name in self.names:
                     if name not in table:
                         raise ValueError(f"{key} has nothing for modality {name!r}")
-        self.architectures = dict(architectures)
-        self.latent, self.training_settings, self.settings = latent, training, settings
-        private = settings.get("modalities_specific_dim") or 0
-        self.private = private if isinstance(private, dict) else dict.fromkeys(self.names, private)
+        self.architectures, self.latent, self.training_settings = architectures, latent, training
         likelihoods = {m: architectures[m].likelihood for m in self.names}
-        scaled = ("normal", "laplace")
-        scales = {
-            m: {"scale": p.scale} for m, p in likelihoods.items() if p.distribution in scaled
-        }
-        described = config(
+        scaled = [m for m, p in likelihoods.items() if p.distribution in ("normal", "laplace")]
+        self.settings = self.config(
             n_modalities=len(self.names),
             latent_dim=latent,
             input_dims={m.name: m.shape for m in modalities},
             decoders_dist={m: p.distribution for m, p in likelihoods.items()},
-            decoder_dist_params=scales,
+            decoder_dist_params={m: {"scale": likelihoods[m].scale} for m in scaled},
             **settings,
         )
-        self.vae = self.kind(described, **self.networks())
+        private = getattr(self.settings, "modalities_specific_dim", None) or 0
+        self.private = private if isinstance(private, dict) else dict.fromkeys(self.names, private)
+        self.vae = self.kind(self.settings, **self.networks())
         # Steps taken: part of the state, so that what is annealed resumes where it was.
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import math
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from mmbench.registry import expect_modalities, nearest
 
@@ -28,9 +28,8 @@ def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *
     Raises:
         ValueError: An unknown or missing name, a value of the wrong type or out of range.
     """
-    parameters = list(inspect.signature(build).parameters.values())[len(first) :]
+    parameters = list(inspect.signature(build, eval_str=True).parameters.values())[len(first) :]
     known = {p.name: p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
-    hints = get_type_hints(build.__init__ if isinstance(build, type) else build)  # type: ignore[misc]
     for name in table:
         if name not in known:
             raise ValueError(f"{where} has no setting {name!r}{nearest(name, known)}")
@@ -42,11 +41,32 @@ def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *
         default = known[name].default
         if is_dataclass(default) and isinstance(value, dict):  # laid over it
             value = {f.name: getattr(default, f.name) for f in fields(default) if f.init} | value
-        arguments[name] = _convert(value, hints.get(name, Any), f"{where}.{name}")
+        arguments[name] = _convert(value, known[name].annotation, f"{where}.{name}")
     try:
         return build(*first, **arguments)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def at_least(least: float, **settings: float) -> None:
+    """Checks settings, by their names.
+
+    Raises:
+        ValueError: One is below the smallest number allowed.
+    """
+    for name, value in settings.items():
+        if not value >= least:
+            raise ValueError(f"{name} is {value}, expected at least {least}")
+
+
+def among(setting: str, value: str, known: Collection[str]) -> None:
+    """Checks the name that a setting has as its value.
+
+    Raises:
+        ValueError: There is no such name; says which is nearest.
+    """
+    if value not in known:
+        raise ValueError(f"{setting} is {value!r}{nearest(str(value), known)}")
 
 
 def by_modality(

@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmbench.extras import lacking
+from mmbench.extras import optional
 from mmbench.models.diffusion.sampler import POWERS, Grid, Score
 from mmbench.models.diffusion.sde import VPSDE
-from mmbench.registry import nearest
+from mmbench.protocols.arguments import among, at_least
 
 EARLIEST = 1e-3
 """The time below which networks of noise are not trained: where the sampling of Song et al.'s code
@@ -37,10 +37,8 @@ class DDIM:
     """
 
     def __init__(self, steps: int = 50, grid: Grid = "uniform", clip: bool = True) -> None:
-        if steps < 2:
-            raise ValueError(f"steps is {steps}, expected at least 2")
-        if grid not in POWERS:
-            raise ValueError(f"grid is {grid!r}{nearest(str(grid), POWERS)}")
+        at_least(2, steps=steps)
+        among("grid", grid, POWERS)
         self.steps, self.power, self.clip = steps, POWERS[grid], clip
 
     @property
@@ -57,16 +55,13 @@ class DDIM:
         Raises:
             ImportError: diffusers is not installed.
         """
-        try:
-            from diffusers import DDIMScheduler
-        except ImportError as error:
-            raise ImportError(lacking("DDIM", "diffusers", "diffusion", error)) from None
+        diffusers = optional("diffusers", "DDIM", "diffusers", "diffusion")
         first, last = EARLIEST ** (1 / self.power), sde.T ** (1 / self.power)
         times = torch.linspace(first, last, self.steps, dtype=torch.float64) ** self.power
         kept = sde.alpha(times) ** 2
         before = torch.cat([torch.ones(1, dtype=torch.float64), kept[:-1]])
         betas = (1 - kept / before).tolist()
-        scheduler = DDIMScheduler(self.steps, trained_betas=betas, clip_sample=self.clip)
+        scheduler = diffusers.DDIMScheduler(self.steps, trained_betas=betas, clip_sample=self.clip)
         scheduler.set_timesteps(self.steps)
         r = torch.where(free, torch.empty_like(z).normal_(generator=generator), z)
         for i in scheduler.timesteps.tolist():

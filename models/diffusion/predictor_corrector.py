@@ -18,8 +18,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from mmbench.models.diffusion.sampler import Grid, Sampler, fraction, named_step
+from mmbench.models.diffusion.sampler import Grid, Sampler
 from mmbench.models.diffusion.sde import VPSDE
+from mmbench.protocols.arguments import at_least
 
 
 class PredictorCorrector(Sampler):
@@ -46,17 +47,13 @@ class PredictorCorrector(Sampler):
         step: Literal["euler", "ancestral"] = "euler",
         grid: Grid = "uniform",
     ) -> None:
-        super().__init__(steps, grid)
-        if corrections < 0:
-            raise ValueError(f"corrections is {corrections}, expected at least 0")
+        super().__init__(steps, grid, step)
+        at_least(0, corrections=corrections)
         if not snr > 0:
             raise ValueError(f"snr is {snr}, expected more than 0")
-        self.corrections, self.snr = corrections, snr
-        self.below, self._step = fraction(below), named_step(step)
-
-    def step(self, sde: VPSDE, t: float, s: float) -> tuple[float, float, float]:
-        """a, b and c of the predictor's move from t down to s."""
-        return self._step(sde, t, s)
+        if not 0 <= below <= 1:
+            raise ValueError(f"below is {below}, expected from 0 to 1")
+        self.corrections, self.snr, self.below = corrections, snr, below
 
     def correction(self, sde: VPSDE, t: float) -> tuple[float, float]:
         """δ and √(2δ) of the corrector's move at t."""

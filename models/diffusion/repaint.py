@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mmbench.models.diffusion.sampler import POWERS, Grid, Sampler, fraction, named_step
+from mmbench.models.diffusion.sampler import POWERS, Grid, Sampler
 from mmbench.models.diffusion.sde import VPSDE
+from mmbench.protocols.arguments import at_least
 
 
 class RePaint(Sampler):
@@ -55,23 +56,23 @@ class RePaint(Sampler):
         variance: float = 0.0,
         noise: float = 1.0,
     ) -> None:
-        super().__init__(steps, grid)
-        if resamplings < 1:
-            raise ValueError(f"resamplings is {resamplings}, expected at least 1")
+        super().__init__(steps, grid, step)
+        at_least(1, resamplings=resamplings)
         if not 1 <= jump < steps:
             raise ValueError(f"jump is {jump}, expected at least 1 and less than steps, {steps}")
-        self.below, self._step = fraction(below), named_step(step)
+        if not 0 <= below <= 1:
+            raise ValueError(f"below is {below}, expected from 0 to 1")
         if not 0 <= variance <= 1 or (variance and step != "ancestral"):
             expected = "expected from 0 to 1 with 'ancestral'"
             raise ValueError(f"variance is {variance} with the step {step!r}, {expected}")
         if not 1 <= noise < 2:
             raise ValueError(f"noise is {noise}, expected a factor from 1 to below 2")
-        self.resamplings, self.jump, self.variance = resamplings, jump, variance
-        self.noise = noise
+        self.resamplings, self.jump, self.below = resamplings, jump, below
+        self.variance, self.noise = variance, noise
 
     def step(self, sde: VPSDE, t: float, s: float) -> tuple[float, float, float]:
         """a, b and c of the move down."""
-        a, b, c = self._step(sde, t, s)
+        a, b, c = super().step(sde, t, s)
         if self.variance and s > 0:
             c = c ** (1 - self.variance) * sde.transition(s, t)[1] ** self.variance
         return a, b, self.noise * c

@@ -17,7 +17,6 @@ diffusion", 2024, https://doi.org/10.3390/e26040320, appendix A.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
@@ -26,7 +25,7 @@ import torch
 from torch import Tensor
 
 from mmbench.models.diffusion.sde import VPSDE
-from mmbench.registry import nearest
+from mmbench.protocols.arguments import among, at_least
 
 Score = Callable[[Tensor, float], Tensor]
 """s(r, t): (B, D) -> (B, D), the score of the free coordinates of r at time t given the others.
@@ -58,55 +57,33 @@ def exact_posterior(sde: VPSDE, t: float, s: float) -> tuple[float, float, float
 STEPS: dict[str, Step] = {"euler": euler_maruyama, "ancestral": exact_posterior}
 
 
-def named_step(step: str) -> Step:
-    """The move down with this name.
-
-    Raises:
-        ValueError: There is no such move.
-    """
-    if step not in STEPS:
-        raise ValueError(f"step is {step!r}{nearest(str(step), STEPS)}")
-    return STEPS[step]
-
-
-def fraction(below: float) -> float:
-    """Checks the fraction of T below which a sampler makes more moves.
-
-    Raises:
-        ValueError: It is not from 0 to 1.
-    """
-    if not 0 <= below <= 1:
-        raise ValueError(f"below is {below}, expected from 0 to 1")
-    return below
-
-
 Grid = Literal["uniform", "quadratic"]
 """Times T n / N, or T (n / N)²: finer near 0, where the structure of the latents is."""
 
 POWERS: dict[str, int] = {"uniform": 1, "quadratic": 2}
 
 
-class Sampler(ABC):
+class Sampler:
     """Draws latents by reversing the diffusion.
 
     Args:
         steps: N, the number of intervals of the time grid, at least 1.
         grid: The grid of times.
+        step: The move down: "euler" for Euler-Maruyama, "ancestral" for the exact posterior.
 
     Raises:
         ValueError: A value is out of its range.
     """
 
-    def __init__(self, steps: int, grid: Grid = "uniform") -> None:
-        if steps < 1:
-            raise ValueError(f"steps is {steps}, expected at least 1")
-        if grid not in POWERS:
-            raise ValueError(f"grid is {grid!r}{nearest(str(grid), POWERS)}")
-        self.steps, self.grid = steps, grid
+    def __init__(self, steps: int, grid: Grid = "uniform", step: str = "euler") -> None:
+        at_least(1, steps=steps)
+        among("grid", grid, POWERS)
+        among("step", step, STEPS)
+        self.steps, self.grid, self.move = steps, grid, STEPS[step]
 
-    @abstractmethod
     def step(self, sde: VPSDE, t: float, s: float) -> tuple[float, float, float]:
         """a, b and c of the move down from time t to s < t."""
+        return self.move(sde, t, s)
 
     def corrections_at(self, sde: VPSDE, t: float) -> Sequence[tuple[float, float]]:
         """Factors b, c of the moves that stay at time t, before the move down; by default none."""

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmbench.protocols.arguments import at_least
+
 
 class GroupNorm(nn.GroupNorm):
     """The same of (B, channels), through layer norms of the groups.
@@ -73,12 +75,8 @@ class ScoreNetwork(nn.Module):
         groups: int = 32,
     ) -> None:
         super().__init__()
-        positive = {"width": width, "time_embedding": time_embedding, "groups": groups}
-        for name, value in positive.items():
-            if value < 1:
-                raise ValueError(f"{name} is {value}, expected at least 1")
-        if blocks < 0:
-            raise ValueError(f"blocks is {blocks}, expected at least 0")
+        at_least(1, width=width, time_embedding=time_embedding, groups=groups)
+        at_least(0, blocks=blocks)
         if width % groups:
             raise ValueError(f"width is {width}, expected a multiple of groups, {groups}")
         w, T = width, time_embedding

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from mmbench.models.diffusion.sampler import Grid, Sampler, euler_maruyama, exact_posterior
+from mmbench.models.diffusion.sampler import Grid, Sampler
 from mmbench.models.diffusion.sde import VPSDE
 
 
@@ -24,10 +24,6 @@ class Euler(Sampler):
 
     def __init__(self, steps: int = 1000) -> None:
         super().__init__(steps)
-
-    def step(self, sde: VPSDE, t: float, s: float) -> tuple[float, float, float]:
-        """a, b and c of equation 11, discretised."""
-        return euler_maruyama(sde, t, s)
 
 
 class Ancestral(Sampler):
@@ -47,11 +43,7 @@ class Ancestral(Sampler):
     """
 
     def __init__(self, steps: int = 50, grid: Grid = "quadratic") -> None:
-        super().__init__(steps, grid)
-
-    def step(self, sde: VPSDE, t: float, s: float) -> tuple[float, float, float]:
-        """a, b and c of the exact posterior."""
-        return exact_posterior(sde, t, s)
+        super().__init__(steps, grid, "ancestral")
 
 
 class Exponential(Sampler):
@@ -75,7 +67,7 @@ class Exponential(Sampler):
     def __init__(
         self, steps: int = 25, order: int = 2, noise: bool = True, grid: Grid = "quadratic"
     ) -> None:
-        super().__init__(steps, grid)
+        super().__init__(steps, grid, "ancestral")
         if order not in (1, 2):
             raise ValueError(f"order is {order}, expected 1 or 2")
         self.order, self.noise = order, noise
@@ -83,7 +75,7 @@ class Exponential(Sampler):
     def step(self, sde: VPSDE, t: float, s: float) -> tuple[float, float, float]:
         """a, b and c of the step of order 1."""
         if self.noise:
-            return exact_posterior(sde, t, s)
+            return super().step(sde, t, s)
         k, keep, alpha_t = self._weight(sde, t, s), sde.sigma(s) / sde.sigma(t), sde.alpha(t)
         return keep + k / alpha_t, k * sde.sigma(t) ** 2 / alpha_t, 0.0
 

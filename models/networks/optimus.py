@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -24,7 +23,7 @@ from torch import Tensor, nn
 
 from mmbench.architecture import InTurn, Networks, Pretrained
 from mmbench.core.data import Modality
-from mmbench.extras import lacking
+from mmbench.extras import optional
 from mmbench.models.networks import optimus_weights
 
 ROWS = 256
@@ -54,15 +53,8 @@ SMALL = Size(128, 2, 4)
 """For two cores."""
 
 
-def _transformers() -> ModuleType:
-    try:
-        import transformers
-        from transformers import BertModel, GPT2Model  # noqa: F401 - found on first use only
-    except ImportError as error:
-        what = "a text's network of BERT or GPT-2"
-        raise ImportError(lacking(what, "transformers", "text", error)) from None
-    library: ModuleType = transformers
-    return library
+def _transformers() -> Any:
+    return optional("transformers", "a text's network of BERT or GPT-2", "transformers", "text")
 
 
 class Encoder(nn.Module):

@@ -8,23 +8,18 @@ pixels a latent of one channel of 8 x 8 values. The blocks are diffusers'.
 
 from __future__ import annotations
 
-from types import ModuleType
+from typing import Any
 
 from torch import Tensor, nn
 
 from mmbench.architecture import Networks
 from mmbench.core.data import Modality
-from mmbench.extras import lacking
+from mmbench.extras import optional
 
 
-def _blocks() -> ModuleType:
-    try:
-        from diffusers.models.autoencoders import vae
-    except ImportError as error:
-        what = "the image autoencoder of MLD*"
-        raise ImportError(lacking(what, "diffusers", "diffusion", error)) from None
-    blocks: ModuleType = vae
-    return blocks
+def _blocks() -> Any:
+    what = "the image autoencoder of MLD*"
+    return optional("diffusers.models.autoencoders.vae", what, "diffusers", "diffusion")
 
 
 def _side(modality: Modality, halvings: int) -> int:

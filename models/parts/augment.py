@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mmbench.extras import lacking
+from mmbench.extras import optional
 
 
 def trivial_augment_wide() -> Callable[[Tensor], Tensor]:
@@ -20,11 +20,8 @@ def trivial_augment_wide() -> Callable[[Tensor], Tensor]:
     Raises:
         ImportError: torchvision is not installed.
     """
-    try:
-        from torchvision.transforms.v2 import TrivialAugmentWide
-    except ImportError as error:
-        raise ImportError(lacking("augmentation", "torchvision", "vision", error)) from None
-    augment = TrivialAugmentWide()
+    v2 = optional("torchvision.transforms.v2", "augmentation", "torchvision", "vision")
+    augment = v2.TrivialAugmentWide()
 
     def apply(x: Tensor) -> Tensor:
         pixels = (x * 255).round().to(torch.uint8)

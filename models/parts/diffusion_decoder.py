@@ -28,11 +28,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.architecture import full_precision
-from mmbench.extras import lacking
+from mmbench.extras import optional
 from mmbench.models.diffusion.ddim import DDIM, EARLIEST
 from mmbench.models.diffusion.sampler import Sampler
 from mmbench.models.diffusion.samplers import SAMPLERS, make_sampler
 from mmbench.models.diffusion.sde import VPSDE
+from mmbench.protocols.arguments import at_least
 
 KINDS: dict[str, type[Sampler | DDIM]] = {"ddim": DDIM, **SAMPLERS}
 TICKS = 1000  # of the U-Net's clock, from time 0 to T: DDPM's levels
@@ -64,9 +65,7 @@ class UNet:
     def __post_init__(self) -> None:
         if not self.channels:
             raise ValueError("channels is empty, expected a number for each level")
-        for name in ("layers", "groups", "patch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
+        at_least(1, layers=self.layers, groups=self.groups, patch=self.patch)
         for width in self.channels:
             if width < 1 or width % self.groups:
                 wanted = f"a multiple of groups, {self.groups}"
@@ -98,11 +97,7 @@ class ConditionalUNet(nn.Module):
     def __init__(self, sde: VPSDE, shape: tuple[int, ...], latent: int, size: UNet) -> None:
         super().__init__()
         self.sde = sde
-        try:
-            from diffusers import UNet2DModel
-        except ImportError as error:
-            what = "a diffusion decoder"
-            raise ImportError(lacking(what, "diffusers", "diffusion", error)) from None
+        diffusers = optional("diffusers", "a diffusion decoder", "diffusers", "diffusion")
         channels, *sides = shape
         levels = len(size.channels)
         self.patch = size.patch
@@ -111,7 +106,7 @@ class ConditionalUNet(nn.Module):
         attends = [side >> level in size.attention for level in range(levels)]
         embedding = max(4 * size.channels[0], latent)  # z is not squeezed
         self.project = nn.Linear(latent, embedding)
-        self.unet = UNet2DModel(
+        self.unet = diffusers.UNet2DModel(
             in_channels=channels * size.patch**2,
             out_channels=channels * size.patch**2,
             block_out_channels=tuple(size.channels),

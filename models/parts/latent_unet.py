@@ -9,12 +9,12 @@ attention, in the same widths.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mmbench.extras import lacking
+from mmbench.extras import optional
+from mmbench.protocols.arguments import at_least
 
 CLOCK = 1000  # times from 0 to 1 become the 1,000 steps of the library's embedding
 
@@ -47,13 +47,8 @@ class LatentUNet(nn.Module):
         groups: int = 8,
     ) -> None:
         super().__init__()
-        try:
-            from diffusers import UNet2DModel
-        except ImportError as error:
-            what = "SBM-VAE's score network"
-            raise ImportError(lacking(what, "diffusers", "diffusion", error)) from None
-        if layers < 1:
-            raise ValueError(f"layers is {layers}, expected at least 1")
+        diffusers = optional("diffusers", "SBM-VAE's score network", "diffusers", "diffusion")
+        at_least(1, layers=layers)
         for width in channels:
             if width < 1 or width % groups:
                 raise ValueError(f"channels has {width}, expected multiples of groups, {groups}")
@@ -65,7 +60,7 @@ class LatentUNet(nn.Module):
             )
         self.shape = modalities, height, width
         kind = "Attn" if attention else ""
-        network: Any = UNet2DModel(  # type: ignore[no-untyped-call, unused-ignore]
+        network = diffusers.UNet2DModel(
             in_channels=modalities,
             out_channels=modalities,
             block_out_channels=tuple(channels),

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from mmbench.architecture import full_precision
 from mmbench.models.diffusion.score import ResMLP
 from mmbench.models.diffusion.sde import VPSDE
+from mmbench.protocols.arguments import at_least
 from mmbench.training.trainer import Optimisation
 
 GROUPS = 8  # of the normalisations
@@ -46,8 +47,7 @@ class Guidance:
     width: int = 512
 
     def __post_init__(self) -> None:
-        if not self.scale >= 0:
-            raise ValueError(f"scale is {self.scale}, expected at least 0")
+        at_least(0, scale=self.scale)
 
 
 class Matching(nn.Module):
