@@ -107,7 +107,7 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     source = fingerprint(root, [TABLE, *names], f"{NAME} {VERSION}")
 
     def read() -> Dataset:
-        attributes = _attributes(root / TABLE, faces)
+        attributes = _attributes(root / TABLE, faces)  # the quickest to fail
         images, masks = _decode(root, faces, progress)
         tensors = {"image": images, "mask": masks, "attributes": attributes}
         count = len(faces) * TRAIN_SHARE[0] // TRAIN_SHARE[1]
@@ -139,19 +139,16 @@ def _faces(root: Path) -> list[Face]:
     for path in (root / IMAGES / entry.name for entry in visible(root / IMAGES)):
         match = _IMAGE_NAME.fullmatch(path.name)
         if not match:
-            wanted = "expected {i}.jpg, e.g. 0.jpg: remove or rename it"
-            raise ValueError(f"{path} is not named like a face, {wanted}")
+            raise ValueError(f"{path} is not named like a face, expected {{i}}.jpg, e.g. 0.jpg")
         images[path.name] = int(match[1])
     if len(images) < 2:
-        wanted = "expected 30,000, or at least one to train and one to test"
-        raise ValueError(f"{root / IMAGES} holds {len(images)} faces, {wanted}")
+        raise ValueError(f"{root / IMAGES} holds {len(images)} faces, expected at least 2")
     masks: dict[int, list[str]] = {i: [] for i in images.values()}
     seen = set()
     for number in sorted({i // _PER_FOLDER for i in masks}):
         folder = root / MASKS / str(number)
         if not folder.is_dir():
-            last = (number + 1) * _PER_FOLDER - 1
-            wanted = f"expected the masks of the faces {number * _PER_FOLDER} to {last} there"
+            wanted = f"expected the masks of face {number * _PER_FOLDER} and others"
             raise FileNotFoundError(f"{folder} does not exist: {wanted}")
         for path in (folder / entry.name for entry in visible(folder)):
             match = _MASK_NAME.fullmatch(path.name)
@@ -169,8 +166,7 @@ def _faces(root: Path) -> list[Face]:
                 masks[face].append(f"{MASKS}/{number}/{path.name}")
     if bare := sorted(set(masks) - seen):
         first = root / MASKS / str(bare[0] // _PER_FOLDER) / f"{bare[0]:05}_nose.png"
-        more = f" (nor have {len(bare) - 1} other faces)" if len(bare) > 1 else ""
-        lonely = f"{root / IMAGES / f'{bare[0]}.jpg'} has no masks{more}"
+        lonely = f"{root / IMAGES / f'{bare[0]}.jpg'} has no masks"
         raise ValueError(f"{lonely}, expected {first} and others: unpack the archive again")
     return [
         Face(f"{IMAGES}/{name}", tuple(sorted(masks[images[name]]))) for name in sorted(images)
@@ -181,17 +177,14 @@ def _attributes(path: Path, faces: list[Face]) -> NDArray[np.bool_]:
     """(N, 18) the attributes of the faces."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if len(lines) < 2 or not lines[0].strip().isdecimal():
-        wanted = "the number of faces and the names of the attributes: unpack the archive again"
-        raise ValueError(f"{path} does not begin with {wanted}")
+        raise ValueError(f"{path} does not begin with the number of faces and a line of names")
     names = lines[1].split()
     if lacking := [name for name in ATTRIBUTES if name not in names]:
-        wanted = "expected the 40 of CelebA"
-        raise ValueError(f"{path} has no attribute {lacking[0]} in its second line, {wanted}")
+        raise ValueError(f"{path} has no attribute {lacking[0]}, expected the 40 of CelebA")
     chosen = [names.index(name) for name in ATTRIBUTES]
     rows = {name: values for name, *values in map(str.split, filter(str.strip, lines[2:]))}
     if len(rows) != int(lines[0]):
-        wanted = f"expected {int(lines[0])} as its first line says: unpack the archive again"
-        raise ValueError(f"{path} has rows for {len(rows)} faces, {wanted}")
+        raise ValueError(f"{path} has rows for {len(rows)} faces, expected {int(lines[0])}")
     out = np.empty((len(faces), len(ATTRIBUTES)), bool)
     for i, face in enumerate(faces):
         name = face.image.rpartition("/")[2]
@@ -199,8 +192,7 @@ def _attributes(path: Path, faces: list[Face]) -> NDArray[np.bool_]:
             raise ValueError(f"{path} has no row for {name}, which is in {IMAGES}")
         values = rows[name]
         if len(values) != len(names) or set(values) - {"1", "-1"}:
-            wanted = f"{len(names)} values of 1 or -1"
-            raise ValueError(f"{path} has a wrong row for {name}, expected {wanted}")
+            raise ValueError(f"{path}: in the row for {name} expected {len(names)} times 1 or -1")
         out[i] = [values[k] == "1" for k in chosen]
     return out
 
@@ -228,8 +220,8 @@ def _photograph(path: Path) -> NDArray[np.uint8]:
     """A face, (128, 128, 3)."""
     image = decoded(path)
     if image.width != image.height:
-        wanted = "expected a square: CelebA-HQ's are 1024 x 1024"
-        raise ValueError(f"{path} has {image.width} x {image.height} pixels, {wanted}")
+        size = f"{image.width} x {image.height} pixels"
+        raise ValueError(f"{path} has {size}, expected a square: CelebA-HQ's are 1024 x 1024")
     small = image.convert("RGB").resize((PIXELS, PIXELS), Image.Resampling.BILINEAR)
     return np.asarray(small)
 

@@ -122,11 +122,9 @@ def captions(root: Path, part: Part) -> list[str]:
             lines.pop()
         for number, line in enumerate(lines, 1):
             if not tokenise(line):
-                wrong = f"{root / name} has an empty caption in line {number}"
-                raise ValueError(f"{wrong}, expected one caption a line")
+                raise ValueError(f"{root / name} has an empty caption in line {number}")
         if len(lines) != EACH * each:
-            of = "its photograph" if each == 1 else f"each of {each:,} photographs"
-            wanted = f"{EACH * each:,}: {EACH} for {of}"
+            wanted = f"{EACH * each:,}: {EACH} for each of {each:,} photographs"
             raise ValueError(f"{root / name} has {len(lines):,} captions, expected {wanted}")
         found += lines
     return found
@@ -164,8 +162,7 @@ def _theirs(root: Path) -> dict[str, Part]:
             if photograph.lower().endswith(_SUFFIXES)
         )
         if not photographs:
-            wanted = "expected a folder of JPEG files for each species"
-            raise FileNotFoundError(f"{root / name} holds no photographs, {wanted}")
+            raise FileNotFoundError(f"{root / name} holds no photographs in folders of species")
         parts[name] = Part(photographs, (text,))
     return parts
 
@@ -190,18 +187,17 @@ def _caltechs(root: Path) -> dict[str, Part]:
     if names.keys() != split.keys():
         lone = min(names.keys() ^ split.keys(), key=lambda key: (len(key), key))
         has, lacks = (_IMAGES, _SPLIT) if lone in names else (_SPLIT, _IMAGES)
-        wrong = f"{base / lacks} lacks image {lone} of {has}"
-        raise ValueError(f"{wrong}, expected the same numbers in both")
+        raise ValueError(f"{base / lacks} lacks image {lone} of {has}, expected it in both")
     text = next((name for name in _CAPTIONS if (root / name).is_dir()), None)
     if text is None:
-        wanted = "ten captions for each photograph, e.g. text/001.Black_footed_Albatross/*.txt"
-        raise FileNotFoundError(f"{root / _CAPTIONS[0]} does not exist: expected {wanted}")
+        missing = root / _CAPTIONS[0]
+        raise FileNotFoundError(f"{missing} does not exist: expected files of ten captions there")
     parts = {}
     for part, flag in (("train", "1"), ("test", "0")):
         chosen = [names[key] for key in names if split[key] == flag]
         if not chosen:
-            wrong = f"{base / _SPLIT} puts no photograph in the {part} split"
-            raise ValueError(f"{wrong}, expected some with {flag}")
+            wanted = f"expected some with {flag}"
+            raise ValueError(f"{base / _SPLIT} has no photograph in the {part} split, {wanted}")
         for name in chosen:
             pair = {root / text / _text(name), base / "images" / name}
             for path in pair:
@@ -228,8 +224,8 @@ def _rows(path: Path) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         match = pattern.fullmatch(line.strip())
         if not match or match[1] in rows:
-            wrong = f"{path} has {line.strip()!r} in line {number}"
-            raise ValueError(f"{wrong}, expected {form}, and each number once")
+            wanted = f"expected {form}, and each number once"
+            raise ValueError(f"{path} has {line.strip()!r} in line {number}, {wanted}")
         rows[match[1]] = match[2]
     return rows
 

@@ -72,8 +72,7 @@ def _split(path: Path) -> tuple[Split, Spectrogram | None]:
     """The examples of a file, and how their sounds were scaled."""
     found: Any = tensors.read(path)
     if not isinstance(found, (tuple, list)) or len(found) < 4:
-        wanted = "a tuple of labels, images, trajectories, sounds and two ranges"
-        raise ValueError(f"{path} holds a {type(found).__name__}, expected {wanted}")
+        raise ValueError(f"{path} is not MHD's: expected a tuple of labels, images and more")
     labels = found[0]
     if not isinstance(labels, Tensor) or labels.ndim != 1:
         raise ValueError(f"{path} does not begin with a tensor of labels (N,)")
@@ -106,8 +105,8 @@ def _scale(path: Path, found: Sequence[Any]) -> Spectrogram | None:
     except (TypeError, KeyError, IndexError, ValueError):
         low = high = nan
     if not -inf < low < high < inf:
-        wrong = f"{path} has {found[0]!r} as the range of the sounds"
-        raise ValueError(f"{wrong}, expected {{'max': decibels, 'min': decibels}}")
+        wanted = "expected {'min': decibels, 'max': decibels}"
+        raise ValueError(f"{path} has {found[0]!r} as the range of the sounds, {wanted}")
     return Spectrogram(low, high)
 
 
@@ -118,8 +117,7 @@ def _values(path: Path, name: str, x: object, shape: tuple[int, ...]) -> Tensor:
         raise ValueError(f"{path} has, for {name}, {seen}, expected shape {shape}")
     low, high = x.min().item(), x.max().item()
     if not 0 <= low <= high <= 1:  # also refuses NaN
-        wrong = f"{path} has, for {name}, values from {low:g} to {high:g}"
-        raise ValueError(f"{wrong}, expected [0, 1]")
+        raise ValueError(f"{path} has, for {name}, values from {low:g} to {high:g}, not in [0, 1]")
     return x.detach().float()
 
 

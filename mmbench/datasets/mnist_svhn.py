@@ -70,9 +70,8 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     files = [idx.file(raw, name) for part in PARTS for name in idx.names(part)]
     files += [mats / _mat(part) for part in PARTS]
     PUBLISHED.require(*files)
-    source = fingerprint(
-        root, (path.relative_to(root).as_posix() for path in files), f"{NAME} {VERSION}"
-    )
+    names = (path.relative_to(root).as_posix() for path in files)
+    source = fingerprint(root, names, f"{NAME} {VERSION}")
 
     def read() -> Dataset:
         splits = []
@@ -91,11 +90,8 @@ def _root(folder: Path | None) -> Path:
     except FileNotFoundError:
         half = PUBLISHED.find(folder, lambda p: bool(idx.place(p) or _svhn_place(p)))
         lacking = "SVHN" if idx.place(half) else "MNIST"
-        advice = "or name by --data or MMBENCH_DATA a folder that holds"
-        raise FileNotFoundError(
-            f"{half} does not hold {lacking}: run 'mmbench data download {NAME}', {advice} "
-            f"{PUBLISHED.layout}"
-        ) from None
+        advice = f"run 'mmbench data download {NAME}', or name the folder that holds it by --data"
+        raise FileNotFoundError(f"{half} does not hold {lacking}: {advice}") from None
 
 
 def _mat(part: str) -> str:
@@ -128,23 +124,19 @@ def svhn(path: Path) -> tuple[Bytes, Integers]:
         raise
     except (*_UNREADABLE, MatReadError, NotImplementedError, struct.error, zlib.error) as error:
         why = first_line(error)
-        wrong = f"{path} is damaged or no MATLAB file of version 5 ({why})"
-        raise ValueError(f"{wrong}: download it again") from None
+        raise ValueError(f"{path} is damaged or no MATLAB 5 file ({why})") from None
     for name in ("X", "y"):
         if not isinstance(found.get(name), np.ndarray):
-            wanted = "X (32, 32, 3, N) and y (N, 1)"
-            raise ValueError(f"{path} holds no array {name}, expected {wanted}")
+            raise ValueError(f"{path} holds no array {name}, expected X and y")
     images, labels = found["X"], found["y"]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3):
         wrong = f"{path} holds X of shape {images.shape} and type {images.dtype}"
         raise ValueError(f"{wrong}, expected (32, 32, 3, N) and uint8")
     if labels.size != images.shape[3]:
-        wanted = f"expected {images.shape[3]}, one for each picture in X"
-        raise ValueError(f"{path} holds {labels.size} labels in y, {wanted}")
+        raise ValueError(f"{path} holds {labels.size} labels in y, expected {images.shape[3]}")
     others = labels[~np.isin(labels, np.arange(1, 11))]
     if len(others):
-        wanted = "1 to 9, and 10 for the digit 0"
-        raise ValueError(f"{path} holds the label {others[0]}, expected {wanted}")
+        raise ValueError(f"{path} holds the label {others[0]}, expected 1 to 9, and 10 for 0")
     pictures = np.ascontiguousarray(images.transpose(3, 2, 0, 1))
     return pictures, labels.ravel().astype(np.int64) % 10
 

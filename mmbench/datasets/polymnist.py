@@ -8,9 +8,10 @@ https://arxiv.org/abs/2105.02470: 60,000 training and 10,000 test examples of 5 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     if counts["train"] != counts["test"]:
         has = " and ".join(f"{root / part} has {count}" for part, count in counts.items())
         raise ValueError(f"{has} modalities, expected the same modalities in both")
-    names = (f"{part}/{name}" for part, found in parts.items() for name in found.files())
+    names = (f"{part}/{name}" for part, found in parts.items() for name in found.files)
     source = fingerprint(root, names, f"{NAME} {VERSION}")
 
     def read() -> Dataset:
@@ -74,110 +75,18 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     return cached(place(cache, NAME, root), source, read, progress)
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """A split as published: a folder of PNGs for each modality.
+class Part(NamedTuple):
+    """A split on the disk.
 
     Attributes:
-        folder: E.g. MMNIST/train.
         modalities: M.
-        keys: (N,) the examples.
+        files: All that is read, relative to the split's folder.
+        read: Decodes them.
     """
 
-    folder: Path
     modalities: int
-    keys: Keys
-
-    @staticmethod
-    def find(folder: Path, modalities: int) -> Pictures:
-        """Pairs the pictures by name.
-
-        Raises:
-            ValueError: A file has another kind of name, or an example lacks a modality.
-        """
-        keys = [_keys(folder / f"m{k}") for k in range(modalities)]
-        if all(np.array_equal(k, keys[0]) for k in keys[1:]):
-            return Pictures(folder, modalities, keys[0])
-        every = np.unique(np.concatenate(keys))
-        lacking = []
-        for m, k in enumerate(keys):
-            missing = np.setdiff1d(every, k, assume_unique=True)
-            if len(missing):
-                first = ", ".join(_image_name(key) for key in missing[:3])
-                more = ", ..." if len(missing) > 3 else ""
-                lacking.append(f"m{m} lacks {len(missing)} ({first}{more})")
-        wanted = "expected the same file names in each"
-        raise ValueError(
-            f"the modalities of {folder} do not pair, {wanted}: of {len(every)} examples "
-            f"{'; '.join(lacking)}"
-        )
-
-    def files(self) -> Iterator[str]:
-        """All files, relative to the folder, in the order of modalities and examples."""
-        return (f"m{k}/{_image_name(key)}" for k in range(self.modalities) for key in self.keys)
-
-    def read(self, progress: Progress) -> Split:
-        """Decodes all pictures."""
-        images = np.empty((self.modalities, len(self.keys), *SHAPE), np.uint8)
-        starts = range(0, len(self.keys), _CHUNK)
-        chunks = [(m, slice(a, a + _CHUNK)) for m in range(self.modalities) for a in starts]
-
-        def decode(chunk: tuple[int, slice]) -> int:
-            m, rows = chunk
-            names = [f"m{m}/{_image_name(key)}" for key in self.keys[rows]]
-            images[m, rows] = [_picture(self.folder / name) for name in names]
-            return len(names)
-
-        title = f"decoding PolyMNIST's {self.folder.name} split"
-        total = self.modalities * len(self.keys)
-        in_threads(decode, chunks, title, "image", progress, total)
-        views = {f"m{m}": torch.from_numpy(x) for m, x in enumerate(images)}
-        return Split(views, labels=torch.from_numpy(self.keys % 10))
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """A split as MultiVae stores it: a tensor for each modality, and one for the labels.
-
-    Senellart, Chadebec & Allassonniere, "MultiVae: A Python package for Multimodal Variational
-    Autoencoders on Partial Datasets", 2025, https://github.com/AgatheSenellart/MultiVae,
-    src/multivae/data/datasets/mmnist.py.
-
-    Attributes:
-        folder: E.g. MMNIST/train.
-        modalities: M.
-    """
-
-    folder: Path
-    modalities: int
-
-    def files(self) -> Iterator[str]:
-        """All files, relative to the folder."""
-        return iter([*(f"m{k}.pt" for k in range(self.modalities)), "labels.pt"])
-
-    def read(self, progress: Progress) -> Split:
-        """Reads all tensors."""
-        labels = self._labels()
-        views: Batch = {}
-        title = f"reading PolyMNIST's {self.folder.name} split"
-        with progress.stage(title, self.modalities, unit="file") as bar:
-            for k in range(self.modalities):
-                path = self.folder / f"m{k}.pt"
-                views[f"m{k}"] = _pixels(path, _tensor(path), len(labels))
-                bar.update(k + 1)
-        return Split(views, labels=labels)
-
-    def _labels(self) -> Tensor:
-        path = self.folder / "labels.pt"
-        labels = _tensor(path)
-        if labels.ndim != 1:
-            raise ValueError(f"{path} has shape {tuple(labels.shape)}, expected (N,)")
-        digits = labels.long()
-        wrong = (digits != labels) | (digits < 0) | (digits > 9)
-        if wrong.any():
-            label = labels[wrong][0].item()
-            raise ValueError(f"{path} holds the label {label:g}, expected the digits 0 to 9")
-        return digits.clone()
+    files: Iterator[str]
+    read: Callable[[Progress], Split]
 
 
 def _numbers(folder: Path) -> list[tuple[int, bool]]:
@@ -188,26 +97,62 @@ def _numbers(folder: Path) -> list[tuple[int, bool]]:
     return sorted((int(m[1]), p.is_dir()) for m, p in matches if m and p.is_dir() != bool(m[2]))
 
 
-def _part(folder: Path) -> Pictures | Tensors:
+def _part(folder: Path) -> Part:
     """The split in a folder; the pictures where there are both."""
     PUBLISHED.require(folder)
     found = _numbers(folder)
     pictures = any(is_folder for _, is_folder in found)
     numbers = [k for k, is_folder in found if is_folder == pictures]
-    ending = "" if pictures else ".pt"
-    if len(numbers) < 2:
-        seen = f"only m{numbers[0]}{ending}" if numbers else "none"
-        wanted = f"at least two modalities, m0{ending} and m1{ending}"
-        raise ValueError(f"{folder} has {seen}: expected {wanted}")
+    ending, count = "" if pictures else ".pt", len(numbers)
+    if count < 2:
+        wanted = f"expected at least two, m0{ending} and m1{ending}"
+        raise ValueError(f"{folder} has {count} modalities, {wanted}")
     if missing := sorted(set(range(numbers[-1])) - set(numbers)):
-        wrong = f"{folder} has m{numbers[-1]}{ending} but no m{missing[0]}{ending}"
-        raise ValueError(f"{wrong}: expected modalities 0, 1, 2, ... without a gap")
+        raise ValueError(f"{folder} has m{numbers[-1]}{ending} but no m{missing[0]}{ending}")
     if pictures:
-        return Pictures.find(folder, len(numbers))
-    if not (folder / "labels.pt").is_file():
-        wanted = "the (N,) digits of the examples beside m0.pt"
-        raise FileNotFoundError(f"{folder / 'labels.pt'} does not exist: expected {wanted}")
-    return Tensors(folder, len(numbers))
+        keys = _paired(folder, count)
+        files = (f"m{k}/{_image_name(key)}" for k in range(count) for key in keys)
+        return Part(count, files, partial(_pictures, folder, count, keys))
+    if not (labels := folder / "labels.pt").is_file():
+        raise FileNotFoundError(f"{labels} does not exist: expected the digits of the examples")
+    files = iter([*(f"m{k}.pt" for k in range(count)), "labels.pt"])
+    return Part(count, files, partial(_tensors, folder, count))
+
+
+# As published: a folder of PNGs for each modality.
+
+
+def _paired(folder: Path, modalities: int) -> Keys:
+    """The examples, whose names every modality has."""
+    keys = [_keys(folder / f"m{k}") for k in range(modalities)]
+    if all(np.array_equal(k, keys[0]) for k in keys[1:]):
+        return keys[0]
+    every = np.unique(np.concatenate(keys))
+    lacking = []
+    for m, k in enumerate(keys):
+        missing = np.setdiff1d(every, k, assume_unique=True)
+        if len(missing):
+            names = [_image_name(key) for key in missing[:3]] + ["..."] * (len(missing) > 3)
+            lacking.append(f"m{m} lacks {len(missing)} ({', '.join(names)})")
+    wrong = f"the modalities of {folder} do not pair: of {len(every)} examples"
+    raise ValueError(f"{wrong} {'; '.join(lacking)}")
+
+
+def _pictures(folder: Path, modalities: int, keys: Keys, progress: Progress) -> Split:
+    images = np.empty((modalities, len(keys), *SHAPE), np.uint8)
+    starts = range(0, len(keys), _CHUNK)
+    chunks = [(m, slice(a, a + _CHUNK)) for m in range(modalities) for a in starts]
+
+    def decode(chunk: tuple[int, slice]) -> int:
+        m, rows = chunk
+        names = [f"m{m}/{_image_name(key)}" for key in keys[rows]]
+        images[m, rows] = [_picture(folder / name) for name in names]
+        return len(names)
+
+    title = f"decoding PolyMNIST's {folder.name} split"
+    in_threads(decode, chunks, title, "image", progress, modalities * len(keys))
+    views = {f"m{m}": torch.from_numpy(x) for m, x in enumerate(images)}
+    return Split(views, labels=torch.from_numpy(keys % 10))
 
 
 def _image_name(key: int) -> str:
@@ -228,9 +173,39 @@ def _keys(folder: Path) -> Keys:
 def _key(folder: Path, name: str) -> int:
     match = _IMAGE_NAME.fullmatch(name)
     if not match:
-        wanted = "expected {i}.{digit}.png, e.g. 0.5.png: remove or rename it"
-        raise ValueError(f"{folder / name} is not named like an example, {wanted}")
+        raise ValueError(f"{folder / name} is not named {{i}}.{{digit}}.png, e.g. 0.5.png")
     return int(match[1] + match[2])
+
+
+# As MultiVae stores it: a tensor for each modality, and one for the labels.
+#
+# Senellart, Chadebec & Allassonniere, "MultiVae: A Python package for Multimodal Variational
+# Autoencoders on Partial Datasets", 2025, https://github.com/AgatheSenellart/MultiVae,
+# src/multivae/data/datasets/mmnist.py.
+
+
+def _tensors(folder: Path, modalities: int, progress: Progress) -> Split:
+    labels = _labels(folder / "labels.pt")
+    views: Batch = {}
+    title = f"reading PolyMNIST's {folder.name} split"
+    with progress.stage(title, modalities, unit="file") as bar:
+        for k in range(modalities):
+            path = folder / f"m{k}.pt"
+            views[f"m{k}"] = _pixels(path, _tensor(path), len(labels))
+            bar.update(k + 1)
+    return Split(views, labels=labels)
+
+
+def _labels(path: Path) -> Tensor:
+    labels = _tensor(path)
+    if labels.ndim != 1:
+        raise ValueError(f"{path} has shape {tuple(labels.shape)}, expected (N,)")
+    digits = labels.long()
+    wrong = (digits != labels) | (digits < 0) | (digits > 9)
+    if wrong.any():
+        label = labels[wrong][0].item()
+        raise ValueError(f"{path} holds the label {label:g}, expected the digits 0 to 9")
+    return digits.clone()
 
 
 def _tensor(path: Path) -> Tensor:
@@ -243,8 +218,7 @@ def _tensor(path: Path) -> Tensor:
 def _pixels(path: Path, images: Tensor, count: int) -> Tensor:
     """(N, 3, 28, 28) as uint8, a copy."""
     if tuple(images.shape) != (count, *SHAPE):
-        wanted = f"{(count, *SHAPE)} as labels.pt has {count} labels"
-        raise ValueError(f"{path} has shape {tuple(images.shape)}, expected {wanted}")
+        raise ValueError(f"{path} has shape {tuple(images.shape)}, expected {(count, *SHAPE)}")
     if images.dtype != torch.uint8 and not images.is_floating_point():
         raise ValueError(f"{path} holds {images.dtype}, expected uint8 or floats in [0, 1]")
     out = torch.empty(images.shape, dtype=torch.uint8)
@@ -253,8 +227,8 @@ def _pixels(path: Path, images: Tensor, count: int) -> Tensor:
         if x.dtype != torch.uint8:
             low, high = x.min().item(), x.max().item()
             if not 0 <= low <= high <= 1:  # also refuses NaN
-                wrong = f"{path} holds values from {low:g} to {high:g}"
-                raise ValueError(f"{wrong}, expected floats in [0, 1] or uint8")
+                wanted = "expected floats in [0, 1] or uint8"
+                raise ValueError(f"{path} holds values from {low:g} to {high:g}, {wanted}")
             x = (x.float() * 255).round_()
         out[start : start + _CHUNK] = x
     return out

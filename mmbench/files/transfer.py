@@ -152,11 +152,9 @@ def _go_on(url: str, part: Path, size: int | None, proven: bool, progress: Progr
             total = _length(response)
             new = _Version(url, _validator(response), size if total is None else total)
             if size not in (None, new.total):
-                wrong = f"{url} gives {new.total:,} bytes, expected {size:,}"
-                raise ValueError(f"{wrong}: this is not the file that was published")
+                raise ValueError(f"{url} gives {new.total:,} bytes, expected {size:,}")
             if new.total is None and not (proven or response.chunked):
-                why = "so a part could not be distinguished from the whole"
-                raise ValueError(f"{url} does not state the length of the file, {why}")
+                raise ValueError(f"{url} does not state the length of the file")
             part.unlink(missing_ok=True)
             write_text(_note(part), json.dumps(asdict(new)))
         if new.total is not None:

@@ -232,8 +232,7 @@ def _tokens(text: str, modality: Modality, path: Path) -> NDArray[np.int16]:
         near = nearest(unknown[0], modality.words) if unknown else ""
         raise ValueError(f"{path} has no word that {modality.name} knows{near}")
     row = Vocabulary(modality.words).tokens([words], modality.shape[0])[0]
-    tokens: NDArray[np.int16] = row.numpy()
-    return tokens
+    return row.numpy()
 
 
 def _named(text: str, modality: Modality, path: Path) -> NDArray[np.bool_]:

@@ -49,8 +49,7 @@ def file(raw: Path, name: str) -> Path:
     if not plain.is_file() and packed.is_file():
         return packed
     if not plain.is_file():
-        wanted = "expected the four files of MNIST"
-        raise FileNotFoundError(f"neither {plain} nor {packed.name} beside it exists: {wanted}")
+        raise FileNotFoundError(f"neither {plain} nor {packed.name} beside it exists")
     return plain
 
 
@@ -71,11 +70,10 @@ def digits(raw: Path, part: str) -> tuple[Bytes, Integers]:
     images, labels = (file(raw, name) for name in names(part))
     x, y = read(images, 3), read(labels, 1)
     if x.shape[1:] != (PIXELS, PIXELS):
-        wrong = f"{images} holds pictures of {x.shape[1]} x {x.shape[2]} pixels"
-        raise ValueError(f"{wrong}, expected {PIXELS} x {PIXELS}")
+        size = f"{x.shape[1]} x {x.shape[2]} pixels"
+        raise ValueError(f"{images} has pictures of {size}, expected {PIXELS} x {PIXELS}")
     if len(x) != len(y):
-        wanted = f"{len(x)}, one for each picture of {images.name}"
-        raise ValueError(f"{labels} holds {len(y)} labels, expected {wanted}")
+        raise ValueError(f"{labels} holds {len(y)} labels, expected {len(x)}")
     if len(y) and y.max() > 9:
         raise ValueError(f"{labels} holds the label {y.max()}, expected the digits 0 to 9")
     return x, y.astype(np.int64)
@@ -96,17 +94,14 @@ def read(path: Path, axes: int) -> Bytes:
         with opened(path, "rb") as stream:
             head = stream.read(4 + 4 * axes)
             if head[:4] != bytes((0, 0, 8, axes)) or len(head) < 4 + 4 * axes:
-                wanted = f"expected it to begin with 0, 0, 8, {axes}"
-                raise ValueError(f"{path} is no IDX file of bytes with {axes} axes, {wanted}")
+                raise ValueError(f"{path} is no IDX file of bytes with {axes} axes")
             shape = tuple(np.frombuffer(head, ">u4", offset=4).tolist())
             size = math.prod(shape)
             # One byte more than there should be: at the end gzip compares the checksum.
             data = stream.read(size + 1) if size < 2**34 else b""
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        wanted = "expected a whole gzip file: download it again"
-        raise ValueError(f"{path} is damaged ({error}), {wanted}") from None
+        raise ValueError(f"{path} is damaged ({error}): download it again") from None
     if len(data) != size:
-        found = "more" if len(data) > size else f"{len(data)}"
-        wrong = f"its header says {' x '.join(map(str, shape))} bytes, it holds {found}"
-        raise ValueError(f"{path} is damaged: {wrong}: download it again")
+        held = "more" if len(data) > size else "fewer"
+        raise ValueError(f"{path} is damaged: it holds {held} bytes than its header says")
     return np.frombuffer(data, np.uint8).reshape(shape)

@@ -64,8 +64,7 @@ class Numerals:
         at = start + r * COLUMNS + c
         top = flat[at] * (1 - right) + flat[at + 1] * right
         bottom = flat[at + COLUMNS] * (1 - right) + flat[at + COLUMNS + 1] * right
-        found: Floats = top * (1 - down) + bottom * down + beyond
-        return found
+        return np.asarray(top * (1 - down) + bottom * down + beyond)
 
 
 def photograph(
@@ -151,7 +150,8 @@ def _colours(n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     up = np.where(rng.random((n, 1)) < 0.5, 1, -1)
     up = np.where(light + gap > 0.98, -1, np.where(light - gap < 0.02, 1, up))
     other = (light + up * gap).clip(0.02, 0.98)
-    return _lit(paint, other), _lit(wall, light)
+    paint, wall = ((x + hue * (0.4 + x)).clip(0, 1) for hue, x in ((paint, other), (wall, light)))
+    return paint, wall
 
 
 def _palette(n: int, rng: np.random.Generator) -> Floats:
@@ -160,13 +160,7 @@ def _palette(n: int, rng: np.random.Generator) -> Floats:
     middle, spread = np.array([(0.4, 0.35), (3.9, 0.35), (2.3, 0.6)])[rng.choice(3, n, p=_HUES)].T
     angle = rng.normal(middle, spread)[:, None] - np.array([0, 2, 4]) * np.pi / 3
     strength = 0.3 * rng.beta(1, 2, (n, 1))
-    hue: Floats = np.cos(angle) * strength
-    return hue
-
-
-def _lit(hue: Floats, light: Floats) -> Floats:
-    colour: Floats = (light + hue * (0.4 + light)).clip(0, 1)
-    return colour
+    return np.asarray(np.cos(angle) * strength)
 
 
 def _tone(wall: Floats, rng: np.random.Generator) -> Floats:
@@ -199,16 +193,14 @@ def _surface(n: int, uniform: Uniform, chance: Callable[[float], Bools]) -> Floa
 def _joint(at: Floats, period: Floats) -> Floats:
     """1 in the joints between boards, 0 on them."""
     off = np.abs((at / period) % 1 - 0.5) * period  # half a period in the joint
-    dark: Floats = (off - period / 2 + 1.2).clip(0, 1)
-    return dark
+    return np.asarray((off - period / 2 + 1.2).clip(0, 1))
 
 
 def _board(uniform: Uniform, chance: Callable[[float], Bools]) -> Floats:
     """Where a plate lies under the number (N, PIXELS, PIXELS)."""
     wide, high = uniform(12, 26), uniform(12, 17)
     edge = np.maximum(np.abs(_X - uniform(-4, 4)) - wide, np.abs(_Y - uniform(-2, 2)) - high)
-    plate: Floats = (0.5 - edge).clip(0, 1) * chance(0.3)
-    return plate
+    return np.asarray((0.5 - edge).clip(0, 1) * chance(0.3))
 
 
 def _shifted(ink: Floats, rng: np.random.Generator) -> Floats:
@@ -218,8 +210,7 @@ def _shifted(ink: Floats, rng: np.random.Generator) -> Floats:
     right, down = rng.integers(-2, 3, n), rng.integers(1, 3, n)
     rows = (2 - down)[:, None] + np.arange(PIXELS)
     columns = (2 - right)[:, None] + np.arange(PIXELS)
-    moved: Floats = padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None]]
-    return moved
+    return padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None]]
 
 
 def _dirt(picture: Floats, uniform: Uniform, chance: Callable[[float], Bools]) -> Floats:
@@ -240,5 +231,4 @@ def _blurred(picture: Floats, sigma: Floats) -> Floats:
     off = _CENTRE[:, None] - _CENTRE
     lens = np.exp(-((off / sigma[:, None, None]) ** 2) / 2)
     lens /= lens.sum(2, keepdims=True)
-    blurred: Floats = lens[:, None] @ picture @ lens[:, None].transpose(0, 1, 3, 2)
-    return blurred
+    return lens[:, None] @ picture @ lens[:, None].transpose(0, 1, 3, 2)

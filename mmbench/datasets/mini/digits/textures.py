@@ -104,13 +104,11 @@ TEXTURES: tuple[Texture, ...] = (sky, planks, foliage, confetti, bricks)
 def _noise(rng: np.random.Generator, sigma: float | tuple[float, float]) -> Floats:
     """Smooth noise (SIZE, SIZE) of unit deviation."""
     white = gaussian_filter(rng.standard_normal((SIZE, SIZE)), sigma, mode="wrap")
-    unit: Floats = white / white.std()
-    return unit
+    return white / white.std()
 
 
 def _bytes(colours: Floats) -> Bytes:
-    whole: Bytes = np.rint(colours.clip(0, 255)).astype(np.uint8)
-    return whole
+    return np.rint(colours.clip(0, 255)).astype(np.uint8)
 
 
 def _colour(colour: Floats) -> tuple[int, ...]:
@@ -120,13 +118,11 @@ def _colour(colour: Floats) -> tuple[int, ...]:
 def _placed(x: Floats, y: Floats, angle: float, rng: np.random.Generator) -> Floats:
     """An outline turned, and moved anywhere on a sheet of twice the SIZE: (P, 2)."""
     turned = [x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)]
-    placed: Floats = np.stack(turned, -1) + rng.uniform(0, 2 * SIZE, 2)
-    return placed
+    return np.stack(turned, -1) + rng.uniform(0, 2 * SIZE, 2)
 
 
 def _flat(points: Floats) -> list[float]:
-    flat: list[float] = points.ravel().tolist()
-    return flat
+    return points.ravel().tolist()
 
 
 def _scattered(count: int, ground: tuple[int, int, int], draw_one: Thing) -> Bytes:

@@ -93,8 +93,7 @@ def _arc(
     angle = np.deg2rad(np.linspace(start, end, count))
     turn = np.stack([np.cos(angle), np.sin(angle)], -1)
     round_ = np.sign(turn) * np.abs(turn) ** (2 / face.power)
-    arc: Points = np.array([x, y]) + np.array([across, up]) * round_
-    return arc
+    return np.asarray((x, y) + np.array([across, up]) * round_)
 
 
 def _line(*points: tuple[float, float]) -> Points:

@@ -38,8 +38,7 @@ SPECTROGRAM = Spectrogram(FLOOR_DB, CEILING_DB, FFT, HOP, LOWEST_HZ, scale="htk"
 def _ends() -> NDArray[np.float64]:
     """Hertz of the BANDS + 2 points, evenly spaced in mel, between which bands rise and fall."""
     low, high = (2595 * np.log10(1 + hz / 700) for hz in (LOWEST_HZ, RATE / 2))
-    ends: NDArray[np.float64] = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
-    return ends
+    return 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
 
 
 def band_hertz() -> NDArray[np.float64]:
@@ -81,5 +80,4 @@ def mel_power(waves: NDArray[np.float32]) -> Floats:
 def scaled(power: Floats) -> Floats:
     """Power as decibels, FLOOR_DB to CEILING_DB mapped to [0, 1] and clipped."""
     decibels = 10 * np.log10(np.maximum(power, 1e-12))
-    unit: Floats = ((decibels - FLOOR_DB) / (CEILING_DB - FLOOR_DB)).clip(0, 1)
-    return unit
+    return ((decibels - FLOOR_DB) / (CEILING_DB - FLOOR_DB)).clip(0, 1)

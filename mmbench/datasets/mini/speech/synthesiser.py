@@ -149,8 +149,7 @@ def record(waves: Waves, voices: Speakers, rng: np.random.Generator) -> Floats:
     response += uniform(-8, 8) * bump(0.8)
     noise = uniform(-67, -54) - uniform(0, 3) * octaves + uniform(0, 8) * bump(0.8)
     gain, floor = (10 ** (decibels / 10)[:, None] for decibels in (response, noise))
-    power: Floats = mel_power(waves) * gain + floor
-    return power
+    return mel_power(waves) * gain + floor
 
 
 def _durations(said: Integers, factor: Floats, rng: np.random.Generator) -> Floats:
@@ -177,8 +176,7 @@ def _pitch(
     arch = rng.normal(0.08, 0.06, n)
     waver = gaussian_filter1d(rng.standard_normal((len(time), n)), 3, axis=0)
     melody = slope * (through - 0.5) + arch * np.sin(np.pi * through) + 0.03 * waver
-    hertz: Floats = voices.pitch * np.exp(melody + rng.normal(0, 0.12, n))
-    return hertz
+    return voices.pitch * np.exp(melody + rng.normal(0, 0.12, n))
 
 
 def _resonators(place: Floats, hiss: Floats, voices: Speakers) -> tuple[Floats, Floats, Floats]:
