@@ -28,7 +28,7 @@ from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.captions import LENGTH, Vocabulary, tokenise
 from mmbench.datasets.formats.folders import Published, in_threads, visible
-from mmbench.datasets.formats.photographs import resized
+from mmbench.datasets.formats.photographs import ENDINGS, resized
 from mmbench.progress import Progress
 
 NAME = "cub"
@@ -42,7 +42,6 @@ EACH = 10
 _TEXTS = {"train": "text_trainvalclasses.txt", "test": "text_testclasses.txt"}
 _CALTECH = "CUB_200_2011"
 _CAPTIONS = ("text", "text_c10")
-_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ def _theirs(root: Path) -> dict[str, Part]:
             f"{name}/{species}/{photograph}"
             for species in sorted(e.name for e in visible(root / name) if e.is_dir())
             for photograph in sorted(e.name for e in visible(root / name / species))
-            if photograph.lower().endswith(_SUFFIXES)
+            if photograph.lower().endswith(ENDINGS)
         )
         if not photographs:
             raise FileNotFoundError(f"{root / name} holds no photographs in folders of species")

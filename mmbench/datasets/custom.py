@@ -27,11 +27,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmbench.core.data import Batch, Dataset, Kind, Modality, Split
+from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.core.source import Source
 from mmbench.datasets.formats import examples
 from mmbench.datasets.formats.cache import cached, fingerprint, place
-from mmbench.datasets.formats.paired import Files
+from mmbench.datasets.formats.paired import PARTS, Files, View
 from mmbench.errors import first_line
 from mmbench.files import tensors
 from mmbench.progress import Progress
@@ -41,36 +41,6 @@ from mmbench.records.paths import FORM, names_folder
 from mmbench.registry import names, nearest
 
 READER = "own 2"
-PARTS = ("train", "test")
-
-
-@dataclass(frozen=True)
-class View:
-    """One modality, as described.
-
-    Attributes:
-        kind: What sort of signal it is.
-        size: Height and width to which pictures are resized; they must be equal without it.
-        channels: Of pictures: 3 for colour, 1 for grey.
-        length: Tokens of a text.
-        least: How often a word must occur in the training texts to have a token of its own.
-        words: Of texts that are given as tokens, or the names of attributes.
-    """
-
-    kind: Kind
-    size: list[int] | None = None
-    channels: int = 3
-    length: int = 32
-    least: int = 1
-    words: list[str] | None = None
-
-    def __post_init__(self) -> None:
-        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
-            raise ValueError(f"size is {self.size}, expected [height, width]")
-        if self.channels not in (1, 3):
-            raise ValueError(f"channels is {self.channels}, expected 1 or 3")
-        if self.length < 2 or self.least < 1:
-            raise ValueError("a text has at least 2 tokens, and a word occurs at least once")
 
 
 @dataclass(frozen=True)
@@ -128,24 +98,20 @@ def described(path: Path) -> Source:
 def _check_name(name: str, path: Path) -> None:
     """Refuses a name that is no folder's below the results, or another data set's."""
     if not names_folder(name):
-        wanted = f"expected name = at most 80 {FORM}"
-        raise ValueError(f"{path} describes {name!r}, which cannot name a data set: {wanted}")
+        raise ValueError(f"{path}: {name!r} cannot name a data set, expected at most 80 {FORM}")
     if name in names("datasets"):
-        wanted = 'give another, as in name = "mine"'
-        raise ValueError(f"{path} describes {name!r}, the name of a registered data set: {wanted}")
+        raise ValueError(f"{path}: {name!r} is the name of a registered data set: give another")
 
 
 def _arrays(path: Path, description: Description) -> Dataset:
     """The arrays of a .npz or .pt file."""
     found = _open(path)
-    expected = {f"{part}/labels" for part in PARTS}
-    for part in PARTS:
-        for m in description.modalities:
-            expected |= {f"{part}/{m}", f"{part}/{m}/index"}
-            if f"{part}/{m}" not in found:
-                raise ValueError(f"{path} has no array {part}/{m}{nearest(f'{part}/{m}', found)}")
-    if unknown := sorted(set(found) - expected):
-        raise ValueError(f"{path} has an array {unknown[0]!r}{nearest(unknown[0], expected)}")
+    needed = [f"{part}/{m}" for part in PARTS for m in description.modalities]
+    known = {f"{part}/labels" for part in PARTS} | {f"{m}/index" for m in needed} | set(needed)
+    if missing := [key for key in needed if key not in found]:
+        raise ValueError(f"{path} has no array {missing[0]}{nearest(missing[0], found)}")
+    if unknown := sorted(set(found) - known):
+        raise ValueError(f"{path} has an array {unknown[0]!r}{nearest(unknown[0], known)}")
     splits = []
     for part in PARTS:
         views = {
@@ -166,8 +132,8 @@ def _arrays(path: Path, description: Description) -> Dataset:
 def _numbers(x: Tensor, where: str) -> Tensor:
     """Labels or an index, (N,) int64."""
     if x.is_floating_point() or x.ndim != 1:
-        wrong = f"{where} is {x.dtype} of shape {tuple(x.shape)}"
-        raise ValueError(f"{wrong}, expected (N,) whole numbers")
+        shape = f"shape {tuple(x.shape)}"
+        raise ValueError(f"{where} is {x.dtype} of {shape}, expected (N,) whole numbers")
     return x.long()
 
 
@@ -197,9 +163,9 @@ def _read(files: Files, description: Description, progress: Progress) -> Dataset
             words[m] = tuple(view.words or ())
             if view.kind == "text" and not view.words:
                 words[m] = files.vocabulary(m, view.least)
+            known = replace(view, words=list(words[m]))
             for part in PARTS:
-                x = files.read(part, m, view.kind, view.size, view.channels, view.length, words[m])
-                known = replace(view, words=list(words[m]))
+                x = files.read(part, m, known)
                 parts[part][m] = compact(x, known, f"{part}/{m} of {files.root}")
                 bar.update(bar.done + 1)
     train, test = (Split(parts[p], files.index(p), files.labels(p)) for p in PARTS)
@@ -212,8 +178,8 @@ def _dataset(
     for m, view in description.modalities.items():
         columns = train.tensors[m][0].numel()
         if view.kind == "attributes" and words[m] and len(set(words[m])) != columns:
-            wanted = f"expected {columns} different ones: one for each attribute"
-            raise ValueError(f"{m} has the words {', '.join(words[m])}, {wanted}")
+            wrong = f"{m} has the words {', '.join(words[m])}"
+            raise ValueError(f"{wrong}, expected {columns} different ones")
     modalities = tuple(
         Modality(m, view.kind, tuple(train.tensors[m].shape[1:]), words[m])
         for m, view in description.modalities.items()
@@ -234,10 +200,8 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
         raise ValueError(f"{where} is sparse or complex, expected a dense tensor of real numbers")
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, ...) with N >= 1")
-    channels = {"image": (1, 3), "mask": (1,)}.get(view.kind)
-    if view.kind in ("image", "mask", "sound") and (
-        x.ndim != 4 or (channels and x.shape[1] not in channels)
-    ):
+    channels = {"image": (1, 3), "mask": (1,), "sound": ()}.get(view.kind)
+    if channels is not None and (x.ndim != 4 or (channels and x.shape[1] not in channels)):
         which = f" with channels = {' or '.join(map(str, channels))}" if channels else ""
         wanted = f"(N, channels, height, width){which}"
         raise ValueError(f"{where} has shape {tuple(x.shape)}, expected {wanted}")
@@ -251,8 +215,9 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
     if view.kind == "trajectory":
         if x.ndim != 2 or x.shape[1] % 2 or not 0 <= float(x.min()) <= float(x.max()) <= 1:
             wrong = f"shape {tuple(x.shape)} and values from {x.min():g} to {x.max():g}"
-            wanted = "(N, 2n): n times x, then n times y, in [0, 1]"
-            raise ValueError(f"{where} has {wrong}, expected {wanted}")
+            raise ValueError(
+                f"{where} has {wrong}, expected (N, 2n), all x, then all y, in [0, 1]"
+            )
         return x.float()
     if x.dtype in (torch.bool, torch.uint8) and view.kind in ("image", "sound"):
         return x if x.dtype == torch.uint8 else x.to(torch.uint8) * 255

@@ -43,8 +43,8 @@ def describe(name: str, source: Source, folder: Path) -> list[str]:
     sizes = [d.size if d.size is not None else length(d.url) for d in source.files]
     known = [size for size in sizes if size is not None]
     parts = [readable(sum(known))] if known else []
-    if len(known) < len(sizes):
-        parts.append(f"{len(sizes) - len(known)} of {len(sizes)} files of unknown size")
+    if unknown := len(sizes) - len(known):
+        parts.append(f"{unknown} of {len(sizes)} files of unknown size")
     lines = [
         f"{name}: {source.title}",
         f"paper: {source.paper}",
@@ -92,8 +92,8 @@ def download(
                 try:
                     _make(d, place, work, cache, progress, accept)
                 except Unfetched as error:
-                    advice = _advice(d.url, str(error), wanted, source.layout, place)
-                    raise FileNotFoundError(advice) from None
+                    wrong = f"{d.url} cannot be fetched ({error})"
+                    raise FileNotFoundError(f"{wrong}: {_advice(wanted, source, place)}") from None
         if wanted:
             _install(work / "ready", place, wanted)
         shutil.rmtree(work, ignore_errors=True)
@@ -116,12 +116,11 @@ def verify(name: str, source: Source, folder: Path, progress: Progress) -> list[
     place, command = home(name, folder), f"run 'mmbench data download {name}'"
     if not place.is_dir():
         if not checksums.read(folder):
-            advice = f"name the folder that holds it by --data, or {command}"
-            raise FileNotFoundError(f"there is no folder {place} of {name}: {advice}")
+            wrong = f"there is no folder {place} of {name}"
+            raise FileNotFoundError(f"{wrong}: name the one that holds it by --data, or {command}")
         place = folder
     if not checksums.read(place):
-        advice = f"{command}, which also uses files that are already there"
-        raise FileNotFoundError(f"{place} has no record of what was fetched: {advice}")
+        raise FileNotFoundError(f"{place} has no record of what was fetched: {command}")
     return [line for d in source.files for line in checksums.differences(place, d, progress)]
 
 
@@ -148,11 +147,9 @@ def _make(
     if d.sha256 is None:
         checksums.remember(cache, kept)
     checksums.write(ready, checksums.read(ready) | {d.file: kept})
-    if path == own:
-        return
-    if d.unpack is None:
+    if path != own and d.unpack is None:
         _move(path, ready / d.file)
-    else:
+    elif path != own:
         path.unlink()
 
 
@@ -167,8 +164,7 @@ def _check(d: Download, path: Path, first: str | None) -> Kept:
         raise ValueError(f"{path.name} has sha256 {sha256}, published is {d.sha256}")
     if first not in (None, sha256):
         wrong = f"{d.url} has changed since it was first fetched (sha256 {sha256}, then {first})"
-        advice = "if its publishers say so, accept the new version by --accept-changed"
-        raise ValueError(f"{wrong}: {advice}")
+        raise ValueError(f"{wrong}: if its publishers say so, accept it by --accept-changed")
     return kept
 
 
@@ -198,8 +194,7 @@ def _install(ready: Path, place: Path, wanted: Iterable[Download]) -> None:
         for member in () if d.file in before else held:  # what was fetched may be replaced
             there = place / member
             if there.exists() and not cmp(ready / member, there, shallow=False):
-                wrong = f"{there} is not the file that {d.file} holds"
-                raise ValueError(f"{wrong}: move it away and run the same command again")
+                raise ValueError(f"{there} is not the file that {d.file} holds: move it away")
     (ready / checksums.RECORD).unlink()
     _merge(ready, place)
     checksums.write(place, before | new)
@@ -230,12 +225,10 @@ def _require_space(place: Path, work: Path, wanted: Sequence[Download]) -> None:
     require_space(place, sum(sizes.values()) + archive - have)
 
 
-def _advice(url: str, why: str, wanted: Iterable[Download], layout: str, place: Path) -> str:
+def _advice(wanted: Iterable[Download], source: Source, place: Path) -> str:
     files = [f"{d.url} as {place / d.file}" for d in wanted if not (place / d.file).is_file()]
-    unpacked = f" (unpacked they are {layout})" if layout else ""
-    advice = "run the same command again, which verifies and unpacks them"
-    wrong = f"{url} cannot be fetched ({why})"
-    return f"{wrong}: get by other means {', '.join(files)}{unpacked}, then {advice}"
+    layout = f" (unpacked they are {source.layout})" if source.layout else ""
+    return f"get by other means {', '.join(files)}{layout}, then run the same command again"
 
 
 @contextmanager

@@ -111,8 +111,8 @@ def _part(folder: Path) -> Part:
         raise ValueError(f"{folder} has m{numbers[-1]}{ending} but no m{missing[0]}{ending}")
     if pictures:
         keys = _paired(folder, count)
-        files = (f"m{k}/{_image_name(key)}" for k in range(count) for key in keys)
-        return Part(count, files, partial(_pictures, folder, count, keys))
+        names = (f"m{k}/{_image_name(key)}" for k in range(count) for key in keys)
+        return Part(count, names, partial(_pictures, folder, count, keys))
     if not (labels := folder / "labels.pt").is_file():
         raise FileNotFoundError(f"{labels} does not exist: expected the digits of the examples")
     files = iter([*(f"m{k}.pt" for k in range(count)), "labels.pt"])

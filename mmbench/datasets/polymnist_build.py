@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
@@ -75,9 +74,8 @@ def build(
     pictures = [_picture(path) for path in _backgrounds(backgrounds, modalities)]
     place = idx.place(mnist)
     if place is None:
-        wanted = "expected MNIST/raw/train-images-idx3-ubyte and three more files, plain or .gz"
-        advice = "'mmbench data download mnist-svhn' gets them"
-        raise FileNotFoundError(f"{mnist} does not hold MNIST: {wanted}; {advice}")
+        advice = "'mmbench data download mnist-svhn' gets its files"
+        raise FileNotFoundError(f"{mnist} does not hold MNIST: {advice}")
     splits = {}
     for part, count in (("train", train), ("test", test)):
         images, labels = idx.digits(mnist / place, part)
@@ -85,7 +83,9 @@ def build(
         splits[part] = (images, [np.flatnonzero(labels == d) for d in DIGITS], shares)
 
     jobs = [(part, k, d) for part in splits for k in range(modalities) for d in DIGITS]
-    with _folder(out) as beside:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        beside = Path(scratch) / out.name
 
         def work(job: tuple[str, int, int]) -> int:
             part, k, digit = job
@@ -102,6 +102,7 @@ def build(
                 (beside / "MMNIST" / part / f"m{k}").mkdir(parents=True)
         total = modalities * sum(sum(shares) for _, _, shares in splits.values())
         in_threads(work, jobs, f"writing {out}", "image", progress, total)
+        beside.rename(out)
 
 
 def overlay(digits: Bytes, picture: Bytes, rng: np.random.Generator) -> Bytes:
@@ -133,23 +134,20 @@ def _shares(labels: Integers, part: str, count: int | None) -> list[int]:
     for d, (wanted, held) in enumerate(zip(shares, there, strict=True)):
         if wanted > held:
             wrong = f"{part} is {count}, which takes {wanted} pictures of the digit {d}"
-            most = 10 * min(there)
-            raise ValueError(f"{wrong}; MNIST has {held}: expected at most {most}")
+            raise ValueError(f"{wrong}; MNIST has {held}: expected at most {10 * min(there)}")
     return shares
 
 
 def _backgrounds(folder: Path, count: int) -> list[Path]:
     """The first pictures of a folder in natural order."""
     if not folder.is_dir():
-        wrong = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise FileNotFoundError(f"{folder} {wrong}: expected {count} background pictures in it")
+        raise FileNotFoundError(f"{folder} is not a folder: expected {count} pictures in it")
     natural = lambda path: [int(s) if s.isdecimal() else s for s in re.split(r"(\d+)", path.name)]
     found = [p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and p.name[0] != "."]
     found = sorted(sorted(found), key=natural)
     if len(found) < count:
         wrong = f"{folder} has {len(found)} pictures ({', '.join(ENDINGS)})"
-        advice = f"add {count - len(found)}, or ask for fewer modalities"
-        raise ValueError(f"{wrong}, expected one for each of the {count} modalities: {advice}")
+        raise ValueError(f"{wrong}, expected one for each of the {count} modalities")
     return found[:count]
 
 
@@ -157,23 +155,9 @@ def _picture(path: Path) -> Bytes:
     """(H, W, 3)."""
     pixels = resized(path, None)
     if min(pixels.shape[:2]) < PIXELS:
-        wrong = f"{path} has {pixels.shape[1]} x {pixels.shape[0]} pixels"
-        raise ValueError(f"{wrong}, expected at least {PIXELS} x {PIXELS}")
+        size = f"{pixels.shape[1]} x {pixels.shape[0]} pixels"
+        raise ValueError(f"{path} has {size}, expected at least {PIXELS} x {PIXELS}")
     return pixels
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[Path]:
-    """Yields a folder beside `path` to fill; renamed to `path` if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    try:
-        yield part
-        part.rename(path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _dir(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -181,24 +165,13 @@ def _dir(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., 
     return click.option(name, required=True, type=kind, metavar="DIR", help=text)
 
 
-def _count(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option(name, type=int, metavar="N", help=text)
-
-
 @click.command("polymnist")
 @_dir("--mnist", "The folder that holds MNIST/raw/, as torchvision keeps it.")
 @_dir("--backgrounds", "A folder of *.jpg and *.png, one picture for each modality.")
 @_dir("--out", "The folder to make; name it by --data afterwards.")
-@click.option(
-    "--modalities",
-    default=5,
-    show_default=True,
-    type=click.IntRange(min=2),
-    metavar="K",
-    help="How many views an example has.",
-)
-@_count("--train", "Training examples; by default all 60,000.")
-@_count("--test", "Test examples; by default all 10,000.")
+@click.option("--modalities", default=5, type=click.IntRange(2), help="Views; by default 5.")
+@click.option("--train", type=int, help="Training examples; by default all 60,000.")
+@click.option("--test", type=int, help="Test examples; by default all 10,000.")
 @click.option("--seed", default=0, show_default=True, help="Of the pairing and the crops.")
 def build_polymnist(
     mnist: Path,

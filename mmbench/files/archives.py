@@ -64,11 +64,13 @@ def unpack(archive: Path, folder: Path, progress: Progress) -> dict[str, str]:
         open(archive, "rb") as file,
     ):
         try:
-            for member in _members(file, folder):
+            zipped = file.read(2) == b"PK"
+            file.seek(0)
+            for member in _zipped(file, folder) if zipped else _tarred(file):
                 path = _inside(member.name, archive)
                 if member.what not in ("file", "folder"):
-                    wrong = f"{archive.name} holds {member.what}, {member.name!r}"
-                    raise ValueError(f"{wrong}: only plain files are unpacked")
+                    wrong = f"{member.what}, {member.name!r}"
+                    raise ValueError(f"{archive.name} holds {wrong}: expected plain files only")
                 target = folder / path
                 if member.what == "folder":
                     target.mkdir(parents=True, exist_ok=True)
@@ -95,12 +97,6 @@ class _Member(NamedTuple):
     open: Callable[[], IO[bytes] | None]  # its content
 
 
-def _members(file: BinaryIO, folder: Path) -> Iterator[_Member]:
-    magic = file.read(2)
-    file.seek(0)
-    return _zipped(file, folder) if magic == b"PK" else _tarred(file)
-
-
 def _zipped(file: BinaryIO, folder: Path) -> Iterator[_Member]:
     kinds = {0: "file", stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "a link"}
     with zipfile.ZipFile(file) as archive:
@@ -119,8 +115,7 @@ def _tarred(file: BinaryIO) -> Iterator[_Member]:
             what = "file" if info.isreg() else "folder" if info.isdir() else link
             yield _Member(info.name, what, info.size, partial(archive.extractfile, info))
         # tarfile takes any header that it cannot read for the end, and stops short of the checksum
-        stream = archive.fileobj
-        if stream is not None:
+        if stream := archive.fileobj:
             stream.seek(archive.offset)
             if stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
                 raise EOFError
@@ -131,8 +126,7 @@ def _tarred(file: BinaryIO) -> Iterator[_Member]:
 def _inside(name: str, archive: Path) -> PurePosixPath:
     out = name.startswith("/") or ".." in name.split("/") or "\\" in name
     if out or re.match("[A-Za-z]:", name) or not name.isprintable():
-        why = "which could lie outside its folder: it is not unpacked"
-        raise ValueError(f"{archive.name} holds {name!r}, {why}")
+        raise ValueError(f"{archive.name} holds {name!r}, which could lie outside its folder")
     return PurePosixPath(name)
 
 

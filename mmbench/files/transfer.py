@@ -208,10 +208,7 @@ def _kept(part: Path, url: str) -> _Version | None:
 
 
 def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
+    return path.stat().st_size if path.exists() else 0
 
 
 def _validator(response: HTTPResponse) -> str:
@@ -226,8 +223,8 @@ def _length(response: HTTPResponse) -> int | None:
 
 def _total_of_range(response: HTTPResponse, start: int) -> int | None:
     """Length of the whole file as a partial answer states it; None unless it begins at `start`."""
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
-    return int(match[2]) if match and int(match[1]) == start else None
+    match = re.fullmatch(rf"bytes {start}-\d+/(\d+)", response.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
 
 
 def _is_page(response: HTTPResponse, url: str) -> bool:

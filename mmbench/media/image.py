@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
@@ -70,11 +72,16 @@ def decoded(
     return _plain(path, image, data[_DEPTH] if kind is PngImageFile else 8) if plain else image
 
 
+def planes(image: Image.Image) -> NDArray[np.uint8]:
+    """The channels of a picture in RGB or grey: (channels, height, width)."""
+    pixels = np.asarray(image)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
 def _plain(path: Path, image: Image.Image, depth: int) -> Image.Image:
     """The picture in RGB or L, where that loses nothing; `depth` in bits a channel."""
     if depth > 8 or image.mode not in _MODES:
-        stored = f"{depth} bits a channel (mode {image.mode})"
-        raise ValueError(f"{path} has {stored}, expected 8 bits a channel")
+        raise ValueError(f"{path} has {depth} bits a channel ({image.mode}), expected 8")
     if "A" in image.mode or "transparency" in image.info:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema() != (255, 255):

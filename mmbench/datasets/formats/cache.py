@@ -50,9 +50,8 @@ def place(folder: Path, name: str, root: Path) -> Path:
 
     There is one for each `root`: when its files change, the old decoding is replaced.
     """
-    return (
-        folder / f"{name}-{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12]}{SUFFIX}"
-    )
+    where = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12]
+    return folder / f"{name}-{where}{SUFFIX}"
 
 
 def cached(path: Path, source: str, make: Callable[[], Dataset], progress: Progress) -> Dataset:
@@ -100,13 +99,8 @@ def loader(
 
 
 def _save(data: Dataset, path: Path, source: str) -> None:
-    about = {
-        "name": data.name,
-        "modalities": [asdict(m) for m in data.modalities],
-        "classes": data.classes,
-        "sampling_rate": data.sampling_rate,
-        "version": data.version,
-    }
+    about = {key: getattr(data, key) for key in ("name", "classes", "sampling_rate", "version")}
+    about["modalities"] = [asdict(m) for m in data.modalities]
     tensors: Batch = {}
     for title, split in (("train", data.train), ("test", data.test)):
         roles = {"tensors": split.tensors, "index": split.index}
@@ -144,18 +138,18 @@ def _load(path: Path, source: str) -> Dataset | None:
 
 def _modality(m: dict[str, Any]) -> Modality:
     # Older files of sounds lack the key and are made again; of other kinds it may be missing.
-    spectrogram = m["spectrogram"] if m["kind"] == "sound" else None
-    how = None if spectrogram is None else Spectrogram(**spectrogram)
+    how = m["spectrogram"] if m["kind"] == "sound" else None
+    how = how and Spectrogram(**how)
     return Modality(m["name"], m["kind"], tuple(m["shape"]), tuple(m["words"]), how)
 
 
 def _split(tensors: Batch, title: str) -> Split:
-    roles: dict[str, Batch] = {"tensors": {}, "index": {}, "labels": {}}
-    for key, x in tensors.items():
-        part, role, name = key.split("/")
-        if part == title:
-            roles[role][name] = x
-    return Split(roles["tensors"], roles["index"], roles["labels"].get(""))
+    named = {k: x for k, x in tensors.items() if k.startswith(f"{title}/")}
+    views, index = (
+        {k.rpartition("/")[2]: x for k, x in named.items() if f"/{role}/" in k}
+        for role in ("tensors", "index")
+    )
+    return Split(views, index, named.get(f"{title}/labels/"))
 
 
 def _seal(about: str, data: Dataset) -> str:

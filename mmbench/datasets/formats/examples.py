@@ -22,13 +22,13 @@ from torch import Tensor
 
 from mmbench.core.data import Modality
 from mmbench.datasets.formats.captions import SPECIALS, Vocabulary, tokenise
+from mmbench.datasets.formats.photographs import ENDINGS as PICTURES
 from mmbench.errors import first_line
 from mmbench.files.atomic import replacing, write_text
-from mmbench.media.image import decoded
+from mmbench.media.image import decoded, planes
 from mmbench.media.pictures import attributes, draw, sentence
 from mmbench.registry import nearest
 
-PICTURES = (".png", ".jpg", ".jpeg")
 ARRAYS = (".npz", ".npy")
 DRAWN = (256, 256)
 """Width and height of the picture of a sound or a trajectory."""
@@ -65,7 +65,7 @@ def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
             array = array[None]
         if array.shape != (1, *modality.shape):
             wanted = f"one {modality.name} of shape {modality.shape}"
-            raise ValueError(f"{path} has an array of shape {array.shape}, expected {wanted}")
+            raise ValueError(f"{path} has shape {array.shape}, expected {wanted}")
         return checked(array, modality, str(path))
     if ending in PICTURES and kind in ("image", "mask"):
         return checked(_picture(path, modality.shape, resize)[None], modality, str(path))
@@ -73,8 +73,8 @@ def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
         text = read_text(path)
         row = _tokens(text, modality, path) if kind == "text" else _named(text, modality, path)
         return checked(row[None], modality, str(path))
-    wrong = f"{path} cannot be read as {modality.name}, of kind {kind}"
-    raise ValueError(f"{wrong}: expected {', '.join(endings(modality))}")
+    wanted = f"of kind {kind}: expected {', '.join(endings(modality))}"
+    raise ValueError(f"{path} cannot be read as {modality.name}, {wanted}")
 
 
 def endings(modality: Modality) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def load(path: Path) -> dict[str, NDArray[Any]]:
     except (OSError, ValueError, EOFError, KeyError, SyntaxError, BadZipFile, zlib.error) as error:
         why = first_line(error)
         if "allow_pickle" in why:  # numpy advises to load it, which would run what it holds
-            objects = why.startswith("Object arrays")
+            objects = "Object arrays" in why
             why = "it holds Python objects" if objects else "numpy did not write it"
         raise ValueError(f"{path} is not a whole file of arrays ({why})") from None
     for x in arrays.values():
@@ -153,16 +153,14 @@ def write(folder: Path, stem: str, modality: Modality, x: Tensor) -> Path:
         modality: What it is.
         x: The example.
     """
-    x = x.detach().cpu()
-    if modality.kind in ("text", "attributes"):
-        named = sentence if modality.kind == "text" else attributes
+    x, kind = x.detach().cpu(), modality.kind
+    if kind in ("text", "attributes"):
+        named = sentence if kind == "text" else attributes
         path = folder / f"{stem}.txt"
         write_text(path, f"{named(modality.words, x.tolist())}\n")
         return path
-    if modality.kind in ("image", "mask"):
-        picture = _pixels(x.float().numpy())
-    else:
-        (picture,) = draw(modality, x[None], DRAWN)
+    pictures = kind in ("image", "mask")
+    picture = _pixels(x.float().numpy()) if pictures else draw(modality, x[None], DRAWN)[0]
     path = folder / f"{stem}.png"
     with replacing(path) as part:
         picture.save(part, format="PNG")
@@ -200,11 +198,10 @@ def _picture(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.uin
     image = image.convert("RGB" if channels == 3 else "L")
     if image.size != (width, height):
         if not resize:
-            wrong = f"{path} has {image.width} x {image.height} pixels"
-            raise ValueError(f"{wrong}, expected {width} x {height}")
+            size = f"{image.width} x {image.height} pixels"
+            raise ValueError(f"{path} has {size}, expected {width} x {height}")
         image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
-    pixels = np.asarray(image)
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+    return planes(image)
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
@@ -223,9 +220,7 @@ def _tokens(text: str, modality: Modality, path: Path) -> NDArray[np.int16]:
     """(length,): the words of a text, those that are not known as the vocabulary's <exc>."""
     if modality.words[: len(SPECIALS)] != SPECIALS:
         why = f"its vocabulary does not begin with {', '.join(SPECIALS)}"
-        raise ValueError(
-            f"{path} cannot be read as {modality.name}: {why}; give an array of tokens"
-        )
+        raise ValueError(f"{path} cannot be read as {modality.name}: {why}; give tokens")
     words = tokenise(text)
     unknown = [word for word in dict.fromkeys(words) if word not in modality.words]
     if len(unknown) == len(set(words)):

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from mmbench.core.data import Kind
 from mmbench.datasets.formats import examples
 from mmbench.datasets.formats.captions import Vocabulary, tokenise
-from mmbench.media.image import decoded
+from mmbench.media.image import decoded, planes
 from mmbench.registry import nearest
 
 PARTS = ("train", "test")
@@ -33,6 +34,35 @@ ENDINGS_OF = {"image": PICTURES, "mask": PICTURES, "text": (".txt",)}
 """Kind -> endings of the files that hold an example, beside .npy."""
 LABELS = "labels.csv"
 LABEL = re.compile("[0-9]{1,9}")
+
+
+@dataclass(frozen=True)
+class View:
+    """One modality, as described.
+
+    Attributes:
+        kind: What sort of signal it is.
+        size: Height and width to which pictures are resized; they must be equal without it.
+        channels: Of pictures: 3 for colour, 1 for grey.
+        length: Tokens of a text.
+        least: How often a word must occur in the training texts to have a token of its own.
+        words: Of texts that are given as tokens, or the names of attributes.
+    """
+
+    kind: Kind
+    size: list[int] | None = None
+    channels: int = 3
+    length: int = 32
+    least: int = 1
+    words: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
+            raise ValueError(f"size is {self.size}, expected [height, width]")
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels is {self.channels}, expected 1 or 3")
+        if self.length < 2 or self.least < 1:
+            raise ValueError("a text has at least 2 tokens, and a word occurs at least once")
 
 
 @dataclass(frozen=True)
@@ -63,10 +93,9 @@ class Files:
             found[part] = {m: _list(root / part / m) for m in modalities}
             examples[part] = sorted({e for files in found[part].values() for e in files})
         for m, files in found["test"].items():
-            for e in examples["test"]:
-                if e not in files:
-                    wrong = f"{root / 'test' / m} has no example {e!r}, but another modality has"
-                    raise ValueError(f"{wrong}: only training examples may be incomplete")
+            if missing := [e for e in examples["test"] if e not in files]:
+                wrong = f"{root / 'test' / m} has no example {missing[0]!r}"
+                raise ValueError(f"{wrong}: only training examples may lack a modality")
         return Files(root, found, examples)
 
     def names(self) -> Iterator[str]:
@@ -95,46 +124,37 @@ class Files:
         path = self.root / part / LABELS
         if not path.is_file():
             return None
-        rows = _labels(path)
-        missing = [e for e in self.examples[part] if not LABEL.fullmatch(rows.get(e, ""))]
-        known = set(self.examples[part])
-        if missing:
-            others = [e for e in rows if e not in known and LABEL.fullmatch(rows[e])]
-            near = nearest(missing[0], others) if others and missing[0] not in rows else ""
-            raise ValueError(f"{path} gives example {missing[0]!r} no label 0, 1, 2, ...{near}")
-        for e in rows:
-            if e not in known and LABEL.fullmatch(rows[e]):  # the first line may be a heading
-                near = nearest(e, self.examples[part])
-                raise ValueError(f"{path} gives a label to {e!r}, which is no example{near}")
-        return torch.tensor([int(rows[e]) for e in self.examples[part]])
+        known = self.examples[part]
+        # the first line may be a heading
+        labels = {e: int(label) for e, label in _labels(path).items() if LABEL.fullmatch(label)}
+        if missing := [e for e in known if e not in labels]:
+            raise ValueError(f"{path} gives example {missing[0]!r} no label 0, 1, 2, ...")
+        if surplus := sorted(labels.keys() - set(known)):
+            near = nearest(surplus[0], known)
+            raise ValueError(f"{path} gives a label to {surplus[0]!r}, which is no example{near}")
+        return torch.tensor([labels[e] for e in known])
 
     def vocabulary(self, modality: str, least: int) -> tuple[str, ...]:
         """The words of the training texts."""
         texts = map(examples.read_text, self.found["train"][modality].values())
         return Vocabulary.of(map(tokenise, texts), least - 1).words
 
-    def read(
-        self,
-        part: str,
-        modality: str,
-        kind: str,
-        size: list[int] | None,
-        channels: int,
-        length: int,
-        words: tuple[str, ...],
-    ) -> Tensor:
+    def read(self, part: str, modality: str, view: View) -> Tensor:
         """The examples of a modality, (K, *shape).
 
         Raises:
             ValueError: A file is damaged, of another kind, or of another shape than the first.
         """
         rows: list[NDArray[Any]] = []
+        kind, words = view.kind, tuple(view.words or ())
         vocabulary = Vocabulary(words) if kind == "text" else None
         for path in self.found[part][modality].values():
             if vocabulary is not None and path.suffix.lower() == ".txt":
-                row = vocabulary.tokens([tokenise(examples.read_text(path))], length)[0].numpy()
+                row = vocabulary.tokens([tokenise(examples.read_text(path))], view.length)[
+                    0
+                ].numpy()
             elif kind in ("image", "mask") and path.suffix.lower() in PICTURES:
-                row = _picture(path, kind, size, channels)
+                row = _picture(path, view)
             elif path.suffix.lower() == ".npy":
                 row = _array(path)
             else:
@@ -146,8 +166,8 @@ class Files:
         x = np.stack(rows)
         if kind == "mask" and x.dtype == np.uint8:  # pictures of black and white, or of 0 and 1
             if 1 < x.max() < HALF:
-                wrong = f"the masks in {self.root / part / modality} have values up to {x.max()}"
-                raise ValueError(f"{wrong}, expected 0 and 255, or 0 and 1")
+                wrong = f"{self.root / part / modality} have values up to {x.max()}"
+                raise ValueError(f"the masks in {wrong}, expected 0 and 255, or 0 and 1")
             x = x >= (HALF if x.max() > 1 else 1)
         return torch.from_numpy(x)
 
@@ -197,21 +217,18 @@ def _labels(path: Path) -> dict[str, str]:
         name = Path(cells[0])
         example = name.stem if name.suffix.lower() in ENDINGS else cells[0]
         if found.setdefault(example, cells[-1]) != cells[-1]:
-            both = f"{found[example]!r} and {cells[-1]!r}"
-            raise ValueError(f"{path} gives example {example!r} the labels {both}, expected one")
+            both = f"the labels {found[example]!r} and {cells[-1]!r}"
+            raise ValueError(f"{path} gives example {example!r} {both}")
     return found
 
 
-def _picture(path: Path, kind: str, size: list[int] | None, channels: int) -> NDArray[Any]:
+def _picture(path: Path, view: View) -> NDArray[Any]:
     """(channels, height, width) uint8, of a mask (1, height, width)."""
     image = decoded(path, FORMATS, upright=True, plain=True)
-    if kind == "mask" and image.mode == "RGB":
-        colours = np.asarray(image).astype(int)
-        if np.ptp(colours, axis=2).max() > _TINT:
-            wanted = "expected a mask in black and white, one for each class"
-            raise ValueError(f"{path} is in colours, {wanted}")
-    image = image.convert("RGB" if kind == "image" and channels == 3 else "L")
-    if size is not None:
-        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image)
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    if view.kind == "mask" and image.mode == "RGB":
+        if np.ptp(np.asarray(image).astype(int), axis=2).max() > _TINT:
+            raise ValueError(f"{path} is in colours, expected a mask in black and white")
+    image = image.convert("RGB" if view.kind == "image" and view.channels == 3 else "L")
+    if view.size is not None:
+        image = image.resize((view.size[1], view.size[0]), Image.Resampling.BILINEAR)
+    return planes(image)

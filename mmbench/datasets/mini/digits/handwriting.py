@@ -182,4 +182,4 @@ def ink(path: Floats, width: Floats, pixels: int = PIXELS) -> NDArray[np.float64
     share /= width[:, None] * np.sqrt(2 * np.pi)
     rows = tip(path[..., 1], centre[::-1]) * share[..., None]
     exposure = rows.transpose(0, 2, 1).astype(float) @ tip(path[..., 0], centre).astype(float)
-    return 1 - np.exp(-3.5 * exposure)
+    return np.asarray(1 - np.exp(-3.5 * exposure))

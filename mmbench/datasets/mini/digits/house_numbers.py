@@ -210,7 +210,7 @@ def _shifted(ink: Floats, rng: np.random.Generator) -> Floats:
     right, down = rng.integers(-2, 3, n), rng.integers(1, 3, n)
     rows = (2 - down)[:, None] + np.arange(PIXELS)
     columns = (2 - right)[:, None] + np.arange(PIXELS)
-    return padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None]]
+    return np.asarray(padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None]])
 
 
 def _dirt(picture: Floats, uniform: Uniform, chance: Callable[[float], Bools]) -> Floats:

@@ -104,11 +104,11 @@ TEXTURES: tuple[Texture, ...] = (sky, planks, foliage, confetti, bricks)
 def _noise(rng: np.random.Generator, sigma: float | tuple[float, float]) -> Floats:
     """Smooth noise (SIZE, SIZE) of unit deviation."""
     white = gaussian_filter(rng.standard_normal((SIZE, SIZE)), sigma, mode="wrap")
-    return white / white.std()
+    return np.asarray(white / white.std())
 
 
 def _bytes(colours: Floats) -> Bytes:
-    return np.rint(colours.clip(0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(colours.clip(0, 255)).astype(np.uint8))
 
 
 def _colour(colour: Floats) -> tuple[int, ...]:

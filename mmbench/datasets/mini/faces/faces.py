@@ -60,7 +60,7 @@ def _lit(picture: NDArray[np.uint8], portrait: Portrait) -> NDArray[np.uint8]:
     along = np.linspace(-1, 1, len(picture), dtype=np.float32)
     x, y = portrait.slope.astype(np.float32)
     gain = (1 + x * along[None, :, None] + y * along[:, None, None]) * portrait.light
-    return np.minimum(picture * gain.astype(np.float32), 255).astype(np.uint8)
+    return np.asarray(np.minimum(picture * gain.astype(np.float32), 255).astype(np.uint8))
 
 
 def _wall(sheet: Sheet, portrait: Portrait) -> None:

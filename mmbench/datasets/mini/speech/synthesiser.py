@@ -176,7 +176,7 @@ def _pitch(
     arch = rng.normal(0.08, 0.06, n)
     waver = gaussian_filter1d(rng.standard_normal((len(time), n)), 3, axis=0)
     melody = slope * (through - 0.5) + arch * np.sin(np.pi * through) + 0.03 * waver
-    return voices.pitch * np.exp(melody + rng.normal(0, 0.12, n))
+    return np.asarray(voices.pitch * np.exp(melody + rng.normal(0, 0.12, n)))
 
 
 def _resonators(place: Floats, hiss: Floats, voices: Speakers) -> tuple[Floats, Floats, Floats]:
