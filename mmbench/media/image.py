@@ -81,7 +81,8 @@ def planes(image: Image.Image) -> NDArray[np.uint8]:
 def _plain(path: Path, image: Image.Image, depth: int) -> Image.Image:
     """The picture in RGB or L, where that loses nothing; `depth` in bits a channel."""
     if depth > 8 or image.mode not in _MODES:
-        raise ValueError(f"{path} has {depth} bits a channel ({image.mode}), expected 8")
+        stored = f"{depth} bits a channel ({image.mode})"
+        raise ValueError(f"{path} has {stored}, expected 8 bits a channel")
     if "A" in image.mode or "transparency" in image.info:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema() != (255, 255):

@@ -15,6 +15,7 @@ from PIL import Image
 
 from mmbench.datasets.cub import EACH
 from mmbench.datasets.formats.captions import SPECIALS, Vocabulary
+from mmbench.media.pictures import sentence
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def check_pairs(data, split, wanted):
         assert abs(x[:, :24].mean((0, 1)) - true[0, 0]).max() < 6
         assert abs(x[:, 40:].mean((0, 1)) - true[0, -1]).max() < 6
         for k in range(EACH):
-            words = vocabulary.caption(sentences[EACH * row + k].tolist())
+            words = sentence(vocabulary.words, sentences[EACH * row + k].tolist()).split()
             said = lines(species, i)[k].split()[1]
             assert words[:2] == ["this", said if said in vocabulary.words else "<exc>"]
             assert words[2:6] == ["bird", ",", "it", "'s"] and words[-1] == "."

@@ -96,16 +96,6 @@ class Vocabulary:
             row[: len(known) + 1] = [*known, EOS]
         return rows
 
-    def caption(self, row: Iterable[int]) -> list[str]:
-        """The words of a row of tokens, up to its end; padding before it is left out."""
-        words = []
-        for token in row:
-            if token == EOS:
-                break
-            if token != PAD:
-                words.append(self.words[token])
-        return words
-
     @cached_property
     def _places(self) -> dict[str, int]:
         return {word: place for place, word in enumerate(self.words)}

@@ -7,12 +7,17 @@ import numpy as np
 
 from mmbench.datasets.celebamask_hq import ATTRIBUTES
 from mmbench.datasets.mini.celebamask import portrait
-from mmbench.datasets.mini.faces import faces, people
+from mmbench.datasets.mini.faces import faces, people, sheet
 
 SOME = 120
 
 
 NUMBER = {name: k for k, name in enumerate(ATTRIBUTES)}
+
+
+def visible(drawing, name):
+    """(S, S) where a part is visible, as one of the published masks."""
+    return drawing.labels == sheet.LABELS[name]
 
 
 @cache

@@ -3,7 +3,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from drawn_faces import SOME, drawn
+from drawn_faces import SOME, drawn, visible
 
 from mmbench.datasets.celebamask_hq import PARTS, SKIN, modalities, shrunk
 from mmbench.datasets.mini import celebamask
@@ -90,10 +90,10 @@ def test_the_mask_is_the_union_of_all_parts_but_the_skin(pixels):
     data = make(pixels, 10, 1).train.tensors
     for i in range(10):
         drawing = faces.draw(portrait("train", i), pixels)
-        union = np.zeros_like(drawing.part(SKIN))
+        union = np.zeros_like(visible(drawing, SKIN))
         for name in PARTS:
-            union |= drawing.part(name)
-        assert not (union & drawing.part(SKIN)).any()
+            union |= visible(drawing, name)
+        assert not (union & visible(drawing, SKIN)).any()
         assert np.array_equal(shrunk(union, pixels), data["mask"][i, 0].numpy())
         assert np.array_equal(drawing.picture.transpose(2, 0, 1), data["image"][i].numpy())
 
@@ -102,6 +102,6 @@ def test_every_part_is_drawn_and_some_are_in_every_face():
     seen = {name: 0 for name in (SKIN, *PARTS)}
     for i in range(SOME):
         for name in seen:
-            seen[name] += bool(drawn(i)[1].part(name).any())
+            seen[name] += bool(visible(drawn(i)[1], name).any())
     assert min(seen.values()) > 0, seen
     assert all(seen[name] == SOME for name in (SKIN, "nose", "u_lip", "l_lip", "neck"))

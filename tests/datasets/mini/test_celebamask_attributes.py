@@ -4,7 +4,7 @@ from time import process_time
 import numpy as np
 import pytest
 import torch
-from drawn_faces import NUMBER, SOME, drawn
+from drawn_faces import NUMBER, SOME, drawn, visible
 from torch import nn
 
 from mmbench.datasets.celebamask_hq import ATTRIBUTES, PARTS, SKIN, shrunk
@@ -25,7 +25,7 @@ def there(shown, drawing, *places):
 
 def colour(drawing, part):
     """The median colour of a part."""
-    here = shrunk(drawing.part(part), len(drawing.picture))
+    here = shrunk(visible(drawing, part), len(drawing.picture))
     return np.median(drawing.picture[here].astype(float), 0)
 
 
@@ -59,7 +59,7 @@ def test_attributes_go_together_as_in_life():
 def test_what_has_a_part_of_its_own():
     for i in range(SOME):
         _, drawing, true = drawn(i)
-        found = {name: bool(drawing.part(name).any()) for name in PARTS}
+        found = {name: bool(visible(drawing, name).any()) for name in PARTS}
         assert found["eye_g"] == true["Eyeglasses"]
         assert found["hat"] == true["Wearing_Hat"]
         assert found["hair"] != true["Bald"]

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mmbench.datasets.cub import EACH
-from mmbench.datasets.formats.captions import EOS, EXC, LENGTH, PAD, SPECIALS, Vocabulary, tokenise
+from mmbench.datasets.formats.captions import EOS, EXC, LENGTH, PAD, SPECIALS, tokenise
 from mmbench.datasets.mini import cub
 from mmbench.datasets.mini.birds.birds import ATTRIBUTES, draw
 from mmbench.datasets.mini.birds.grammar import LONGEST, caption, captions
+from mmbench.media.pictures import sentence
 from mmbench.progress import Progress
 
 
@@ -22,8 +23,8 @@ def data():
 
 def spoken(data, split):
     """The words of every caption of a split."""
-    vocabulary = Vocabulary(data.modality("sentence").words)
-    return [vocabulary.caption(row) for row in split.tensors["sentence"].tolist()]
+    words = data.modality("sentence").words
+    return [sentence(words, row).split() for row in split.tensors["sentence"].tolist()]
 
 
 def true(asserted, bird):

@@ -29,10 +29,6 @@ class Drawing:
     picture: NDArray[np.uint8]
     labels: NDArray[np.uint8]
 
-    def part(self, name: str) -> NDArray[np.bool_]:
-        """(S, S) where a part is visible, as one of the published masks."""
-        return np.asarray(self.labels == LABELS[name])
-
     def union(self) -> NDArray[np.bool_]:
         """(S, S) where any part but the skin is visible."""
         return np.asarray(self.labels > LABELS[SKIN])
