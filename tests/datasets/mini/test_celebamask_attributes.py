@@ -107,7 +107,7 @@ def test_the_mouth_of_who_smiles_is_up_at_its_corners():
     for i in range(SOME):
         shown, _, true = drawn(i)
         drawing = faces.draw(replace(shown, turn=0.0, opening=0.0), 128)
-        y, x = np.nonzero(drawing.part("u_lip") | drawing.part("l_lip"))
+        y, x = np.nonzero(visible(drawing, "u_lip") | visible(drawing, "l_lip"))
         width = x.max() - x.min()
         corners = (x < x.min() + width / 8) | (x > x.max() - width / 8)
         middle = abs(x - (x.min() + x.max()) / 2) < width / 8
@@ -125,7 +125,7 @@ def test_men_have_broader_necks():
 def test_bushy_brows_are_thicker():
     for i in range(SOME):
         shown, drawing, true = drawn(i)
-        area = drawing.part("l_brow").sum() / (len(drawing.labels) * shown.scale) ** 2
+        area = visible(drawing, "l_brow").sum() / (len(drawing.labels) * shown.scale) ** 2
         assert (area > 0.0016) == true["Bushy_Eyebrows"], (i, area)
 
 
