@@ -148,7 +148,7 @@ def test_some_of_the_samples_are_enough(samples, tmp_path):
         (["--samples", "/nowhere"], "there is no folder /nowhere of samples"),
         (["--dataset", "mhd-mni"], "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
         (["--set", "evaluation.examples=10"], "expected 10"),
-        (["--set", "evaluation.given=[1]"], "but the evaluation asks for [1] given"),
+        (["--set", "evaluation.given=[1]"], "but the evaluation asks for [1]"),
         (["--set", "evaluation.metrics={fmdd='all'}"], "did you mean 'fmd'?"),
         (["--set", "evaluation.metrics={ssim=[0]}"], "no metric of the protocol (ssim)"),
     ],
@@ -241,7 +241,7 @@ def test_a_run_that_cannot_be_drawn_from(finished, exported, toy, tmp_path, monk
     assert "the same 'mmbench run' trains it again" in done.output
     evaluated(exported, tmp_path / "theirs")
     done = mmbench("generate", "--run", next(tmp_path.glob("theirs/*/*/*.json")), "--out", out)
-    assert "is of no model that was trained here" in done.output
+    assert "has no trained model" in done.output
     done = mmbench("generate", "--run", tmp_path, "--out", out)
     assert "is not the folder of a finished run" in done.output
     shutil.copy(finished, home / "1-copy.json")
@@ -262,5 +262,5 @@ def test_other_files_are_never_overwritten(finished, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     done = mmbench("generate", "--run", finished, "--out", tmp_path)
     assert done.exit_code == 1
-    assert "holds notes.txt, which is none of mhd-mini's samples" in done.output
+    assert "holds notes.txt, which is not a sample of mhd-mini" in done.output
     assert (tmp_path / "notes.txt").read_text() == "mine"

@@ -133,7 +133,7 @@ def test_hostile_labels_are_cut(tmp_path, toy):
 @pytest.mark.parametrize(("change", "arguments", "sentence"), [
     (lambda e: [], [], "there is nothing to draw: 0 models"),
     (lambda e: [e[0], Exhibit("mvae", replace(e[1].drawn, rows=ROWS + 1))], [],
-     "mvae was given other test examples than mld"),
+     "mvae and mld were given different test examples"),
     (lambda e: e, ["smell"], "mhd-mini has no modality 'smell'"),
     (lambda e: e, ["sound"], "mld did not draw sound given sound: it drew image, trajectory"),
 ])  # fmt: skip

@@ -89,7 +89,7 @@ def test_a_failure_leaves_the_old_samples(tmp_path):
 def test_a_folder_with_other_files_is_left_alone(name, tmp_path):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("years of work")
-    with pytest.raises(FileExistsError, match=f"holds {name}, which is none of birds's samples"):
+    with pytest.raises(FileExistsError, match=f"holds {name}, which is not a sample of birds"):
         with renewing(tmp_path, DATASET):
             pass
     assert (tmp_path / name).read_text() == "years of work"
@@ -123,7 +123,7 @@ def test_sounds_become_waveforms(monkeypatch, tmp_path):
 
 def test_sounds_without_waveforms_are_pictures(monkeypatch, tmp_path):
     sound = DATASET.test.batch(torch.arange(2))["sound"]
-    assert "not told how its pictures were made" in write(tmp_path, DATASET, {}, {"sound": sound})
+    assert "has no waveforms" in write(tmp_path, DATASET, {}, {"sound": sound})
     monkeypatch.setitem(sys.modules, "librosa", None)
     assert "pip install 'mmbench[fad]'" in write(tmp_path, told(), {}, {"sound": sound})
     assert {p.name for p in tmp_path.iterdir()} == {"sound-0.png", "sound-1.png", "samples.npz"}

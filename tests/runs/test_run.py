@@ -204,7 +204,7 @@ def test_absent_weights_make_a_dash_with_its_reason(quick, monkeypatch):
 def test_metrics_that_concern_nothing_make_no_record(quick, tmp_path):
     done = quick("--set", "evaluation.metrics={ssim=[0]}")
     assert done.exit_code == 1
-    assert "no metric of the protocol (ssim) concerns the modalities of mhd-mini" in done.output
+    assert "no metric of the protocol (ssim) applies to the samples of mhd-mini" in done.output
     assert not list((tmp_path / "results").rglob("*.json"))
     assert quick().exit_code == 0  # what was trained is there
 
@@ -402,7 +402,7 @@ def test_an_error_in_own_code_says_where(own, tmp_path):
     told = own("Noise")
     assert told.exit_code == 1
     place = f"{tmp_path / 'lately_written.py'}, line {line}"
-    assert f"a wrong shape ({place}; with MMBENCH_DEBUG=1" in told.output
+    assert f"a wrong shape ({place}; MMBENCH_DEBUG=1" in told.output
     del sys.modules["lately_written"]
     (tmp_path / "lately_written.py").write_text("import nothing_of_the_kind\n")
     told = own("Noise").output
@@ -416,7 +416,7 @@ def test_an_error_in_own_code_says_where(own, tmp_path):
     ("Silent", "Silent.generate did not draw image: it returned nothing"),
     ("Mute", "Mute.generate returned a NoneType, expected a dictionary of target -> tensor"),
     ("Numbers", "Numbers.generate drew image as a ndarray, expected a torch.Tensor"),
-    ("Bare", "lately_written:Bare is made of (*, scale: float = 1.0), expected (modalities, p"),
+    ("Bare", "lately_written:Bare takes (*, scale: float = 1.0), expected (modalities, p"),
     ("Flat", "Flat.generate drew image of shape (20, 784), expected (20, 1, 28, 28)"),
     ("Nosie", "module 'lately_written' has no 'Nosie'; did you mean 'Noise'?"),
 ])  # fmt: skip

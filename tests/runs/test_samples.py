@@ -89,10 +89,10 @@ INDEX = ROWS.numpy()
 @pytest.mark.parametrize(("change", "words"), [
     (lambda d: shutil.rmtree(d), "there is no folder"),
     (lambda d: shutil.rmtree(d / "caption"), "is empty, expected samples"),
-    (lambda d: (d / "captoin").mkdir(), "captoin is no folder of samples: expected joint/ or "
+    (lambda d: (d / "captoin").mkdir(), "captoin is not a folder of samples, expected joint/ or "
      "modalities of birds joined by +; did you mean 'caption'?"),
-    (lambda d: (d / "x.npz").touch(), "x.npz is no folder of samples"),
-    (lambda d: (d / "image+image").mkdir(), "image+image is no folder of samples"),
+    (lambda d: (d / "x.npz").touch(), "x.npz is not a folder of samples"),
+    (lambda d: (d / "image+image").mkdir(), "image+image is not a folder of samples"),
     (lambda d: (d / "joint").mkdir(), "joint is empty"),
     (lambda d: save(d / "caption/sond.npz"), "of a modality; did you mean 'sound'?"),
     (lambda d: (d / "caption/sound").mkdir(), "are samples of the same modality"),
