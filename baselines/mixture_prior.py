@@ -5,8 +5,6 @@ https://arxiv.org/abs/1903.12436, fit it to the aggregate of posterior means; he
 scikit-learn.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -4,8 +4,6 @@ Shi, Siddharth, Paige and Torr, Variational mixture-of-experts autoencoders for 
 generative models, 2019, https://arxiv.org/abs/1911.03393.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Literal

@@ -6,8 +6,6 @@ and Vogt, Generalized multimodal ELBO, 2021, https://arxiv.org/abs/2105.02470, g
 their code, which the MLD papers call MMVAE.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

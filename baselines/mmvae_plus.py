@@ -4,8 +4,6 @@ Palumbo, Daunhawer and Vogt, MMVAE+: Enhancing the generative quality of multimo
 compromises, 2023, https://openreview.net/forum?id=sdQGxouELX.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

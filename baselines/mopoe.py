@@ -3,8 +3,6 @@
 Sutter, Daunhawer and Vogt, Generalized multimodal ELBO, 2021, https://arxiv.org/abs/2105.02470.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -4,8 +4,6 @@ Wu and Goodman, Multimodal generative models for scalable weakly-supervised lear
 https://arxiv.org/abs/1802.05335.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 

@@ -4,8 +4,6 @@ Hwang, Kim, Kim and Kim, Multi-view representation learning via total correlatio
 https://proceedings.neurips.cc/paper/2021/hash/65a99bb7a3115fdede20da98b08a370f-Abstract.html.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

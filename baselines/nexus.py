@@ -4,8 +4,6 @@ Vasco, Yin, Melo and Paiva, Leveraging hierarchy in multimodal generative models
 cross-modality inference, 2022, https://arxiv.org/abs/2110.03608.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

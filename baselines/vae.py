@@ -1,7 +1,5 @@
 """What the multi-modal VAEs share: an encoder and a decoder for each modality, one latent z."""
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 from collections.abc import Sequence

@@ -4,13 +4,10 @@ The papers compare methods on equal networks, so these belong to the data set's 
 latent sizes differ between methods.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -206,8 +203,7 @@ def fitting(modalities: Sequence[Modality], tables: Table) -> Table:
     """
     found = {}
     for m in modalities:
-        fits = (t for key, t in tables.items() if fnmatchcase(m.name, key) or key == f"<{m.kind}>")
-        table = next(fits, None)
+        table = next((t for key, t in tables.items() if m.fits(key)), None)
         if table is None:
             raise LookupError(f"the protocol has no table modalities.{m.name}")
         found[m.name] = table

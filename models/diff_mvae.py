@@ -6,11 +6,8 @@ and score-matching bounds of diffusion decoders; a second stage trains an auxili
 which draws z for joint generation (section 3.4).
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Self, get_args
 
 import torch
@@ -238,16 +235,10 @@ def _fitting(keys: Sequence[str], modalities: Sequence[Modality]) -> list[str]:
     names = [m.name for m in modalities]
     kinds = [f"<{kind}>" for kind in get_args(Kind)]
     for key in keys:
-        if key.startswith("<"):
-            if key not in kinds:
-                raise ValueError(f"diffusion names a kind {key!r}{nearest(key, kinds)}")
-        elif not any(fnmatchcase(name, key) for name in names):
-            raise ValueError(f"diffusion names a modality {key!r}{nearest(key, names)}")
-    found = [
-        m
-        for m in modalities
-        if any(fnmatchcase(m.name, key) or key == f"<{m.kind}>" for key in keys)
-    ]
+        if key not in kinds and not any(m.fits(key) for m in modalities):
+            what, known = ("kind", kinds) if key.startswith("<") else ("modality", names)
+            raise ValueError(f"diffusion names a {what} {key!r}{nearest(key, known)}")
+    found = [m for m in modalities if any(map(m.fits, keys))]
     for m in found:
         if len(m.shape) != 3 or m.kind not in ("image", "mask", "sound"):
             raise ValueError(

@@ -8,8 +8,6 @@ Bounoua, Franzese, Michiardi: Multi-modal Latent Diffusion, 2023,
 https://arxiv.org/abs/2306.04445.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
@@ -59,6 +57,8 @@ class LatentDiffusion(DiffusedLatents):
         "https://arxiv.org/abs/2306.04445"
     )
     has_sampler: ClassVar[bool] = True
+    one_time: ClassVar[bool] = False
+    """Whether the score network takes one time for all modalities, or one for each."""
     owner: Tensor
     latents_mean: Tensor
     latents_std: Tensor
@@ -90,8 +90,8 @@ class LatentDiffusion(DiffusedLatents):
         self.autoencoders = nn.ModuleDict(
             {m: Autoencoder(architectures[m], sizes[m]) for m in names}
         )
-        D = self.size
-        self.score_network = ScoreNetwork(D, self.times, width, blocks, time_embedding, groups)
+        D, times = self.size, 1 if self.one_time else len(names)
+        self.score_network = ScoreNetwork(D, times, width, blocks, time_embedding, groups)
         self.register_buffer("latents_mean", torch.zeros(D))
         self.register_buffer("latents_std", torch.ones(D))
         # owner[j] = i where coordinate j of the latent belongs to modality i
@@ -103,11 +103,6 @@ class LatentDiffusion(DiffusedLatents):
         """The autoencoder of each modality."""
         return self.autoencoders
 
-    @property
-    def times(self) -> int:
-        """How many times the score network takes: one for each modality."""
-        return len(self.names)
-
     @abstractmethod
     def diffusion_loss(
         self, z: Tensor, noise: torch.Generator, present: Tensor | None = None
@@ -117,7 +112,8 @@ class LatentDiffusion(DiffusedLatents):
         Args:
             z: (B, D) standardised latents.
             noise: Source of all randomness.
-            present: (B, M), 1 where an example has a modality; by default it has all.
+            present: (B, M), 1 where an example has a modality; by default it has all. An absent
+                one is pure noise to the network, as at t = 1, and no part of the loss.
         """
 
     def conditional_score(self, given: Batch, z: Tensor, generator: torch.Generator) -> Score:

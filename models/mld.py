@@ -5,8 +5,6 @@ https://arxiv.org/abs/2306.04445. One score network is trained by masked multi-t
 (Algorithm 2), which serves joint and conditional generation (Algorithm 3).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -90,14 +88,7 @@ class MLD(LatentDiffusion):
     def diffusion_loss(
         self, z: Tensor, noise: torch.Generator, present: Tensor | None = None
     ) -> Tensor:
-        """Algorithm 2 for a batch, with the noise as the network's target.
-
-        Args:
-            z: (B, D) standardised latents.
-            noise: Source of subsets, times and noise.
-            present: (B, M), 1 where an example has a modality; by default it has all. An absent
-                one is pure noise to the network, as at t = 1, and no part of the loss.
-        """
+        """Algorithm 2 for a batch, with the noise as the network's target."""
         B = len(z)
         diffused = self._diffused(B, noise)  # (B, M), 1 for A1
         if present is None:
@@ -109,10 +100,9 @@ class MLD(LatentDiffusion):
         ε = torch.randn(z.shape, generator=noise, device=z.device)
         mask, known = diffused[:, self.owner], present[:, self.owner]  # (B, D), m(A1), m(A1 ∪ A2)
         r = torch.where(mask > 0, self.sde.perturb(z, t, ε), torch.where(known > 0, z, ε))
-        error = mask * (self.score_network(r, diffused * t + (1 - present)) - ε)
+        error: Tensor = mask * (self.score_network(r, diffused * t + (1 - present)) - ε)
         omega = known.sum(1) / mask.sum(1)  # equation 12: 1 + dim(A2) / dim(A1)
-        loss: Tensor = (omega * (error**2).sum(1)).mean()
-        return loss
+        return (omega * (error**2).sum(1)).mean()
 
     def _diffused(self, B: int, noise: torch.Generator) -> Tensor:
         """Draws A1 for each example: (B, M), 1 where a modality is diffused.

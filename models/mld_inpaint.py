@@ -4,8 +4,6 @@ Bounoua, Franzese, Michiardi: Multi-modal Latent Diffusion, 2023,
 https://arxiv.org/abs/2306.04445, section 4.2 and Algorithm 1.
 """
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import torch
@@ -26,28 +24,18 @@ class MLDInpaint(LatentDiffusion):
     """
 
     title: ClassVar[str] = "Multi-modal latent diffusion, in-painting"
+    one_time: ClassVar[bool] = True
     takes_incomplete: ClassVar[bool] = False  # its one time cannot say what is absent
-
-    @property
-    def times(self) -> int:
-        """One for all modalities."""
-        return 1
 
     def diffusion_loss(
         self, z: Tensor, noise: torch.Generator, present: Tensor | None = None
     ) -> Tensor:
-        """Equation 5 with the noise as the network's target, at t ~ U(0, 1).
-
-        Args:
-            z: (B, D) standardised latents.
-            noise: Source of times and noise.
-            present: Not used: examples are complete.
-        """
+        """Equation 5 with the noise as the network's target, at t ~ U(0, 1)."""
         t = torch.rand(len(z), 1, generator=noise, device=z.device)
         ε = torch.randn(z.shape, generator=noise, device=z.device)
         r = self.sde.perturb(z, t, ε)
-        loss: Tensor = ((self.score_network(r, t) - ε) ** 2).sum(1).mean()
-        return loss
+        error: Tensor = self.score_network(r, t) - ε
+        return (error**2).sum(1).mean()
 
     def conditional_score(self, given: Batch, z: Tensor, generator: torch.Generator) -> Score:
         """Algorithm 1: the unconditional score, with what is given diffused anew each time."""

@@ -5,8 +5,6 @@ Bounoua, Franzese, Michiardi: Masked Multi-time Diffusion for Multi-modal Genera
 autoencoder, which is deterministic and trained with the mean squared error, is as in MLD.
 """
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from mmbench.models.mld import MLD

@@ -5,8 +5,6 @@ https://arxiv.org/abs/2306.04445, section A.4, after Bao et al., "One transforme
 distributions in multi-modal diffusion at scale", 2023, https://arxiv.org/abs/2303.06555.
 """
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import torch
@@ -23,14 +21,7 @@ class MLDUni(LatentDiffusion):
     def diffusion_loss(
         self, z: Tensor, noise: torch.Generator, present: Tensor | None = None
     ) -> Tensor:
-        """The error of the noise, where each modality of each example has its own t ~ U(0, 1).
-
-        Args:
-            z: (B, D) standardised latents.
-            noise: Source of times and noise.
-            present: (B, M), 1 where an example has a modality; by default it has all. An absent
-                one is pure noise to the network, as at t = 1, and no part of the loss.
-        """
+        """The error of the noise, where each modality of each example has its own t ~ U(0, 1)."""
         B, M = len(z), len(self.names)
         τ = torch.rand(B, M, generator=noise, device=z.device)
         ε = torch.randn(z.shape, generator=noise, device=z.device)
@@ -39,6 +30,5 @@ class MLDUni(LatentDiffusion):
             present = torch.ones_like(τ)
         known = present[:, self.owner]  # (B, D)
         r = torch.where(known > 0, r, ε)
-        error = known * (self.score_network(r, present * τ + (1 - present)) - ε)
-        loss: Tensor = (error**2).sum(1).mean()
-        return loss
+        error: Tensor = known * (self.score_network(r, present * τ + (1 - present)) - ε)
+        return (error**2).sum(1).mean()

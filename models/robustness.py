@@ -6,8 +6,6 @@ falls early: Bounoua, Franzese and Michiardi, "Multi-modal Latent Diffusion", 20
 https://arxiv.org/abs/2306.04445, appendix A.2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -10,8 +10,6 @@ itself, scaled by σ_t, where the noise should be.) In-painting is approximate e
 score: what it draws is derived in tests/models/test_sbm_vae.py.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
@@ -119,21 +117,20 @@ class SBMVAE(DiffusedLatents):
         for m in self.names:
             self.fit_autoencoder(m, train, trainer)
         z = self._means(train)
-
-        def score_matching(rows: Tensor, noise: torch.Generator) -> Tensor:
-            return self.score_matching_loss(z[rows], noise)
-
         latents = hashlib.sha256(z.cpu().numpy().data).hexdigest()
         content = [latents, self.sde.beta_min, self.sde.beta_max]
-        network = self.score_network
-        trainer.minimise("score", network, score_matching, len(z), self.score, content=content)
-        if self.matching is not None and self.guidance is not None:
-            matching, how = self.matching, self.guidance.training
+        network, matching = self.score_network, self.matching
 
-            def cross_entropy(rows: Tensor, noise: torch.Generator) -> Tensor:
+        def denoise(rows: Tensor, noise: torch.Generator) -> Tensor:
+            return self.score_matching_loss(z[rows], noise)
+
+        trainer.minimise("score", network, denoise, len(z), self.score, content=content)
+        if matching is not None and self.guidance is not None:
+
+            def classify(rows: Tensor, noise: torch.Generator) -> Tensor:
                 return matching.loss(z[rows], self.sde, noise)
 
-            trainer.minimise("matching", matching, cross_entropy, len(z), how)
+            trainer.minimise("matching", matching, classify, len(z), self.guidance.training)
 
     def score_matching_loss(self, z: Tensor, noise: torch.Generator) -> Tensor:
         """σ_t² ‖s(r_t, t) - ∇ log q(r_t | z)‖², which is the squared error of the noise.

@@ -8,8 +8,6 @@ followed by its decoder of the target, so that the row differs from the others b
 and not by networks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -113,26 +111,16 @@ class Supervised(Model):
     ) -> Batch:
         """The most probable targets, as probabilities where they are attributes or masks.
 
-        Args:
-            given: The source -> (n, *shape).
-            targets: Among those that it predicts.
-            n: Number of samples.
-            generator: Not used: a classifier draws nothing.
-
-        Returns:
-            target -> (n, *shape).
+        Nothing is drawn: a classifier always predicts the same.
 
         Raises:
             ValueError: It cannot predict a target from what is given.
         """
         expect_modalities((*given, *targets), self.names)
-        possible = self.possible(list(given), targets)
         for m in targets:
-            if m not in possible:
-                raise ValueError(
-                    f"classifiers predict {', '.join(self.targets)} from {self.source} alone, not "
-                    f"{m} from {', '.join(given) or 'nothing'}"
-                )
+            if not self.possible(list(given), [m]):
+                can = f"classifiers predict {', '.join(self.targets)} from {self.source} alone"
+                raise ValueError(f"{can}, not {m} from {', '.join(given) or 'nothing'}")
         return {m: self._predict(m, given[self.source]) for m in targets}
 
     def _predict(self, m: str, x: Tensor) -> Tensor:

@@ -12,8 +12,6 @@ chose it. The losses of MMVAE, MMVAEPlus, CMVAE, CRMVAE and MHVAE are sums over 
 means, which affects only `clip` and `weight_decay`.
 """
 
-from __future__ import annotations
-
 import logging
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence

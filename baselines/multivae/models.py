@@ -5,8 +5,6 @@ Each is called multivae:... and takes the settings of its configuration in the l
 for two modalities; CVAE does not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

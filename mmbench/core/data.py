@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from mmbench.core.score import JOINT, NOTHING
-
-if TYPE_CHECKING:
-    pass
 
 Batch = dict[str, Tensor]
 """Modality name -> (B, *modality.shape): what crosses every boundary."""
@@ -80,6 +78,10 @@ class Modality:
             raise ValueError(f"{self.name!r} cannot name a modality, expected {form}")
         if self.kind == "text" and not self.words:
             raise ValueError(f"modality {self.name!r} is a text without words")
+
+    def fits(self, key: str) -> bool:
+        """Whether a key is its name, a pattern of names such as "m*", or its kind, "<image>"."""
+        return fnmatchcase(self.name, key) or key == f"<{self.kind}>"
 
 
 class Split:

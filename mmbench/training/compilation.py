@@ -1,7 +1,5 @@
 """Compiled networks for training."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil

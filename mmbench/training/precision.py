@@ -1,7 +1,5 @@
 """Half precision, on devices that have it."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

@@ -5,8 +5,6 @@ step each have a stream of their own. A checkpoint therefore needs only paramete
 and step, and an interrupted stage ends in the same bits as an uninterrupted one on that machine.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import re
@@ -22,7 +20,7 @@ from torch import Tensor, nn
 
 from mmbench.files import tensors
 from mmbench.files.atomic import replacing
-from mmbench.progress import Bar, Progress
+from mmbench.progress import Progress
 from mmbench.protocols.protocol import digest
 from mmbench.seeds import derive, stream
 from mmbench.training.compilation import compiled
@@ -153,7 +151,11 @@ class Trainer:
             key = digest([identity, content])
             path = self.shared / f"{_slug(stage)}-{key}.safetensors"
         if path.exists():
-            self.seconds[stage] = _load(path, module, identity)
+            metadata = load_weights(path, module)
+            if metadata.get("identity") != identity:
+                again = "delete it to train again"
+                raise ValueError(f"{path} was trained with other settings; {again}")
+            self.seconds[stage] = float(metadata["seconds"])
         else:
             with compiled(module) if with_.compile else nullcontext():
                 self._run(stage, module, loss, examples, with_, path, identity)
@@ -179,11 +181,8 @@ class Trainer:
         steps = per_epoch * with_.epochs
         module.train()  # first: it may change the memory format, which the average shares
         parameters: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
-        rate, decay, fused = (
-            with_.learning_rate,
-            with_.weight_decay,
-            self.device.type in ("cpu", "cuda"),
-        )
+        rate, decay = with_.learning_rate, with_.weight_decay
+        fused = self.device.type in ("cpu", "cuda")
         optimiser = torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=fused)
         average = [p.detach().clone() for p in parameters] if with_.ema else []
         checkpoint = self.folder / f"{_slug(stage)}.checkpoint"
@@ -219,7 +218,10 @@ class Trainer:
                 now = time.monotonic()
                 save = now - saved > self.checkpoint_seconds
                 if step % 20 == 0 or step == steps or save:
-                    self._report(stage, step, value, finite, bar)
+                    if not finite:
+                        wrong = f"the loss of stage {stage!r} is not finite by step {step}"
+                        raise FloatingPointError(f"{wrong}: try a lower learning_rate, or a clip")
+                    bar.update(step, f"loss {value.item():.4g}")
                 if save and step < steps:
                     state: dict[str, Any] = {"module": module.state_dict()}
                     state |= {"optimiser": optimiser.state_dict(), "average": average}
@@ -234,12 +236,6 @@ class Trainer:
         self.seconds[stage] = before + time.monotonic() - start
         save_weights(path, module, identity=identity, seconds=repr(self.seconds[stage]))
         checkpoint.unlink(missing_ok=True)
-
-    def _report(self, stage: str, step: int, value: Tensor, finite: Tensor, bar: Bar) -> None:
-        if not finite:
-            loss = f"the loss of stage {stage!r} is not finite by step {step}"
-            raise FloatingPointError(f"{loss}: try a lower learning_rate, or a clip")
-        bar.update(step, f"loss {value.item():.4g}")
 
     def _identity(self, stage: str, module: nn.Module, examples: int, with_: Optimisation) -> str:
         return digest([self.seed, stage, shapes(module), examples, with_], 64)
@@ -265,13 +261,6 @@ def _bits(module: nn.Module) -> str:
         bits.update(name.encode())
         bits.update(x.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return bits.hexdigest()
-
-
-def _load(path: Path, module: nn.Module, identity: str) -> float:
-    metadata = load_weights(path, module)
-    if metadata.get("identity") != identity:
-        raise ValueError(f"{path} was trained with other settings; delete it to train again")
-    return float(metadata["seconds"])
 
 
 def _resume(

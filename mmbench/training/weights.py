@@ -1,7 +1,5 @@
 """Files of weights."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open

@@ -4,8 +4,6 @@ Song, Meng and Ermon: Denoising diffusion implicit models, 2021, https://arxiv.o
 equation 12 with σ = 0. The step is that of the library diffusers, on our process and grid.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -31,9 +29,6 @@ class DDIM:
         steps: Evaluations of the score, at least 2.
         grid: Times evenly spaced ("uniform"), or their square roots ("quadratic").
         clip: Whether estimates of the data are held to [-1, 1], as DDPM does for pictures.
-
-    Raises:
-        ValueError: A value is out of its range.
     """
 
     def __init__(self, steps: int = 50, grid: Grid = "uniform", clip: bool = True) -> None:

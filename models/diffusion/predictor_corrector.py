@@ -13,8 +13,6 @@ true score is no longer than that in root mean square, so the moves are no longe
 Their factor 1 - β_i, close to 1, is left out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 
@@ -33,9 +31,6 @@ class PredictorCorrector(Sampler):
         below: Corrects only at times up to this fraction of T, 0 to 1.
         step: The moves down: Euler-Maruyama, as in the paper, or the exact posterior.
         grid: The grid of times: "uniform" as in the paper, or "quadratic".
-
-    Raises:
-        ValueError: A value is out of its range.
     """
 
     def __init__(

@@ -1,7 +1,5 @@
 """RePaint: a walk down the reverse diffusion with repeated jumps back up."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from mmbench.models.diffusion.sampler import POWERS, Grid, Sampler
@@ -40,9 +38,6 @@ class RePaint(Sampler):
             Karras, Aittala, Aila and Laine, "Elucidating the design space of diffusion-based
             generative models", 2022, https://arxiv.org/abs/2206.00364, section 4: their S_noise,
             up to 1.007.
-
-    Raises:
-        ValueError: A value is out of its range.
     """
 
     def __init__(

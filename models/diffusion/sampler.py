@@ -15,8 +15,6 @@ Algorithm and equation numbers are those of Bounoua, Franzese and Michiardi, "Mu
 diffusion", 2024, https://doi.org/10.3390/e26040320, appendix A.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
@@ -72,7 +70,7 @@ class Sampler:
         step: The move down: "euler" for Euler-Maruyama, "ancestral" for the exact posterior.
 
     Raises:
-        ValueError: A value is out of its range.
+        ValueError: An argument, of a subclass too, is out of its range.
     """
 
     def __init__(self, steps: int, grid: Grid = "uniform", step: str = "euler") -> None:

@@ -1,7 +1,5 @@
 """All samplers, by the names that protocols know them by."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, TypeVar
 

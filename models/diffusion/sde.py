@@ -15,8 +15,6 @@ Equation numbers are those of Bounoua, Franzese and Michiardi, "Multi-modal late
 https://arxiv.org/abs/2011.13456.
 """
 
-from __future__ import annotations
-
 import math
 from typing import TypeVar
 

@@ -4,8 +4,6 @@
 λ_t = log(α_t / σ_t).
 """
 
-from __future__ import annotations
-
 import math
 
 from mmbench.models.diffusion.sampler import Grid, Sampler
@@ -17,9 +15,6 @@ class Euler(Sampler):
 
     Args:
         steps: N, the number of steps, at least 1.
-
-    Raises:
-        ValueError: `steps` is below 1.
     """
 
     def __init__(self, steps: int = 1000) -> None:
@@ -37,9 +32,6 @@ class Ancestral(Sampler):
     Args:
         steps: N, the number of steps, at least 1.
         grid: Times T n / N ("uniform") or T (n / N)² ("quadratic").
-
-    Raises:
-        ValueError: A value is out of its range.
     """
 
     def __init__(self, steps: int = 50, grid: Grid = "quadratic") -> None:
@@ -59,9 +51,6 @@ class Exponential(Sampler):
         order: 1 or 2.
         noise: Whether it solves the reverse SDE, or the ODE of the same marginals.
         grid: The grid of times.
-
-    Raises:
-        ValueError: A value is out of its range.
     """
 
     def __init__(

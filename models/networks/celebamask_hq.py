@@ -4,8 +4,6 @@ Residual networks as in Wesego and Rooshenas, Score-based multimodal autoencoder
 https://arxiv.org/abs/2305.15708, in the widths of the code that the MLD authors and they share.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 
@@ -62,9 +60,12 @@ def _decoder(
     latent: int,
     blocks: Sequence[tuple[int, int, int, int]],
     smallest: int,
-    *last: nn.Module,
+    squash: bool,
 ) -> nn.Module:
-    """A dense layer to 1 / `smallest` of the sides, then each block and an enlargement."""
+    """A dense layer to 1 / `smallest` of the sides, then each block and an enlargement.
+
+    It returns logits unless it squashes; the authors' code squashes masks, and squares the error.
+    """
     channels, height, width = modality.shape
     shape = (blocks[0][0], height // smallest, width // smallest)
     layers: list[nn.Module] = [nn.Linear(latent, shape[0] * shape[1] * shape[2]), nn.ReLU()]
@@ -73,25 +74,8 @@ def _decoder(
         layers.append(Block(*widths))
         if factor > 1:
             layers.append(nn.Upsample(scale_factor=factor, mode="bilinear"))
+    last = [nn.Sigmoid()] if squash else []
     return nn.Sequential(*layers, nn.Conv2d(64, channels, 5, padding=2), *last)
-
-
-def _image_decoder(modality: Modality, latent: int) -> nn.Module:
-    return _decoder(modality, latent, IMAGE_UP, 8, nn.Sigmoid())
-
-
-def _mask_decoder(modality: Modality, latent: int) -> nn.Module:
-    """Logits where the likelihood is Bernoulli's; the authors' code squashes and squares."""
-    return _decoder(modality, latent, MASK_UP, 32)
-
-
-def _attributes_encoder(modality: Modality, outputs: int) -> nn.Module:
-    return _dense(modality.shape[0], ATTRIBUTES, outputs)
-
-
-def _attributes_decoder(modality: Modality, latent: int) -> nn.Module:
-    """Logits."""
-    return _dense(latent, ATTRIBUTES[::-1], modality.shape[0])
 
 
 def _dense(inputs: int, widths: tuple[int, ...], outputs: int) -> nn.Module:
@@ -101,6 +85,15 @@ def _dense(inputs: int, widths: tuple[int, ...], outputs: int) -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
 
 
-image = Networks(partial(_encoder, blocks=IMAGE_DOWN, pool=2), _image_decoder)
-mask = Networks(partial(_encoder, blocks=MASK_DOWN, pool=4), _mask_decoder)
-attributes = Networks(_attributes_encoder, _attributes_decoder)
+image = Networks(
+    partial(_encoder, blocks=IMAGE_DOWN, pool=2),
+    partial(_decoder, blocks=IMAGE_UP, smallest=8, squash=True),
+)
+mask = Networks(
+    partial(_encoder, blocks=MASK_DOWN, pool=4),
+    partial(_decoder, blocks=MASK_UP, smallest=32, squash=False),
+)
+attributes = Networks(
+    lambda modality, outputs: _dense(modality.shape[0], ATTRIBUTES, outputs),
+    lambda modality, latent: _dense(latent, ATTRIBUTES[::-1], modality.shape[0]),
+)

@@ -5,8 +5,6 @@ multimodal VAEs without compromises, 2023, https://openreview.net/forum?id=sdQGx
 long MLD paper reuses (section D.2), in the widths of the MLD authors' code.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch.nn.functional as F

@@ -6,8 +6,6 @@ autoencoder learns faster without. Texts are halved likewise along their tokens;
 else goes through dense layers.
 """
 
-from __future__ import annotations
-
 import math
 
 from torch import Tensor, nn

@@ -9,8 +9,6 @@ one position each, so that a log-likelihood is comparable with any other network
 weights.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial

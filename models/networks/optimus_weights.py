@@ -10,8 +10,6 @@ as most are. All other weights are used unchanged. A folder of weights holds
 - vocab.json and merges.txt: the vocabulary of gpt2.
 """
 
-from __future__ import annotations
-
 import argparse
 import pickle
 from collections.abc import Callable, Sequence
@@ -81,16 +79,7 @@ def fill_encoder(network: nn.Module, words: Sequence[str], folder: Path) -> None
 
 
 def fill_decoder(network: nn.Module, words: Sequence[str], folder: Path) -> None:
-    """Gives `mmbench.models.networks.optimus.Decoder` the published weights.
-
-    Args:
-        network: The network to fill.
-        words: The words of its modality.
-        folder: The folder of the weights.
-
-    Raises:
-        ValueError: A file does not hold these weights, or they have other sizes.
-    """
+    """Gives `mmbench.models.networks.optimus.Decoder` the published weights, likewise."""
     path = folder / FILES[0]
     theirs = _state(path, "decoder")
     theirs.pop("lm_head.weight", None)  # it is the table of embeddings
@@ -158,11 +147,8 @@ def _fill(network: nn.Module, state: dict[str, Tensor], path: Path, title: str) 
         )
     for name, x in state.items():
         if x.shape != expected[name].shape:
-            shape, wanted = (
-                tuple(x.shape),
-                f"{tuple(expected[name].shape)} for this latent and text",
-            )
-            raise ValueError(f"{path} has {name} of shape {shape}, expected {wanted}")
+            wanted = f"expected {tuple(expected[name].shape)} for this latent and text"
+            raise ValueError(f"{path} has {name} of shape {tuple(x.shape)}, {wanted}")
     network.load_state_dict(state)
 
 
@@ -179,10 +165,8 @@ def _gpt2(vocabulary: Path, merges: Path) -> Callable[[str], list[int]]:
     """Byte pairs: a word, after a space, -> its pieces."""
     from tokenizers import ByteLevelBPETokenizer
 
-    found = _readable(
-        lambda: ByteLevelBPETokenizer(str(vocabulary), str(merges), add_prefix_space=True),
-        vocabulary,
-    )
+    files = str(vocabulary), str(merges)
+    found = _readable(lambda: ByteLevelBPETokenizer(*files, add_prefix_space=True), vocabulary)
     size = found.get_vocab_size()
     special = {name: [size + i] for i, name in enumerate(ADDED)}
     end = found.token_to_id("<|endoftext|>")

@@ -6,8 +6,6 @@ diffusion models", 2022, https://arxiv.org/abs/2112.10752, in the widths of the 
 pixels a latent of one channel of 8 x 8 values. The blocks are diffusers'.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Augmentation of training images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """Autoencoders of single modalities: the first stage of every diffusion over latents."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

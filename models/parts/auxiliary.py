@@ -7,8 +7,6 @@ network is a U-Net over z as a sequence or a square; z has no such order, so her
 residual MLP of `mmbench.models.diffusion.score`.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -4,8 +4,6 @@ What MLD, SBM-VAE and their variants share: stage 1 trains an autoencoder for ea
 generate, what is given is encoded and a sampler draws the latents of the rest.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import accumulate

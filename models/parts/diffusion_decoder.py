@@ -16,8 +16,6 @@ https://arxiv.org/abs/2101.09258, and Kingma, Salimans, Poole and Ho: Variationa
 2021, https://arxiv.org/abs/2107.00630.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ linear attention; this one is `UNet2DModel` of the library diffusers, with resid
 attention, in the same widths.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -14,8 +14,6 @@ the gradient over a batch, so that the meaning of its scale depends on the batch
 is a plain one with softplus; this one, the score network's residual blocks, learns in fewer steps.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import combinations
 
