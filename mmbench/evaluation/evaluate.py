@@ -41,8 +41,8 @@ def evaluate(
     """Generates and scores, one subset after the other.
 
     Each part is kept in a file, so that an interrupted evaluation goes on with the next subset. A
-    part that lacked what is there now, or was measured with other weights than the context names,
-    is made again.
+    part is made again if something that it lacked is available now, or if it was measured with
+    other weights than the context names.
 
     Args:
         draw: Modalities given -> samples drawn from them.

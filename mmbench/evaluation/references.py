@@ -1,15 +1,15 @@
-"""What real examples score in the place of samples: between which bounds a score lies.
+"""The scores of real examples: the bound that a perfect model would reach.
 
-- Of a metric that compares samples with the test examples (FID, FMD, ...): as many training
-  examples, drawn at random, against the test examples. No model that has learnt the distribution
-  gets nearer but by chance.
-- Of a metric that judges samples by themselves (coherence): the test examples, since its networks
-  have seen the training examples; jointly, and each modality as if it were its own reconstruction.
+- A metric that compares samples with the test examples (FID, FMD, ...) scores as many training
+  examples, drawn at random, against the test examples. A model that has learnt the distribution
+  comes closer only by chance.
+- A metric that judges samples by themselves (coherence) scores the test examples, because its
+  networks have seen the training examples: jointly, and each modality as its own reconstruction.
 
-The other bound, a model's autoencoder, is among its scores: those of a target that is given.
+The other bound, the model's autoencoder, is among its scores: the reconstruction of what is given.
 
 References are the same for all models. Each is computed once for a data set, the test examples
-scored and the networks it is measured with, and then kept in the cache.
+that are scored and the evaluation networks, and then kept in the cache.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from mmbench.registry import place
 from mmbench.seeds import stream
 
 FORMAT = 1
-"""Rises when references are computed in another way, so that those in a cache are not used."""
+"""Rises when references are computed differently, so that older ones in a cache are not used."""
 
 
 def references(
@@ -42,7 +42,7 @@ def references(
     rows: Tensor,
     context: Context,
 ) -> tuple[Score, ...]:
-    """The references of some scores: for each metric those that have a value, given nothing.
+    """The references of some scores: for each metric the ones with a value, given nothing.
 
     Args:
         metrics: Those of the scores.

@@ -68,7 +68,7 @@ class Record:
         seconds: Stage -> duration; the only part that differs between two equal runs.
         metrics: Metric -> what it declares of itself.
         scores: At most one for each (metric, given, target).
-        references: What real examples score in the place of samples, at most one for each
+        references: The scores of real examples, at most one for each
             (metric, target), given nothing; see `mmbench.evaluation.references`. No mean includes
             them.
         samples: Where the samples came from another program, the sha256 of their content; the

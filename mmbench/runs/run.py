@@ -75,7 +75,7 @@ class Run:
         assert isinstance(found, Evaluation)  # for the type checker
         found.check(self.dataset)
         for given in found.subsets(self.dataset):
-            list(found.wanted(given))  # an unknown metric is told before training
+            list(found.wanted(given))  # refuses an unknown metric before training
         return found
 
     @cached_property
