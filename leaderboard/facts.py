@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
 from typing import Literal
 
 from mmbench import registry
-from mmbench.core.score import Metric, Score
+from mmbench.core.score import Metric
 from mmbench.declarations import declared
 
 _NEEDED = {"name", "title", "better", "unit", "paper"}
@@ -17,7 +16,7 @@ _KNOWN = {f.name for f in fields(Metric)}
 
 @cache
 def facts(metric: str) -> Metric | None:
-    """A registered metric, without the means to compute it where its facts are literals.
+    """A registered metric; where its facts are literals, it is imported when it computes.
 
     Returns:
         None for one that is not registered (a record must not make us import "module:object"),
@@ -27,7 +26,8 @@ def facts(metric: str) -> Metric | None:
         return None
     found = declared("metrics", metric)
     if found.keys() >= _NEEDED:
-        return Metric(**{k: v for k, v in found.items() if k in _KNOWN}, compute=_nothing)
+        compute = lambda *samples: registry.find("metrics", metric).compute(*samples)
+        return Metric(**{k: v for k, v in found.items() if k in _KNOWN}, compute=compute)
     try:
         imported = registry.find("metrics", metric)
     except (ImportError, AttributeError, LookupError):
@@ -62,7 +62,3 @@ def order(metric: str) -> tuple[bool, str]:
     """Sorts metrics: those that count right answers first, then by name."""
     known = facts(metric)
     return not (known and known.counts), metric
-
-
-def _nothing(*_: object) -> Iterator[Score]:
-    raise NotImplementedError("facts without the means to compute the metric")
