@@ -42,7 +42,6 @@ from mmbench.progress import Progress
 NAME = "celebamask-hq"
 PUBLISHED = Published.of(NAME)
 VERSION = 1
-"""Raised whenever the same files are decoded to something else."""
 PIXELS = 128
 MASK_PIXELS = 512
 """Height and width of a published mask."""
@@ -122,15 +121,10 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
 
 @dataclass(frozen=True)
 class Face:
-    """The files of an example, relative to the data set's folder.
+    """The files of an example, relative to the data set's folder."""
 
-    Attributes:
-        image: The photograph.
-        masks: Of the parts that the mask unites.
-    """
-
-    image: str
-    masks: tuple[str, ...]
+    image: str  # the photograph
+    masks: tuple[str, ...]  # of the parts that the mask unites
 
 
 def _faces(root: Path) -> list[Face]:

@@ -29,18 +29,12 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Kept:
-    """What the record says of a file.
+    """What the record says of a file."""
 
-    Attributes:
-        url: Where it came from.
-        size: In bytes.
-        sha256: Of the file, or of an archive that is removed once unpacked.
-        members: Sha256 of the list of an archive's files; None for a file that is used as it is.
-    """
-
-    url: str
-    size: int
-    sha256: str
+    url: str  # where it came from
+    size: int  # in bytes
+    sha256: str  # of the file, or of an archive that is removed once unpacked
+    # Sha256 of the list of an archive's files; None for a file that is used as it is.
     members: str | None = None
 
 

@@ -34,7 +34,6 @@ from mmbench.progress import Progress
 NAME = "cub"
 PUBLISHED = Published.of(NAME)
 VERSION = 1
-"""Raised whenever the same files are decoded to something else."""
 PIXELS = 64
 EACH = 10
 """Captions of a photograph."""
@@ -46,14 +45,10 @@ _CAPTIONS = ("text", "text_c10")
 
 @dataclass(frozen=True)
 class Part:
-    """The photographs of a split and where their captions are.
+    """The photographs of a split and where their captions are."""
 
-    Attributes:
-        photographs: Relative to the root, in the order of the captions.
-        texts: Files of captions, one a line, relative to the root, in the same order.
-    """
-
-    photographs: tuple[str, ...]
+    photographs: tuple[str, ...]  # relative to the root, in the order of the captions
+    # Files of captions, one a line, relative to the root, in the same order.
     texts: tuple[str, ...]
 
 

@@ -79,7 +79,10 @@ def described(path: Path) -> Source:
         raise FileNotFoundError(f"there is no file {path} that describes a data set")
     description: Description = construct(Description, read_toml(path), str(path))
     description = replace(description, name=description.name or path.stem)
-    _check_name(description.name, path)
+    if not names_folder(name := description.name):
+        raise ValueError(f"{path}: {name!r} cannot name a data set, expected at most 80 {FORM}")
+    if name in names("datasets"):
+        raise ValueError(f"{path}: {name!r} is the name of a registered data set: give another")
     data = path.parent / description.files
     if not data.exists():
         raise FileNotFoundError(f"{path} names the data {data}, which does not exist")
@@ -93,14 +96,6 @@ def described(path: Path) -> Source:
         return _arrays(data, description)
 
     return Source(f"described by {path}", "", load)
-
-
-def _check_name(name: str, path: Path) -> None:
-    """Refuses a name that is no folder's below the results, or another data set's."""
-    if not names_folder(name):
-        raise ValueError(f"{path}: {name!r} cannot name a data set, expected at most 80 {FORM}")
-    if name in names("datasets"):
-        raise ValueError(f"{path}: {name!r} is the name of a registered data set: give another")
 
 
 def _arrays(path: Path, description: Description) -> Dataset:

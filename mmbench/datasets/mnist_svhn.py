@@ -31,7 +31,6 @@ from mmbench.seeds import derive
 NAME = "mnist-svhn"
 PUBLISHED = Published.of(NAME)
 VERSION = 1
-"""Raised whenever the same files are decoded to something else."""
 SEED = 2019
 """Of the pairing."""
 TIMES = 20
@@ -143,17 +142,11 @@ def svhn(path: Path) -> tuple[Bytes, Integers]:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Which pictures of two views make an example.
+    """Which pictures of two views make an example."""
 
-    Attributes:
-        first: (N,) rows of the first view.
-        second: (N,) rows of the second view, each of the class of its partner.
-        labels: (N,) that class.
-    """
-
-    first: Integers
-    second: Integers
-    labels: Integers
+    first: Integers  # (N,) rows of the first view
+    second: Integers  # (N,) rows of the second view, each of the class of its partner
+    labels: Integers  # (N,) that class
 
 
 def pair(

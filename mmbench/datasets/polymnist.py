@@ -28,7 +28,6 @@ from mmbench.progress import Progress
 NAME = "polymnist"
 PUBLISHED = Published.of(NAME)
 VERSION = 1
-"""Raised whenever the same files are decoded to something else."""
 PIXELS = 28
 SHAPE = (3, PIXELS, PIXELS)
 PARTS = ("train", "test")
@@ -76,17 +75,11 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
 
 
 class Part(NamedTuple):
-    """A split on the disk.
+    """A split on the disk."""
 
-    Attributes:
-        modalities: M.
-        files: All that is read, relative to the split's folder.
-        read: Decodes them.
-    """
-
-    modalities: int
-    files: Iterator[str]
-    read: Callable[[Progress], Split]
+    modalities: int  # M
+    files: Iterator[str]  # all that is read, relative to the split's folder
+    read: Callable[[Progress], Split]  # decodes them
 
 
 def _numbers(folder: Path) -> list[tuple[int, bool]]:

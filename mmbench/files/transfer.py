@@ -111,17 +111,11 @@ def readable(size: int) -> str:
 
 @dataclass(frozen=True)
 class _Version:
-    """What the bytes of a part belong to.
+    """What the bytes of a part belong to."""
 
-    Attributes:
-        url: Where they come from.
-        validator: The server's name or date of this version; "" if it gives none.
-        total: Bytes of the whole, where known.
-    """
-
-    url: str
-    validator: str
-    total: int | None
+    url: str  # where they come from
+    validator: str  # the server's name or date of this version; "" if it gives none
+    total: int | None  # bytes of the whole, where known
 
 
 def _go_on(url: str, part: Path, size: int | None, proven: bool, progress: Progress) -> None:

@@ -57,11 +57,10 @@ def sample_grid(
         for wrong in {*one.given, *one.samples} - set(names):
             raise ValueError(f"{dataset.name} has no modality {wrong!r}, only {', '.join(names)}")
     tile = (TILE if len(shown) < FEW else SMALL_TILE) * SCALE
-    headings = [f"given: {', '.join(one.given)}" if one.given else JOINT for one in shown]
-    panels = [
-        _panel(dataset, one, examples, tile, heading)
-        for one, heading in zip(shown, headings, strict=True)
-    ]
+    panels = []
+    for one in shown:
+        heading = f"given: {', '.join(one.given)}" if one.given else JOINT
+        panels.append(_panel(dataset, one, examples, tile, heading))
     across = 1 if len(panels) == 1 else 2 if len(panels) < FEW else 4
     write(path, panels, across, [one.given for one in shown])
 
@@ -130,21 +129,13 @@ def _svg(page: Image.Image) -> str:
 
 @dataclass(frozen=True)
 class Strip:
-    """A row of samples.
+    """A row of samples."""
 
-    Attributes:
-        modality: What they are of.
-        label: What stands before them.
-        values: (N, *modality.shape).
-        given: Whether they were given rather than drawn.
-        apart: Whether it is set apart from the row above.
-    """
-
-    modality: Modality
-    label: str
-    values: Tensor
-    given: bool = False
-    apart: bool = False
+    modality: Modality  # what they are of
+    label: str  # what stands before them
+    values: Tensor  # (N, *modality.shape)
+    given: bool = False  # whether they were given rather than drawn
+    apart: bool = False  # whether it is set apart from the row above
 
 
 def _panel(

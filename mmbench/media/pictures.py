@@ -39,12 +39,6 @@ def draw(modality: Modality, values: Tensor, size: tuple[int, int]) -> list[Imag
             return _texts([line.replace("_", " ") for line in lines], size)
 
 
-def _image(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
-    """(1 or 3, H, W) in [0, 1]."""
-    rgb = x if x.shape[0] == 3 else x.mean(0, keepdims=True).repeat(3, 0)
-    return _fit(rgb.transpose(1, 2, 0), size)
-
-
 def _sound(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
     """(1, time, mel) in [0, 1], time to the right, low frequencies at the bottom."""
     spectrogram = x.mean(0).T[::-1]
@@ -95,9 +89,10 @@ def _texts(texts: Sequence[str], size: tuple[int, int]) -> list[Image.Image]:
     return sheets
 
 
-def _fit(colours: NDArray[Any], size: tuple[int, int]) -> Image.Image:
-    """Pixels (H, W, 3) as large as they fit, with sharp edges, in the middle."""
-    picture = _pixels(colours)
+def _image(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
+    """(1 or 3, H, W) in [0, 1], as large as it fits, with sharp edges, in the middle."""
+    rgb = x if x.shape[0] == 3 else x.mean(0, keepdims=True).repeat(3, 0)
+    picture = _pixels(rgb.transpose(1, 2, 0))
     factor = min(size[0] / picture.width, size[1] / picture.height)
     wanted = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
     if factor > 1:  # whole pixels first, then down: edges stay even at factors like 3.5

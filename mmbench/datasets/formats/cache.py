@@ -32,7 +32,8 @@ def fingerprint(root: Path, names: Iterable[str], reader: str) -> str:
     Args:
         root: The folder that they lie in; not part of the result, so a folder may be moved.
         names: The files, relative to `root`, in an order that does not depend on the machine.
-        reader: The data set's name and version, which is raised when files are decoded otherwise.
+        reader: The data set's name and version, which is raised whenever the same files are
+            decoded to something else.
 
     Raises:
         FileNotFoundError: One of the files is missing.

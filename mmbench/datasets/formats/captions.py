@@ -65,13 +65,9 @@ def tokenise(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words that captions may hold; a word's token is its place.
+    """The words that captions may hold; a word's token is its place."""
 
-    Attributes:
-        words: The specials, then the words, as `Modality.words` keeps them.
-    """
-
-    words: tuple[str, ...]
+    words: tuple[str, ...]  # the specials, then the words, as `Modality.words` keeps them
 
     @staticmethod
     def of(captions: Iterable[Sequence[str]], often: int = OFTEN) -> Vocabulary:

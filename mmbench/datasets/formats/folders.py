@@ -19,22 +19,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Published:
-    """How a data set's files are published, and so where they may lie.
+    """How a data set's files are published, and so where they may lie."""
 
-    Attributes:
-        name: The data set's, as after --dataset.
-        title: What the user calls the data set, e.g. "PolyMNIST".
-        files: What is published.
-        licence: Under which the files are published.
-        layout: What they look like once unpacked, e.g. "MMNIST/{train,test}/m0/0.5.png".
-        places: Folders below the user's own in which they may lie; "." is the user's own.
-    """
-
-    name: str
-    title: str
-    files: tuple[Download, ...]
-    licence: str
-    layout: str
+    name: str  # the data set's, as after --dataset
+    title: str  # what the user calls the data set, e.g. "PolyMNIST"
+    files: tuple[Download, ...]  # what is published
+    licence: str  # under which the files are published
+    layout: str  # what they look like once unpacked, e.g. "MMNIST/{train,test}/m0/0.5.png"
+    # Folders below the user's own in which they may lie; "." is the user's own.
     places: tuple[str, ...]
 
     @staticmethod

@@ -67,16 +67,12 @@ class View:
 
 @dataclass(frozen=True)
 class Files:
-    """What a folder holds.
+    """What a folder holds."""
 
-    Attributes:
-        root: The folder.
-        found: part -> modality -> example -> its file, examples in the order of their names.
-        examples: part -> all examples of any modality, in the order of their names.
-    """
-
-    root: Path
+    root: Path  # the folder
+    # Part -> modality -> example -> its file, examples in the order of their names.
     found: dict[str, dict[str, dict[str, Path]]]
+    # Part -> all examples of any modality, in the order of their names.
     examples: dict[str, list[str]]
 
     @staticmethod

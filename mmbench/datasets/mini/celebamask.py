@@ -10,16 +10,14 @@ No number measured on it belongs in a table of CelebAMask-HQ's.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import torch
 
-from mmbench.core.data import Batch, Dataset, Split
+from mmbench.core.data import Dataset, Split
 from mmbench.core.source import Source
 from mmbench.datasets.celebamask_hq import ATTRIBUTES, modalities, shrunk
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import check_counts, rng_of
+from mmbench.datasets.mini import Part, check_counts, rng_of
 from mmbench.datasets.mini.faces import faces, people
 from mmbench.progress import Bar, Progress
 
@@ -27,9 +25,7 @@ NAME = "celebamask-mini"
 SEED = 2020
 TRAIN, TEST = 4_000, 500
 VERSION = 1
-"""Raised whenever the content changes; the cache is then made again."""
 
-Part = Literal["train", "test"]
 PEOPLE = {"train": range(1000), "test": range(1000, 1125)}
 """The numbers of the people in each split."""
 
@@ -48,14 +44,7 @@ def make(
     seed: int = SEED,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Makes the data set; equal arguments give equal bits.
-
-    Args:
-        pixels: Height and width of image and mask, at least 16.
-        train: Number of training examples.
-        test: Number of test examples.
-        seed: Of every random stream.
-        progress: Where to report; silent by default.
+    """Makes the data set; image and mask have `pixels` x `pixels`, at least 16 x 16.
 
     Returns:
         image (3, pixels, pixels) as uint8, mask (1, pixels, pixels) and attributes (18,) as bool.
@@ -84,8 +73,7 @@ def _split(part: Part, count: int, pixels: int, seed: int, bar: Bar) -> Split:
         attributes[i] = people.attributes(shown)
         bar.update(bar.done + 1)
     named = {"image": image, "mask": mask, "attributes": attributes}
-    tensors: Batch = {m: torch.from_numpy(x) for m, x in named.items()}
-    return Split(tensors)
+    return Split({m: torch.from_numpy(x) for m, x in named.items()})
 
 
 _PAPER = (

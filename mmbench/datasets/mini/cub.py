@@ -12,8 +12,6 @@ No number measured on it belongs in a table of CUB's.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import torch
 
@@ -22,7 +20,7 @@ from mmbench.core.source import Source
 from mmbench.datasets.cub import EACH, PIXELS, modalities
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.formats.captions import Vocabulary, tokenise
-from mmbench.datasets.mini import check_counts, rng_of
+from mmbench.datasets.mini import Part, check_counts, rng_of
 from mmbench.datasets.mini.birds.birds import ATTRIBUTES, COLOURS, Bird, draw
 from mmbench.datasets.mini.birds.grammar import captions
 from mmbench.progress import Bar, Progress
@@ -32,9 +30,6 @@ SEED = 2011
 TRAIN, TEST = 5_000, 500
 """Birds in each split; ten times as many examples."""
 VERSION = 1
-"""Raised whenever the content changes; the cache is then made again."""
-
-Part = Literal["train", "test"]
 
 _SAME = {"wing": 0.3, "breast": 0.25, "crown": 0.3}
 _PLAIN = 0.04  # birds of one colour, but for the beak
@@ -75,14 +70,9 @@ def make(
     seed: int = SEED,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Makes the data set; equal arguments give equal bits.
+    """Makes the data set of `train` and `test` birds.
 
-    Args:
-        pixels: Height and width of the pictures. The birds and captions do not depend on it.
-        train: Number of training birds.
-        test: Number of test birds.
-        seed: Of every random stream.
-        progress: Where to report; silent by default.
+    The pictures have `pixels` x `pixels`; what they show and the captions do not depend on it.
 
     Returns:
         As `mmbench.datasets.cub.load`: image (3, pixels, pixels) as uint8 and sentence (32,) as

@@ -11,7 +11,7 @@ No number measured on it belongs in a table of MHD's.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.core.source import Source
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import check_counts, rng_of
+from mmbench.datasets.mini import Part, check_counts, rng_of
 from mmbench.datasets.mini.digits import handwriting
 from mmbench.datasets.mini.speech import mel, synthesiser
 from mmbench.progress import Bar, Progress
@@ -29,9 +29,7 @@ NAME = "mhd-mini"
 SEED = 2022
 TRAIN, TEST = 12_000, 1_000
 VERSION = 2
-"""Raised whenever the content changes; the cache is then made again."""
 
-Part = Literal["train", "test"]
 WRITERS = {"train": range(200), "test": range(200, 240)}
 SPEAKERS = {"train": range(60), "test": range(60, 80)}
 """The numbers of the people in each split."""
@@ -47,17 +45,11 @@ Integers = NDArray[np.int64]
 
 
 class Cast(NamedTuple):
-    """Who writes and says what.
+    """Who writes and says what."""
 
-    Attributes:
-        digits: (N,) the class of each example, all ten equally often if 10 divides N.
-        writers: (N,) numbers out of WRITERS.
-        speakers: (N,) numbers out of SPEAKERS.
-    """
-
-    digits: Integers
-    writers: Integers
-    speakers: Integers
+    digits: Integers  # (N,) the class of each example, all ten equally often if 10 divides N
+    writers: Integers  # (N,) numbers out of WRITERS
+    speakers: Integers  # (N,) numbers out of SPEAKERS
 
 
 def cast(part: Part, count: int, seed: int = SEED) -> Cast:
@@ -72,13 +64,7 @@ def cast(part: Part, count: int, seed: int = SEED) -> Cast:
 def make(
     train: int = TRAIN, test: int = TEST, seed: int = SEED, progress: Progress | None = None
 ) -> Dataset:
-    """Makes the data set; equal arguments give equal bits.
-
-    Args:
-        train: Number of training examples, at least 10.
-        test: Number of test examples, at least 10.
-        seed: Of every random stream.
-        progress: Where to report; silent by default.
+    """Makes the data set, of at least 10 examples in each split.
 
     Returns:
         image (1, 28, 28) and sound (1, 32, 128) as uint8, trajectory (200,) in [0, 1]: 100

@@ -30,8 +30,6 @@ SEED = 2019
 TRAIN, TEST = 10_000, 1_000
 PAIRINGS = 5
 VERSION = 2
-"""Raised whenever the content changes; the cache is then made again."""
-
 WRITERS = {"train": 200, "test": 40}
 TYPEFACES = {"train": 200, "test": 40}
 """How many there are in each split; no writer and no typeface is in both."""
@@ -48,14 +46,9 @@ def make(
     seed: int = SEED,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Makes the data set; equal arguments give equal bits.
+    """Makes the data set, of at least 10 pictures of each view in each split.
 
-    Args:
-        train: Pictures of each view in the train split, at least 10.
-        test: Pictures of each view in the test split, at least 10.
-        pairings: How often each picture occurs; a split has that many times as many examples.
-        seed: Of every random stream.
-        progress: Where to report; silent by default.
+    Each picture occurs `pairings` times; a split has that many times as many examples.
 
     Returns:
         mnist (1, 28, 28) and svhn (3, 32, 32) as uint8, labels 0 to 9.
@@ -64,15 +57,14 @@ def make(
         ValueError: There are fewer than 10 pictures in a split, or no pairings.
     """
     check_counts({"train": train, "test": test}, 10, ": one picture of each digit")
-    if pairings < 1:
-        raise ValueError(f"pairings is {pairings}, expected at least 1")
+    check_counts({"pairings": pairings}, 1)
     progress = progress or Progress(None)
     with progress.stage(f"making {NAME}", 2 * (train + test), unit="picture") as bar:
-        made = [
-            _split(part, count, pairings, seed, bar)
-            for part, count in (("train", train), ("test", test))
-        ]
-        return Dataset(NAME, mnist_svhn.MODALITIES, made[0], made[1], classes=10, version=VERSION)
+        both = (
+            _split("train", train, pairings, seed, bar),
+            _split("test", test, pairings, seed, bar),
+        )
+        return Dataset(NAME, mnist_svhn.MODALITIES, *both, classes=10, version=VERSION)
 
 
 def _split(part: str, count: int, pairings: int, seed: int, bar: Bar) -> Split:

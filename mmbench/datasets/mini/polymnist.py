@@ -28,8 +28,6 @@ NAME = "polymnist-mini"
 SEED = 2021
 TRAIN, TEST = 10_000, 1_000
 VERSION = 1
-"""Raised whenever the content changes; the cache is then made again."""
-
 WRITERS = {"train": 200, "test": 40}
 """How many there are in each split; nobody is in both."""
 MODALITIES = tuple(Modality(f"m{k}", "image", (3, PIXELS, PIXELS)) for k in range(len(TEXTURES)))
@@ -38,13 +36,7 @@ MODALITIES = tuple(Modality(f"m{k}", "image", (3, PIXELS, PIXELS)) for k in rang
 def make(
     train: int = TRAIN, test: int = TEST, seed: int = SEED, progress: Progress | None = None
 ) -> Dataset:
-    """Makes the data set; equal arguments give equal bits.
-
-    Args:
-        train: Number of training examples, at least 10.
-        test: Number of test examples, at least 10.
-        seed: Of every random stream.
-        progress: Where to report; silent by default.
+    """Makes the data set, of at least 10 examples in each split.
 
     Returns:
         m0 to m4 (3, 28, 28) as uint8, labels 0 to 9.
@@ -55,15 +47,13 @@ def make(
     check_counts({"train": train, "test": test}, 10, ": one example of each digit")
     progress = progress or Progress(None)
     with progress.stage(f"making {NAME}", train + test, unit="digit") as bar:
-        surfaces = [
-            texture(rng_of(seed, NAME, m.name, "texture"))
-            for m, texture in zip(MODALITIES, TEXTURES, strict=True)
-        ]
-        made = [
-            _split(part, count, surfaces, seed, bar)
-            for part, count in (("train", train), ("test", test))
-        ]
-        return Dataset(NAME, MODALITIES, made[0], made[1], classes=10, version=VERSION)
+        streams = (rng_of(seed, NAME, m.name, "texture") for m in MODALITIES)
+        surfaces = [texture(rng) for texture, rng in zip(TEXTURES, streams, strict=True)]
+        both = (
+            _split("train", train, surfaces, seed, bar),
+            _split("test", test, surfaces, seed, bar),
+        )
+        return Dataset(NAME, MODALITIES, *both, classes=10, version=VERSION)
 
 
 def _split(part: str, count: int, surfaces: list[Bytes], seed: int, bar: Bar) -> Split:

@@ -6,7 +6,7 @@ way it faces, where it is, the exact shades, the light and the scenery.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,10 +25,7 @@ _TILT: dict[str, float] = _BIRDS["tilts"]
 """Pose -> slope of the body."""
 
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
-    "body": tuple(COLOURS),
-    "wing": tuple(COLOURS),
-    "breast": tuple(COLOURS),
-    "crown": tuple(COLOURS),
+    **dict.fromkeys(("body", "wing", "breast", "crown"), tuple(COLOURS)),
     "beak": tuple(_BIRDS["beaks"]),
     "beak length": tuple(LENGTHS),
     "size": tuple(SIZES),
@@ -97,7 +94,9 @@ def draw(bird: Bird, pixels: int, rng: np.random.Generator) -> NDArray[np.uint8]
                 toe = (knee[0] + facing * 0.1 * scale, ground)
                 canvas.stroke([(knee[0], ground), toe], 0.035 * scale + 0.004, _DARK)
 
-    _beak(canvas, at, head, nod, length, shade["beak"], outline)
+    root = _HEAD * 0.8
+    beak = moved([(root, -0.105), (root + length, 0.04), (root, 0.135)], turn=nod) + head
+    _part(canvas, at(beak, 0), shade["beak"], 0.7 * outline)
     _part(canvas, at(_BODY), shade["body"], outline)
     skull = at(ellipse(head, (_HEAD, _HEAD)), 0)
     _part(canvas, skull, shade["body"], outline)
@@ -135,20 +134,6 @@ def _middle(
         y = 0.56 + 0.3 * room * rng.uniform(-1, 1)
     beyond = max(0.0, facing * (x - 0.5) + reach * scale - 0.47)
     return x - facing * beyond, y
-
-
-def _beak(
-    canvas: Canvas,
-    at: Callable[[Points, float], Points],
-    head: Points,
-    nod: float,
-    length: float,
-    colour: RGB,
-    width: float,
-) -> None:
-    root = _HEAD * 0.8
-    outline = np.array([(root, -0.105), (root + length, 0.04), (root, 0.135)])
-    _part(canvas, at(moved(outline, turn=nod) + head, 0), colour, 0.7 * width)
 
 
 def _part(canvas: Canvas, outline: Points, colour: RGB, width: float) -> None:

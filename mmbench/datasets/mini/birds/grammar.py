@@ -13,21 +13,13 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from mmbench.datasets.formats.captions import LENGTH
+from mmbench.datasets.mini import table
 from mmbench.datasets.mini.birds.birds import ATTRIBUTES, Bird
 from mmbench.datasets.mini.birds.wording import sentence
 
 LONGEST = LENGTH - 1
 """Words of a caption, at most."""
-LIKELY: Mapping[str, float] = {
-    "body": 0.55,
-    "wing": 0.5,
-    "breast": 0.55,
-    "crown": 0.4,
-    "beak": 0.45,
-    "beak length": 0.45,
-    "size": 0.35,
-    "pose": 0.2,
-}
+LIKELY: Mapping[str, float] = table(__file__, "words.json")["likely"]
 """How often a caption names each attribute."""
 
 

@@ -28,15 +28,10 @@ _X, _Y = np.meshgrid(_CENTRE, _CENTRE)  # in pixels from the middle, y downwards
 
 @dataclass(frozen=True)
 class Numerals:
-    """Digits of several typefaces, ready to be drawn.
+    """Digits of several typefaces, ready to be drawn."""
 
-    Attributes:
-        fields: (F, 10, ROWS, COLUMNS), see `typefaces.fields`.
-        advance: (F,) from one digit to the next, in heights.
-    """
-
-    fields: NDArray[np.float32]
-    advance: Floats
+    fields: NDArray[np.float32]  # (F, 10, ROWS, COLUMNS), see `typefaces.fields`
+    advance: Floats  # (F,) from one digit to the next, in heights
 
     @staticmethod
     def of(faces: list[Face]) -> Numerals:

@@ -61,8 +61,8 @@ def foliage(rng: np.random.Generator) -> Bytes:
         outline = _placed(np.concatenate([along, along[::-1]]) * length, sides, angle, rng)
         light = (0.12 + 0.6 * height**2) * rng.uniform(0.6, 1.15)
         sun = np.array([rng.uniform(110, 205), rng.uniform(170, 235), rng.uniform(40, 100)])
-        draw.polygon(_flat(outline), fill=_colour(light * sun))
-        draw.line(_flat(outline[[0, 8]]), fill=_colour(1.3 * light * sun + 8), width=2)
+        draw.polygon(outline.ravel().tolist(), fill=_colour(light * sun))
+        draw.line(outline[[0, 8]].ravel().tolist(), fill=_colour(1.3 * light * sun + 8), width=2)
 
     return _scattered(9000, (14, 30, 16), leaf)
 
@@ -77,7 +77,7 @@ def confetti(rng: np.random.Generator) -> Bytes:
         turn = np.arange(corners) * 2 * np.pi / corners
         flat = rng.uniform(0.35, 1) if corners == 4 else 1.0
         outline = _placed(size * np.cos(turn), size * flat * np.sin(turn), angle, rng)
-        draw.polygon(_flat(outline), fill=colour)
+        draw.polygon(outline.ravel().tolist(), fill=colour)
 
     return _scattered(7000, (22, 22, 28), piece)
 
@@ -119,10 +119,6 @@ def _placed(x: Floats, y: Floats, angle: float, rng: np.random.Generator) -> Flo
     """An outline turned, and moved anywhere on a sheet of twice the SIZE: (P, 2)."""
     turned = [x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)]
     return np.stack(turned, -1) + rng.uniform(0, 2 * SIZE, 2)
-
-
-def _flat(points: Floats) -> list[float]:
-    return points.ravel().tolist()
 
 
 def _scattered(count: int, ground: tuple[int, int, int], draw_one: Thing) -> Bytes:

@@ -70,19 +70,12 @@ def fields(faces: list[Face]) -> Floats:
         (F, 10, ROWS, COLUMNS): the distance of the middle of a cell from the edge of the digit,
         in heights, negative inside. The digit's middle is the field's; the top row comes first.
     """
-    out = np.empty((len(faces), 10, ROWS, COLUMNS), np.float32)
-    for f, face in enumerate(faces):
-        for digit in range(10):
-            out[f, digit] = _field(skeleton(digit, face), face)
-    return out
+    return np.array([[_field(skeleton(d, face), face) for d in range(10)] for face in faces])
 
 
 def skeleton(digit: int, face: Face) -> list[Points]:
     """The strokes of a digit, each (P, 2), x and y in [0, 1], y upwards."""
-    strokes = _FORMS[digit](face, face.forms[digit])
-    if digit in (6, 9):
-        strokes += _six(face, face.forms[6])  # a face turns its 6 into its 9
-    return [1 - s for s in strokes] if digit == 9 else strokes
+    return _FORMS[digit](face, face.forms[digit])
 
 
 def _arc(
@@ -155,17 +148,16 @@ def _five(face: Face, form: float) -> list[Points]:
 
 
 def _six(face: Face, form: float) -> list[Points]:
-    """A bowl; its tail is the digit's form."""
     up = 0.5 * (face.waist + 0.1)
-    return [_arc(face, 0.5, up, 0.5, up, 0, 360)]
-
-
-def _tail(face: Face, form: float) -> list[Points]:
-    up = 0.5 * (face.waist + 0.1)
-    if face.forms[6] < 0.3:  # straight
-        return [_line((0.03, up + 0.1), (0.66, 1))]
+    bowl = _arc(face, 0.5, up, 0.5, up, 0, 360)
+    if form < 0.3:
+        return [_line((0.03, up + 0.1), (0.66, 1)), bowl]
     tail = _arc(face, 0.5, 0.56, 0.5, 0.44, 40 + face.opening / 2, 180)
-    return [np.vstack([tail, [(0, up)]])]
+    return [np.vstack([tail, [(0, up)]]), bowl]
+
+
+def _nine(face: Face, form: float) -> list[Points]:
+    return [1 - stroke for stroke in _six(face, face.forms[6])]  # its 6, turned
 
 
 def _seven(face: Face, form: float) -> list[Points]:
@@ -185,7 +177,7 @@ def _eight(face: Face, form: float) -> list[Points]:
     return [top, _arc(face, 0.5, low, 0.5, low, 0, 360)]
 
 
-_FORMS = (_zero, _one, _two, _three, _four, _five, _tail, _seven, _eight, _tail)
+_FORMS = (_zero, _one, _two, _three, _four, _five, _six, _seven, _eight, _nine)
 
 
 def _field(strokes: list[Points], face: Face) -> Floats:

@@ -19,15 +19,10 @@ BROWS, EYES, NOSE, MOUTH = -0.088, -0.028, 0.078, 0.15
 
 @dataclass(frozen=True)
 class Drawing:
-    """A finished picture.
+    """A finished picture."""
 
-    Attributes:
-        picture: (pixels, pixels, 3).
-        labels: (S, S) the number of what is visible; S = pixels * oversampling(pixels).
-    """
-
-    picture: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
+    picture: NDArray[np.uint8]  # (pixels, pixels, 3)
+    labels: NDArray[np.uint8]  # (S, S) numbers of what is visible, at a finer resolution
 
     def union(self) -> NDArray[np.bool_]:
         """(S, S) where any part but the skin is visible."""
@@ -37,18 +32,9 @@ class Drawing:
 def draw(portrait: Portrait, pixels: int) -> Drawing:
     """Draws a portrait; the same face at any number of pixels."""
     sheet = Sheet(portrait, pixels)
-    _wall(sheet, portrait)
-    back_hair(sheet, portrait)
-    _bust(sheet, portrait)
-    _ears(sheet, portrait)
-    _head(sheet, portrait)
-    _nose(sheet, portrait)
-    _mouth(sheet, portrait)
-    _eyes(sheet, portrait)
-    _brows(sheet, portrait)
-    front_hair(sheet, portrait)
-    _glasses(sheet, portrait)
-    hat(sheet, portrait)
+    behind = (_wall, back_hair, _bust, _ears, _head)
+    for layer in (*behind, _nose, _mouth, _eyes, _brows, front_hair, _glasses, hat):
+        layer(sheet, portrait)
     return Drawing(_lit(sheet.canvas.picture(), portrait), sheet.labels())
 
 

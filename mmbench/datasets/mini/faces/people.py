@@ -96,7 +96,7 @@ def attributes(portrait: Portrait) -> NDArray[np.bool_]:
     who = portrait.person
     haired = who.cut != "bald"
     shown = haired and not (portrait.hat and not who.long)  # a hat hides how short hair is worn
-    true = {
+    true = {name: who.hair == name and haired for name in HAIR} | {
         "Bald": not haired,
         "Bangs": portrait.bangs,
         "Bushy_Eyebrows": who.bushy,
@@ -112,8 +112,6 @@ def attributes(portrait: Portrait) -> NDArray[np.bool_]:
         "Wavy_Hair": who.cut == "wavy" and shown,
         "Wearing_Hat": portrait.hat is not None,
     }
-    for colour in ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"):
-        true[colour] = who.hair == colour and haired
     return np.array([true[name] for name in ATTRIBUTES])
 
 
@@ -163,14 +161,12 @@ def draw_portrait(person: Person, rng: np.random.Generator) -> Portrait:
     """Draws a picture of somebody."""
     dice = Dice(rng)
     who = person
-    hat: Hat | None = None
-    if who.cut != "bald" and dice.chance(0.1):
-        hat = dice.one(("beanie", "cap", "brimmed"))
+    hatted = who.cut != "bald" and dice.chance(0.1)
+    hat: Hat | None = dice.one(("beanie", "cap", "brimmed")) if hatted else None
     smiling = dice.chance(0.48)
     opened = dice.chance(0.7 if smiling else 0.25)
-    glasses: Glasses | None = None
-    if dice.chance(0.13):
-        glasses = dice.one(("round", "square", "sun"), (0.4, 0.4, 0.2))
+    kinds: tuple[Glasses, ...] = ("round", "square", "sun")
+    glasses = dice.one(kinds, (0.4, 0.4, 0.2)) if dice.chance(0.13) else None
     styled = who.cut in ("straight", "wavy") and hat is None
     wall = dice.vivid(40, 225, 0.4)
     return Portrait(

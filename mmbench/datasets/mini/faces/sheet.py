@@ -30,7 +30,7 @@ class Sheet:
     """A canvas beside a sheet of labels, both drawn on in the coordinates of a face."""
 
     def __init__(self, portrait: Portrait, pixels: int) -> None:
-        finer = oversampling(pixels)
+        finer = 2 if pixels >= 64 else 4  # than it is shown
         self.canvas = Canvas(pixels, portrait.wall[0], finer)
         self._labels = Canvas(pixels * finer, (0, 0, 0), 1)
         self._scale, self._turn = portrait.scale, portrait.turn
@@ -60,11 +60,6 @@ class Sheet:
 
     def _placed(self, points: ArrayLike) -> Points:
         return moved(points, self._scale, self._turn, self._middle)
-
-
-def oversampling(pixels: int) -> int:
-    """How many times finer than it is shown a face of so many pixels is drawn."""
-    return 2 if pixels >= 64 else 4
 
 
 def shaded(colour: Sequence[float], gain: float) -> Rgb:
