@@ -89,6 +89,11 @@ def upgraded(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def among(folder: Path) -> bool:
+    """Whether a folder has records of schema 1."""
+    return any('"schema": 1,' in path.read_text("utf-8")[:20] for path in folder.glob("*.json"))
+
+
 def place(found: Mapping[str, Any]) -> Path:
     """Where the record of schema 1 with these fields lies below a results folder."""
     key = digest([found["protocol"], found["data"]])[:8]

@@ -15,6 +15,7 @@ from mmbench.evaluation.settings import Evaluation
 from mmbench.evaluation.stale import done, keep_measured, not_computed
 from mmbench.media.grid import sample_grid
 from mmbench.protocols.protocol import digest
+from mmbench.records import schema1
 from mmbench.records.paths import Place
 from mmbench.records.provenance import commit, in_words, versions
 from mmbench.records.record import Declared, Record
@@ -57,6 +58,9 @@ class Scoring:
         if known is not None and not again:
             done(known, self.path, self.context.weights, self.again, self.context.progress)
             return known
+        if known is None and schema1.among(self.path.parent):
+            hint = f"'mmbench records migrate {self.out}' lets runs find them"
+            self.context.progress.say(f"{self.path.parent} has records of an old version: {hint}")
         if known is not None:
             keep_measured(known, self.path, self.context.weights)
         if again:

@@ -121,3 +121,10 @@ def test_a_record_of_schema_1_that_is_changed_is_refused(tmp_path):
         path.write_text(json.dumps(old(**wrong)))
         with pytest.raises(ValueError, match=r"0\.json is not a record"):
             read(path)
+
+
+def test_records_of_schema_1_are_noticed(tmp_path):
+    path = laid(tmp_path, old())
+    assert schema1.among(path.parent) and not schema1.among(tmp_path)
+    list(migrate(tmp_path))
+    assert not schema1.among(path.parent)
