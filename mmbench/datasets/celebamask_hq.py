@@ -141,9 +141,7 @@ def _faces(root: Path) -> list[Face]:
     seen = set()
     for number in sorted({i // _PER_FOLDER for i in masks}):
         folder = root / MASKS / str(number)
-        if not folder.is_dir():
-            wanted = f"expected the masks of face {number * _PER_FOLDER} and others"
-            raise FileNotFoundError(f"{folder} does not exist: {wanted}")
+        PUBLISHED.require(folder)
         for path in (folder / entry.name for entry in visible(folder)):
             match = _MASK_NAME.fullmatch(path.name)
             if not match or match[2] not in _KNOWN:
@@ -160,8 +158,7 @@ def _faces(root: Path) -> list[Face]:
                 masks[face].append(f"{MASKS}/{number}/{path.name}")
     if bare := sorted(set(masks) - seen):
         first = root / MASKS / str(bare[0] // _PER_FOLDER) / f"{bare[0]:05}_nose.png"
-        lonely = f"{root / IMAGES / f'{bare[0]}.jpg'} has no masks"
-        raise ValueError(f"{lonely}, expected {first} and others: unpack the archive again")
+        raise ValueError(f"{root / IMAGES / f'{bare[0]}.jpg'} has no masks, expected e.g. {first}")
     return [
         Face(f"{IMAGES}/{name}", tuple(sorted(masks[images[name]]))) for name in sorted(images)
     ]
@@ -214,8 +211,7 @@ def _photograph(path: Path) -> NDArray[np.uint8]:
     """A face, (128, 128, 3)."""
     image = decoded(path)
     if image.width != image.height:
-        size = f"{image.width} x {image.height} pixels"
-        raise ValueError(f"{path} has {size}, expected a square: CelebA-HQ's are 1024 x 1024")
+        raise ValueError(f"{path} has {image.width} x {image.height} pixels, expected a square")
     small = image.convert("RGB").resize((PIXELS, PIXELS), Image.Resampling.BILINEAR)
     return np.asarray(small)
 

@@ -192,21 +192,11 @@ def _caltechs(root: Path) -> dict[str, Part]:
         if not chosen:
             wanted = f"expected some with {flag}"
             raise ValueError(f"{base / _SPLIT} has no photograph in the {part} split, {wanted}")
-        for name in chosen:
-            pair = {root / text / _text(name), base / "images" / name}
-            for path in pair:
-                if not path.is_file():
-                    (other,) = pair - {path}
-                    raise FileNotFoundError(f"{path} does not exist: expected it beside {other}")
-        parts[part] = Part(
-            tuple(f"{_CALTECH}/images/{name}" for name in chosen),
-            tuple(f"{text}/{_text(name)}" for name in chosen),
-        )
+        photographs = tuple(f"{_CALTECH}/images/{name}" for name in chosen)
+        texts = tuple(f"{text}/{os.path.splitext(name)[0]}.txt" for name in chosen)
+        PUBLISHED.require(*(root / path for path in (*photographs, *texts)))
+        parts[part] = Part(photographs, texts)
     return parts
-
-
-def _text(photograph: str) -> str:
-    return f"{os.path.splitext(photograph)[0]}.txt"
 
 
 def _rows(path: Path) -> dict[str, str]:

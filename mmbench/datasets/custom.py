@@ -210,9 +210,7 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
     if view.kind == "trajectory":
         if x.ndim != 2 or x.shape[1] % 2 or not 0 <= float(x.min()) <= float(x.max()) <= 1:
             wrong = f"shape {tuple(x.shape)} and values from {x.min():g} to {x.max():g}"
-            raise ValueError(
-                f"{where} has {wrong}, expected (N, 2n), all x, then all y, in [0, 1]"
-            )
+            raise ValueError(f"{where} has {wrong}, expected (N, 2n), x before y, in [0, 1]")
         return x.float()
     if x.dtype in (torch.bool, torch.uint8) and view.kind in ("image", "sound"):
         return x if x.dtype == torch.uint8 else x.to(torch.uint8) * 255

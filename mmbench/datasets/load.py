@@ -56,6 +56,5 @@ def dataset_of(
         FileNotFoundError, ValueError: Its files are missing or damaged.
     """
     if asked is None and name not in names("datasets"):
-        advice = "name it by --dataset: module:object or a TOML file"
-        raise LookupError(f"no data set is registered as {name!r}: {advice}")
+        raise LookupError(f"no data set is registered as {name!r}: name it by --dataset")
     return load_dataset(asked or name, folder, cache, progress)

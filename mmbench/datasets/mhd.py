@@ -85,13 +85,10 @@ def _split(path: Path) -> tuple[Split, Spectrogram | None]:
         for (name, shape), x in zip(shapes.items(), found[1:4], strict=True)
     )
     steps = (image * 255).round_()
-    if torch.equal(steps / 255, image):
-        image = steps.to(torch.uint8)
-    n = len(sound)
     views = {
-        "image": image if image.dtype == torch.uint8 else image.clone(),
+        "image": steps.to(torch.uint8) if torch.equal(steps / 255, image) else image.clone(),
         "trajectory": trajectory.clone(),
-        "sound": sound.reshape(n, 128, 32).transpose(1, 2).unsqueeze(1).half().contiguous(),
+        "sound": sound.reshape(-1, 128, 32).transpose(1, 2).unsqueeze(1).half().contiguous(),
     }
     return Split(views, labels=digits.clone()), _scale(path, found[5:])
 
@@ -105,8 +102,7 @@ def _scale(path: Path, found: Sequence[Any]) -> Spectrogram | None:
     except (TypeError, KeyError, IndexError, ValueError):
         low = high = nan
     if not -inf < low < high < inf:
-        wanted = "expected {'min': decibels, 'max': decibels}"
-        raise ValueError(f"{path} has {found[0]!r} as the range of the sounds, {wanted}")
+        raise ValueError(f"{path} has {found[0]!r} as the range of the sounds, in decibels")
     return Spectrogram(low, high)
 
 

@@ -146,8 +146,7 @@ def _backgrounds(folder: Path, count: int) -> list[Path]:
     found = [p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and p.name[0] != "."]
     found = sorted(sorted(found), key=natural)
     if len(found) < count:
-        wrong = f"{folder} has {len(found)} pictures ({', '.join(ENDINGS)})"
-        raise ValueError(f"{wrong}, expected one for each of the {count} modalities")
+        raise ValueError(f"{folder} has {len(found)} pictures, too few for {count} modalities")
     return found[:count]
 
 

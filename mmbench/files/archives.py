@@ -27,16 +27,9 @@ SPARE = 2**26
 
 _CHUNK = 2**20
 _DAMAGED = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    RuntimeError,  # encrypted
-    NotImplementedError,  # a compression that zipfile does not know
-    FileExistsError,  # a name of both a file and a folder
-    NotADirectoryError,
-    IsADirectoryError,
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError),
+    *(RuntimeError, NotImplementedError),  # encrypted; a compression that zipfile does not know
+    *(FileExistsError, NotADirectoryError, IsADirectoryError),  # a file that is also a folder
 )
 
 

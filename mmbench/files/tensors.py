@@ -26,10 +26,7 @@ def read(path: Path) -> Any:
     except (FileNotFoundError, PermissionError, MemoryError):
         raise
     except Exception:  # unpickling damaged bytes raises anything
-        raise ValueError(
-            f"{path} is damaged, or holds more than tensors: expected what torch.save writes of "
-            "tensors"
-        ) from None
+        raise ValueError(f"{path} is damaged, or holds more than tensors") from None
 
 
 def load_state(
@@ -52,8 +49,7 @@ def load_state(
     try:
         state: Any = read(path)
     except ValueError:
-        reason = f"{path} is not a readable file of weights, expected what torch.save writes"
-        raise ValueError(reason) from None
+        raise ValueError(f"{path} is not a readable file of weights") from None
     if not isinstance(state, dict):
         expected = f"a state dict with the parameters of {title}"
         raise ValueError(f"{path} holds a {type(state).__name__}, expected {expected}")

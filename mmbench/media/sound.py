@@ -49,10 +49,8 @@ def waveforms(samples: Tensor, how: Spectrogram, rate: int) -> Tensor:
         magnitude = librosa.feature.inverse.mel_to_stft(
             one.astype(np.float32), sr=rate, n_fft=how.fft, power=2.0, fmin=how.lowest, **bands
         )
-        wave: NDArray[np.float32] = librosa.griffinlim(
-            magnitude, n_iter=ITERATIONS, hop_length=how.hop, random_state=first
-        )
-        return wave
+        settings = {"n_iter": ITERATIONS, "hop_length": how.hop, "random_state": first}
+        return np.asarray(librosa.griffinlim(magnitude, **settings))
 
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
         return torch.from_numpy(np.stack(list(threads.map(invert, power))).astype(np.float32))

@@ -72,8 +72,7 @@ class Published:
                 return folder / place
         for archive in (folder / Path(f.file).name for f in self.files if f.unpack is not None):
             if archive.is_file():
-                wanted = f"unpack it there, expected {self.layout}"
-                raise FileNotFoundError(f"{archive} is not unpacked yet: {wanted}")
+                raise FileNotFoundError(f"{archive} is not unpacked yet: unpack it there")
         raise FileNotFoundError(f"{folder} does not hold {self.title}: {advice}")
 
     def require(self, *paths: Path) -> None:

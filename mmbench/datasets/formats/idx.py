@@ -102,6 +102,5 @@ def read(path: Path, axes: int) -> Bytes:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is damaged ({error}): download it again") from None
     if len(data) != size:
-        held = "more" if len(data) > size else "fewer"
-        raise ValueError(f"{path} is damaged: it holds {held} bytes than its header says")
+        raise ValueError(f"{path} is damaged: it does not hold {size:,} bytes, as its header says")
     return np.frombuffer(data, np.uint8).reshape(shape)

@@ -152,7 +152,10 @@ class Files:
             elif kind in ("image", "mask") and path.suffix.lower() in PICTURES:
                 row = _picture(path, view)
             elif path.suffix.lower() == ".npy":
-                row = _array(path)
+                arrays = examples.load(path)
+                if list(arrays) != [""]:
+                    raise ValueError(f"{path} is a .npz file, expected one array")
+                row = arrays[""]
             else:
                 wanted = ", ".join((*ENDINGS_OF.get(kind, ()), ".npy"))
                 raise ValueError(f"{path} cannot be read as {kind}, expected {wanted}")
@@ -183,13 +186,6 @@ def _list(folder: Path) -> dict[str, Path]:
     if not found:
         raise FileNotFoundError(f"{folder} is empty: expected a file for each example")
     return dict(sorted(found.items()))
-
-
-def _array(path: Path) -> NDArray[Any]:
-    arrays = examples.load(path)
-    if list(arrays) != [""]:
-        raise ValueError(f"{path} is a .npz file, expected one array as numpy.save writes it")
-    return arrays[""]
 
 
 def _labels(path: Path) -> dict[str, str]:

@@ -55,8 +55,7 @@ def make(
     check_counts({"pixels": pixels}, 16)
     check_counts({"train": train, "test": test}, 1)
     name = NAME if pixels == 128 else f"{NAME}-{pixels}"
-    progress = progress or Progress(None)
-    with progress.stage(f"making {name}", train + test, unit="example") as bar:
+    with (progress or Progress(None)).stage(f"making {name}", train + test, unit="example") as bar:
         splits = _split("train", train, pixels, seed, bar), _split("test", test, pixels, seed, bar)
     return Dataset(name, modalities(pixels), *splits, version=VERSION)
 

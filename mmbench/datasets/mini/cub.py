@@ -88,14 +88,11 @@ def make(
     vocabulary = Vocabulary.of(words["train"])
 
     def split(part: Part, count: int, bar: Bar) -> Split:
-        tensors = {
-            "image": _pictures(part, count, pixels, seed, bar),
-            "sentence": vocabulary.tokens(words[part]),
-        }
+        image = _pictures(part, count, pixels, seed, bar)
+        tensors = {"image": image, "sentence": vocabulary.tokens(words[part])}
         return Split(tensors, {"image": torch.arange(EACH * count) // EACH})
 
-    progress = progress or Progress(None)
-    with progress.stage(f"making {name}", train + test, unit="picture") as bar:
+    with (progress or Progress(None)).stage(f"making {name}", train + test, unit="picture") as bar:
         both = split("train", train, bar), split("test", test, bar)
     return Dataset(name, modalities(vocabulary, pixels), *both, version=VERSION)
 

@@ -34,14 +34,11 @@ class Canvas:
     Args:
         pixels: Its height and width.
         colour: Of the empty canvas.
-        oversampling: How many times finer each direction is drawn than it is shown.
+        finer: How many times finer each direction is drawn than it is shown.
     """
 
-    def __init__(
-        self, pixels: int, colour: Colour = (255, 255, 255), oversampling: int = 4
-    ) -> None:
-        self._pixels = pixels
-        self._size = pixels * oversampling
+    def __init__(self, pixels: int, colour: Colour = (255, 255, 255), finer: int = 4) -> None:
+        self._pixels, self._size = pixels, pixels * finer
         self._image = Image.new("RGB", (self._size, self._size), tuple(colour))
         self._pen = ImageDraw.Draw(self._image, "RGBA")  # this mode blends by opacity
 
@@ -129,18 +126,21 @@ def curve(points: ArrayLike, steps: int = 10) -> Points:
 
 
 def moved(
-    points: ArrayLike,
-    scale: float | Sequence[float] = 1,
-    turn: float = 0,
-    to: Sequence[float] = (0, 0),
+    points: ArrayLike, scale: ArrayLike = 1, turn: float = 0, to: ArrayLike = (0, 0)
 ) -> Points:
     """Points (K, 2) scaled (in x and y), then turned about (0, 0) clockwise, then shifted."""
-    placed: Points = np.asarray(points, dtype=np.float64) * scale
+    placed: Points = np.asarray(points, dtype=np.float64) * np.asarray(scale)
     if turn:
         c, s = np.cos(turn), np.sin(turn)
         placed = placed @ np.array([[c, s], [-s, c]])
     placed += np.asarray(to)
     return placed
+
+
+def shaded(colour: Sequence[float], gain: float) -> tuple[int, int, int]:
+    """A colour made darker or, with a gain over 1, lighter."""
+    red, green, blue = (min(255, max(0, round(c * gain))) for c in colour[:3])
+    return red, green, blue
 
 
 @cache

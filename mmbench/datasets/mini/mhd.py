@@ -75,8 +75,7 @@ def make(
         ValueError: There are fewer than 10 examples in a split.
     """
     check_counts({"train": train, "test": test}, 10, ": one example of each digit")
-    progress = progress or Progress(None)
-    with progress.stage(f"making {NAME}", train + test, unit="example") as bar:
+    with (progress or Progress(None)).stage(f"making {NAME}", train + test, unit="example") as bar:
         both = _split("train", train, seed, bar), _split("test", test, seed, bar)
     return Dataset(NAME, MODALITIES, *both, 10, sampling_rate=mel.RATE, version=VERSION)
 

@@ -60,18 +60,13 @@ def make(
     check_counts({"pairings": pairings}, 1)
     progress = progress or Progress(None)
     with progress.stage(f"making {NAME}", 2 * (train + test), unit="picture") as bar:
-        both = (
-            _split("train", train, pairings, seed, bar),
-            _split("test", test, pairings, seed, bar),
-        )
-        return Dataset(NAME, mnist_svhn.MODALITIES, *both, classes=10, version=VERSION)
+        made = [_split(p, n, pairings, seed, bar) for p, n in (("train", train), ("test", test))]
+        return Dataset(NAME, mnist_svhn.MODALITIES, made[0], made[1], classes=10, version=VERSION)
 
 
 def _split(part: str, count: int, pairings: int, seed: int, bar: Bar) -> Split:
-    texts, numbers = (
-        rng_of(seed, NAME, part, view).permutation(np.arange(count) % 10)
-        for view in ("mnist", "svhn")
-    )
+    every = np.arange(count) % 10
+    texts, numbers = (rng_of(seed, NAME, part, v).permutation(every) for v in ("mnist", "svhn"))
     hand = written(texts, WRITERS[part], derive(seed, NAME, part, "written"), bar)
     street = _photographs(numbers, part, seed, bar)
     return mnist_svhn.paired(hand, texts, street, numbers, part, pairings, seed)

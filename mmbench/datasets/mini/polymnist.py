@@ -45,15 +45,11 @@ def make(
         ValueError: There are fewer than 10 examples in a split.
     """
     check_counts({"train": train, "test": test}, 10, ": one example of each digit")
-    progress = progress or Progress(None)
-    with progress.stage(f"making {NAME}", train + test, unit="digit") as bar:
+    with (progress or Progress(None)).stage(f"making {NAME}", train + test, unit="digit") as bar:
         streams = (rng_of(seed, NAME, m.name, "texture") for m in MODALITIES)
         surfaces = [texture(rng) for texture, rng in zip(TEXTURES, streams, strict=True)]
-        both = (
-            _split("train", train, surfaces, seed, bar),
-            _split("test", test, surfaces, seed, bar),
-        )
-        return Dataset(NAME, MODALITIES, *both, classes=10, version=VERSION)
+        made = [_split(p, n, surfaces, seed, bar) for p, n in (("train", train), ("test", test))]
+        return Dataset(NAME, MODALITIES, made[0], made[1], classes=10, version=VERSION)
 
 
 def _split(part: str, count: int, surfaces: list[Bytes], seed: int, bar: Bar) -> Split:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmbench.datasets.mini import table
 from mmbench.datasets.mini.birds.scenery import RGB, backdrop, varied, water
-from mmbench.datasets.mini.drawing import Canvas, Points, closed, curve, ellipse, moved
+from mmbench.datasets.mini.drawing import Canvas, Points, closed, curve, ellipse, moved, shaded
 
 _BIRDS = table(__file__, "birds.json")
 COLOURS: dict[str, RGB] = {name: tuple(rgb) for name, rgb in _BIRDS["colours"].items()}
@@ -84,8 +84,8 @@ def draw(bird: Bird, pixels: int, rng: np.random.Generator) -> NDArray[np.uint8]
     outline = 0.016 * scale + 0.004
     if pose == "flying":
         far = moved(_SPREAD, (0.9, 1), turn=0.35 + flap, to=(0.1, -0.1))
-        _part(canvas, at(far), _darker(shade["wing"], 0.86), outline)
-    _part(canvas, at(_TAIL), _darker(shade["body"], 0.9), outline)
+        _part(canvas, at(far), shaded(shade["wing"], 0.86), outline)
+    _part(canvas, at(_TAIL), shaded(shade["body"], 0.9), outline)
     if pose in ("perched", "standing"):
         for x, y in _FEET:
             knee = at([(x, y)], turn=0)[0]
@@ -116,7 +116,7 @@ def draw(bird: Bird, pixels: int, rng: np.random.Generator) -> NDArray[np.uint8]
         near, lines = _FOLDED, [curve([(0.1, 0.02), (-0.2, 0.02), (-0.5, 0.04)], 5)]
     _part(canvas, at(near), shade["wing"], outline)
     for line in lines:
-        canvas.stroke(at(line), outline, _darker(shade["wing"], 0.72))
+        canvas.stroke(at(line), outline, shaded(shade["wing"], 0.72))
     if pose == "swimming":
         water(canvas, middle[0], ground + 0.17 * scale, 1.6 * scale, surface)
     light = rng.uniform(1 - _LIGHT, 1 + _LIGHT) + rng.normal(0, _LIGHT / 4, 3)
@@ -139,10 +139,5 @@ def _middle(
 def _part(canvas: Canvas, outline: Points, colour: RGB, width: float) -> None:
     """A filled part with a line around it, by which it shows on its own colour."""
     canvas.fill(outline, colour)
-    edge = _darker(colour, 0.62) if sum(colour) > 150 else (84, 84, 90)
+    edge = shaded(colour, 0.62) if sum(colour) > 150 else (84, 84, 90)
     canvas.stroke(np.vstack([outline, outline[:1]]), width, edge)
-
-
-def _darker(colour: RGB, share: float) -> RGB:
-    red, green, blue = colour
-    return round(red * share), round(green * share), round(blue * share)

@@ -95,10 +95,8 @@ def _branch(canvas: Canvas, x: float, y: float, rng: np.random.Generator) -> RGB
     path = np.stack([x + along, y + slope * along + bends], 1)
     thick = rng.uniform(0.03, 0.055)
     for t in rng.uniform(*ends, 3):
-        tip = (
-            x + t + rng.normal(0, 0.1),
-            y + slope * t + rng.choice((-1, 1)) * rng.uniform(0.1, 0.2),
-        )
+        beside = x + t + rng.normal(0, 0.1)
+        tip = beside, y + slope * t + rng.choice((-1, 1)) * rng.uniform(0.1, 0.2)
         canvas.stroke([(x + t, y + slope * t), tip], 0.4 * thick, bark)
         leaf = _one(_LEAVES, rng)
         canvas.fill(ellipse(tip, (0.06, 0.028), rng.uniform(0, np.pi)), _deep(leaf))

@@ -72,9 +72,6 @@ class Writers:
     tremor: Floats  # (W,) deviation of a point from the intended path, in glyph heights
     width: Floats  # (W,) of the pen: the standard deviation of its tip, in shares of the sheet
 
-    def __len__(self) -> int:
-        return len(self.slant)
-
     def __getitem__(self, who: Integers) -> Writers:
         """The writers of the given numbers, repeated as asked."""
         return Writers(*(getattr(self, f.name)[who] for f in fields(self)))

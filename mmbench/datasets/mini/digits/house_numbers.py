@@ -83,7 +83,9 @@ def photograph(
     distance = _number(digits, faces, height, numerals, rng) * height  # now in pixels
     paint, wall = _colours(n, rng)
     picture = wall[:, :, None, None] * _surface(n, uniform, chance)[:, None]
-    board = _board(uniform, chance)[:, None]
+    wide, high = uniform(12, 26), uniform(12, 17)  # a plate under the number
+    edge = np.maximum(np.abs(_X - uniform(-4, 4)) - wide, np.abs(_Y - uniform(-2, 2)) - high)
+    board = ((0.5 - edge).clip(0, 1) * chance(0.3))[:, None]
     tone = _tone(wall, rng)[:, :, None, None]
     picture += board * (tone - picture)
 
@@ -189,13 +191,6 @@ def _joint(at: Floats, period: Floats) -> Floats:
     """1 in the joints between boards, 0 on them."""
     off = np.abs((at / period) % 1 - 0.5) * period  # half a period in the joint
     return np.asarray((off - period / 2 + 1.2).clip(0, 1))
-
-
-def _board(uniform: Uniform, chance: Callable[[float], Bools]) -> Floats:
-    """Where a plate lies under the number (N, PIXELS, PIXELS)."""
-    wide, high = uniform(12, 26), uniform(12, 17)
-    edge = np.maximum(np.abs(_X - uniform(-4, 4)) - wide, np.abs(_Y - uniform(-2, 2)) - high)
-    return np.asarray((0.5 - edge).clip(0, 1) * chance(0.3))
 
 
 def _shifted(ink: Floats, rng: np.random.Generator) -> Floats:

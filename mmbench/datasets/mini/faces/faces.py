@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmbench.datasets.celebamask_hq import SKIN
-from mmbench.datasets.mini.drawing import Points, closed, ellipse
+from mmbench.datasets.mini.drawing import Points, closed, ellipse, shaded
 from mmbench.datasets.mini.faces.hair import back_hair, front_hair, hat
 from mmbench.datasets.mini.faces.people import Portrait
-from mmbench.datasets.mini.faces.sheet import CROWN, LABELS, Sheet, mirrored, shaded
+from mmbench.datasets.mini.faces.sheet import CROWN, LABELS, Sheet, mirrored
 
 BROWS, EYES, NOSE, MOUTH = -0.088, -0.028, 0.078, 0.15
 """Heights of what is in a face."""

@@ -10,9 +10,9 @@ import numpy as np
 
 from mmbench.datasets.mini import table
 from mmbench.datasets.mini.dice import Rgb
-from mmbench.datasets.mini.drawing import Points, closed
+from mmbench.datasets.mini.drawing import Points, closed, shaded
 from mmbench.datasets.mini.faces.people import Portrait
-from mmbench.datasets.mini.faces.sheet import CROWN, Sheet, mirrored, shaded
+from mmbench.datasets.mini.faces.sheet import CROWN, Sheet, mirrored
 
 _WAVE, _CURL = 0.022, 0.13  # of wavy hair: amplitude and length of a wave
 _SHAPES: dict[str, list[list[float]]] = table(__file__, "shapes.json")

@@ -7,13 +7,10 @@ on the sheet of labels, which thus records what is visible where.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmbench.datasets.celebamask_hq import PARTS, SKIN
-from mmbench.datasets.mini.dice import Rgb
 from mmbench.datasets.mini.drawing import Canvas, Colour, Points, moved
 from mmbench.datasets.mini.faces.people import Portrait
 
@@ -60,12 +57,6 @@ class Sheet:
 
     def _placed(self, points: ArrayLike) -> Points:
         return moved(points, self._scale, self._turn, self._middle)
-
-
-def shaded(colour: Sequence[float], gain: float) -> Rgb:
-    """A colour made darker or, with a gain over 1, lighter."""
-    red, green, blue = (min(255, max(0, round(c * gain))) for c in colour[:3])
-    return red, green, blue
 
 
 def mirrored(half: ArrayLike) -> Points:

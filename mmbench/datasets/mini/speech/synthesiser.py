@@ -55,9 +55,6 @@ class Speakers:
     timing: Floats  # (S, phonemes) factors on each phoneme's duration
     colour: Floats  # (S,) slope of the spectrum in decibels an octave, by voice and microphone
 
-    def __len__(self) -> int:
-        return len(self.tract)
-
     def __getitem__(self, who: Integers) -> Speakers:
         """The speakers of the given numbers, repeated as asked."""
         return Speakers(*(getattr(self, f.name)[who] for f in fields(self)))
@@ -118,13 +115,8 @@ def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Waves
     strength = gaussian_filter1d(track[..., 7:10], 1.6, axis=0, mode="nearest")
     strength[strength < 1e-3] = 0
 
-    wave = _sounded(
-        _resonators(place, track[..., 10:], voices),
-        strength,
-        _pitch(time, ends, last, voices, rng),
-        voices,
-        rng,
-    )
+    hertz = _pitch(time, ends, last, voices, rng)
+    wave = _sounded(_resonators(place, track[..., 10:], voices), strength, hertz, voices, rng)
     loudness = 0.9 * 10 ** (-rng.uniform(0, 14, (n, 1)) / 20)
     wave *= (loudness / np.abs(wave).max(1, keepdims=True)).astype(np.float32)
     return wave
