@@ -48,7 +48,8 @@ def read(place: Path) -> dict[str, Kept]:
 
 def write(place: Path, record: Mapping[str, Kept]) -> None:
     """Replaces the record in a data set's folder."""
-    _write(place / RECORD, {file: asdict(kept) for file, kept in record.items()})
+    content = {file: asdict(kept) for file, kept in record.items()}
+    write_text(place / RECORD, f"{json.dumps(content, indent=1)}\n")
 
 
 def members(place: Path, file: str) -> dict[str, str]:
@@ -109,7 +110,7 @@ def remember(cache: Path, kept: Kept) -> None:
     with FileLock(cache / f"{FIRST_USE}.lock"):
         every = _json(cache / FIRST_USE)
         every[kept.url] = {"size": kept.size, "sha256": kept.sha256}
-        _write(cache / FIRST_USE, every)
+        write_text(cache / FIRST_USE, f"{json.dumps(every, indent=1)}\n")
 
 
 def _differs(path: Path, sha256: str, size: int | None = None) -> list[str]:
@@ -141,10 +142,6 @@ def _json(path: Path) -> dict[str, dict[str, Any]]:
     if not isinstance(found, dict) or not all(isinstance(kept, dict) for kept in found.values()):
         raise _damaged(path)
     return found
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    write_text(path, f"{json.dumps(content, indent=1)}\n")
 
 
 def _damaged(path: Path) -> ValueError:

@@ -190,8 +190,8 @@ def _caltechs(root: Path) -> dict[str, Part]:
     for part, flag in (("train", "1"), ("test", "0")):
         chosen = [names[key] for key in names if split[key] == flag]
         if not chosen:
-            wanted = f"expected some with {flag}"
-            raise ValueError(f"{base / _SPLIT} has no photograph in the {part} split, {wanted}")
+            wrong = f"no photograph in the {part} split"
+            raise ValueError(f"{base / _SPLIT} has {wrong}, expected some with {flag}")
         photographs = tuple(f"{_CALTECH}/images/{name}" for name in chosen)
         texts = tuple(f"{text}/{os.path.splitext(name)[0]}.txt" for name in chosen)
         PUBLISHED.require(*(root / path for path in (*photographs, *texts)))

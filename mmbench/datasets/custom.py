@@ -155,9 +155,8 @@ def _read(files: Files, description: Description, progress: Progress) -> Dataset
     total = len(description.modalities) * len(PARTS)
     with progress.stage(f"reading {description.name}", total, unit="folder") as bar:
         for m, view in description.modalities.items():
-            words[m] = tuple(view.words or ())
-            if view.kind == "text" and not view.words:
-                words[m] = files.vocabulary(m, view.least)
+            own = view.kind == "text" and not view.words
+            words[m] = files.vocabulary(m, view.least) if own else tuple(view.words or ())
             known = replace(view, words=list(words[m]))
             for part in PARTS:
                 x = files.read(part, m, known)
@@ -173,8 +172,9 @@ def _dataset(
     for m, view in description.modalities.items():
         columns = train.tensors[m][0].numel()
         if view.kind == "attributes" and words[m] and len(set(words[m])) != columns:
-            wrong = f"{m} has the words {', '.join(words[m])}"
-            raise ValueError(f"{wrong}, expected {columns} different ones")
+            raise ValueError(
+                f"{m} has the words {', '.join(words[m])}, expected {columns} different"
+            )
     modalities = tuple(
         Modality(m, view.kind, tuple(train.tensors[m].shape[1:]), words[m])
         for m, view in description.modalities.items()

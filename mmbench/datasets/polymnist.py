@@ -98,8 +98,7 @@ def _part(folder: Path) -> Part:
     numbers = [k for k, is_folder in found if is_folder == pictures]
     ending, count = "" if pictures else ".pt", len(numbers)
     if count < 2:
-        wanted = f"expected at least two, m0{ending} and m1{ending}"
-        raise ValueError(f"{folder} has {count} modalities, {wanted}")
+        raise ValueError(f"{folder} has {count} modalities, expected at least two, m0 and m1")
     if missing := sorted(set(range(numbers[-1])) - set(numbers)):
         raise ValueError(f"{folder} has m{numbers[-1]}{ending} but no m{missing[0]}{ending}")
     if pictures:
@@ -127,8 +126,7 @@ def _paired(folder: Path, modalities: int) -> Keys:
         if len(missing):
             names = [_image_name(key) for key in missing[:3]] + ["..."] * (len(missing) > 3)
             lacking.append(f"m{m} lacks {len(missing)} ({', '.join(names)})")
-    wrong = f"the modalities of {folder} do not pair: of {len(every)} examples"
-    raise ValueError(f"{wrong} {'; '.join(lacking)}")
+    raise ValueError(f"the modalities of {folder} do not pair: {'; '.join(lacking)}")
 
 
 def _pictures(folder: Path, modalities: int, keys: Keys, progress: Progress) -> Split:

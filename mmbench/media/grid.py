@@ -142,18 +142,17 @@ def _panel(
     dataset: Dataset, one: Generated, examples: int, tile: int, heading: str
 ) -> Image.Image:
     """A title, then a row of samples for each modality given and each one generated."""
-    order = [m.name for m in dataset.modalities]
     kinds = {m.name: m for m in dataset.modalities}
-    given = dataset.test.batch(one.rows[:examples], [m for m in order if m in one.given])
-    fresh = [m for m in order if m in one.samples and m not in one.given]
-    again = [m for m in order if m in one.samples and m in one.given]
+    given = dataset.test.batch(one.rows[:examples], [m for m in kinds if m in one.given])
+    fresh = [m for m in kinds if m in one.samples and m not in one.given]
+    again = [m for m in kinds if m in one.samples and m in one.given]
     strips = [
         *(Strip(kinds[m], m, x, given=True) for m, x in given.items()),
         *(Strip(kinds[m], m, one.samples[m]) for m in fresh),
         *(Strip(kinds[m], f"{m} (rec.)", one.samples[m]) for m in again),
     ]
     # All panels of a page have equally wide labels, whatever they show.
-    longest = max(width(f"{m[:99]} (rec.)") for m in order)
+    longest = max(width(f"{m[:99]} (rec.)") for m in kinds)
     return panel(strips, examples, tile, heading, min(longest, 2 * TILE * SCALE))
 
 

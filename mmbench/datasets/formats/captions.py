@@ -42,7 +42,7 @@ _APART = "|".join(
 _WORD = re.compile(rf"(?:{_APART})|(?:(?!{_APART})\S)+")
 # Quotation marks are those of the Penn Treebank. U+FFFD stands for bytes that are no UTF-8: in
 # the published captions, for the no-break space.
-_CLEAN = ((re.compile("\ufffd"), " "), (re.compile("[‘’]"), "'"))
+_CLEAN = str.maketrans({"\ufffd": " ", "‘": "'", "’": "'"})
 _OPENING = re.compile(r'(?:(?<=[\s(\[{<])|^)"')
 
 
@@ -57,9 +57,7 @@ def tokenise(text: str) -> list[str]:
     Args:
         text: Any number of sentences.
     """
-    for pattern, instead in _CLEAN:
-        text = pattern.sub(instead, text)
-    text = _OPENING.sub(" `` ", text.lower()).replace('"', " '' ")
+    text = _OPENING.sub(" `` ", text.translate(_CLEAN).lower()).replace('"', " '' ")
     return _WORD.findall(text)
 
 

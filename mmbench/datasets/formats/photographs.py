@@ -36,9 +36,9 @@ def resized(path: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
         ValueError: It is neither JPEG nor PNG, damaged, or too large.
     """
     image = decoded(path).convert("RGB")
-    return np.asarray(
-        image if size is None else image.resize(size[::-1], Image.Resampling.BILINEAR)
-    )
+    if size is not None:
+        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(image)
 
 
 def folder(path: Path) -> Iterator[Tensor]:
@@ -60,11 +60,7 @@ def folder(path: Path) -> Iterator[Tensor]:
     for file in files:
         picture = resized(file, None)
         if waiting and (len(waiting) == TOGETHER or picture.shape != waiting[0].shape):
-            yield _stack(waiting)
+            yield torch.from_numpy(np.stack(waiting)).permute(0, 3, 1, 2)
             waiting = []
         waiting.append(picture)
-    yield _stack(waiting)
-
-
-def _stack(pictures: list[NDArray[np.uint8]]) -> Tensor:
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    yield torch.from_numpy(np.stack(waiting)).permute(0, 3, 1, 2)

@@ -12,6 +12,7 @@ the paper, so it is anti-aliased at any width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
@@ -123,9 +124,7 @@ def write(digits: Integers, hands: Writers, rng: np.random.Generator) -> tuple[F
     path += hands.rounding[:, None, None] * (smooth - path)
     shiver = gaussian_filter1d(rng.standard_normal(path.shape, np.float32), 6, axis=1)
     path += hands.tremor[:, None, None] * shiver / shiver.std()
-
-    def normal(deviation: float) -> Floats:
-        return rng.normal(0, deviation, (n, 1)).astype(np.float32)
+    normal: Callable[[float], Floats] = lambda d: rng.normal(0, d, (n, 1)).astype(np.float32)
 
     x, y = path[..., 0], path[..., 1]
     x = (x - 0.5) * (hands.aspect[:, None] * (1 + normal(0.06)))

@@ -116,10 +116,7 @@ def _number(
     The middle digit is whole; a neighbour is cut by the border of the crop.
     """
     n = len(digits)
-
-    def normal(deviation: float) -> Floats:
-        return rng.normal(0, deviation, (n, 1, 1))
-
+    normal: Callable[[float], Floats] = lambda deviation: rng.normal(0, deviation, (n, 1, 1))
     turn, lean = normal(0.07), normal(0.08)
     x, y = _X - normal(1.0).clip(-2, 2), _Y - normal(0.9).clip(-2, 2)
     x, y = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)

@@ -7,6 +7,7 @@ kept as a field of distances, from which it can be drawn at any size, turned, ou
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -44,10 +45,7 @@ class Face:
 
 def draw_face(rng: np.random.Generator) -> Face:
     """Draws a typeface."""
-
-    def u(low: float, high: float) -> float:
-        return float(rng.uniform(low, high))
-
+    u: Callable[[float, float], float] = lambda low, high: float(rng.uniform(low, high))
     serif = u(0.08, 0.16) if rng.random() < 0.3 else 0.0
     modulated = serif or rng.random() < 0.2  # thick and thin strokes
     return Face(
@@ -70,12 +68,7 @@ def fields(faces: list[Face]) -> Floats:
         (F, 10, ROWS, COLUMNS): the distance of the middle of a cell from the edge of the digit,
         in heights, negative inside. The digit's middle is the field's; the top row comes first.
     """
-    return np.array([[_field(skeleton(d, face), face) for d in range(10)] for face in faces])
-
-
-def skeleton(digit: int, face: Face) -> list[Points]:
-    """The strokes of a digit, each (P, 2), x and y in [0, 1], y upwards."""
-    return _FORMS[digit](face, face.forms[digit])
+    return np.array([[_field(_FORMS[d](f, f.forms[d]), f) for d in range(10)] for f in faces])
 
 
 def _arc(
@@ -177,6 +170,7 @@ def _eight(face: Face, form: float) -> list[Points]:
     return [top, _arc(face, 0.5, low, 0.5, low, 0, 360)]
 
 
+# Digit -> its strokes, each (P, 2), x and y in [0, 1], y upwards.
 _FORMS = (_zero, _one, _two, _three, _four, _five, _six, _seven, _eight, _nine)
 
 

@@ -10,6 +10,7 @@ female and male talkers", JASA 87, 1990 (KLGLOTT88).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -130,16 +131,11 @@ def record(waves: Waves, voices: Speakers, rng: np.random.Generator) -> Floats:
     """
     n = len(waves)
     octaves = np.log2(band_hertz() / 1000)
-
-    def uniform(low: float, high: float) -> NDArray[np.float64]:
-        return rng.uniform(low, high, (n, 1))
-
-    def bump(width: float) -> NDArray[np.float64]:
-        return np.exp(-(((octaves - uniform(-3, 3)) / width) ** 2) / 2)
-
+    uniform: Callable[[float, float], Floats] = lambda low, high: rng.uniform(low, high, (n, 1))
+    bump: Callable[[], Floats] = lambda: np.exp(-(((octaves - uniform(-3, 3)) / 0.8) ** 2) / 2)
     response = (rng.normal(0, 2, (n, 1)) + voices.colour[:, None]) * octaves
-    response += uniform(-8, 8) * bump(0.8)
-    noise = uniform(-67, -54) - uniform(0, 3) * octaves + uniform(0, 8) * bump(0.8)
+    response += uniform(-8, 8) * bump()
+    noise = uniform(-67, -54) - uniform(0, 3) * octaves + uniform(0, 8) * bump()
     gain, floor = (10 ** (decibels / 10)[:, None] for decibels in (response, noise))
     return mel_power(waves) * gain + floor
 
