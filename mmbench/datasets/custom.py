@@ -172,9 +172,8 @@ def _dataset(
     for m, view in description.modalities.items():
         columns = train.tensors[m][0].numel()
         if view.kind == "attributes" and words[m] and len(set(words[m])) != columns:
-            raise ValueError(
-                f"{m} has the words {', '.join(words[m])}, expected {columns} different"
-            )
+            wrong = f"{m} has the words {', '.join(words[m])}"
+            raise ValueError(f"{wrong}, expected {columns} different ones")
     modalities = tuple(
         Modality(m, view.kind, tuple(train.tensors[m].shape[1:]), words[m])
         for m, view in description.modalities.items()
