@@ -145,12 +145,19 @@ def poe(monkeypatch):
     """
     from mmbench.baselines import mopoe, mvtcae, posteriors
 
-    def product(q, members, prior):
+    def widened(q, prior):
         log_variance = (q.log_variance.exp() + 1e-8).log()
-        return posteriors.product(Gaussian(q.mean, log_variance), members, prior / (1 + 1e-8))
+        return {"experts": Gaussian(q.mean, log_variance), "prior": prior / (1 + 1e-8)}
 
+    def product(q, members, prior):
+        return posteriors.product(members=members, **widened(q, prior))
+
+    def product_of_all(q, prior):
+        return posteriors.product_of_all(**widened(q, prior))
+
+    monkeypatch.setattr(mopoe, "product", product)
     for module in (mopoe, mvtcae):
-        monkeypatch.setattr(module, "product", product)
+        monkeypatch.setattr(module, "product_of_all", product_of_all)
 
 
 OTHER_NAMES = (
