@@ -102,7 +102,7 @@ def _scale(path: Path, found: Sequence[Any]) -> Spectrogram | None:
     except (TypeError, KeyError, IndexError, ValueError):
         low = high = nan
     if not -inf < low < high < inf:
-        raise ValueError(f"{path} has {found[0]!r} as the range of the sounds, in decibels")
+        raise ValueError(f"{path} has {found[0]!r} as the range of the sounds, expected decibels")
     return Spectrogram(low, high)
 
 
