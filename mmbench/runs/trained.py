@@ -105,5 +105,5 @@ def reload(
     if settings.get(CODE, {}) != run.settings.get(CODE, {}):
         code = f"{path} was trained by other code of {record.model} or its networks"
         raise ValueError(f"{code}: the same 'mmbench run' trains it anew")
-    _expect_weights(path, _beside(path, record))
+    _expect_weights(path, run.out / run.place.weights)  # of the model's version as it is now
     return run

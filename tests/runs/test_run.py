@@ -21,6 +21,7 @@ from mmbench.cli.main import main
 from mmbench.core.score import Score
 from mmbench.leaderboard.submissions.validation import validated
 from mmbench.metrics.fmd import fmd
+from mmbench.models.mld import MLD
 
 TOY = """
 from mmbench.core import Source
@@ -147,6 +148,22 @@ def test_another_sampler_does_not_train_again(quick, tmp_path):
     ] == before
     records = sorted((tmp_path / "results").rglob("*.json"))
     assert {json.loads(r.read_text())["evaluations"] for r in records} == {2, 1000}
+
+
+def test_a_raised_version_trains_anew(quick, tmp_path, monkeypatch):
+    """And no weights of the old version are taken for those of the new one."""
+    assert quick().exit_code == 0
+    (record,) = (tmp_path / "results").rglob("*.json")
+    monkeypatch.setattr(MLD, "version", MLD.version + 1)
+    draw = ["generate", "--run", str(record), "--all", "--out", str(tmp_path / "samples")]
+    refused = CliRunner().invoke(main, draw)
+    assert refused.exit_code == 1 and "has no weights beside it" in refused.output
+    assert quick().exit_code == 0
+    found = {json.loads(p.read_text())["model_version"]: p for p in record.parent.glob("*.json")}
+    assert found.keys() == {1, 2} and found[1] == record
+    assert len(list((tmp_path / "results").rglob("weights.safetensors"))) == 2
+    assert len(list((tmp_path / "results/mhd-mini/shared").glob("score-*"))) == 0
+    assert len(list((tmp_path / "results/mhd-mini/shared").glob("autoencoder-image-*"))) == 2
 
 
 def test_an_edited_network_shares_no_stage_with_the_old(quick, tmp_path, monkeypatch):
