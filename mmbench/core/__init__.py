@@ -39,34 +39,15 @@ __all__ = [
     "subsets",
 ]
 
-_HOMES = {
-    "Batch": "data",
-    "Context": "score",
-    "Dataset": "data",
-    "Download": "source",
-    "Embedded": "model",
-    "Generated": "score",
-    "JOINT": "score",
-    "Kind": "data",
-    "LatentModel": "model",
-    "Metric": "score",
-    "Modality": "data",
-    "Model": "model",
-    "NOTHING": "score",
-    "Score": "score",
-    "Source": "source",
-    "Spectrogram": "data",
-    "Split": "data",
-    "Unavailable": "score",
-    "subsets": "data",
-}
-
 if not TYPE_CHECKING:  # which takes any name for one that is there
 
     def __getattr__(name: str) -> Any:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        if name in __all__:
+            for home in ("score", "source", "data", "model"):  # those without torch come first
+                module = import_module(f"{__name__}.{home}")
+                if hasattr(module, name):
+                    return getattr(module, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""What models are trained on: modalities, splits in memory, data sets and where they come from."""
+"""What models are trained on: modalities, splits in memory, data sets."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmbench.protocols.protocol import METRIC_CODE, digest
-from mmbench.records.paths import Place, records
+from mmbench.protocols.protocol import digest
+from mmbench.records.paths import Place, records, trained
 from mmbench.records.store import read, write
 
 
@@ -37,13 +37,10 @@ def migrate(folder: Path) -> Iterator[tuple[Path, Path]]:
         record = read(old)
         place = Place.of(vars(record))
         key = old.stem.partition("-")[2]
-        settings = {
-            k: v for k, v in found["protocol"].items() if k not in ("evaluation", METRIC_CODE)
-        }
-        trained = digest([settings, found["data"]])[:8]
+        weights = digest([trained(found["protocol"]), found["data"]])[:8]
         new = folder / place.record
         if record.samples is None:
-            _move(old.parent / f"{record.seed}-{trained}", folder / place.folder)
+            _move(old.parent / f"{record.seed}-{weights}", folder / place.folder)
             _move(folder / place.folder / f"evaluation-{key}", folder / place.kept)
         else:
             _move(old.with_suffix(""), new.with_suffix(""))

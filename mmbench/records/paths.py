@@ -45,6 +45,11 @@ def records(folder: Path) -> list[Path]:
     return sorted(folder.glob("*/*/*.json"))
 
 
+def trained(protocol: Table) -> Table:
+    """The part of a protocol that training depends on."""
+    return {k: v for k, v in protocol.items() if k not in ("evaluation", METRIC_CODE)}
+
+
 @dataclass(frozen=True)
 class Place:
     """Where the files of one run lie below a results folder.
@@ -97,9 +102,8 @@ class Place:
     @property
     def folder(self) -> Path:
         """The folder of weights and checkpoints."""
-        left_out = ("evaluation", METRIC_CODE)
-        trained = {k: v for k, v in self.protocol.items() if k not in left_out}
-        return self.home / f"{self.seed}-{digest([trained, self.data, self.versions])[:8]}"
+        key = digest([trained(self.protocol), self.data, self.versions])[:8]
+        return self.home / f"{self.seed}-{key}"
 
     @property
     def weights(self) -> Path:

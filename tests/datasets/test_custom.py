@@ -1,20 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from custom_files import FOLDER, TOML, arrays, load, named
+from custom_files import TOML, arrays, load, named
 from PIL import Image
-
-
-@pytest.fixture(params=["npz", "pt"])
-def toml(request, tmp_path):
-    found = named(train=arrays(), test=arrays(4, 1))
-    if request.param == "npz":
-        np.savez(tmp_path / "data.npz", **found)
-    else:
-        torch.save({k: torch.from_numpy(x) for k, x in found.items()}, tmp_path / "data.pt")
-    path = tmp_path / "mine.toml"
-    path.write_text(TOML.format(f"data.{request.param}"))
-    return path
 
 
 def test_arrays_are_a_data_set(toml):
@@ -52,24 +40,6 @@ def test_an_index_pairs_and_leaves_out(tmp_path):
     assert len(train) == 3
     assert sorted(train.incomplete) == ["caption", "photo"]
     assert train.present("photo").tolist() == [True, True, False]
-
-
-@pytest.fixture
-def folder(tmp_path):
-    rng = np.random.default_rng(0)
-    for part, names in (("train", "abcd"), ("test", "xy")):
-        for m in ("photo", "caption", "song"):
-            (tmp_path / "data" / part / m).mkdir(parents=True)
-        for i, e in enumerate(names):
-            home = tmp_path / "data" / part
-            picture = Image.fromarray(rng.integers(0, 256, (9 + i, 9, 3), np.uint8))
-            picture.save(home / "photo" / f"{e}.{'png' if i else 'jpg'}")
-            (home / "caption" / f"{e}.txt").write_text(f"A red bird, {e}.")
-            np.save(home / "song" / f"{e}.npy", rng.random((1, 4, 3)))
-        (home / "labels.csv").write_text("".join(f"{e},{i % 2}\n" for i, e in enumerate(names)))
-    (tmp_path / "data" / "train" / "photo" / ".DS_Store").write_text("")
-    (tmp_path / "birds.toml").write_text(FOLDER)
-    return tmp_path
 
 
 def test_a_folder_is_a_data_set(folder):

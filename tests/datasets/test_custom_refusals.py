@@ -2,42 +2,11 @@ import numpy as np
 import pytest
 import torch
 from custom_files import FOLDER, SILENT, TOML, arrays, load, named
-from PIL import Image
 
 from mmbench.datasets.custom import described
 from mmbench.protocols.protocol import load as protocol
 from mmbench.protocols.protocol import override
 from mmbench.runs.run import Run
-
-
-@pytest.fixture(params=["npz", "pt"])
-def toml(request, tmp_path):
-    found = named(train=arrays(), test=arrays(4, 1))
-    if request.param == "npz":
-        np.savez(tmp_path / "data.npz", **found)
-    else:
-        torch.save({k: torch.from_numpy(x) for k, x in found.items()}, tmp_path / "data.pt")
-    path = tmp_path / "mine.toml"
-    path.write_text(TOML.format(f"data.{request.param}"))
-    return path
-
-
-@pytest.fixture
-def folder(tmp_path):
-    rng = np.random.default_rng(0)
-    for part, names in (("train", "abcd"), ("test", "xy")):
-        for m in ("photo", "caption", "song"):
-            (tmp_path / "data" / part / m).mkdir(parents=True)
-        for i, e in enumerate(names):
-            home = tmp_path / "data" / part
-            picture = Image.fromarray(rng.integers(0, 256, (9 + i, 9, 3), np.uint8))
-            picture.save(home / "photo" / f"{e}.{'png' if i else 'jpg'}")
-            (home / "caption" / f"{e}.txt").write_text(f"A red bird, {e}.")
-            np.save(home / "song" / f"{e}.npy", rng.random((1, 4, 3)))
-        (home / "labels.csv").write_text("".join(f"{e},{i % 2}\n" for i, e in enumerate(names)))
-    (tmp_path / "data" / "train" / "photo" / ".DS_Store").write_text("")
-    (tmp_path / "birds.toml").write_text(FOLDER)
-    return tmp_path
 
 
 @pytest.mark.parametrize(

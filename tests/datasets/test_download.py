@@ -19,31 +19,6 @@ from mmbench.datasets.checksums import RECORD
 from mmbench.datasets.download import download, verify
 
 
-@pytest.fixture
-def one(shop):
-    """A data set of one plain file."""
-    return source(Download(shop.offer("a.gz", PLAIN), "raw/a.gz"))
-
-
-@pytest.fixture
-def packed(shop):
-    """A data set of one archive, unpacked into its own folder."""
-    return source(Download(shop.offer("all.zip", ARCHIVE), "all.zip", unpack="."))
-
-
-@pytest.fixture
-def get(tmp_path):
-    def get(what, accept=False, folder="data", progress=QUIET):
-        return download("digits", what, tmp_path / folder, tmp_path / "cache", progress, accept)
-
-    return get
-
-
-@pytest.fixture
-def check(tmp_path):
-    return lambda what: verify("digits", what, tmp_path / "data", QUIET)
-
-
 def test_plain_files_and_archives_come_to_their_places(shop, get, check, tmp_path):
     what = source(
         Download(shop.offer("a.gz", PLAIN), "raw/a.gz", len(PLAIN), sha256(PLAIN)),

@@ -7,46 +7,11 @@ import threading
 import time
 
 import pytest
-from download_files import (
-    ARCHIVE,
-    FILES,
-    PLAIN,
-    QUIET,
-    everything,
-    sha256,
-    source,
-    visible,
-    zipped,
-)
+from download_files import ARCHIVE, FILES, PLAIN, everything, sha256, source, visible, zipped
 
 from mmbench.core.source import Download
 from mmbench.datasets import download as module
-from mmbench.datasets.download import describe, download, verify
-
-
-@pytest.fixture
-def one(shop):
-    """A data set of one plain file."""
-    return source(Download(shop.offer("a.gz", PLAIN), "raw/a.gz"))
-
-
-@pytest.fixture
-def packed(shop):
-    """A data set of one archive, unpacked into its own folder."""
-    return source(Download(shop.offer("all.zip", ARCHIVE), "all.zip", unpack="."))
-
-
-@pytest.fixture
-def get(tmp_path):
-    def get(what, accept=False, folder="data", progress=QUIET):
-        return download("digits", what, tmp_path / folder, tmp_path / "cache", progress, accept)
-
-    return get
-
-
-@pytest.fixture
-def check(tmp_path):
-    return lambda what: verify("digits", what, tmp_path / "data", QUIET)
+from mmbench.datasets.download import describe
 
 
 def test_files_that_lie_there_are_taken(shop, get, check, tmp_path):
