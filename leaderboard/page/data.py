@@ -21,9 +21,9 @@ from mmbench.leaderboard.figures.estimates import Estimates
 from mmbench.leaderboard.page.charts import charts
 from mmbench.leaderboard.page.pictures import Grid
 from mmbench.leaderboard.rows import Row, rows
-from mmbench.leaderboard.submissions.validation import place
 from mmbench.leaderboard.tables.cells import Cell
 from mmbench.leaderboard.tables.table import Line, Table, tables
+from mmbench.records.paths import Place
 from mmbench.records.record import Record
 from mmbench.text import plain
 
@@ -38,7 +38,7 @@ def page_data(
 
     Args:
         records: In the order of `mmbench.records.store.find`.
-        links: `mmbench.leaderboard.submissions.validation.place` of a record -> where the page
+        links: `Place.of(record).record` -> where the page
             links to.
         grids: The same -> its picture of samples.
 
@@ -127,7 +127,7 @@ def _run(
     r: Record, row: int, links: Mapping[Path, str], grids: Mapping[Path, Grid]
 ) -> dict[str, Any]:
     """Where a row's numbers come from."""
-    where = place(r)
+    where = Place.of(r).record
     sent = r.samples is not None  # what another program's samples cost is not known
     return {
         "row": row,

@@ -26,7 +26,7 @@ from mmbench.files.atomic import write_text
 from mmbench.leaderboard.page import pictures as grids
 from mmbench.leaderboard.page.data import page_data
 from mmbench.leaderboard.submissions.collection import merged
-from mmbench.leaderboard.submissions.validation import place
+from mmbench.records.paths import Place
 
 SCRIPTS = ("dom.js", "models.js", "tables.js", "charts.js", "samples.js", "page.js")
 """Joined to one module, in this order."""
@@ -67,7 +67,7 @@ def write_site(
         OSError: `out` cannot be written to.
     """
     records = merged(folders)
-    known = {place(r) for r in records}
+    known = {Place.of(r).record for r in records}
     # A record's names choose no file: only files that were found in the folders are looked up.
     found: dict[Path, list[Path]] = {}
     for folder in folders:

@@ -7,8 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
-from mmbench.leaderboard.submissions.validation import place, validated
+from mmbench.leaderboard.submissions.validation import validated
 from mmbench.leaderboard.tables.columns import modalities
+from mmbench.records.paths import Place
 from mmbench.records.record import Record
 from mmbench.records.store import find, read, write
 from mmbench.records.strict import shown
@@ -27,11 +28,11 @@ def merged(folders: Sequence[Path]) -> list[Record]:
     known: dict[Path, tuple[Path, Record]] = {}
     for folder in folders:
         for record in find(folder).values():
-            first, same = known.setdefault(place(record), (folder, record))
+            first, same = known.setdefault(Place.of(record).record, (folder, record))
             if same != record:
                 raise ValueError(
                     f"{shown(first)} and {shown(folder)} have different records of one run, "
-                    f"{place(record)}: {_differing(same, record)}"
+                    f"{Place.of(record).record}: {_differing(same, record)}"
                 )
     found = [record for _, record in known.values()]
     return sorted(found, key=lambda r: (r.dataset, r.model, r.protocol_hash, r.data, r.seed))
@@ -85,11 +86,11 @@ def add(
     """
     done: dict[Path, tuple[Record, Outcome]] = {}
     for record in records:
-        path = folder / place(record)
+        path = folder / Place.of(record).record
         if not path.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"{shown(path)} lies outside of {shown(folder)} by a link")
         if path in done and done[path][0] != record:
-            twice = f"two of the records are of one run, {place(record)}"
+            twice = f"two of the records are of one run, {Place.of(record).record}"
             raise ValueError(f"{twice}, and differ in {_differing(done[path][0], record)}")
         outcome: Outcome = "added"
         if path.exists():

@@ -62,15 +62,6 @@ def validated(path: Path, results: Path | None = None) -> Record:
         raise Faults(f"{shown(path)}: {text}" for text in faults.sentences) from None
 
 
-def place(record: Record | Mapping[str, Any]) -> Path:
-    """Where a record lies below a results folder: <dataset>/<model>/<seed>-<key>.json.
-
-    Args:
-        record: A record, or the fields of one.
-    """
-    return Place.of(vars(record) if isinstance(record, Record) else record).record
-
-
 def _shaped(path: Path) -> tuple[dict[str, Any], Path]:
     """The fields of a record, each of its type, and where it should lie."""
     found = read(path)
@@ -83,7 +74,7 @@ def _shaped(path: Path) -> tuple[dict[str, Any], Path]:
     faults = mismatches(found, Record, "the file")
     Faults.refuse(chain(["the file has no field 'schema'"] if missing else [], faults))
     assert isinstance(found, dict)  # for the type checker
-    return found, place(found)
+    return found, Place.of(found).record
 
 
 def _names(found: Mapping[str, Any]) -> Iterator[str]:

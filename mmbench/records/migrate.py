@@ -35,7 +35,7 @@ def migrate(folder: Path) -> Iterator[tuple[Path, Path]]:
         if not isinstance(found, dict) or found.get("schema") != 1:
             continue
         record = read(old)
-        place = Place.of(vars(record))
+        place = Place.of(record)
         key = old.stem.partition("-")[2]
         weights = digest([trained(found["protocol"]), found["data"]])[:8]
         new = folder / place.record

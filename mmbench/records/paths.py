@@ -17,9 +17,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmbench.protocols.protocol import METRIC_CODE, Table, digest
+
+if TYPE_CHECKING:
+    from mmbench.records.record import Record
 
 SHARED = "shared"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .,:+()\[\]-]{0,79}")
@@ -73,8 +76,9 @@ class Place:
     samples: str | None = None
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> Place:
-        """The place of a record, given its fields."""
+    def of(cls, record: Record | Mapping[str, Any]) -> Place:
+        """The place of a record, or of one with these fields."""
+        fields = record if isinstance(record, Mapping) else vars(record)
         versions = fields.get("model_version", 1), fields.get("dataset_version", 1)
         names = ("dataset", "model", "seed", "protocol", "data")
         known = {name: fields[name] for name in names}

@@ -44,7 +44,7 @@ def kept(path: Path, record: Record, given: tuple[str, ...]) -> Path:
         record: What it holds.
         given: The modalities given, in the data set's order.
     """
-    at = Place.of(vars(record))  # beside the record, whatever names an untrusted one has
+    at = Place.of(record)  # beside the record, whatever names an untrusted one has
     return place(path.parent / at.kept.relative_to(at.home), given)
 
 

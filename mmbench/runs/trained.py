@@ -40,7 +40,7 @@ def find(path: Path) -> tuple[Path, Record]:
 
 def _beside(file: Path, record: Record) -> Path:
     """The weights that belong to a record."""
-    return file.resolve().parents[2] / Place.of(vars(record)).weights
+    return file.resolve().parents[2] / Place.of(record).weights
 
 
 def _expect_weights(path: Path, weights: Path) -> None:
@@ -62,7 +62,7 @@ def _record(path: Path) -> tuple[Path, Record]:
     if not known:  # the records of the weights in a folder lie beside it
         name = path.resolve().name
         beside_it = ((p, read(p)) for p in sorted(path.resolve().parent.glob("*.json")))
-        known = [(p, r) for p, r in beside_it if Place.of(vars(r)).folder.name == name]
+        known = [(p, r) for p, r in beside_it if Place.of(r).folder.name == name]
     if not known:
         expected = "expected results/<dataset>/<model>/<seed>-<key>.json"
         raise FileNotFoundError(f"{path} is not the folder of a finished run, {expected}")

@@ -15,9 +15,9 @@ from mmbench.cli.main import main
 from mmbench.core.score import Score
 from mmbench.leaderboard.check.check import compare, report
 from mmbench.leaderboard.check.reference import of_records
-from mmbench.leaderboard.submissions.validation import place
 from mmbench.leaderboard.tables.render import render
 from mmbench.leaderboard.tables.table import tables
+from mmbench.records.paths import Place
 from mmbench.records.record import GREATEST
 from mmbench.records.store import find, read, write
 
@@ -157,7 +157,7 @@ def test_the_greatest_numbers_can_be_shown(tmp_path):
             seconds={"a": GREATEST, "b": GREATEST},
             scores=tuple(replace(s, value=sign * s.value) for s in scores),
         )
-        write(r, tmp_path / "results" / place(r))
+        write(r, tmp_path / "results" / Place.of(r).record)
     results = ["--results", str(tmp_path / "results")]
     for command in (
         ["table"],

@@ -96,7 +96,7 @@ def test_it_moves_with_all_that_lies_beside_it(tmp_path, samples):
     assert was == path and not path.exists() and not path.with_suffix(".png").exists()
     assert find(tmp_path) == {now: before}
     assert json.loads(now.read_text()) == json.loads(json.dumps(asdict(before)))
-    place = Place.of(vars(before))
+    place = Place.of(before)
     assert now == tmp_path / place.record
     assert (tmp_path / place.picture).read_bytes() == b"a picture"
     assert (tmp_path / place.kept / "nothing.safetensors").read_bytes() == b"samples"
@@ -112,7 +112,7 @@ def test_an_interrupted_migration_goes_on(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert path.exists()
     ((_, now),) = migrate(tmp_path)
-    assert (tmp_path / Place.of(vars(read(now))).weights).exists()
+    assert (tmp_path / Place.of(read(now)).weights).exists()
 
 
 def test_a_record_of_schema_1_that_is_changed_is_refused(tmp_path):

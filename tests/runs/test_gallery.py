@@ -64,7 +64,7 @@ def record(dataset, model="mld", seed=0, samples=None):
 def finished(folder, dataset, model, given, seed=0, rows=ROWS, samples=None):
     """A results folder with what a run leaves of one subset."""
     one = record(dataset, model, seed, samples)
-    place = Place.of(vars(one))
+    place = Place.of(one)
     path, where = folder / place.record, folder / place.kept
     write(one, path)
     tone = TONES.get(model, 0.5) + 0.05 * seed

@@ -6,8 +6,8 @@ import factory
 from PIL import Image, PngImagePlugin
 
 from mmbench.core.score import Score
-from mmbench.leaderboard.submissions.validation import place
 from mmbench.media import PANELS
+from mmbench.records.paths import Place
 from mmbench.records.store import write
 
 MODALITIES = ("image", "sound", "text")
@@ -74,7 +74,7 @@ def hostile():
 def fill(folder, records):
     """Writes records where runs put them."""
     for r in records:
-        write(r, folder / place(r))
+        write(r, folder / Place.of(r).record)
     return folder
 
 

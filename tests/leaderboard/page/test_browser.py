@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmbench.leaderboard.page.page import write_site
-from mmbench.leaderboard.submissions.validation import place
+from mmbench.records.paths import Place
 from mmbench.records.store import write
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -48,7 +48,7 @@ def site(tmp_path_factory):
     wide = [record("mld", dataset="wide", level=90), record("mvae", dataset="wide", level=1)]
     second = record("mvae", dataset="second set", references=())
     fill(folder / "results", [*toy(), second, *wide])
-    picture((folder / "results" / place(toy()[1])).with_suffix(".png"))
+    picture((folder / "results" / Place.of(toy()[1]).record).with_suffix(".png"))
     (folder / "results" / "x" / "y").mkdir(parents=True)
     write(hostile(), folder / "results" / "x" / "y" / "0.json")
     page, faults = write_site([folder / "results"], folder / "site")

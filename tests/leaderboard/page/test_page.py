@@ -28,10 +28,10 @@ from mmbench.leaderboard.page.page import (
     html,
     write_site,
 )
-from mmbench.leaderboard.submissions.validation import place
 from mmbench.leaderboard.tables.table import tables
 from mmbench.media.grid import BAND, sample_grid
 from mmbench.media.pictures import PAPER
+from mmbench.records.paths import Place
 from mmbench.records.store import find
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -195,7 +195,7 @@ def test_every_run_says_where_it_comes_from(results, site):
         assert (run["protocol"], run["data"]) == (r.protocol_hash, r.data)
         assert (run["device"], run["commit"]) == (r.device, r.commit)
         assert run["versions"] == r.versions
-        assert (site / unquote(run["link"])).resolve() == (results / place(r)).resolve()
+        assert (site / unquote(run["link"])).resolve() == (results / Place.of(r).record).resolve()
 
 
 def test_claims_are_those_of_the_records(results, site):
@@ -257,7 +257,7 @@ def test_records_may_be_elsewhere(results, tmp_path):
     write_site([results], tmp_path / "site", "https://host/records/")
     _, data = read(tmp_path / "site")
     links = {run["link"] for run in data["datasets"][0]["runs"]}
-    assert f"https://host/records/{place(toy()[0]).as_posix()}" in links
+    assert f"https://host/records/{Place.of(toy()[0]).record.as_posix()}" in links
     assert any("own%20model" in link for link in links)
     for url in ("javascript:alert(1)//", "data:text/html,x", "file:///etc"):
         with pytest.raises(ValueError, match="no place for records"):
@@ -309,7 +309,7 @@ def test_a_text_that_looks_like_a_place_of_the_template_is_not_filled():
 
 @pytest.mark.parametrize("mode", ["RGB", "P"])  # in full colour, or with a palette: smaller
 def test_pictures_lie_beside_the_page(results, tmp_path, mode):
-    first, second = (results / place(r) for r in toy()[:2])
+    first, second = (results / Place.of(r).record for r in toy()[:2])
     picture(first.with_suffix(".png"), mode=mode)
     second.with_suffix(".png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     page, faults = write_site([results], tmp_path / "site")
@@ -326,7 +326,7 @@ def test_pictures_lie_beside_the_page(results, tmp_path, mode):
 
 def test_a_copy_of_a_record_without_a_picture_hides_none(tmp_path):
     a, b = (fill(tmp_path / name, [record()]) for name in "ab")
-    picture((b / place(record())).with_suffix(".png"))
+    picture((b / Place.of(record()).record).with_suffix(".png"))
     for folders in ([a, b], [b, a]):
         page, faults = write_site(folders, tmp_path / "site")
         (run,) = read(page.parent)[1]["datasets"][0]["runs"]

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from mmbench.cli.main import main
 from mmbench.leaderboard.submissions.collection import add, merged, valid
-from mmbench.leaderboard.submissions.validation import place
+from mmbench.records.paths import Place
 from mmbench.records.store import find, read, write
 
 RECORDS = Path(__file__).parents[3] / "records"
@@ -121,12 +121,14 @@ def test_a_record_alone_with_its_modalities_can_be_replaced(tmp_path):
     added = [replace(s, given=("smell",)) for s in RECORD.scores[-1:]]
     more = replace(RECORD, scores=(*RECORD.scores, *added))
     add([more], tmp_path)
-    assert add([more], tmp_path) == [(tmp_path / place(RECORD), "already there")]
-    assert add([RECORD], tmp_path, replace=True) == [(tmp_path / place(RECORD), "replaced")]
+    assert add([more], tmp_path) == [(tmp_path / Place.of(RECORD).record, "already there")]
+    assert add([RECORD], tmp_path, replace=True) == [
+        (tmp_path / Place.of(RECORD).record, "replaced")
+    ]
 
 
 def test_a_damaged_record_at_its_place_is_told(tmp_path):
-    path = tmp_path / place(RECORD)
+    path = tmp_path / Place.of(RECORD).record
     path.parent.mkdir(parents=True)
     path.write_text("{")
     with pytest.raises(ValueError, match="is not whole JSON"):
@@ -141,10 +143,10 @@ def test_a_folder_is_validated_as_it_lies(tmp_path):
     assert said("validate", board) == f"{count} records are valid\n"
     assert said("validate", FILE) == "1 record is valid\n"
     lost = board / "mhd-mini" / "mvae" / FILE.name
-    shutil.move(board / place(RECORD), lost)
+    shutil.move(board / Place.of(RECORD).record, lost)
     output = said("validate", board, code=1)
-    assert f"{lost}: it belongs at {place(RECORD)} by" in output
-    (board / place(RECORD)).write_text("[" * 100_000)
+    assert f"{lost}: it belongs at {Place.of(RECORD).record} by" in output
+    (board / Place.of(RECORD).record).write_text("[" * 100_000)
     assert "nested too deeply" in said("validate", board, code=1)
 
 
@@ -173,7 +175,7 @@ def test_folders_are_merged_and_a_record_in_two_of_them_counts_once(tmp_path):
     add([RECORD, replace(RECORD, seed=7)], b)
     assert [r.seed for r in merged([a, b])] == [RECORD.seed, 7]
     assert merged([b, a]) == merged([a, b])
-    write(replace(RECORD, device="another"), a / place(RECORD))
+    write(replace(RECORD, device="another"), a / Place.of(RECORD).record)
     with pytest.raises(ValueError, match=r"have different records of one run, .*: device"):
         merged([a, b])
 
@@ -189,7 +191,7 @@ def test_a_command_reads_several_folders(command, tmp_path):
     add([RECORD, replace(RECORD, seed=7)], b)
     assert of(a, b).output == of(b).output != of(a).output
     assert of(a, b).exit_code == 0
-    write(replace(RECORD, device="another"), a / place(RECORD))
+    write(replace(RECORD, device="another"), a / Place.of(RECORD).record)
     refused = of(a, b)
     assert refused.exit_code == 1 and "different records of one run" in refused.output
     assert of(a, tmp_path / "none").exit_code == 1

@@ -8,11 +8,11 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from mmbench.leaderboard.submissions.validation import place, validated
+from mmbench.leaderboard.submissions.validation import validated
 from mmbench.leaderboard.tables.render import render
 from mmbench.leaderboard.tables.table import tables
 from mmbench.protocols.protocol import digest
-from mmbench.records.paths import NAME
+from mmbench.records.paths import NAME, Place
 from mmbench.records.store import read
 from mmbench.records.strict import Faults
 
@@ -86,7 +86,7 @@ def submission():
 
 def written(folder, found, name=None):
     """Its file, called as it should be."""
-    path = folder / (name or place(found).name)
+    path = folder / (name or Place.of(found).record.name)
     path.write_text(json.dumps(found))
     return path
 
@@ -101,7 +101,7 @@ def refused(folder, found, name=None):
 def test_every_record_of_ours_adds_up_where_it_lies(path):
     record = validated(path, RECORDS)
     assert record == read(path)
-    assert RECORDS / place(record) == path
+    assert RECORDS / Place.of(record).record == path
 
 
 @pytest.mark.parametrize("found", [run(), submission()])
@@ -240,10 +240,14 @@ MUTATIONS = [
 @pytest.mark.parametrize(("change", "sentence"), MUTATIONS, ids=[text for _, text in MUTATIONS])
 def test_what_cannot_be_is_refused_in_a_sentence_that_names_it(tmp_path, change, sentence):
     found = run()
-    name = place(found).name
+    name = Place.of(found).record.name
     change(found)
     try:
-        name = place(found).name if found["seed"] == 3 and found["data"] == "ab" * 32 else name
+        name = (
+            Place.of(found).record.name
+            if found["seed"] == 3 and found["data"] == "ab" * 32
+            else name
+        )
     except (KeyError, TypeError, AttributeError):
         pass
     faults = refused(tmp_path, found, name)
@@ -385,7 +389,7 @@ def test_whatever_stands_anywhere_is_refused_in_words_or_can_be_shown(
     if rehash:
         found["protocol_hash"] = digest(found["protocol"])
     try:
-        name = place(found).name if type(found["seed"]) is int else "3-00000000.json"
+        name = Place.of(found).record.name if type(found["seed"]) is int else "3-00000000.json"
     except (TypeError, AttributeError):  # names of other types have no place
         name = "3-00000000.json"
     path = written(tmp_path_factory.mktemp("sent"), found, name)
@@ -397,7 +401,7 @@ def test_whatever_stands_anywhere_is_refused_in_words_or_can_be_shown(
         return
     for name in (record.model, record.dataset, *(m for s in record.scores for m in s.given)):
         assert NAME.fullmatch(name)
-    assert os.path.normpath(place(record)) == str(place(record))
+    assert os.path.normpath(Place.of(record).record) == str(Place.of(record).record)
     for suffix in (".md", ".csv", ".tex", ".html", "terminal"):
         assert render(tables([record]), suffix)
     assert all(0 <= s.value <= 100 for s in record.scores if s.metric == "coherence")
