@@ -1,7 +1,5 @@
 """What a metric declares of itself, read without importing what it computes with."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 from functools import cache
 from typing import Literal

@@ -4,8 +4,6 @@ Everything that shows results shows rows: the runs of one model under one protoc
 examples, one for each seed.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

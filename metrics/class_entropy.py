@@ -10,8 +10,6 @@ https://arxiv.org/abs/1606.03498. Its reference is what test examples score.
 Of N samples it is too small by about (classes − 1) / 2N (Miller, 1955), the same for all models.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

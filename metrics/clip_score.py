@@ -18,8 +18,6 @@ Three definitions, and a stand-in for data sets that CLIP was not made for:
 The first two are on CLIP ViT-B/32.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

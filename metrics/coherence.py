@@ -9,8 +9,6 @@ Franzese and Michiardi, "Multi-modal latent diffusion", 2024, https://doi.org/10
 appendix C.2.1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from torch import Tensor

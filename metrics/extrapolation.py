@@ -21,8 +21,6 @@ drawn afresh.)
 An estimate and not a distance: it falls below 0 for sets that are closer than its error.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 

@@ -10,8 +10,6 @@ above 0.5, in the sample and in the example alike. Where both are empty they agr
 Joint samples have no example that they should agree with, and no F1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

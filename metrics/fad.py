@@ -14,8 +14,6 @@ diffusion", 2024, https://doi.org/10.3390/e26040320, for MHD.
 The value depends on the number of samples, so only values of equal n may be compared.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path

@@ -13,8 +13,6 @@ only values of equal n may be compared; n is part of every score.
     frechet_inception_distance(Path("drawn"), Path("photos"))    # folders of pictures
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 from pathlib import Path

@@ -7,8 +7,6 @@ teaches a network (see `mmbench.metrics.extractors.own_network`); for RGB images
 is an addition to the paper, which reports FID and FAD there.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 from mmbench.core.score import Metric

@@ -10,8 +10,6 @@ Unlike FID the expectation does not depend on the number of samples, so values o
 be compared; being unbiased, the estimate falls below 0 for sets that are alike.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import torch

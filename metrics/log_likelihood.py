@@ -6,8 +6,6 @@ is too low in expectation, the less the larger K. Values depend on the likelihoo
 scales, so only models of one protocol may be compared.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 

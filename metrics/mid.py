@@ -13,8 +13,6 @@ Where a picture or a caption was given, its term is that of the real ones, as in
 moments with the authors' divisor N − 1, nothing added to the covariances.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial

@@ -14,8 +14,6 @@ part of every score.
 Values depend on the number of samples, so only those of equal n may be compared.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from functools import partial

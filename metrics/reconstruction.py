@@ -10,8 +10,6 @@ use_sample_covariance=False, data_range=1)`.
 Images are in [0, 1]; samples are clamped to it. Both are averaged over images.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from functools import partial

@@ -8,8 +8,6 @@ read as setuptools reads a version by `attr:`. Facts of classes may also lie in 
 module's name beside it. An object whose facts are neither is imported.
 """
 
-from __future__ import annotations
-
 import ast
 import tomllib
 from contextlib import suppress

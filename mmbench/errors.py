@@ -1,7 +1,5 @@
 """Why and where something failed, in the words of a message."""
 
-from __future__ import annotations
-
 import sys
 import traceback
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Optional packages, which the extras of pyproject.toml install."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from importlib import import_module

@@ -5,8 +5,6 @@ group "mmbench.extractors" names; other packages add theirs to the same group. N
 downloaded unless the user asks for it. Without the weights a score has a reason, never a number.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """The registry: objects by name, which is an entry point of a group or "module:object"."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator

@@ -1,7 +1,5 @@
 """Text of tables: its width, and the escaping of untrusted names."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Callable, Sequence

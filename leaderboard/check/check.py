@@ -11,8 +11,6 @@ What was measured under another protocol, on other examples, from another number
 with another network is reported, not compared.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A row is the runs of one model under one protocol on the same examples. The file
 its numbers to six digits, so that two versions of it differ in the lines that changed.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -5,8 +5,6 @@ another scale, is what reproduction asks. So a claim is checked on every data se
 modalities and metrics that it is about, and on no other.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby

@@ -1,7 +1,5 @@
 """What claims compare: a number of each run, e.g. its mean coherence given one modality."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

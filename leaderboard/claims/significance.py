@@ -11,8 +11,6 @@ B. L. Welch, "The generalization of Student's problem when several different pop
 are involved", Biometrika 34, 1947, https://doi.org/10.1093/biomet/34.1-2.28
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Whether orders of models show in the records of one data set, and the numbers that say so."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """What figures show: means over seeds of one metric, from records and from the papers' tables."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import comb

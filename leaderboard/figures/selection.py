@@ -1,7 +1,5 @@
 """Which records, metrics and targets a figure is of."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

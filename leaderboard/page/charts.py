@@ -1,7 +1,5 @@
 """The numbers of the page's charts: scores by number of given modalities, and in planes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from mmbench.leaderboard import facts

@@ -5,8 +5,6 @@ writing are removed from every text, and no text is endlessly long. The page wri
 never as HTML.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path

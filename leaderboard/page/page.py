@@ -10,8 +10,6 @@ admits no script, style or picture but its own, each script and style by its has
 from an untrusted record could do nothing even if it were taken for HTML.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

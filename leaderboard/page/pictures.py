@@ -5,8 +5,6 @@ it lies is read from its text "mmbench:panels", a JSON list of
 {"given": [modality, ...], "box": [left, top, width, height]}; a picture without it is shown whole.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from io import BytesIO

@@ -5,8 +5,6 @@ beside published numbers: never a procedural twin, never an overridden protocol,
 from elsewhere.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

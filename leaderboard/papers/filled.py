@@ -1,7 +1,5 @@
 """A paper's table with its numbers, and how it is written."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal

@@ -4,8 +4,6 @@ The shapes are data, in `layouts.toml`. The numbers are in `mmbench.leaderboard.
 `mmbench.leaderboard.papers.comparison` fills the tables.
 """
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files

@@ -6,8 +6,6 @@ that "*+*" for the target "*" is the average over all targets and all pairs that
 generated from (the "leave-one-out" averages of PolyMNIST).
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Results folders: several read as one, and records of others added to one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path

@@ -4,8 +4,6 @@ What is known of a metric is what it declares (`mmbench.core.score.Metric`); a m
 registered can have any finite value.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping

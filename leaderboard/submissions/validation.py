@@ -5,8 +5,6 @@ whole numbers of coherent samples); the rest is compared with what is possible. 
 place cannot be read off a record: run it again, and `mmbench check` compares.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from itertools import chain

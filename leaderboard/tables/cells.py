@@ -1,7 +1,5 @@
 """Cells of a table: a mean over seeds, its rank in its column, and how it is written."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -5,8 +5,6 @@ may be given; with more, one for each number of given modalities, averaged over 
 subsets.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Records may be untrusted: everything is escaped.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import pairwise

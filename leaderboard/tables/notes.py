@@ -1,7 +1,5 @@
 """Notes below a table: what one must know before comparing its numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from mmbench.core.score import JOINT, Score

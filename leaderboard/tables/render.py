@@ -3,8 +3,6 @@
 Records may be untrusted: each render escapes the texts in them.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import textwrap

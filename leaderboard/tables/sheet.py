@@ -1,7 +1,5 @@
 """A table as it is written, whatever it shows: title, headings, lines of cells, footnotes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby

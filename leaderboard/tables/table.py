@@ -9,8 +9,6 @@ M. Bounoua, G. Franzese, P. Michiardi, "Multi-modal Latent Diffusion", 2023,
 https://arxiv.org/abs/2306.04445
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby

@@ -4,8 +4,6 @@ Faces have attributes but no classes: there these take the place of classifiers,
 the train split, kept by content, named by their accuracy and the hash of their weights.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

@@ -1,7 +1,5 @@
 """The networks of classifiers: a trunk, which gives features, and a head, which gives logits."""
 
-from __future__ import annotations
-
 import math
 from typing import cast
 

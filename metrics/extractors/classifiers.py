@@ -7,8 +7,6 @@ judged by the same network. Its test accuracy bounds every coherence it measures
 identity.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -6,8 +6,6 @@ https://arxiv.org/abs/2103.00020, https://github.com/openai/CLIP; in the library
 "OpenCLIP", 2021, https://doi.org/10.5281/zenodo.5143773. Computed in float32 on every device.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from pathlib import Path

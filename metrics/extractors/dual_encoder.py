@@ -8,8 +8,6 @@ together. Every picture and every caption is embedded once, whatever the number 
 ones are kept in the cache.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial

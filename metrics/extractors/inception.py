@@ -10,8 +10,6 @@ bilinear interpolation of TensorFlow 1 (pixel i of the new picture lies at i · 
 old, whose corners are no pixel's edge), then (x − 128) / 128.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, get_args

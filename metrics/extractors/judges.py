@@ -6,8 +6,6 @@ Trained on another processor a network has other weights, and seeds evaluated by
 have no mean. So the networks of a twin come with mmbench and need no training.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from collections.abc import Callable, Hashable

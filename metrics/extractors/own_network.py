@@ -4,8 +4,6 @@ It is the classifier where examples have classes, the attribute classifier where
 attributes, and the dual encoder where they are pairs of a picture and a caption.
 """
 
-from __future__ import annotations
-
 from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import Context
 from mmbench.metrics.extractors.attribute_classifiers import attribute_classifier

@@ -8,8 +8,6 @@ adds a ReLU to the embedding, which the original has not (its issue 24), and by 
 quantises it; none of the three is done here.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 

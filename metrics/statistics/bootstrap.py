@@ -7,8 +7,6 @@ Fréchet distances have no such interval: a resample holds some samples twice an
 ones, and the distance grows when there are fewer, so that the interval would lie above the value.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Features of generated and real samples, computed once for all metrics that compare them."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

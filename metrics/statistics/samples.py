@@ -1,7 +1,5 @@
 """Samples on their way into a metric: of their modality, finite, in batches."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

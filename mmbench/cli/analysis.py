@@ -1,7 +1,5 @@
 """The commands that look into a model: what a setting does, what its latents carry."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The command `figure grid`. Heavy packages are imported when it is called."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

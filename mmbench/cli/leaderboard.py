@@ -1,7 +1,5 @@
 """The commands that show results: `table`, `page`, and `leaderboard` for records of others."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The command `run`: a model is trained, generates, is scored and recorded."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -22,8 +22,6 @@ https://arxiv.org/abs/2306.04445:
   second paper has another split, by folders of prepared files.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,8 +5,6 @@ the hash of every file that it held, in the format of `sha256sum`. The user's ca
 in `downloads.json`, the hash that a file without a published one had when it was first fetched.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

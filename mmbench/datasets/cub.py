@@ -12,8 +12,6 @@ test differently: that of Shi et al. by species (150 and 50), Caltech's within e
 numbers measured on one do not compare with numbers measured on the other.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

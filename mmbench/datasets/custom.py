@@ -17,8 +17,6 @@ A folder holds {train,test}/<modality>/<example>.<ending>: pictures (.png, .jpg,
 "train/<modality>/index" (N,), -1 for none; "test/..." likewise.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial

@@ -4,8 +4,6 @@ Everything is prepared in a hidden folder beside the data set's own and renamed 
 that a loader finds the whole data set or nothing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Data sets by what a user calls them: a registered name, "module:object", a TOML file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from mmbench.core.data import Dataset

@@ -5,8 +5,6 @@ cross-modality inference", Neural Networks 146, 2022, https://arxiv.org/abs/2110
 training and 10,000 test examples, in two files that torch.save wrote.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from math import inf, nan

@@ -7,8 +7,6 @@ MNIST and in SVHN are cut to as many as there are of both (10,000 at most) and p
 pairing belongs to the data set, not to a run: it depends on nothing but the labels.
 """
 
-from __future__ import annotations
-
 import struct
 import zlib
 from dataclasses import dataclass

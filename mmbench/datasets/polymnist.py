@@ -5,8 +5,6 @@ https://arxiv.org/abs/2105.02470: 60,000 training and 10,000 test examples of 5 
 28 x 28. An example is the file name {i}.{digit}.png, present in every modality.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -6,8 +6,6 @@ on their own, binarised, and laid over a random crop of that modality's backgrou
 its colours under the digit.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The evaluation of a trained model: generate from every subset, score, keep what was scored."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace

@@ -12,8 +12,6 @@ References are the same for all models. Each is computed once for a data set, th
 that are scored and the evaluation networks, and then kept in the cache.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace

@@ -1,7 +1,5 @@
 """Which scores of a record would come out otherwise if they were measured now."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path

@@ -4,8 +4,6 @@ Only plain files and folders are written, and only below the folder named; an ar
 anything else is refused as a whole. That leaves nothing for `tarfile`'s own filters to do.
 """
 
-from __future__ import annotations
-
 import hashlib
 import lzma
 import re

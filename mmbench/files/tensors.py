@@ -1,7 +1,5 @@
 """Reading what torch.save wrote, without running code that a file may hold."""
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ What has arrived lies in `{file}.part`; beside it `{file}.part.json` identifies 
 it belongs to. The file takes its own name when its last byte has arrived.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """Pictures of samples: for each subset of given modalities, what was given and what was drawn."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

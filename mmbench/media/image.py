@@ -1,7 +1,5 @@
 """The pixels of a picture file, decoded with every check that its format allows."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

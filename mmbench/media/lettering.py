@@ -1,7 +1,5 @@
 """Words in pictures: the typeface, and how texts are made to fit."""
 
-from __future__ import annotations
-
 import unicodedata
 from bisect import bisect_right
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Examples of each kind as pictures, and those that have words in words."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From the picture of a sound back to its waveform."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Arguments of constructors from a protocol's values, checked against their annotations."""
 
-from __future__ import annotations
-
 import inspect
 import math
 import types

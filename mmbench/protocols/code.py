@@ -1,7 +1,5 @@
 """Code outside of mmbench that a protocol names: a user's models, networks and metrics."""
 
-from __future__ import annotations
-
 import hashlib
 import sys
 from collections.abc import Iterable

@@ -10,8 +10,6 @@ A model's table may begin with another's: `like = "mld"` takes all settings of m
 the tables that are like it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import tomllib

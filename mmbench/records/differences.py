@@ -1,7 +1,5 @@
 """Where protocols differ: their values by path, such as "evaluation.sampler.steps"."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Results folders of schema 1, moved to the names that schema 2 gives to files."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -3,8 +3,6 @@
 A record can only be made of possible values, so that reading one back is making one again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain

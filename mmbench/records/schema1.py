@@ -4,8 +4,6 @@ Schema 1 named networks by import path, had no versions, and gave a metric's net
 reason for a missing score as text alone.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Values compared with annotated types fault by fault, and built from them."""
 
-from __future__ import annotations
-
 import math
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -4,8 +4,6 @@ What is read is bounded in size, depth and the length of its texts; it has no fi
 number that is not finite and no character that could drive a terminal.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections import Counter

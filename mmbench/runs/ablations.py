@@ -5,8 +5,6 @@ that do not depend on the setting are trained once (`mmbench.training.trainer`),
 where only the evaluation changes.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Figures 1, 3, 8, 13 to 17 and 20 to 22 of M. Bounoua, G. Franzese, P. Michiardi,
 Latent Diffusion", 2023, https://arxiv.org/abs/2306.04445, are of this kind.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

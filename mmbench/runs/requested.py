@@ -1,7 +1,5 @@
 """Samples of one condition that a user asked for, written as files that people can open."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator, Sequence

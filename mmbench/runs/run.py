@@ -3,8 +3,6 @@
 `mmbench.records.paths` says where its files lie.
 """
 
-from __future__ import annotations
-
 import inspect
 import json
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The scoring and recording that runs and submissions of samples share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,8 +5,6 @@ protocol in it is the evaluation's alone, so that seeds of one model share a mea
 field `samples` tells the samples apart.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path

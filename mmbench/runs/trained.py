@@ -1,7 +1,5 @@
 """The run that made a record, with its trained model, to draw from again."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

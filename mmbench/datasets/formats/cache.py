@@ -5,8 +5,6 @@ source files, or the name and version of what is made) and what it must hold
 (`Dataset.fingerprint`); one that differs is made again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -4,8 +4,6 @@ An image or a mask is a PNG of its own pixels, a text or a list of attributes a 
 trajectories are drawn as pictures too, which cannot be read back: their values are arrays.
 """
 
-from __future__ import annotations
-
 import re
 import zlib
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ LeCun, Cortes & Burges, "The MNIST database of handwritten digits", 1998,
 http://yann.lecun.com/exdb/mnist/.
 """
 
-from __future__ import annotations
-
 import gzip
 import math
 import zlib

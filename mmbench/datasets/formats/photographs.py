@@ -1,7 +1,5 @@
 """Photographs of any size, decoded and resized."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -8,8 +8,6 @@ in it. Nobody in the test split occurs in a training example.
 No number measured on it belongs in a table of CelebAMask-HQ's.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

@@ -10,8 +10,6 @@ split alone.
 No number measured on it belongs in a table of CUB's.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

@@ -1,7 +1,5 @@
 """Random choices, numbers and colours from one stream."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TypeVar
 

@@ -12,8 +12,6 @@ anti-aliased by drawing larger and averaging.
     picture = canvas.picture()
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 

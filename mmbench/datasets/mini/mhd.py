@@ -9,8 +9,6 @@ alone. The writers and the speakers of the test split occur in no training examp
 No number measured on it belongs in a table of MHD's.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -9,8 +9,6 @@ in no training example.
 No number measured on it belongs in a table of MNIST-SVHN's.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -9,8 +9,6 @@ example.
 No number measured on it belongs in a table of PolyMNIST's.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

@@ -4,8 +4,6 @@ A bird is what captions may say of it (`ATTRIBUTES`); its picture adds what they
 way it faces, where it is, the exact shades, the light and the scenery.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

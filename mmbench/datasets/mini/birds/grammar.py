@@ -6,8 +6,6 @@ collected for CUB: several forms of sentence, synonyms, and most of what could b
 What a caption asserts can be read back from it exactly.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Where drawn birds are: branches, meadows, water and sky, none like another."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from mmbench.datasets.mini.drawing import Canvas, curve, ellipse, moved

@@ -5,8 +5,6 @@ of fine-grained visual descriptions", CVPR 2016, https://arxiv.org/abs/1605.0539
 CUB.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -5,8 +5,6 @@ drowns in what is grey or busy: in the joints of bricks it turns from lighter to
 surroundings.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -5,8 +5,6 @@ slant, weight, the contrast of its thick and thin strokes, and the length of its
 kept as a field of distances, from which it can be drawn at any size, turned, outlined or shaded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise

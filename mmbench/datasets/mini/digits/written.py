@@ -1,7 +1,5 @@
 """Pictures of digits written by several people."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Drawn faces with the masks of their parts."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ Hair is drawn in two pieces, behind the bust and over the face; how it is worn s
 outline (wavy or smooth) and in its strands.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from mmbench.datasets.mini import table

@@ -5,8 +5,6 @@ brows, moustache. A `Portrait` adds expression, makeup, spectacles, hat, pose an
 so that every attribute is visible where it is true: nobody hides a bald head under a hat.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

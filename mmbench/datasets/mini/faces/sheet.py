@@ -5,8 +5,6 @@ then turns, scales and shifts it. Each shape is drawn twice: in colour, and as i
 on the sheet of labels, which thus records what is visible where.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

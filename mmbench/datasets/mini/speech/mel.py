@@ -5,8 +5,6 @@
 Mel scale of O'Shaughnessy, Speech Communication: Human and Machine, 1987.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np
