@@ -2,24 +2,26 @@
 
 Hershey et al., "CNN architectures for large-scale audio classification", 2017,
 https://arxiv.org/abs/1609.09430; the network and its front end as Google published them in
-https://github.com/tensorflow/models/tree/master/research/audioset/vggish, the weights as Taylor
-ported them to PyTorch, "torchvggish", 2019, https://github.com/harritaylor/torchvggish. That port
-adds a ReLU to the embedding, which the original has not (its issue 24), and by default whitens and
-quantises it; none of the three is done here.
+https://github.com/tensorflow/models/tree/master/research/audioset/vggish, ported to PyTorch with
+its weights by Taylor, "torchvggish", 2019, https://github.com/harritaylor/torchvggish, whose
+network this is. The port adds a ReLU to the embedding, which the original does not have (issue 24
+of the port), and whitens and quantises it by default; all three are left out here.
 """
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from mmbench.extras import optional
 from mmbench.files.tensors import load_state
 from mmbench.pretrained import Weights
 
 RATE = 16_000
 WINDOW, HOP, FFT = 400, 160, 512
-"""Samples of a frame (25 ms), from one to the next (10 ms), and of a frame padded with zeros."""
+"""Samples in a frame (25 ms), between the starts of two (10 ms), and in a zero-padded frame."""
 BANDS, LOWEST_HZ, HIGHEST_HZ = 64, 125.0, 7500.0
 FRAMES = 96
 """Frames in the network's input: 0.96 s."""
@@ -28,38 +30,29 @@ OFFSET = 0.01
 
 
 class VGGish(nn.Module):
-    """The network with its front end; parameters have the names of the port."""
+    """A network of torchvggish behind its front end."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        width = 1
-        for block in ((64,), (128,), (256, 256), (512, 512)):
-            for wider in block:
-                layers += [nn.Conv2d(width, wider, 3, padding=1), nn.ReLU(inplace=True)]
-                width = wider
-            layers.append(nn.MaxPool2d(2))
-        self.features = nn.Sequential(*layers)
-        self.embeddings = nn.Sequential(
-            nn.Linear(512 * (FRAMES // 16) * (BANDS // 16), 4096), nn.ReLU(inplace=True),
-            nn.Linear(4096, 4096), nn.ReLU(inplace=True),
-            nn.Linear(4096, 128),
-        )  # fmt: skip
+        self.network = network
 
     def forward(self, waves: Tensor) -> Tensor:
-        """Sounds (B, T) at 16 kHz, at least 15,600 samples of which the first 0.975 s count.
+        """Sounds (B, T) at 16 kHz, at least 15,600 samples, of which the first 0.975 s count.
 
         Returns:
             (B, 128), float32.
         """
         x = log_mel(waves)[:, None].to(next(self.parameters()))
-        x = self.features(x).permute(0, 2, 3, 1)  # channels last, as TensorFlow flattens
-        embedding: Tensor = self.embeddings(x.flatten(1))
+        embedding: Tensor = self.network(x)
         return embedding
 
 
 def log_mel(waves: Tensor) -> Tensor:
-    """Logarithms of magnitudes in mel bands: (B, T) -> (B, 96 frames, 64 bands), float64."""
+    """Logarithms of magnitudes in mel bands: (B, T) -> (B, 96 frames, 64 bands), float64.
+
+    The first example that torchvggish's `waveform_to_examples` makes of each sound, for many
+    sounds at a time.
+    """
     x = waves.detach().cpu().double().unfold(1, WINDOW, HOP)[:, :FRAMES]
     window = torch.hann_window(WINDOW, periodic=True, dtype=torch.float64)
     magnitudes = torch.fft.rfft(x * window, FFT).abs()
@@ -70,17 +63,26 @@ def log_mel(waves: Tensor) -> Tensor:
 @cache
 def mel_matrix() -> Tensor:
     """Bands that rise and fall linearly in mel: (FFT / 2 + 1, BANDS), float64."""
-    low_mel, high_mel = _mel(torch.tensor([LOWEST_HZ, HIGHEST_HZ], dtype=torch.float64))
-    edges = torch.linspace(float(low_mel), float(high_mel), BANDS + 2, dtype=torch.float64)
-    low, middle, high = edges[:-2], edges[1:-1], edges[2:]
-    at = _mel(torch.linspace(0, RATE / 2, FFT // 2 + 1, dtype=torch.float64))[:, None]
-    bands = torch.minimum((at - low) / (middle - low), (high - at) / (high - middle)).clamp(min=0)
-    bands[0] = 0
-    return bands
+    bands = _package().mel_features.spectrogram_to_mel_matrix(
+        BANDS, FFT // 2 + 1, RATE, LOWEST_HZ, HIGHEST_HZ
+    )
+    return torch.from_numpy(bands)
 
 
-def _mel(hertz: Tensor) -> Tensor:
-    return 1127 * torch.log1p(hertz / 700)
+def vggish() -> nn.Module:
+    """The network of torchvggish without its last ReLU, untrained: (B, 1, 96, 64) -> (B, 128).
+
+    Raises:
+        ImportError: torchvggish is not installed.
+    """
+    package = _package()
+    network: nn.Module = package.VGG(package.make_layers(), postprocess=False)
+    network.embeddings = network.embeddings[:-1]  # type: ignore[index]
+    return network
+
+
+def _package() -> Any:
+    return optional("torchvggish", "FAD", "torchvggish", "fad")
 
 
 def load_vggish(path: Path, device: torch.device) -> nn.Module:
@@ -94,9 +96,10 @@ def load_vggish(path: Path, device: torch.device) -> nn.Module:
         A network from sounds (B, T), T at least 15,600, to features (B, 128), in evaluation mode.
 
     Raises:
+        ImportError: torchvggish is not installed.
         ValueError: The file does not hold the weights of this network.
     """
-    return load_state(VGGish(), path, VGGISH.title).to(device)
+    return VGGish(load_state(vggish(), path, VGGISH.title)).to(device)
 
 
 VGGISH = Weights(

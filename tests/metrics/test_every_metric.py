@@ -49,7 +49,7 @@ SHAPES = {m.name: m.shape for m in MODALITIES}
 LEVELS = (0.0, 0.1, 0.3, 0.6)
 PINNED = 0.3
 """The level of corruption that the pinned numbers are of."""
-NEEDS = {"clip": "open_clip", "fad": "librosa"}
+NEEDS = {"clip": ("open_clip",), "fad": ("librosa", "torchvggish")}
 """Extra -> what even tiny networks need of it."""
 
 
@@ -326,8 +326,8 @@ class Case:
         if self.name not in EXAMPLES:
             pytest.fail(f"the metric {self.name!r} is registered without an Example in {__file__}")
         for extra in METRICS[self.name].extras:
-            if NEEDS.get(extra):
-                pytest.importorskip(NEEDS[extra], reason=f"needs mmbench[{extra}]")
+            for module in NEEDS.get(extra, ()):
+                pytest.importorskip(module, reason=f"needs mmbench[{extra}]")
         self.metric = METRICS[self.name].load()
         if self.name == "fid-infinity":
             self.metric = replace(self.metric, least=extrapolation.LEAST)

@@ -1,6 +1,7 @@
 """FAD windows and scales as Google's does, and hears a data set's spectrograms as sounds."""
 
 import math
+import sys
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,8 @@ from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
 from mmbench.pretrained import FOLDER
 from mmbench.progress import Progress
 from mmbench.seeds import stream
+
+pytest.importorskip("torchvggish", reason="needs mmbench[fad]")
 
 CPU = torch.device("cpu")
 SECOND = 16_000
@@ -175,8 +178,13 @@ def test_without_what_it_needs_there_is_a_reason(world, monkeypatch, tmp_path):
     assert reason(unknown, context).startswith("the waveforms of sound are not known")
 
 
-def test_without_librosa_the_reason_names_the_extra(world, card, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "librosa", None)
+@pytest.mark.parametrize("package", ["librosa", "torchvggish", "soundfile"])
+def test_without_a_package_the_reason_names_the_extra(package, world, card, monkeypatch):
+    for name in [m for m in sys.modules if m.partition(".")[0] in (package, "torchvggish")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
     dataset, context = world
+    card = card if package == "librosa" else VGGISH
     (score,) = audio_distance("fad-stub", card, drawn(dataset), dataset, context)
-    assert score.value is None and "pip install 'mmbench[fad]'" in score.reason
+    assert score.value is None and score.lacks == f"package:{package}"
+    assert "pip install 'mmbench[fad]'" in score.reason
