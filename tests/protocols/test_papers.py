@@ -1,0 +1,68 @@
+"""Published protocols against `papers.csv`: every value of the papers with its source.
+
+The column `protocol` is empty for the protocol that a data set has by default, and otherwise the
+folder of a named one. `table` is "modalities", "evaluation" or a model. A value is TOML, or text.
+"""
+
+import csv
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+with (Path(__file__).parent / "papers.csv").open(encoding="utf-8", newline="") as file:
+    ROWS = list(csv.DictReader(file))
+SHIPPED = Path(str(files("mmbench") / "protocols"))
+PUBLISHED = [
+    *(p for p in SHIPPED.glob("*.toml") if p.stem != "default" and "-mini" not in p.stem),
+    *SHIPPED.glob("*/*.toml"),
+]
+
+
+def place(path):
+    """The columns `dataset` and `protocol` of a file."""
+    return path.stem, "" if path.parent == SHIPPED else path.parent.name
+
+
+def value(text):
+    try:
+        return tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def leaves(table, *path):
+    """All values that are no tables, by their keys."""
+    for key, inner in table.items():
+        if isinstance(inner, dict):
+            yield from leaves(inner, *path, key)
+        else:
+            yield (*path, key), inner
+
+
+def shipped(path):
+    """(table, key) -> value of a file, as the table of the papers names them."""
+    protocol = tomllib.loads(path.read_text(encoding="utf-8"))
+    models = protocol.pop("models", {})
+    found = {}
+    for name, table in {**protocol, **models}.items():
+        found |= {(name, ".".join(key)): v for key, v in leaves(table)}
+    return found
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda p: "/".join(filter(None, place(p))))
+def test_every_value_is_the_papers(path):
+    """And of the same type; no value lacks a line, and no line lacks a value."""
+    rows = [r for r in ROWS if (r["dataset"], r["protocol"]) == place(path)]
+    wanted = {(r["table"], r["key"]): value(r["value"]) for r in rows}
+    assert len(wanted) == len(rows)
+    assert {k: (type(v), v) for k, v in shipped(path).items()} == {
+        k: (type(v), v) for k, v in wanted.items()
+    }
+
+
+def test_every_line_is_of_a_protocol_and_has_a_source():
+    assert {(r["dataset"], r["protocol"]) for r in ROWS} == set(map(place, PUBLISHED))
+    assert all(r["source"].strip() for r in ROWS)
+    assert len(PUBLISHED) >= 5
