@@ -11,11 +11,12 @@ machines are results on the same data.
 """
 
 import json
-from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmbench.seeds import derive
 
@@ -24,12 +25,7 @@ Part = Literal["train", "test"]
 
 
 def table(module: str, name: str) -> Any:
-    """The content of a JSON file beside a module.
-
-    Args:
-        module: The module's `__file__`.
-        name: The file's name.
-    """
+    """The content of the JSON file of that name beside a module, given by its `__file__`."""
     return json.loads(Path(module).with_name(name).read_text("utf-8"))
 
 
@@ -38,17 +34,11 @@ def rng_of(seed: int, *purpose: object) -> np.random.Generator:
     return np.random.default_rng(derive(seed, *purpose))
 
 
-def check_counts(counts: Mapping[str, int], least: int, why: str = "") -> None:
-    """Refuses to make a data set that would be too small.
+class People:
+    """The habits of several people: each attribute is an array with a row for each of them."""
 
-    Args:
-        counts: Argument -> its value, e.g. {"train": 12_000, "test": 1_000}.
-        least: The smallest allowed.
-        why: How the message ends.
-
-    Raises:
-        ValueError: One of them is smaller.
-    """
-    for title, count in counts.items():
-        if count < least:
-            raise ValueError(f"{title} is {count}, expected at least {least}{why}")
+    def __getitem__(self, who: NDArray[np.int64]) -> Self:
+        """The people of the given numbers, repeated as asked."""
+        chosen = copy(self)
+        vars(chosen).update({name: habit[who] for name, habit in vars(self).items()})
+        return chosen

@@ -15,9 +15,10 @@ from mmbench.core.data import Dataset, Split
 from mmbench.core.source import Source
 from mmbench.datasets.celebamask_hq import ATTRIBUTES, modalities, shrunk
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import Part, check_counts, rng_of
+from mmbench.datasets.mini import Part, rng_of
 from mmbench.datasets.mini.faces import faces, people
 from mmbench.progress import Bar, Progress
+from mmbench.protocols.arguments import at_least
 
 NAME = "celebamask-mini"
 SEED = 2020
@@ -31,8 +32,8 @@ PEOPLE = {"train": range(1000), "test": range(1000, 1125)}
 def portrait(part: Part, i: int, seed: int = SEED) -> people.Portrait:
     """Who and what example `i` of a split shows, whatever the number of pixels."""
     rng = rng_of(seed, NAME, part, "portrait", i)
-    who = people.draw_person(rng_of(seed, NAME, "person", int(rng.choice(PEOPLE[part]))))
-    return people.draw_portrait(who, rng)
+    who = people.Person(rng_of(seed, NAME, "person", int(rng.choice(PEOPLE[part]))))
+    return people.Portrait(who, rng)
 
 
 def make(
@@ -50,8 +51,8 @@ def make(
     Raises:
         ValueError: There are fewer than 16 pixels, or no example in a split.
     """
-    check_counts({"pixels": pixels}, 16)
-    check_counts({"train": train, "test": test}, 1)
+    at_least(16, pixels=pixels)
+    at_least(1, train=train, test=test)
     name = NAME if pixels == 128 else f"{NAME}-{pixels}"
     with (progress or Progress(None)).stage(f"making {name}", train + test, unit="example") as bar:
         splits = _split("train", train, pixels, seed, bar), _split("test", test, pixels, seed, bar)

@@ -10,7 +10,6 @@ split alone.
 No number measured on it belongs in a table of CUB's.
 """
 
-import numpy as np
 import torch
 
 from mmbench.core.data import Dataset, Split
@@ -18,10 +17,11 @@ from mmbench.core.source import Source
 from mmbench.datasets.cub import EACH, PIXELS, modalities
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.formats.captions import Vocabulary, tokenise
-from mmbench.datasets.mini import Part, check_counts, rng_of
+from mmbench.datasets.mini import Part, rng_of
 from mmbench.datasets.mini.birds.birds import ATTRIBUTES, COLOURS, Bird, draw
-from mmbench.datasets.mini.birds.grammar import captions
-from mmbench.progress import Bar, Progress
+from mmbench.datasets.mini.birds.captions import captions
+from mmbench.progress import Progress
+from mmbench.protocols.arguments import at_least
 
 NAME = "cub-mini"
 SEED = 2011
@@ -79,37 +79,31 @@ def make(
     Raises:
         ValueError: `pixels` is below 16, or there is no bird in a split.
     """
-    check_counts({"pixels": pixels}, 16, ": less shows no beak")
-    check_counts({"train": train, "test": test}, 1, " bird")
+    at_least(16, pixels=pixels)
+    at_least(1, train=train, test=test)
     name = NAME if pixels == PIXELS else f"{NAME}-{pixels}"
-    words = {"train": _words("train", train, seed), "test": _words("test", test, seed)}
-    vocabulary = Vocabulary.of(words["train"])
-
-    def split(part: Part, count: int, bar: Bar) -> Split:
-        image = _pictures(part, count, pixels, seed, bar)
-        tensors = {"image": image, "sentence": vocabulary.tokens(words[part])}
-        return Split(tensors, {"image": torch.arange(EACH * count) // EACH})
-
+    counts: dict[Part, int] = {"train": train, "test": test}
+    images: dict[str, torch.Tensor] = {}
+    words: dict[str, list[list[str]]] = {"train": [], "test": []}
     with (progress or Progress(None)).stage(f"making {name}", train + test, unit="picture") as bar:
-        both = split("train", train, bar), split("test", test, bar)
-    return Dataset(name, modalities(vocabulary, pixels), *both, version=VERSION)
-
-
-def _words(part: Part, count: int, seed: int) -> list[list[str]]:
-    said = []
-    for i, bird in enumerate(birds(part, count, seed)):
-        rng = rng_of(seed, NAME, part, "captions", i)
-        said += [tokenise(text) for text in captions(bird, EACH, rng)]
-    return said
-
-
-def _pictures(part: Part, count: int, pixels: int, seed: int, bar: Bar) -> torch.Tensor:
-    images = np.empty((count, 3, pixels, pixels), np.uint8)
-    for i, bird in enumerate(birds(part, count, seed)):
-        rng = rng_of(seed, NAME, part, "picture", i)
-        images[i] = draw(bird, pixels, rng).transpose(2, 0, 1)
-        bar.update(bar.done + 1)
-    return torch.from_numpy(images)
+        for part, count in counts.items():
+            images[part] = torch.empty(count, 3, pixels, pixels, dtype=torch.uint8)
+            for i, bird in enumerate(birds(part, count, seed)):
+                picture = draw(bird, pixels, rng_of(seed, NAME, part, "picture", i))
+                images[part][i] = torch.from_numpy(picture).permute(2, 0, 1)
+                said = captions(bird, EACH, rng_of(seed, NAME, part, "captions", i))
+                words[part] += map(tokenise, said)
+                bar.update(bar.done + 1)
+    vocabulary = Vocabulary.of(words["train"])
+    train_split, test_split = (
+        Split(
+            {"image": x, "sentence": vocabulary.tokens(words[part])},
+            {"image": torch.arange(EACH * len(x)) // EACH},
+        )
+        for part, x in images.items()
+    )
+    known = modalities(vocabulary, pixels)
+    return Dataset(name, known, train_split, test_split, version=VERSION)
 
 
 _PAPER = (

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.core.source import Source
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import Part, check_counts, rng_of
-from mmbench.datasets.mini.digits import handwriting
-from mmbench.datasets.mini.speech import mel, synthesiser
+from mmbench.datasets.mini import Part, rng_of
+from mmbench.datasets.mini.digits.handwriting import PIXELS, POINTS, Writers, ink, write
+from mmbench.datasets.mini.speech import mel
+from mmbench.datasets.mini.speech.synthesiser import Speakers, record, speak
 from mmbench.progress import Bar, Progress
+from mmbench.protocols.arguments import at_least
 
 NAME = "mhd-mini"
 SEED = 2022
@@ -33,8 +35,8 @@ SPEAKERS = {"train": range(60), "test": range(60, 80)}
 """The numbers of the people in each split."""
 
 MODALITIES = (
-    Modality("image", "image", (1, handwriting.PIXELS, handwriting.PIXELS)),
-    Modality("trajectory", "trajectory", (2 * handwriting.POINTS,)),
+    Modality("image", "image", (1, PIXELS, PIXELS)),
+    Modality("trajectory", "trajectory", (2 * POINTS,)),
     Modality("sound", "sound", (1, mel.FRAMES, mel.BANDS), spectrogram=mel.SPECTROGRAM),
 )
 _CHUNK = 1000  # examples made at a time; the content depends on it
@@ -72,17 +74,15 @@ def make(
     Raises:
         ValueError: There are fewer than 10 examples in a split.
     """
-    check_counts({"train": train, "test": test}, 10, ": one example of each digit")
+    at_least(10, train=train, test=test)
     with (progress or Progress(None)).stage(f"making {NAME}", train + test, unit="example") as bar:
         both = _split("train", train, seed, bar), _split("test", test, seed, bar)
     return Dataset(NAME, MODALITIES, *both, 10, sampling_rate=mel.RATE, version=VERSION)
 
 
-def _people(part: Part, seed: int) -> tuple[handwriting.Writers, synthesiser.Speakers]:
-    return (
-        handwriting.draw_writers(len(WRITERS[part]), rng_of(seed, NAME, part, "writers")),
-        synthesiser.draw_speakers(len(SPEAKERS[part]), rng_of(seed, NAME, part, "speakers")),
-    )
+def _people(part: Part, seed: int) -> tuple[Writers, Speakers]:
+    writers = Writers(len(WRITERS[part]), rng_of(seed, NAME, part, "writers"))
+    return writers, Speakers(len(SPEAKERS[part]), rng_of(seed, NAME, part, "speakers"))
 
 
 def _split(part: Part, count: int, seed: int, bar: Bar) -> Split:
@@ -91,17 +91,17 @@ def _split(part: Part, count: int, seed: int, bar: Bar) -> Split:
     tensors: Batch = {m.name: torch.empty(count, *m.shape, dtype=torch.uint8) for m in MODALITIES}
     tensors["trajectory"] = tensors["trajectory"].float()
     for i, start in enumerate(range(0, count, _CHUNK)):
-        rows = slice(start, min(start + _CHUNK, count))
+        rows = slice(start, start + _CHUNK)
         digits = who.digits[rows]
         hands = writers[who.writers[rows] - WRITERS[part].start]
-        paths, widths = handwriting.write(digits, hands, rng_of(seed, NAME, part, "writing", i))
-        tensors["image"][rows, 0] = _bytes(handwriting.ink(paths, widths))
+        paths, widths = write(digits, hands, rng_of(seed, NAME, part, "writing", i))
+        tensors["image"][rows, 0] = _bytes(ink(paths, widths))
         flat = paths.transpose(0, 2, 1).reshape(len(paths), -1)
         tensors["trajectory"][rows] = torch.from_numpy(flat)
 
         voices = speakers[who.speakers[rows] - SPEAKERS[part].start]
         rng = rng_of(seed, NAME, part, "speech", i)
-        power = synthesiser.record(synthesiser.speak(digits, voices, rng), voices, rng)
+        power = record(speak(digits, voices, rng), voices, rng)
         tensors["sound"][rows, 0] = _bytes(mel.scaled(power))
         bar.update(bar.done + len(digits))
     return Split(tensors, labels=torch.from_numpy(who.digits))

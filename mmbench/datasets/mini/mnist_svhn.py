@@ -16,11 +16,12 @@ from mmbench.core.data import Dataset, Split
 from mmbench.core.source import Source
 from mmbench.datasets import mnist_svhn
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import check_counts, rng_of
+from mmbench.datasets.mini import rng_of
+from mmbench.datasets.mini.digits.handwriting import written
 from mmbench.datasets.mini.digits.house_numbers import PIXELS, Numerals, photograph
-from mmbench.datasets.mini.digits.typefaces import draw_face
-from mmbench.datasets.mini.digits.written import written
+from mmbench.datasets.mini.digits.typefaces import Face
 from mmbench.progress import Bar, Progress
+from mmbench.protocols.arguments import at_least
 from mmbench.seeds import derive
 
 NAME = "mnist-svhn-mini"
@@ -54,8 +55,8 @@ def make(
     Raises:
         ValueError: There are fewer than 10 pictures in a split, or no pairings.
     """
-    check_counts({"train": train, "test": test}, 10, ": one picture of each digit")
-    check_counts({"pairings": pairings}, 1)
+    at_least(10, train=train, test=test)
+    at_least(1, pairings=pairings)
     progress = progress or Progress(None)
     with progress.stage(f"making {NAME}", 2 * (train + test), unit="picture") as bar:
         made = [_split(p, n, pairings, seed, bar) for p, n in (("train", train), ("test", test))]
@@ -72,7 +73,7 @@ def _split(part: str, count: int, pairings: int, seed: int, bar: Bar) -> Split:
 
 def _photographs(digits: Integers, part: str, seed: int, bar: Bar) -> Bytes:
     rng = rng_of(seed, NAME, part, "typefaces")
-    faces = [draw_face(rng) for _ in range(TYPEFACES[part])]
+    faces = [Face(rng) for _ in range(TYPEFACES[part])]
     used, which = np.unique(
         rng_of(seed, NAME, part, "typeface of each").integers(0, len(faces), len(digits)),
         return_inverse=True,

@@ -15,11 +15,12 @@ import torch
 from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.core.source import Source
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import check_counts, rng_of
+from mmbench.datasets.mini import rng_of
+from mmbench.datasets.mini.digits.handwriting import PIXELS, written
 from mmbench.datasets.mini.digits.textures import TEXTURES, Bytes
-from mmbench.datasets.mini.digits.written import PIXELS, written
 from mmbench.datasets.polymnist_build import overlay
 from mmbench.progress import Bar, Progress
+from mmbench.protocols.arguments import at_least
 from mmbench.seeds import derive
 
 NAME = "polymnist-mini"
@@ -42,7 +43,7 @@ def make(
     Raises:
         ValueError: There are fewer than 10 examples in a split.
     """
-    check_counts({"train": train, "test": test}, 10, ": one example of each digit")
+    at_least(10, train=train, test=test)
     with (progress or Progress(None)).stage(f"making {NAME}", train + test, unit="digit") as bar:
         streams = (rng_of(seed, NAME, m.name, "texture") for m in MODALITIES)
         surfaces = [texture(rng) for texture, rng in zip(TEXTURES, streams, strict=True)]

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from mmbench.datasets.mini.birds.birds import ATTRIBUTES
-from mmbench.datasets.mini.birds.wording import HUES, LENGTH_NAMES, PARTS, SIZE_NAMES, WHOLLY
+from mmbench.datasets.mini.birds.captions import HUES, LENGTH_NAMES, PARTS, SIZE_NAMES, WHOLLY
 
 
 def _by_word(values: Mapping[str, str]) -> dict[str, str]:

@@ -1,10 +1,9 @@
-from dataclasses import replace
 from time import process_time
 
 import numpy as np
 import pytest
 import torch
-from drawn_faces import NUMBER, SOME, drawn, visible
+from drawn_faces import NUMBER, SOME, changed, drawn, visible
 from torch import nn
 
 from mmbench.datasets.celebamask_hq import ATTRIBUTES, PARTS, SKIN, shrunk
@@ -106,7 +105,7 @@ def test_the_colour_of_skin_and_lips():
 def test_the_mouth_of_who_smiles_is_up_at_its_corners():
     for i in range(SOME):
         shown, _, true = drawn(i)
-        drawing = faces.draw(replace(shown, turn=0.0, opening=0.0), 128)
+        drawing = faces.draw(changed(shown, turn=0.0, opening=0.0), 128)
         y, x = np.nonzero(visible(drawing, "u_lip") | visible(drawing, "l_lip"))
         width = x.max() - x.min()
         corners = (x < x.min() + width / 8) | (x > x.max() - width / 8)
@@ -130,16 +129,16 @@ def test_bushy_brows_are_thicker():
 
 
 CHANGES = {
-    "Bangs": lambda p: replace(p, bangs=not p.bangs),
-    "Bushy_Eyebrows": lambda p: replace(p, person=replace(p.person, bushy=not p.person.bushy)),
-    "Eyeglasses": lambda p: replace(p, glasses=None if p.glasses else "round"),
-    "Heavy_Makeup": lambda p: replace(p, makeup=not p.makeup),
-    "Mouth_Slightly_Open": lambda p: replace(p, opening=0.0 if p.opening else 0.03),
-    "Mustache": lambda p: replace(p, person=replace(p.person, moustache=not p.person.moustache)),
-    "Smiling": lambda p: replace(p, smile=0.0 if p.smiling else 0.03, smiling=not p.smiling),
-    "Wearing_Hat": lambda p: replace(p, hat=None if p.hat else "cap"),
-    "Wavy_Hair": lambda p: replace(
-        p, person=replace(p.person, cut={"wavy": "straight"}.get(p.person.cut, "wavy"))
+    "Bangs": lambda p: changed(p, bangs=not p.bangs),
+    "Bushy_Eyebrows": lambda p: changed(p, person=changed(p.person, bushy=not p.person.bushy)),
+    "Eyeglasses": lambda p: changed(p, glasses=None if p.glasses else "round"),
+    "Heavy_Makeup": lambda p: changed(p, makeup=not p.makeup),
+    "Mouth_Slightly_Open": lambda p: changed(p, opening=0.0 if p.opening else 0.03),
+    "Mustache": lambda p: changed(p, person=changed(p.person, moustache=not p.person.moustache)),
+    "Smiling": lambda p: changed(p, smile=0.0 if p.smiling else 0.03, smiling=not p.smiling),
+    "Wearing_Hat": lambda p: changed(p, hat=None if p.hat else "cap"),
+    "Wavy_Hair": lambda p: changed(
+        p, person=changed(p.person, cut={"wavy": "straight"}.get(p.person.cut, "wavy"))
     ),
 }
 

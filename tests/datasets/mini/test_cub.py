@@ -11,7 +11,7 @@ from mmbench.datasets.cub import EACH
 from mmbench.datasets.formats.captions import EOS, EXC, LENGTH, PAD, SPECIALS, tokenise
 from mmbench.datasets.mini import cub
 from mmbench.datasets.mini.birds.birds import ATTRIBUTES, draw
-from mmbench.datasets.mini.birds.grammar import LONGEST, caption, captions
+from mmbench.datasets.mini.birds.captions import LONGEST, caption, captions
 from mmbench.media.pictures import sentence
 from mmbench.progress import Progress
 

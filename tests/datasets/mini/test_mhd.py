@@ -107,7 +107,7 @@ def test_image_and_trajectory_share_the_hand():
 
 def test_a_writer_keeps_a_slant():
     rng = np.random.default_rng(0)
-    writers = handwriting.draw_writers(40, rng)
+    writers = handwriting.Writers(40, rng)
     ones = np.ones(40, int)
     writers.form[:, 1] = 0  # a bare stroke
     first, _ = handwriting.write(ones, writers, rng)
@@ -144,7 +144,7 @@ def test_sound_knows_the_class_only():
 
 def test_a_shorter_vocal_tract_and_a_higher_voice_show_in_the_sound():
     rng = np.random.default_rng(0)
-    everyone = synthesiser.draw_speakers(200, rng)
+    everyone = synthesiser.Speakers(200, rng)
     deep, high = everyone.pitch.argsort()[[0, -1]]
     ones = np.ones(20, int)
     centre = []

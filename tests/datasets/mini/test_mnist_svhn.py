@@ -9,9 +9,9 @@ from scipy.ndimage import label
 
 from mmbench.core.score import Context
 from mmbench.datasets.mini.digits import house_numbers
+from mmbench.datasets.mini.digits.handwriting import written
 from mmbench.datasets.mini.digits.house_numbers import Numerals, photograph
-from mmbench.datasets.mini.digits.typefaces import CELLS, COLUMNS, ROWS, draw_face, fields
-from mmbench.datasets.mini.digits.written import written
+from mmbench.datasets.mini.digits.typefaces import CELLS, COLUMNS, ROWS, Face, fields
 from mmbench.datasets.mini.mnist_svhn import make, mnist_svhn_mini
 from mmbench.datasets.mnist_svhn import MODALITIES
 from mmbench.metrics.extractors import judges
@@ -30,7 +30,7 @@ def small():
 @cache
 def faces(count=60):
     rng = np.random.default_rng(0)
-    return tuple(draw_face(rng) for _ in range(count))
+    return tuple(Face(rng) for _ in range(count))
 
 
 @cache

@@ -35,8 +35,9 @@ Bird = Mapping[str, str]
 
 # Of a bird that faces right with its body along the x-axis from -0.5 to 0.5, y downwards.
 _OUTLINES: dict[str, list[list[float]]] = _BIRDS["outlines"]
-_BODY, _BREAST = closed(_OUTLINES["body"]), closed(_OUTLINES["breast"])
-_FOLDED, _SPREAD = closed(_OUTLINES["folded wing"]), closed(_OUTLINES["spread wing"])
+_BODY, _BREAST, _FOLDED, _SPREAD = (
+    closed(_OUTLINES[part]) for part in ("body", "breast", "folded wing", "spread wing")
+)
 _TAIL = np.array(_OUTLINES["tail"])
 _NECK = np.array([(0.31, -0.2)])
 _HEAD = 0.25  # its radius
@@ -75,7 +76,7 @@ def draw(bird: Bird, pixels: int, rng: np.random.Generator) -> NDArray[np.uint8]
         return moved(turned, (facing * scale, scale), to=middle)
 
     canvas = Canvas(pixels)
-    feet = float(moved(_FEET, turn=0)[:, 1].mean() + _LEG)
+    feet = float(np.mean(_FEET, axis=0)[1] + _LEG)
     ground = middle[1] + scale * {"perched": feet, "standing": feet + 0.06}.get(pose, 0.06)
     surface = backdrop(canvas, pose, middle[0], ground, rng)
 
@@ -85,12 +86,11 @@ def draw(bird: Bird, pixels: int, rng: np.random.Generator) -> NDArray[np.uint8]
         _part(canvas, at(far), shaded(shade["wing"], 0.86), outline)
     _part(canvas, at(_TAIL), shaded(shade["body"], 0.9), outline)
     if pose in ("perched", "standing"):
-        for x, y in _FEET:
-            knee = at([(x, y)], turn=0)[0]
-            canvas.stroke([knee, (knee[0], ground)], 0.035 * scale + 0.004, _DARK)
+        for x, y in at(_FEET, turn=0):
+            canvas.stroke([(x, y), (x, ground)], 0.035 * scale + 0.004, _DARK)
             if pose == "standing":
-                toe = (knee[0] + facing * 0.1 * scale, ground)
-                canvas.stroke([(knee[0], ground), toe], 0.035 * scale + 0.004, _DARK)
+                toe = (x + facing * 0.1 * scale, ground)
+                canvas.stroke([(x, ground), toe], 0.035 * scale + 0.004, _DARK)
 
     root = _HEAD * 0.8
     beak = moved([(root, -0.105), (root + length, 0.04), (root, 0.135)], turn=nod) + head

@@ -10,10 +10,8 @@ The image of a stroke is that of a soft round tip: the path integral of a Gaussi
 the paper, so it is anti-aliased at any width.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +19,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
-from mmbench.datasets.mini import table
+from mmbench.datasets.mini import People, rng_of, table
+from mmbench.progress import Bar
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -31,6 +30,7 @@ POINTS = 100
 PIXELS = 28
 _DENSE = 160  # points on a stroke before it is measured out
 _KNOTS = 14  # most points of a glyph
+_CHUNK = 500  # pictures that `written` makes at a time; the content depends on it
 
 
 @dataclass(frozen=True)
@@ -60,41 +60,27 @@ GLYPHS = tuple(tuple(map(_glyph, forms)) for forms in table(__file__, "glyphs.js
 """GLYPHS[digit]: the ways to form it."""
 
 
-@dataclass(frozen=True)
-class Writers:
-    """The habits of W writers."""
+class Writers(People):
+    """The habits of some writers (W), drawn at random."""
 
-    form: Integers  # (W, 10) the way in which each forms each digit
-    bend: Floats  # (W, 10, K, 2) how far each moves the points of a glyph, in glyph heights
-    slant: Floats  # (W,) tangent of the slope to the right
-    aspect: Floats  # (W,) width over height
-    height: Floats  # (W,) in shares of the sheet
-    rounding: Floats  # (W,) of corners, 0 to 1
-    tremor: Floats  # (W,) deviation of a point from the intended path, in glyph heights
-    width: Floats  # (W,) of the pen: the standard deviation of its tip, in shares of the sheet
-
-    def __getitem__(self, who: Integers) -> Writers:
-        """The writers of the given numbers, repeated as asked."""
-        return Writers(*(getattr(self, f.name)[who] for f in fields(self)))
-
-
-def draw_writers(count: int, rng: np.random.Generator) -> Writers:
-    """Draws people with habits of their own."""
-
-    def uniform(low: float, high: float) -> Floats:
-        return rng.uniform(low, high, count).astype(np.float32)
-
-    forms = np.array([len(f) for f in GLYPHS])
-    return Writers(
-        form=rng.integers(0, forms, (count, 10)),
-        bend=rng.normal(0, 0.03, (count, 10, _KNOTS, 2)).clip(-0.08, 0.08).astype(np.float32),
-        slant=rng.normal(0.16, 0.19, count).clip(-0.3, 0.6).astype(np.float32),
-        aspect=uniform(0.52, 0.82),
-        height=uniform(0.6, 0.76),
-        rounding=uniform(0.0, 0.9),
-        tremor=uniform(0.004, 0.016),
-        width=uniform(0.020, 0.034),
-    )
+    def __init__(self, count: int, rng: np.random.Generator) -> None:
+        uniform: Callable[[float, float], Floats] = lambda low, high: rng.uniform(
+            low, high, count
+        ).astype(np.float32)
+        # (W, 10) the way in which each forms each digit
+        self.form = rng.integers(0, [len(forms) for forms in GLYPHS], (count, 10))
+        # (W, 10, K, 2) how far each moves the points of a glyph, in glyph heights
+        bend = rng.normal(0, 0.03, (count, 10, _KNOTS, 2)).clip(-0.08, 0.08)
+        self.bend: Floats = bend.astype(np.float32)
+        # (W,) tangent of the slope to the right
+        self.slant: Floats = rng.normal(0.16, 0.19, count).clip(-0.3, 0.6).astype(np.float32)
+        self.aspect = uniform(0.52, 0.82)  # (W,) width over height
+        self.height = uniform(0.6, 0.76)  # (W,) in shares of the sheet
+        self.rounding = uniform(0.0, 0.9)  # (W,) of corners, 0 to 1
+        # (W,) deviation of a point from the intended path, in glyph heights
+        self.tremor = uniform(0.004, 0.016)
+        # (W,) of the pen: the standard deviation of its tip, in shares of the sheet
+        self.width = uniform(0.020, 0.034)
 
 
 def write(digits: Integers, hands: Writers, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -131,7 +117,7 @@ def write(digits: Integers, hands: Writers, rng: np.random.Generator) -> tuple[F
     y = y - 0.5
     x = x + y * (hands.slant[:, None] + normal(0.04))
     turn = normal(0.04).astype(float)
-    c, s = np.cos(turn).astype(np.float32), np.sin(turn).astype(np.float32)
+    c, s = (wave(turn).astype(np.float32) for wave in (np.cos, np.sin))
     path = np.stack([x * c - y * s, x * s + y * c], -1)
     path = path * (hands.height[:, None] * (1 + normal(0.04)))[..., None]
     middle = (path.max(1, keepdims=True) + path.min(1, keepdims=True)) / 2
@@ -179,3 +165,30 @@ def ink(path: Floats, width: Floats, pixels: int = PIXELS) -> NDArray[np.float64
     rows = tip(path[..., 1], centre[::-1]) * share[..., None]
     exposure = rows.transpose(0, 2, 1).astype(float) @ tip(path[..., 0], centre).astype(float)
     return np.asarray(1 - np.exp(-3.5 * exposure))
+
+
+def written(
+    digits: Integers, writers: int, seed: int, bar: Bar | None = None
+) -> NDArray[np.uint8]:
+    """Writes each digit in the hand of one of some writers.
+
+    Args:
+        digits: (N,) 0 to 9.
+        writers: How many there are.
+        seed: Of the writers and of what they write.
+        bar: Where to report.
+
+    Returns:
+        (N, PIXELS, PIXELS), 0 is paper and 255 is ink.
+    """
+    people = Writers(writers, rng_of(seed, "writers"))
+    out = np.empty((len(digits), PIXELS, PIXELS), np.uint8)
+    for start in range(0, len(digits), _CHUNK):
+        some = slice(start, start + _CHUNK)
+        rng = rng_of(seed, "writing", start)
+        who = people[rng.integers(0, writers, len(digits[some]))]
+        paths, widths = write(digits[some], who, rng)
+        out[some] = np.rint(255 * ink(paths, widths))
+        if bar is not None:
+            bar.update(bar.done + len(paths))
+    return out

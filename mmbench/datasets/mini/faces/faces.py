@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmbench.datasets.celebamask_hq import SKIN
-from mmbench.datasets.mini.drawing import Points, closed, ellipse, shaded
+from mmbench.datasets.mini.drawing import closed, ellipse, shaded
 from mmbench.datasets.mini.faces.hair import back_hair, front_hair, hat
 from mmbench.datasets.mini.faces.people import Portrait
-from mmbench.datasets.mini.faces.sheet import CROWN, LABELS, Sheet, mirrored
+from mmbench.datasets.mini.faces.sheet import CROWN, LABELS, Sheet, between, mirrored
 
-BROWS, EYES, NOSE, MOUTH = -0.088, -0.028, 0.078, 0.15
+BROWS, EYES, MOUTH = -0.088, -0.028, 0.15
 """Heights of what is in a face."""
 
 
@@ -52,18 +52,13 @@ def _wall(sheet: Sheet, portrait: Portrait) -> None:
 
 def _bust(sheet: Sheet, portrait: Portrait) -> None:
     who, cloth = portrait.person, portrait.cloth[0]
-    neck = 0.128 if who.male else 0.088
-    wide = 0.42 if who.male else 0.33
-    tone = shaded(who.skin, 0.86)
+    neck, wide, deep = (0.128, 0.42, 0.4) if who.male else (0.088, 0.33, 0.46)
     body = [(0.7 * neck, 0.3), (neck, 0.36), (wide, 0.42), (wide + 0.08, 0.54), (wide + 0.1, 0.9)]
     sheet.fill([(x, y) for x, y in body] + [(-x, y) for x, y in body[::-1]], cloth, "cloth")
-    deep = 0.4 if who.male else 0.46
-    throat = [(neck, 0.1), (neck, 0.33), (1.12 * neck, 0.365), (0, deep)]
-    sheet.fill(mirrored(throat), tone, "neck")
-    low = who.chin + 0.05
-    under = [(0, 0.16), (neck, 0.2), (0.6 * neck, who.chin + 0.04), (0, low)]
-    shadow = closed(mirrored(under), 4)
-    sheet.fill(shadow, shaded(who.skin, 0.72), within=np.asarray(mirrored(throat)))
+    throat = mirrored([(neck, 0.1), (neck, 0.33), (1.12 * neck, 0.365), (0, deep)])
+    sheet.fill(throat, shaded(who.skin, 0.86), "neck")
+    under = [(0, 0.16), (neck, 0.2), (0.6 * neck, who.chin + 0.04), (0, who.chin + 0.05)]
+    sheet.fill(closed(mirrored(under), 4), shaded(who.skin, 0.72), within=throat)
     if portrait.collar:
         for side in (-1, 1):
             flap = [(1.05 * neck, 0.32), (1.5 * neck, 0.38), (0.8 * neck, 0.47), (0, deep)]
@@ -83,8 +78,8 @@ def _ears(sheet: Sheet, portrait: Portrait) -> None:
         inner = ellipse(middle, (0.012 * who.ears, 0.03 * who.ears), side * 0.2, 12)
         sheet.fill(inner, shaded(who.skin, 0.76))
         if portrait.earrings and not who.long:
-            drop = (middle[0], 0.078)
-            sheet.fill(ellipse(drop, (0.013, 0.022), corners=12), (240, 214, 120), "ear_r")
+            drop = ellipse((middle[0], 0.078), (0.013, 0.022), corners=12)
+            sheet.fill(drop, (240, 214, 120), "ear_r")
 
 
 def _head(sheet: Sheet, portrait: Portrait) -> None:
@@ -108,17 +103,17 @@ def _head(sheet: Sheet, portrait: Portrait) -> None:
 
 
 def _nose(sheet: Sheet, portrait: Portrait) -> None:
-    who, x = portrait.person, portrait.yaw
+    who, x = portrait.person, portrait.yaw * 1.3
     length, half = who.nose
     tip = EYES + length
     bridge, end = (0.3 * half, EYES + 0.3 * length), (0, tip + 0.012)
     outline = [(0, EYES - 0.01), bridge, (half, tip - 0.018), (0.86 * half, tip), end]
-    nose = closed(np.add(mirrored(outline), (x * 1.3, 0)), 4)
+    nose = closed(np.add(mirrored(outline), (x, 0)), 4)
     sheet.fill(nose, shaded(who.skin, 0.92), "nose")
     ridge = [(0, EYES), (0.22 * half, tip - 0.03), (0.3 * half, tip - 0.012), (0, tip - 0.004)]
-    sheet.fill(np.add(mirrored(ridge), (x * 1.3, 0)), (*shaded(who.skin, 1.12), 150))
+    sheet.fill(np.add(mirrored(ridge), (x, 0)), (*shaded(who.skin, 1.12), 150))
     for side in (-1, 1):
-        hole = (side * 0.45 * half + x * 1.3, tip + 0.001)
+        hole = (side * 0.45 * half + x, tip + 0.001)
         sheet.fill(ellipse(hole, (0.2 * half, 0.006), corners=10), shaded(who.skin, 0.45))
 
 
@@ -126,8 +121,8 @@ def _mouth(sheet: Sheet, portrait: Portrait) -> None:
     who, opening = portrait.person, portrait.opening
     t = np.linspace(-1, 1, 17)
     arch = 1 - t**2
-    half = who.mouth * (1.24 if portrait.smiling else 1.0)
-    x = t * half + portrait.yaw * 1.1
+    middle = portrait.yaw * 1.1
+    x = t * (who.mouth * (1.24 if portrait.smiling else 1.0)) + middle
     line = MOUTH + portrait.smile * (0.45 - t**2)
     above = line - 0.3 * opening * arch
     below = line + 0.7 * opening * arch
@@ -137,20 +132,17 @@ def _mouth(sheet: Sheet, portrait: Portrait) -> None:
     bare = shaded(who.skin * np.array([0.9, 0.72, 0.72]), 1)
     lips = portrait.paint[0] if portrait.makeup else bare
 
-    def between(high: NDArray[np.float64], low: NDArray[np.float64]) -> Points:
-        return np.concatenate([np.column_stack([x, high]), np.column_stack([x, low])[::-1]])
-
     if who.moustache:
         thick = 0.012 + 0.03 * (1 - np.abs(t) ** 1.6)
-        brush = np.column_stack([1.12 * (x - portrait.yaw * 1.1) + portrait.yaw * 1.1, top])
-        outline = np.concatenate([brush - np.column_stack([0 * t, thick]), brush[::-1]])
-        sheet.fill(outline, shaded(who.tint, 0.8))
-    sheet.fill(between(top, above), shaded(lips, 0.9), "u_lip")
+        wide = 1.12 * (x - middle) + middle
+        sheet.fill(between((wide, top - thick), (wide, top)), shaded(who.tint, 0.8))
+    sheet.fill(between((x, top), (x, above)), shaded(lips, 0.9), "u_lip")
     if opening:
-        sheet.fill(between(above, below), (74, 18, 26), "mouth")
+        sheet.fill(between((x, above), (x, below)), (74, 18, 26), "mouth")
         if portrait.teeth:
-            sheet.fill(between(above, above + 0.5 * (below - above)), (246, 242, 234))
-    sheet.fill(between(below, bottom), lips, "l_lip")
+            edge = above + 0.5 * (below - above)
+            sheet.fill(between((x, above), (x, edge)), (246, 242, 234))
+    sheet.fill(between((x, below), (x, bottom)), lips, "l_lip")
     if not opening:
         sheet.stroke(np.column_stack([x, line]), 0.007, shaded(lips, 0.55))
     if portrait.smiling:
@@ -181,15 +173,14 @@ def _eyes(sheet: Sheet, portrait: Portrait) -> None:
 
 def _brows(sheet: Sheet, portrait: Portrait) -> None:
     who = portrait.person
-    colour = shaded(who.tint, 0.5 if who.bushy else 0.62)
-    thick = 0.034 if who.bushy else 0.011
+    tone, thick, length = (0.5, 0.034, 0.114) if who.bushy else (0.62, 0.011, 0.104)
+    colour = shaded(who.tint, tone)
     t = np.linspace(0, 1, 7)
     for side, name in ((-1, "l_brow"), (1, "r_brow")):
-        x = side * (who.apart - 0.052 + (0.114 if who.bushy else 0.104) * t) + portrait.yaw
+        x = side * (who.apart - 0.052 + length * t) + portrait.yaw
         y = BROWS - who.brow * t - 0.014 * np.sin(np.pi * np.minimum(1, 1.2 * t))
         half = 0.5 * thick * (1 - 0.65 * t**2)
-        edges = np.column_stack([x, y - half]), np.column_stack([x, y + half])[::-1]
-        sheet.fill(np.concatenate(edges), colour, name)
+        sheet.fill(between((x, y - half), (x, y + half)), colour, name)
 
 
 def _glasses(sheet: Sheet, portrait: Portrait) -> None:

@@ -10,7 +10,7 @@ from mmbench.datasets.mini import table
 from mmbench.datasets.mini.dice import Rgb
 from mmbench.datasets.mini.drawing import Points, closed, shaded
 from mmbench.datasets.mini.faces.people import Portrait
-from mmbench.datasets.mini.faces.sheet import CROWN, Sheet, mirrored
+from mmbench.datasets.mini.faces.sheet import CROWN, Sheet, between, mirrored
 
 _WAVE, _CURL = 0.022, 0.13  # of wavy hair: amplitude and length of a wave
 _SHAPES: dict[str, list[list[float]]] = table(__file__, "shapes.json")
@@ -25,8 +25,7 @@ def back_hair(sheet: Sheet, portrait: Portrait) -> None:
     y = np.linspace(-0.22, portrait.length, 16)
     outer = who.width + 0.09 * np.minimum(1, (y + 0.22) / 0.2) ** 0.5
     left, right = -outer + _waves(portrait, y), outer + _waves(portrait, y + 0.05)
-    outline = np.concatenate([np.column_stack([right, y]), np.column_stack([left, y])[::-1]])
-    sheet.fill(outline, shaded(who.tint, 0.8), "hair")
+    sheet.fill(between((right, y), (left, y)), shaded(who.tint, 0.8), "hair")
 
 
 def front_hair(sheet: Sheet, portrait: Portrait) -> None:
@@ -58,20 +57,16 @@ def _cap(portrait: Portrait) -> Points:
     angle = np.linspace(-0.12, np.pi + 0.12, 48)
     curl = 0.7 * _WAVE if who.cut == "wavy" else 0.0
     ripple = curl * np.sin(11 * angle + portrait.wave)
-    wide = who.width + 0.75 * thick + ripple
-    tall = -CROWN - 0.06 + thick + ripple
-    over = np.column_stack([wide * np.cos(angle), -0.06 - tall * np.sin(angle)])
     w = who.width
-    if who.receding:
-        # bare temples either side of a tuft
-        half = np.array(_SHAPES["receding hairline"]) * (w, 1)
-        inner = np.concatenate([half, half[-2::-1] * (-1, 1)])
-    else:
-        half = np.array(_SHAPES["hairline"]) * (w, 1)
-        part = [(0.45 * w * portrait.parting, -0.218)]
-        inner = np.concatenate([half, part, half[::-1] * (-1, 1)])
-    right, left = [(w + 0.012, low), (0.95 * w, low)], [(-0.95 * w, low), (-w - 0.012, low)]
-    return np.concatenate([over, left[::-1], inner[::-1], right[::-1]])
+    wide, tall = w + 0.75 * thick + ripple, -CROWN - 0.06 + thick + ripple
+    over = np.column_stack([wide * np.cos(angle), -0.06 - tall * np.sin(angle)])
+    half = np.array(_SHAPES["receding hairline" if who.receding else "hairline"]) * (w, 1)
+    # a tuft between bare temples, or a parting
+    middle = half[-1:] if who.receding else [(0.45 * w * portrait.parting, -0.218)]
+    half = half[:-1] if who.receding else half
+    burn = np.array([(w + 0.012, low), (0.95 * w, low)])
+    right = np.concatenate([burn, half])
+    return np.concatenate([over, right * (-1, 1), middle, right[::-1]])
 
 
 def _locks(sheet: Sheet, portrait: Portrait) -> None:
@@ -81,8 +76,7 @@ def _locks(sheet: Sheet, portrait: Portrait) -> None:
     for side in (-1, 1):
         outer = who.width + 0.012 + 0.07 * away + _waves(portrait, y + 0.05 * (side > 0)) * side
         inner = who.width * (0.86 + 0.05 * away) + 0.5 * _waves(portrait, y)
-        edges = np.column_stack([side * outer, y]), np.column_stack([side * inner, y])[::-1]
-        sheet.fill(np.concatenate(edges), who.tint, "hair")
+        sheet.fill(between((side * outer, y), (side * inner, y)), who.tint, "hair")
 
 
 def _bangs(sheet: Sheet, portrait: Portrait) -> None:
@@ -90,8 +84,7 @@ def _bangs(sheet: Sheet, portrait: Portrait) -> None:
     x = np.linspace(-0.95, 0.95, 15)
     rough = 0.008 if who.cut == "straight" else 0.014
     low = -0.128 + 0.03 * x**2 + rough * np.cos(np.arange(15) * np.pi)
-    top = np.column_stack([0.9 * x * who.width, np.full(15, -0.25)])
-    fringe = np.concatenate([np.column_stack([x * who.width, low]), top[::-1]])
+    fringe = between((x * who.width, low), (0.9 * x * who.width, np.full(15, -0.25)))
     sheet.fill(fringe, shaded(who.tint, 1.06), "hair")
 
 
@@ -116,22 +109,21 @@ def _strands(sheet: Sheet, portrait: Portrait) -> None:
 
 
 def hat(sheet: Sheet, portrait: Portrait) -> None:
-    """A hat that covers the hair above the temples."""
-    if portrait.hat is None:
-        return
+    """A hat, if one is worn, over the hair above the temples."""
     w, (_, cloth, trim) = portrait.person.width + 0.055, portrait.cloth
 
     def fill(name: str, colour: Rgb, smooth: bool = True) -> None:
         outline = mirrored(np.array(_SHAPES[name]) * (w, 1))
         sheet.fill(closed(outline, 4) if smooth else outline, colour, "hat")
 
-    if portrait.hat == "brimmed":
-        fill("brimmed crown", cloth, smooth=False)
-        fill("band", trim, smooth=False)
-        fill("brim", shaded(cloth, 0.82))
-        return
-    fill("crown", cloth)
-    if portrait.hat == "beanie":
-        fill("fold", shaded(cloth, 0.7))
-    else:
-        fill("peak", trim)
+    match portrait.hat:
+        case "brimmed":
+            fill("brimmed crown", cloth, smooth=False)
+            fill("band", trim, smooth=False)
+            fill("brim", shaded(cloth, 0.82))
+        case "beanie":
+            fill("crown", cloth)
+            fill("fold", shaded(cloth, 0.7))
+        case "cap":
+            fill("crown", cloth)
+            fill("peak", trim)

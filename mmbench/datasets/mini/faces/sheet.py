@@ -57,6 +57,11 @@ class Sheet:
         return moved(points, self._scale, self._turn, self._middle)
 
 
+def between(one: tuple[Points, Points], other: tuple[Points, Points]) -> Points:
+    """The outline between two edges that run the same way, each x and y of its points."""
+    return np.concatenate([np.column_stack(one), np.column_stack(other)[::-1]])
+
+
 def mirrored(half: ArrayLike) -> Points:
     """The outline whose right half runs from the top to the bottom of the middle line."""
     right = np.asarray(half, dtype=np.float64)

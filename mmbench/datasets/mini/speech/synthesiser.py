@@ -8,16 +8,13 @@ pulses after Klatt & Klatt, "Analysis, synthesis, and perception of voice qualit
 female and male talkers", JASA 87, 1990 (KLGLOTT88).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from mmbench.datasets.mini import table
+from mmbench.datasets.mini import People, table
 from mmbench.datasets.mini.speech.mel import RATE, SAMPLES, band_hertz, mel_power
 
 Floats = NDArray[np.float64]
@@ -43,43 +40,25 @@ _SPELLED = np.array(
 )  # (10, _LENGTH): silence, the phonemes, silence
 
 
-@dataclass(frozen=True)
-class Speakers:
-    """The voices of S people."""
+class Speakers(People):
+    """The voices of some people (S) of all sizes alike, from tall men to children."""
 
-    tract: Floats  # (S,) factor on all formants: 1 for a man's vocal tract, more for a shorter one
-    pitch: Floats  # (S,) of the voice in hertz
-    rate: Floats  # (S,) factor on all durations
-    breath: Floats  # (S,) aspiration beside the voice
-    open: Floats  # (S,) share of a period for which the glottis is open
-    accent: Floats  # (S, phonemes, 3) factors on each phoneme's formants
-    timing: Floats  # (S, phonemes) factors on each phoneme's duration
-    colour: Floats  # (S,) slope of the spectrum in decibels an octave, by voice and microphone
-
-    def __getitem__(self, who: Integers) -> Speakers:
-        """The speakers of the given numbers, repeated as asked."""
-        return Speakers(*(getattr(self, f.name)[who] for f in fields(self)))
-
-
-def draw_speakers(count: int, rng: np.random.Generator) -> Speakers:
-    """Draws people of all sizes alike, from tall men to children."""
-    size = rng.uniform(0, 1, count)  # 0 is a tall man, 1 is a child
-    phonemes = len(_NAMES)
-
-    def spread(deviation: float, *shape: int) -> NDArray[np.float64]:
-        factor = rng.standard_normal((count, *shape)).clip(-2.5, 2.5) * deviation
-        return np.exp(factor)
-
-    return Speakers(
-        tract=0.82 + 0.54 * size,
-        pitch=90 * 2.9**size * spread(0.1),
-        rate=spread(0.28),
-        breath=rng.uniform(0.01, 0.08, count),
-        open=rng.uniform(0.45, 0.8, count),
-        accent=spread(0.06, phonemes, 3),
-        timing=spread(0.2, phonemes),
-        colour=rng.uniform(-4, 4, count),
-    )
+    def __init__(self, count: int, rng: np.random.Generator) -> None:
+        spread: Callable[..., Floats] = lambda deviation, *shape: np.exp(
+            rng.standard_normal((count, *shape)).clip(-2.5, 2.5) * deviation
+        )
+        phonemes = len(_NAMES)
+        size = rng.uniform(0, 1, count)  # 0 is a tall man, 1 is a child
+        # (S,) factor on all formants: 1 for a man's vocal tract, more for a shorter one
+        self.tract: Floats = 0.82 + 0.54 * size
+        self.pitch: Floats = 90 * 2.9**size * spread(0.1)  # (S,) of the voice in hertz
+        self.rate = spread(0.28)  # (S,) factor on all durations
+        self.breath = rng.uniform(0.01, 0.08, count)  # (S,) aspiration beside the voice
+        self.open = rng.uniform(0.45, 0.8, count)  # (S,) share of a period, of the open glottis
+        self.accent = spread(0.06, phonemes, 3)  # (S, phonemes, 3) factors on each one's formants
+        self.timing = spread(0.2, phonemes)  # (S, phonemes) factors on each one's duration
+        # (S,) slope of the spectrum in decibels an octave, by voice and microphone
+        self.colour = rng.uniform(-4, 4, count)
 
 
 def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Waves:

@@ -1,21 +1,27 @@
-"""Sentences about drawn birds: several forms, synonyms, and only what is to be said.
+"""Captions of drawn birds: several forms of sentence, synonyms, and only what is to be said.
 
-The style is that of the captions which Reed, Akata, Schiele & Lee ("Learning deep representations
-of fine-grained visual descriptions", CVPR 2016, https://arxiv.org/abs/1605.05395) collected for
-CUB.
+The captions follow the style of those that Reed, Akata, Schiele & Lee ("Learning deep
+representations of fine-grained visual descriptions", CVPR 2016, https://arxiv.org/abs/1605.05395)
+collected for CUB. They leave out most of what could be said; what a caption asserts can be read
+back from it exactly.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from mmbench.datasets.formats.captions import LENGTH
 from mmbench.datasets.mini import table
-from mmbench.datasets.mini.birds.birds import COLOURS
+from mmbench.datasets.mini.birds.birds import ATTRIBUTES, COLOURS, Bird
 
+LONGEST = LENGTH - 1
+"""Words of a caption, at most."""
 PARTS = ("wing", "breast", "crown")
 """Attributes that are the colour of a part."""
 HUES = {c: (c,) for c in COLOURS} | {"grey": ("grey", "gray")}
 _WORDS = table(__file__, "words.json")
+LIKELY: dict[str, float] = _WORDS["likely"]
+"""How often a caption names each attribute."""
 LENGTH_NAMES: dict[str, list[str]] = _WORDS["lengths"]
 SIZE_NAMES: dict[str, list[str]] = _WORDS["sizes"]
 PART_NAMES: dict[str, list[str]] = _WORDS["parts"]
@@ -24,17 +30,50 @@ _POSES: dict[str, list[str]] = _WORDS["poses"]
 """What follows "bird"; the name of the pose may stand before it instead."""
 
 
-def sentence(told: Mapping[str, str], rng: np.random.Generator) -> str:
-    """A sentence that states some attributes of a bird and nothing else.
+def captions(bird: Bird, count: int, rng: np.random.Generator) -> list[str]:
+    """Different captions of a bird, as far as chance makes them differ.
 
     Args:
-        told: Attribute -> value, out of ATTRIBUTES; at least one.
-        rng: Decides the form and the words.
+        bird: What it looks like.
+        count: Number of captions.
+        rng: Decides what each names, and how.
     """
-    return _Writer(told, rng).sentence()
+    said = []
+    for chances in rng.random((count, len(LIKELY))):
+        named = {a for a, chance in zip(LIKELY, chances, strict=True) if chance < LIKELY[a]}
+        if len(named) < 2:  # a caption says at least two things
+            named = {"body", "wing"} if chances[0] < 0.5 else {"breast", "beak"}
+        said.append(caption(bird, named, rng))
+    return said
+
+
+def caption(bird: Bird, named: Collection[str], rng: np.random.Generator) -> str:
+    """A caption that asserts some attributes of a bird and nothing else.
+
+    Args:
+        bird: What it looks like.
+        named: The attributes to state, at least one.
+        rng: Decides the form of the sentence and its words.
+
+    Returns:
+        At most LONGEST words of `mmbench.datasets.formats.captions.tokenise`.
+
+    Raises:
+        ValueError: `named` is empty or names no attribute of a bird.
+    """
+    if not named or not set(named) <= ATTRIBUTES.keys():
+        known = ", ".join(ATTRIBUTES)
+        raise ValueError(f"a caption cannot name {sorted(named)}, expected some of {known}")
+    told = {a: bird[a] for a in ATTRIBUTES if a in named}
+    text = _Writer(told, rng).sentence()
+    while len(text.split()) + text.count(",") > LONGEST - 1:  # the full stop is a word too
+        text = _Writer(told, rng).sentence()
+    return text
 
 
 class _Writer:
+    """Writes a sentence that states some attributes of a bird, `told`, and nothing else."""
+
     def __init__(self, told: Mapping[str, str], rng: np.random.Generator) -> None:
         self.told = dict(told)
         self.rng = rng
@@ -128,11 +167,10 @@ class _Writer:
 
     def pose(self) -> tuple[str, str]:
         """Words of the pose before and after "bird"; one of them at most."""
-        if "pose" not in self.told:
-            return "", ""
-        if self.chance(0.4):
-            return self.told["pose"], ""
-        return "", self.one(_POSES[self.told["pose"]])
+        pose = self.told.get("pose", "")
+        if not pose or self.chance(0.4):
+            return pose, ""
+        return "", self.one(_POSES[pose])
 
     def colour(self, attribute: str) -> str:
         return self.one(HUES[self.told[attribute]]) if attribute in self.told else ""
