@@ -1,16 +1,23 @@
 """What the papers assert about methods, as predicates over measured records.
 
-A claim is about an order, never about a value: whether it shows again on another data set, at
-another scale, is what reproduction asks. So a claim is checked on every data set that has the
-modalities and metrics that it is about, and on no other.
+A claim is about an order, never about a value: a reproduction asks whether that order shows again
+on another data set, at another scale. Every claim is therefore checked on each data set that has
+the modalities and metrics it concerns, and on no other.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from mmbench.leaderboard.claims.quantities import CONDITIONAL, EVERY, Contender, Quantity, Results
-from mmbench.leaderboard.claims.verdicts import Comparison, Verdict, judge
+from mmbench.leaderboard.claims.quantities import (
+    CONDITIONAL,
+    EVERY,
+    Contender,
+    Given,
+    Quantity,
+    Results,
+)
+from mmbench.leaderboard.claims.verdicts import Comparison, Side, Verdict, judge
 from mmbench.leaderboard.papers.layouts import QUALITY
 from mmbench.records.record import Record
 from mmbench.registry import nearest
@@ -23,32 +30,28 @@ FRAGILE = ("sound", "trajectory", "svhn")
 """Modalities whose latents lose their content early in the diffusion, or have few dimensions."""
 
 LEVEL = 1.0
-"""Points of coherence within which it counts as level; the papers give no such bound."""
+"""Points of coherence that count as no change; the papers give no such bound."""
 
 STABLE = 5.0
-"""Per cent of a distance within which it counts as level; the papers give no such bound."""
+"""Per cent of a distance that count as no change; the papers give no such bound."""
 
 MLD = "Bounoua et al. 2023, https://arxiv.org/abs/2306.04445"
 DIFF_MVAE = "Wesego and Rooshenas 2024, https://arxiv.org/abs/2408.16883"
 DAUNHAWER = "Daunhawer et al. 2022, https://arxiv.org/abs/2110.04121"
 
 
+Asks = Callable[[Results], list[Comparison]]
+"""Results of one data set -> the comparisons that must all hold; none where it does not apply."""
+
+
 @dataclass(frozen=True)
 class Claim:
-    """An assertion of a paper.
-
-    Attributes:
-        name: In a word or two.
-        statement: In a sentence.
-        source: Where it is made.
-        asks: Results of one data set -> the comparisons that must all hold; none where the claim
-            does not apply.
-    """
+    """An assertion of a paper: its name, a sentence, where the paper makes it, what it asks."""
 
     name: str
     statement: str
     source: str
-    asks: Callable[[Results], list[Comparison]]
+    asks: Asks
 
     def check(self, results: Results) -> Verdict | None:
         """The verdict on one data set; None where the claim does not apply."""
@@ -84,8 +87,8 @@ def find(name: str) -> Claim:
     return known[name]
 
 
-def _models(names: Iterable[str]) -> tuple[Contender, ...]:
-    return tuple(Contender(name) for name in names)
+def _models(*names: str) -> tuple[Contender, ...]:
+    return tuple(map(Contender, names))
 
 
 def _coherent(results: Results, modalities: int = 2) -> bool:
@@ -93,72 +96,53 @@ def _coherent(results: Results, modalities: int = 2) -> bool:
     return bool(results.metrics(["coherence"])) and len(results.modalities) >= modalities
 
 
-def _from_one(r: Results) -> list[Comparison]:
-    quantity = Quantity("coherence", 1)
-    return [Comparison(quantity, _models(MIXTURES), _models(["mvae"]))] if _coherent(r) else []
+def _coherence(quantity: Quantity, larger: Side, smaller: Side, modalities: int = 2) -> Asks:
+    """One comparison of coherence, where a data set has so many modalities."""
+    asked = [Comparison(quantity, larger, smaller)]
+    return lambda r: asked if _coherent(r, modalities) else []
 
 
-def _draw_better(r: Results) -> list[Comparison]:
-    sides = _models(MIXTURES), _models(PRODUCTS)
-    return [Comparison(Quantity(metric, EVERY), *sides) for metric in r.metrics(QUALITY)]
+def _distance(given: Given, larger: Side, smaller: Side) -> Asks:
+    """Every distance from real examples that a data set scores."""
+    return lambda r: [
+        Comparison(Quantity(metric, given), larger, smaller) for metric in r.metrics(QUALITY)
+    ]
 
 
-def _lose_quality(r: Results) -> list[Comparison]:
-    sides = _models([*MIXTURES, "mopoe"]), _models(PRODUCTS)
-    return [Comparison(Quantity(metric, CONDITIONAL), *sides) for metric in r.metrics(QUALITY)]
+def _of_images(given: tuple[Given, ...], larger: Side, smaller: Side) -> Asks:
+    """The distances of images on CUB and CelebAMask-HQ, and on data sets like them."""
+
+    def asks(r: Results) -> list[Comparison]:
+        like = "image" in r.modalities and {"mask", "sentence"} & set(r.modalities)
+        scored = [m for m in r.metrics(QUALITY) if like and "image" in r.targets(m)]
+        quantities = [Quantity(m, g, "image") for m in scored for g in given]
+        return [Comparison(quantity, larger, smaller) for quantity in quantities]
+
+    return asks
 
 
 def _use_more(r: Results) -> list[Comparison]:
-    rise = Quantity("coherence", change="points")
-    each = [Comparison(rise, _models([name]), (LEVEL,)) for name in PRODUCTS]
-    level = Comparison(rise, (LEVEL,), _models(["mmvae-elbo"]))
-    return [*each, level] if _coherent(r, 3) else []
-
-
-def _jointly(r: Results) -> list[Comparison]:
-    quantity = Quantity("coherence", 0)
-    return [Comparison(quantity, _models(["mld"]), _models(VAES))] if _coherent(r) else []
+    each = [Comparison(RISE, _models(name), (LEVEL,)) for name in PRODUCTS]
+    return [*each, Comparison(RISE, (LEVEL,), _models("mmvae-elbo"))] if _coherent(r, 3) else []
 
 
 def _best_or_second(r: Results) -> list[Comparison]:
     pairs = [(metric, target) for metric in r.metrics(QUALITY) for target in r.targets(metric)]
-    sides = _models(VAES), _models(["mld"])
+    sides = _models(*VAES), _models("mld")
     return [Comparison(Quantity(metric, EVERY, target), *sides, but=1) for metric, target in pairs]
 
 
 def _do_not_hurt(r: Results) -> list[Comparison]:
-    if not _coherent(r, 3):
-        return []
-    mld = _models(["mld"])
-    rise = Comparison(Quantity("coherence", change="points"), mld, (-LEVEL,))
+    mld = _models("mld")
     grows = [Quantity(metric, change="%") for metric in r.metrics(QUALITY)]
-    return [rise, *(Comparison(quantity, (STABLE,), mld) for quantity in grows)]
+    asked = [Comparison(RISE, mld, (-LEVEL,)), *(Comparison(q, (STABLE,), mld) for q in grows)]
+    return asked if _coherent(r, 3) else []
 
 
 def _inpaint(r: Results) -> list[Comparison]:
     given = [name for name in FRAGILE if name in r.modalities and _coherent(r)]
-    sides = _models(["mld"]), _models(["mld-inpaint"])
+    sides = _models("mld"), _models("mld-inpaint")
     return [Comparison(Quantity("coherence", (name,)), *sides) for name in given]
-
-
-def _uni(r: Results) -> list[Comparison]:
-    rise = Quantity("coherence", change="points")
-    return [Comparison(rise, _models(["mld"]), _models(["mld-uni"]))] if _coherent(r, 4) else []
-
-
-def _pictures(r: Results) -> list[str]:
-    """The distances that score the pictures of CUB and CelebAMask-HQ, and of their like."""
-    like = "image" in r.modalities and {"mask", "sentence"} & set(r.modalities)
-    return [m for m in r.metrics(QUALITY) if "image" in r.targets(m)] if like else []
-
-
-DIFFUSED = (Contender("diff-mvae-star", auxiliary=True),)
-FED = _models(["mopoe-star", "mopoe", "mvtcae"])  # whose decoders are all feed-forward
-
-
-def _diffusion_decoder(r: Results) -> list[Comparison]:
-    asked = [(metric, given) for metric in _pictures(r) for given in (0, CONDITIONAL)]
-    return [Comparison(Quantity(m, given, "image"), FED, DIFFUSED) for m, given in asked]
 
 
 def _attributes(r: Results) -> list[Comparison]:
@@ -167,37 +151,30 @@ def _attributes(r: Results) -> list[Comparison]:
     return [Comparison(quantity, DIFFUSED, FED)] if asked else []
 
 
-def _auxiliary(r: Results) -> list[Comparison]:
-    without = (Contender("diff-mvae-star", auxiliary=False),)
-    return [Comparison(Quantity(m, 0, "image"), without, DIFFUSED) for m in _pictures(r)]
-
-
-def _guided(r: Results) -> list[Comparison]:
-    quantity = Quantity("coherence", CONDITIONAL)
-    sides = _models(["sbm-vae-c"]), _models(["sbm-vae"])
-    return [Comparison(quantity, *sides)] if _coherent(r) else []
-
+RISE = Quantity("coherence", change="points")
+DIFFUSED = (Contender("diff-mvae-star", auxiliary=True),)
+FED = _models("mopoe-star", "mopoe", "mvtcae")  # whose decoders are all feed-forward
 
 CLAIMS = (
     Claim(
         "mixtures cohere from one",
         "From a single modality, mixtures of experts generate more coherently than MVAE.",
         f"Shi et al. 2019, https://arxiv.org/abs/1911.03393, section 4; {MLD}, section 1",
-        _from_one,
+        _coherence(Quantity("coherence", 1), _models(*MIXTURES), _models("mvae")),
     ),
     Claim(
         "products draw better",
         "Mixtures of experts generate modalities of lower quality (a larger Fréchet distance) "
         "than products.",
         f"{DAUNHAWER}; {MLD}, section 1",
-        _draw_better,
+        _distance(EVERY, _models(*MIXTURES), _models(*PRODUCTS)),
     ),
     Claim(
         "mixtures lose quality",
         "Models that sub-sample modalities in training, MoPoE among them, generate from given "
         "modalities with lower quality than products.",
         f"{DAUNHAWER}; {MLD}, sections 1 and 5, tables 1, 3 and 15",
-        _lose_quality,
+        _distance(CONDITIONAL, _models(*MIXTURES, "mopoe"), _models(*PRODUCTS)),
     ),
     Claim(
         "products use more modalities",
@@ -211,7 +188,7 @@ CLAIMS = (
         "MLD is coherent jointly",
         "Jointly, MLD generates more coherently than every multi-modal VAE.",
         f"{MLD}, section 5, tables 1, 2 and 14",
-        _jointly,
+        _coherence(Quantity("coherence", 0), _models("mld"), _models(*VAES)),
     ),
     Claim(
         "MLD draws best or second best",
@@ -238,14 +215,14 @@ CLAIMS = (
         "Of many modalities, coherence rises more with the number of given ones in MLD than in "
         "MLD-Uni.",
         f"{MLD}, appendix B.1, figure 9, table 14",
-        _uni,
+        _coherence(RISE, _models("mld"), _models("mld-uni"), modalities=4),
     ),
     Claim(
         "diffusion decoders draw better",
         "Diff-MVAE* generates images of higher quality than MoPoE*, MoPoE and MVTCAE, jointly and "
         "given others.",
         f"{DIFF_MVAE}, section 4, tables 1 and 3",
-        _diffusion_decoder,
+        _of_images((0, CONDITIONAL), FED, DIFFUSED),
     ),
     Claim(
         "diffusion decoders tell attributes better",
@@ -259,13 +236,13 @@ CLAIMS = (
         "Diff-MVAE* generates images of higher quality jointly when z comes from the auxiliary "
         "score model than when it comes from the prior.",
         f"{DIFF_MVAE}, section 4.3 and figure 6",
-        _auxiliary,
+        _of_images((0,), (Contender("diff-mvae-star", auxiliary=False),), DIFFUSED),
     ),
     Claim(
         "guidance makes SBM-VAE coherent",
         "From given modalities, SBM-VAE-C generates more coherently than SBM-VAE.",
         "Wesego and Rooshenas 2024, https://arxiv.org/abs/2305.15708",
-        _guided,
+        _coherence(Quantity("coherence", CONDITIONAL), _models("sbm-vae-c"), _models("sbm-vae")),
     ),
 )
 """In the order in which they are shown."""

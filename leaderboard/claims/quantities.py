@@ -1,4 +1,4 @@
-"""What claims compare: a number of each run, e.g. its mean coherence given one modality."""
+"""What claims compare: one number of each run, e.g. its mean coherence given one modality."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,31 +17,33 @@ from mmbench.protocols.protocol import shipped_hash
 from mmbench.records.record import GREATEST, Record
 
 Given = int | str | tuple[str, ...]
-"""How many modalities are given, or which; 0 is joint generation. Or `CONDITIONAL` or `EVERY`."""
+"""How many modalities are given (0 for joint generation), or which, or one of the means below."""
 
 CONDITIONAL = "conditional"
-"""The mean over all numbers of given modalities from 1."""
+"""The mean over the numbers of given modalities, from 1."""
 
 EVERY = "every"
-"""The mean over all numbers of given modalities, joint generation among them."""
+"""The mean over the numbers of given modalities, from 0, which is joint generation."""
 
 Basis = tuple[str, int]
-"""What runs must share to be compared: the data and, for distances, the number of samples."""
+"""What compared runs share: the data and, for distances, the number of samples."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number of one run: a mean over scores, or its change with the inputs.
+    """A number of one run: a mean over scores, or how much it changes with more inputs.
+
+    No mean includes reconstructions of what is given.
 
     Attributes:
         metric: The metric's name.
-        given: What it is generated from.
-        target: The modality generated; None for the mean over all. Jointly, a metric may score
-            all at once, each by itself, or both: the mean is of the first. What is given is never
-            scored. Distances of different modalities have no common scale: their mean is the
-            geometric one, to which a change by a tenth counts the same in each.
-        change: Instead: its change from one given modality to the most there are; `given` does not
-            matter. In the metric's unit, or in per cent of its start.
+        given: What the samples are generated from.
+        target: The modality generated; None for the mean over all targets. Where joint generation
+            is scored as a whole, that score alone counts. Distances of different modalities have
+            no common scale, so their mean is geometric: the same relative change counts the same
+            in each.
+        change: "" for the mean; else the change from one given modality to as many as possible,
+            whatever `given` says: in "points" of the metric, or in "%" of its start.
     """
 
     metric: str
@@ -50,17 +52,13 @@ class Quantity:
     change: str = ""
 
     def of(self, scores: Mapping[Term, float]) -> float | None:
-        """Its value, or None where a run scored nothing of it.
-
-        Args:
-            scores: Of the metric in one run.
-        """
+        """Its value from one run's scores of the metric; None if they do not include it."""
         try:
             if not self.change:
                 return self._mean(scores, self.given)
             most = max((len(given) for given, _ in self.terms(scores, CONDITIONAL)), default=0)
             start, end = self._mean(scores, 1), self._mean(scores, most)
-        except OverflowError:  # numbers that no metric gives
+        except OverflowError:  # of scores that no metric could give
             return None
         if most < 2 or start is None or end is None:
             return None
@@ -69,17 +67,17 @@ class Quantity:
         return 100 * (end - start) / start if start else None
 
     def terms(self, scored: Collection[Term], given: Given) -> list[Term]:
-        """The scored terms that it averages."""
+        """Which of the scored terms it averages."""
         fits = [(g, t) for g, t in scored if (t not in g or t == ANY) and self._given(g, given)]
         whole = [term for term in fits if term[1] == JOINT]
         parts = [term for term in fits if term[1] != JOINT and self.target in (None, term[1])]
         if self.target is not None:
             return parts
-        first = whole if given == 0 else parts  # the mean of `EVERY` is made of single numbers
+        first = whole if given == 0 else parts
         return first or parts or whole
 
     def apart(self, scored: Collection[Term]) -> list[str]:
-        """The modalities over which its mean is geometric."""
+        """The modalities over which its mean is geometric; none if it is arithmetic."""
         each = self.target is None and self.metric in QUALITY
         return sorted({t for _, t in scored} - {JOINT, ANY}) if each else []
 
@@ -91,10 +89,7 @@ class Quantity:
         return given == EVERY or len(of) > 0
 
     def _mean(self, scores: Mapping[Term, float], given: Given) -> float | None:
-        """Over targets and subsets, then over the numbers of given modalities.
-
-        That of distances is over targets last.
-        """
+        """Over targets and subsets, then numbers of given modalities; distances: targets last."""
         if len(targets := self.apart(scores)) > 1:
             parts = [replace(self, target=t)._mean(scores, given) for t in targets]
             distances = [x for x in parts if x is not None]
@@ -125,12 +120,12 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Contender:
-    """Whose runs are compared.
+    """A model whose runs are compared.
 
     Attributes:
         model: The model's name.
-        auxiliary: Whether its auxiliary score model draws joint samples; None for models that
-            have none.
+        auxiliary: Whether joint samples come from an auxiliary score model; None if that does not
+            matter.
     """
 
     model: str
@@ -138,25 +133,21 @@ class Contender:
 
     @property
     def label(self) -> str:
-        """As the evidence names it."""
+        """Its name in the evidence."""
         return self.model + (" without its auxiliary model" if self.auxiliary is False else "")
 
     def made(self, record: Record) -> bool:
-        """Whether a record is of its runs."""
+        """Whether a record is of one of its runs."""
         if record.model != self.model:
             return False
         settings = record.protocol.get("model")
         settings = settings if isinstance(settings, Mapping) else {}
-        # Without the key: the default of the Diff-MVAE models.
+        # By default the Diff-MVAE models have one.
         return self.auxiliary is None or settings.get("auxiliary", True) is self.auxiliary
 
 
 class Results:
     """The records of one data set.
-
-    Args:
-        dataset: Its name.
-        records: Of it.
 
     Raises:
         ValueError: Two records are of the same run.
@@ -169,11 +160,11 @@ class Results:
 
     @cached_property
     def modalities(self) -> list[str]:
-        """Of the data set, in order."""
+        """The data set's modalities, in order."""
         return modalities(self.records)
 
     def metrics(self, kind: Sequence[str]) -> list[str]:
-        """Those metrics of some that have values; if none has, those that should."""
+        """Those metrics of a kind that have values; if none has, those that lack theirs."""
         scores = [s for r in self.records for s in r.scores if s.metric in kind]
         valued = {s.metric for s in scores if s.value is not None}
         return [m for m in kind if m in (valued or {s.metric for s in scores})]
@@ -186,14 +177,14 @@ class Results:
     def samples(
         self, quantity: Quantity, contenders: Sequence[Contender]
     ) -> tuple[dict[Contender, Mean], list[str]]:
-        """What each contender's seeds gave, of scores that all of them have.
+        """Each contender's mean over seeds, from the scores that all contenders have.
 
-        Only runs on the same examples are compared, and distances of equal numbers of samples:
-        those on which most contenders ran. Of several protocols of a model the shipped one counts,
+        Only runs on the same examples are compared and, for distances, with equal numbers of
+        samples: those that most contenders share. Of a model's protocols, the shipped one counts,
         or else the one with the most seeds.
 
         Returns:
-            The samples of those who ran, and remarks about what was left out.
+            The means of those who ran, and remarks about what is left out.
         """
         ran: dict[tuple[Basis, Contender], dict[str, list[Record]]] = {}
         for c in contenders:
@@ -229,22 +220,16 @@ class Results:
         return found, remarks if found else [*remarks, "the runs have no score in common"]
 
     def _counting(self, contender: Contender, of: Mapping[str, list[Record]]) -> list[Record]:
-        """Of runs by several protocols those that count."""
+        """The runs under the one protocol that counts."""
         ours = shipped_hash(self.dataset, contender.model)
         return max(of.items(), key=lambda runs: (runs[0] == ours, len(runs[1]), runs[0]))[1]
 
 
 def printed(paper: str, dataset: str, quantity: Quantity, contender: Contender) -> Mean:
-    """What a paper prints of it: the value, and the deviation where it prints one.
-
-    Args:
-        paper: As in `mmbench.leaderboard.papers.published`.
-        dataset: The published data set's name.
-        quantity: What of it.
-        contender: The model.
+    """The value that a paper prints, with its deviation if it prints one.
 
     Raises:
-        LookupError: It prints nothing of it.
+        LookupError: It prints no such value.
     """
     cells: dict[Term, Published] = {}
     asked = (paper, dataset, contender.model, quantity.metric)

@@ -25,16 +25,16 @@ def records(
 
     Args:
         folders: The results folders; none for no records.
-        dataset: The data set's name; None for the only one with records.
-        models: The models wanted; all by default.
+        dataset: None for the only data set with records.
+        models: By default all.
         settings: What their protocols have, such as "model.d=0.3"; see `differences.only`.
-        published: Whether what the papers print of a data set or a model stands for its records.
+        published: Whether the papers' numbers of a data set or a model may stand for its records.
 
     Raises:
         FileNotFoundError: A folder is missing, or holds no record.
         LookupError: There is no such record.
         ValueError: It is not clear which data set is meant, no paper prints results of it, a
-            record is damaged, or two folders have different ones of the same run.
+            record is damaged, or two folders have different records of one run.
     """
     every, where = merged(folders), " and ".join(map(str, folders))
     known = list(dict.fromkeys(r.dataset for r in every))
@@ -73,16 +73,8 @@ def estimates(
 ) -> tuple[Estimates, list[str]]:
     """The numbers of a data set, and sentences about records that are left out.
 
-    Args:
-        folders: As for `records`.
-        dataset: As for `records`.
-        models: As for `records`; also of what the papers print.
-        settings: As for `records`.
-        published: Whether to add what the papers print of it. Then only runs under the shipped
-            protocol stand beside.
-
-    Raises:
-        FileNotFoundError, LookupError, ValueError: As for `records`.
+    The arguments and errors are those of `records`. Beside published numbers stand only runs under
+    the shipped protocol.
     """
     name, chosen = records(folders, dataset, models, settings, published)
     if not published:
@@ -114,13 +106,22 @@ def metrics(found: Estimates, wanted: Sequence[str]) -> list[str]:
 def targets(found: Estimates, wanted: Sequence[str], each: bool | None) -> list[str]:
     """The targets that have a panel of their own, or the mean over all.
 
-    Args:
-        found: The numbers.
-        wanted: The metrics.
-        each: Whether each target has a panel; None as tables have columns, for each of up to
-            three modalities.
+    With `each` None, each of up to three modalities has a panel, as it has columns in tables.
     """
     own = {t for metric in wanted for t in found.targets(metric)}
     if each is None:
         each = len(found.names) <= WIDEST
     return [m for m in found.names if m in own] or [MEAN] if each else [MEAN]
+
+
+def panels(
+    dataset: str, chosen: Sequence[Record], asked: Sequence[str], each: bool | None
+) -> tuple[list[str], list[str]]:
+    """The metrics, by default all, and the targets that a figure of some records has panels of.
+
+    Raises:
+        LookupError: A metric has no value.
+    """
+    found = Estimates(dataset, chosen)
+    wanted = metrics(found, asked) or found.metrics()
+    return wanted, targets(found, wanted, each)

@@ -7,12 +7,12 @@ https://arxiv.org/abs/2306.04445, is the ablation of `model.d`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mmbench.leaderboard.figures import style
-from mmbench.leaderboard.figures.estimates import CONDITIONAL, Estimate, Estimates, Given
+from mmbench.leaderboard.figures.estimates import CONDITIONAL, MEAN, Estimate, Estimates, Given
 from mmbench.leaderboard.figures.estimates import in_words as given_in_words
 from mmbench.leaderboard.figures.output import Drawn
 from mmbench.leaderboard.rows import Row
@@ -45,35 +45,39 @@ KINDS: dict[Given, tuple[str, object]] = {0: ("o", (0, (5, 1.5))), CONDITIONAL: 
 
 @dataclass(frozen=True)
 class _Series:
-    """Rows that a line joins: its name and colour, and where each stands across."""
+    """Rows that a line joins: its name and colour, and where each row stands across."""
 
     name: str
     colour: str
     at: Mapping[Row, float]
 
 
+@dataclass(frozen=True)
+class _Across:
+    """The axis across: its label, whether it is logarithmic, and its ticks if not the usual."""
+
+    label: str
+    log: bool
+    ticks: Mapping[float, str] = field(default_factory=dict)
+
+
 def ablation(
     dataset: str,
     records: Sequence[Record],
     parameter: str,
-    metrics: Sequence[str],
-    targets: Sequence[str] | None = None,
+    metrics: Sequence[str] = (),
+    targets: Sequence[str] = (MEAN,),
 ) -> tuple[Drawn, list[str]]:
-    """Draws metrics against a value of the protocol: a line jointly and one conditionally.
+    """Draws metrics against a setting, such as "model.d": one line jointly, one conditionally.
 
-    Args:
-        dataset: The data set's name.
-        records: Of this data set; within a model they differ in the parameter alone.
-        parameter: The value's path in the resolved protocol, e.g. "model.d".
-        metrics: What to draw; by default all that have a value.
-        targets: A column of panels for each; by default the mean over targets.
+    The records are all of this data set; those of one model differ in the setting alone.
 
     Returns:
-        The figure, and sentences about what is not in it.
+        The figure, and sentences about what it leaves out.
 
     Raises:
-        LookupError: No protocol has such a value.
-        ValueError: It does not vary, or the protocols differ elsewhere too.
+        LookupError: No protocol has such a setting.
+        ValueError: The setting does not vary, or the protocols differ elsewhere too.
     """
     by_model: dict[str, list[Record]] = {}
     for r in records:
@@ -101,42 +105,29 @@ def ablation(
     same = [m for m in by_model if m not in varying]
     found.remarks += [f"{m} is left out: its records do not differ in {parameter}" for m in same]
     set_to = {row: values(row.records[0].protocol).get(parameter, UNSET) for row in found.rows}
-    places, ticks, is_log = _places(list(set_to.values()))
-    at = {row: places[in_words(v)] for row, v in set_to.items()}
+    places, across = _places(parameter, list(set_to.values()))
+    named = {row: {parameter: in_words(v)} for row, v in set_to.items()}
+    at = {row: places[words] for row, of in named.items() for words in of.values()}
     series = [
         _Series(m, style.look(m)[0], {row: x for row, x in at.items() if row.model == m})
         for m in varying
     ]
-    named = {row: {parameter: in_words(v)} for row, v in set_to.items()}
-
-    def across(axes: Axes) -> None:
-        axes.set_xlabel(style.short(parameter))
-        if is_log:
-            style.logarithmic(axes, "x")
-        if ticks:
-            axes.set_xticks(list(ticks), list(map(style.short, ticks.values())))
-            axes.margins(x=0.12)
-
     title = f"{style.short(dataset)}: ablation of {style.short(parameter)}"
-    return _draw(found, series, metrics, targets or [""], across, title, named), found.remarks
+    return _draw(found, series, metrics, targets, across, title, named), found.remarks
 
 
 def cost(
     dataset: str,
     records: Sequence[Record],
-    metrics: Sequence[str],
-    targets: Sequence[str] | None = None,
+    metrics: Sequence[str] = (),
+    targets: Sequence[str] = (MEAN,),
 ) -> tuple[Drawn, list[str]]:
-    """Draws metrics of one model against the network evaluations of a sample, over samplers.
+    """Draws metrics of one model against the network evaluations a sample, over samplers.
 
-    Args:
-        dataset: The data set's name.
-        records: Of this data set and one model; they differ in their sampler alone.
-        metrics: What to draw; by default all that have a value.
-        targets: A column of panels for each; by default the mean over targets.
+    The records are all of this data set and of one model; they differ in the sampler alone.
 
     Returns:
-        The figure, and sentences about what is not in it.
+        The figure, and sentences about what it leaves out.
 
     Raises:
         ValueError: There are several models, or the protocols differ elsewhere too.
@@ -150,27 +141,22 @@ def cost(
     named = {}
     by_sampler: dict[str, dict[Row, float]] = {}
     for row in found.rows:
-        cost = row.records[0].evaluations
-        settings = {
-            path.removeprefix(f"{SAMPLER}."): in_words(v)
-            for path, v in values(row.records[0].protocol).items()
-            if below(path, SAMPLER)
+        evaluations = row.records[0].evaluations
+        paths = values(row.records[0].protocol)
+        sampler = {
+            p.removeprefix(f"{SAMPLER}."): in_words(paths[p]) for p in paths if below(p, SAMPLER)
         }
-        name = settings.pop("name", UNSET)
-        by_sampler.setdefault(name, {})[row] = cost
-        named[row] = {"sampler": name, **settings, "evaluations per sample": str(cost)}
+        name = sampler.pop("name", UNSET)
+        by_sampler.setdefault(name, {})[row] = evaluations
+        named[row] = {"sampler": name, **sampler, "evaluations per sample": str(evaluations)}
     series = [
         _Series(name, SAMPLERS.get(name, style.look(name)[0]), at)
         for name, at in sorted(by_sampler.items())
     ]
-
-    def across(axes: Axes) -> None:
-        axes.set_xlabel("network evaluations per sample")
-        if all(x > 0 for s in series for x in s.at.values()):
-            style.logarithmic(axes, "x")
-
+    log = all(x > 0 for s in series for x in s.at.values())
+    across = _Across("network evaluations per sample", log)
     title = f"{style.short(models[0])} on {style.short(dataset)}: what samplers cost"
-    return _draw(found, series, metrics, targets or [""], across, title, named), found.remarks
+    return _draw(found, series, metrics, targets, across, title, named), found.remarks
 
 
 def _draw(
@@ -178,7 +164,7 @@ def _draw(
     series: Sequence[_Series],
     metrics: Sequence[str],
     targets: Sequence[str],
-    across: Callable[[Axes], None],
+    across: _Across,
     title: str,
     named: Mapping[Row, dict[str, str]],
 ) -> Drawn:
@@ -210,8 +196,12 @@ def _draw(
                         _line(axes, sorted(own, key=lambda p: p[0]), s.colour, given)
                         if len(series) > 1:
                             entries.append((Patch(color=s.colour), s.name))
-            across(axes)
-            axes.set_ylabel(style.label(m))
+            axes.set(xlabel=across.label, ylabel=style.label(m))
+            if across.log:
+                style.logarithmic(axes, "x")
+            if across.ticks:
+                axes.set_xticks(list(across.ticks), list(map(style.short, across.ticks.values())))
+                axes.margins(x=0.12)
         style.level(grid)
         for given, (marker, line) in KINDS.items():
             words = given_in_words(given)
@@ -226,29 +216,32 @@ def _draw(
 def _line(axes: Axes, points: Sequence[tuple[float, Estimate]], colour: str, given: Given) -> None:
     """Draws (place across, estimate) of each point, with bars of the deviation over seeds."""
     marker, line = KINDS[given]
-    stds = [math.nan if e.std is None else e.std for _, e in points]
-    across, means = [x for x, _ in points], [e.value for _, e in points]
     first = points[0][1]
-    looks: dict[str, Any] = {
-        "color": colour,
-        "marker": marker,
-        "linestyle": line,
-        "elinewidth": 0.9,
-    }
-    axes.errorbar(across, means, stds, label=f"{first.row.model} {first.given}", **looks)
+    axes.errorbar(
+        [x for x, _ in points],
+        [e.value for _, e in points],
+        [math.nan if e.std is None else e.std for _, e in points],
+        label=f"{first.row.model} {first.given}",
+        color=colour,
+        marker=marker,
+        linestyle=line,
+        elinewidth=0.9,
+    )
 
 
-def _places(found: Sequence[object]) -> tuple[dict[str, float], dict[float, str], bool]:
-    """(Value in words -> place across, its ticks, whether the axis is logarithmic)."""
+def _places(parameter: str, found: Sequence[object]) -> tuple[dict[str, float], _Across]:
+    """The place across of each value in words, and the axis."""
     plain = [v for v in found if isinstance(v, int | float) and not isinstance(v, bool)]
     numbers = {in_words(v): float(v) for v in plain if abs(v) < LARGEST}
     distinct = {in_words(v) for v in found}
-    if len(numbers) < len(distinct):
+    label = style.short(parameter)
+    if len(numbers) < len(distinct):  # words, at equal distances, behind the numbers
         rank = {v: (v == UNSET, v not in numbers, numbers.get(v, 0.0), v) for v in distinct}
         order = sorted(distinct, key=lambda v: rank[v])
-        places = {v: float(i) for i, v in enumerate(order)}
-        return places, {x: v for v, x in places.items()}, False
+        return {v: float(i) for i, v in enumerate(order)}, _Across(
+            label, False, dict(enumerate(order))
+        )
     low, high = min(numbers.values()), max(numbers.values())
-    is_log = low > 0 and high / low >= SPREAD
-    few = len(numbers) <= 10
-    return numbers, dict(sorted((x, v) for v, x in numbers.items())) if few else {}, is_log
+    ticks = {x: v for v, x in sorted(numbers.items(), key=lambda item: item[1])}
+    log = low > 0 and high / low >= SPREAD
+    return numbers, _Across(label, log, ticks if len(ticks) <= 10 else {})

@@ -14,7 +14,7 @@ from mmbench.cli import options
 @options.dataset_of_records
 @options.data
 @options.device
-@options.file("--out", required=True, help="The plot, .png or .svg; its numbers go to a .csv.")
+@options.picture
 def robustness(
     run_path: Path, steps: int, dataset: str | None, data: Path | None, device: str, out: Path
 ) -> None:
@@ -31,8 +31,6 @@ def robustness(
     from mmbench.progress import Progress
     from mmbench.runs.trained import find, reload
 
-    if out.suffix not in (".png", ".svg"):
-        raise ValueError(f"--out {out} ends in {out.suffix!r}, expected .png or .svg")
     progress, cache = Progress(sys.stderr), options.cache_folder()
     path, record = find(run_path)
     loaded = options.load(dataset or "", data, progress, record.dataset)
@@ -87,7 +85,6 @@ def ablate(
 
     from mmbench.datasets.load import source
     from mmbench.leaderboard.figures import sweeps
-    from mmbench.leaderboard.figures.estimates import Estimates
     from mmbench.progress import Progress
     from mmbench.protocols import protocol
     from mmbench.runs import ablations
@@ -121,11 +118,10 @@ def ablate(
     if len(ablation.values) < 2:
         options.show(records)
         return
-    metrics = Estimates(loaded.name, records).metrics()
     if ablation.key == ablations.SAMPLER:
-        drawn, remarks = sweeps.cost(loaded.name, records, metrics)
+        drawn, remarks = sweeps.cost(loaded.name, records)
     else:
-        drawn, remarks = sweeps.ablation(loaded.name, records, ablation.key, metrics)
+        drawn, remarks = sweeps.ablation(loaded.name, records, ablation.key)
     picture = out / f"{loaded.name}-{model.replace(':', '.')}-{ablation.name}.svg"
     drawn.save(picture)
     click.echo(drawn.table())

@@ -39,7 +39,6 @@ WHERE = options.several(
     metavar="KEY=VALUE",
     help="Only records whose protocol has this value, e.g. model.d=0.3; may be repeated.",
 )
-OUT = options.file("--out", required=True, help="The figure, .png or .svg.")
 _METRICS = options.several(
     "--metric", "metrics", metavar="NAME", help="A metric; may be repeated."
 )
@@ -55,7 +54,9 @@ _PUBLISHED = click.option(
 
 
 @figure.command()
-@decorated(options.folders, _DATASET, MODELS, WHERE, _METRICS, _EACH, _LOG, _PUBLISHED, OUT)
+@decorated(
+    options.folders, _DATASET, MODELS, WHERE, _METRICS, _EACH, _LOG, _PUBLISHED, options.picture
+)
 @click.pass_context
 def inputs(
     context: click.Context,
@@ -81,16 +82,14 @@ def inputs(
     """
     from mmbench.leaderboard.figures import selection
     from mmbench.leaderboard.figures.inputs import inputs as draw
-    from mmbench.leaderboard.figures.style import check_format
     from mmbench.leaderboard.papers.layouts import COHERENCE, QUALITY
 
-    check_format(out)
     places = existing(context, folders) if published else folders
     found, left_out = selection.estimates(places, dataset, models, settings, published)
     usual = [found.usual(COHERENCE), found.usual(QUALITY)]
     wanted = selection.metrics(found, metrics) or [m for m in usual if m] or found.metrics()[:2]
     drawn = draw(found, wanted, selection.targets(found, wanted, each), log)
-    _show(drawn, out, left_out + found.remarks)
+    _show(drawn, left_out + found.remarks, out)
 
 
 @figure.command()
@@ -99,7 +98,7 @@ def inputs(
     "--coherence", metavar="NAME", help="The vertical axis.  [default: coherence, CLIP-S or F1]"
 )
 @click.option("--quality", metavar="NAME", help="The horizontal axis.  [default: FID, FMD or FAD]")
-@decorated(_EACH, _LOG, _PUBLISHED, OUT)
+@decorated(_EACH, _LOG, _PUBLISHED, options.picture)
 @click.pass_context
 def plane(
     context: click.Context,
@@ -122,33 +121,24 @@ def plane(
     """
     from mmbench.leaderboard.figures import selection
     from mmbench.leaderboard.figures.plane import plane as draw
-    from mmbench.leaderboard.figures.style import check_format
     from mmbench.leaderboard.papers.layouts import COHERENCE, QUALITY
 
-    check_format(out)
     places = existing(context, folders) if published else folders
     found, left_out = selection.estimates(places, dataset, models, settings, published)
     selection.metrics(found, [m for m in (coherence, quality) if m])
-    if not found.metrics():
+    known = ", ".join(found.metrics())
+    if not known:
         raise LookupError(f"no record of {found.dataset} has a score")
-    axes = []
-    for option, metric, usual in (
-        ("coherence", coherence, COHERENCE),
-        ("quality", quality, QUALITY),
-    ):
-        axis = metric or found.usual(usual)
-        if axis is None:
-            known = ", ".join(found.metrics())
-            raise LookupError(
-                f"no record of {found.dataset} has a usual metric of {option}; give --{option} "
-                f"one of {known}"
-            )
-        axes.append(axis)
-    up, across = axes
+    up, across = coherence or found.usual(COHERENCE), quality or found.usual(QUALITY)
+    for option, metric in (("coherence", up), ("quality", across)):
+        if metric is None:
+            missing = f"no record of {found.dataset} has a usual metric of {option}"
+            raise LookupError(f"{missing}; give --{option} one of {known}")
+    assert up is not None and across is not None  # for the type checker
     if up == across:
         raise ValueError(f"--coherence and --quality are both {up!r}, expected two metrics")
     drawn = draw(found, up, across, selection.targets(found, [across], each), log)
-    _show(drawn, out, left_out + found.remarks)
+    _show(drawn, left_out + found.remarks, out)
 
 
 @figure.command()
@@ -156,7 +146,7 @@ def plane(
 @click.option(
     "--parameter", required=True, metavar="KEY", help="The value of the protocol, e.g. model.d."
 )
-@decorated(_METRICS, _EACH, OUT)
+@decorated(_METRICS, _EACH, options.picture)
 def ablation(
     folders: tuple[Path, ...],
     dataset: str | None,
@@ -176,21 +166,16 @@ def ablation(
       mmbench figure ablation --dataset mnist-svhn-mini --model mld --parameter model.d --out d.svg
       mmbench figure ablation --parameter evaluation.sampler.steps --where model.d=0.3 --out s.png
     """
-    from mmbench.leaderboard.figures import selection
-    from mmbench.leaderboard.figures.estimates import Estimates
-    from mmbench.leaderboard.figures.style import check_format
-    from mmbench.leaderboard.figures.sweeps import ablation as draw
+    from mmbench.leaderboard.figures import selection, sweeps
 
-    check_format(out)
     name, records = selection.records(folders, dataset, models, settings)
-    found = Estimates(name, records)
-    wanted = selection.metrics(found, metrics) or found.metrics()
-    drawn, remarks = draw(name, records, parameter, wanted, selection.targets(found, wanted, each))
-    _show(drawn, out, remarks)
+    panels = selection.panels(name, records, metrics, each)
+    drawn, remarks = sweeps.ablation(name, records, parameter, *panels)
+    _show(drawn, remarks, out)
 
 
 @figure.command()
-@decorated(options.folders, _DATASET, MODELS, WHERE, _METRICS, _EACH, OUT)
+@decorated(options.folders, _DATASET, MODELS, WHERE, _METRICS, _EACH, options.picture)
 def cost(
     folders: tuple[Path, ...],
     dataset: str | None,
@@ -206,20 +191,15 @@ def cost(
     Example:
       mmbench figure cost --dataset mhd-mini --model mld --out samplers.svg
     """
-    from mmbench.leaderboard.figures import selection
-    from mmbench.leaderboard.figures.estimates import Estimates
-    from mmbench.leaderboard.figures.style import check_format
-    from mmbench.leaderboard.figures.sweeps import cost as draw
+    from mmbench.leaderboard.figures import selection, sweeps
 
-    check_format(out)
     name, records = selection.records(folders, dataset, models, settings)
-    found = Estimates(name, records)
-    wanted = selection.metrics(found, metrics) or found.metrics()
-    drawn, remarks = draw(name, records, wanted, selection.targets(found, wanted, each))
-    _show(drawn, out, remarks)
+    panels = selection.panels(name, records, metrics, each)
+    drawn, remarks = sweeps.cost(name, records, *panels)
+    _show(drawn, remarks, out)
 
 
-def _show(drawn: Drawn, out: Path, remarks: Sequence[str]) -> None:
+def _show(drawn: Drawn, remarks: Sequence[str], out: Path) -> None:
     """Writes a figure and its numbers, and prints them."""
     from mmbench.text import plain
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mmbench.cli import options
-from mmbench.cli.figures import MODELS, OUT, WHERE
+from mmbench.cli.figures import MODELS, WHERE
 
 
 @click.command()
@@ -21,7 +21,7 @@ from mmbench.cli.figures import MODELS, OUT, WHERE
 )
 @options.number("--seed", help="The seed of the runs.  [default: each model's first]")
 @click.option("--examples", type=click.IntRange(1, 8), default=8, help="Number of columns.")
-@options.decorated(options.data, OUT)
+@options.decorated(options.data, options.picture)
 def grid(
     folders: tuple[Path, ...],
     dataset: str | None,
@@ -46,14 +46,12 @@ def grid(
     """
     from mmbench.core.score import NOTHING
     from mmbench.leaderboard.figures import selection
-    from mmbench.leaderboard.figures.style import check_format
     from mmbench.leaderboard.rows import rows
     from mmbench.progress import Progress
     from mmbench.records.store import read
     from mmbench.runs import gallery
     from mmbench.text import plain
 
-    check_format(out)
     progress = Progress(sys.stderr)
     own = dataset is not None and (dataset.endswith(".toml") or ":" in dataset)
     loaded = options.load(dataset or "", data, progress) if own else None

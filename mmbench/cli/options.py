@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
+def drawable(context: click.Context, option: click.Parameter, path: Path) -> Path:
+    """The path of a figure, refused before any work if no figure has its format."""
+    from mmbench.leaderboard.figures.style import check_format
+
+    check_format(path)
+    return path
+
+
 class Lazy(click.Group):
     """A group whose modules are imported when their commands are called.
 
@@ -65,15 +73,15 @@ class Several(click.Command):
         return super().parse_args(ctx, spelt)
 
 
+path = partial(click.option, type=click.Path(path_type=Path))
 file = partial(click.option, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 folder = partial(click.option, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 number = partial(click.option, type=click.IntRange(min=0))
 count = partial(click.option, type=click.IntRange(min=1), show_default=True)
 several = partial(click.option, multiple=True)
 
-data = click.option(
+data = path(
     "--data",
-    type=click.Path(path_type=Path),
     envvar="MMBENCH_DATA",
     metavar="DIR",
     help="Folder of the data set's files; not needed for a TOML file, which names its own.  "
@@ -114,6 +122,12 @@ model = click.option(
     metavar="NAME",
     help="A registered model (see 'mmbench list models') or module:class.",
 )
+picture = file(
+    "--out",
+    required=True,
+    callback=drawable,
+    help="The figure, .png or .svg; its numbers go to a .csv beside it.",
+)
 protocol = file("--protocol", "protocol_file", help="Use this protocol, not the data set's own.")
 results = folder("--out", default="results", show_default=True, help="The results folder.")
 seeds = number(
@@ -130,10 +144,9 @@ settings = several(
     metavar="KEY=VALUE",
     help="Override a value of the protocol, e.g. models.mld.score.epochs=10; may be repeated.",
 )
-trained_run = click.option(
+trained_run = path(
     "--run",
     "run_path",
-    type=click.Path(path_type=Path),
     required=True,
     metavar="RUN",
     help="A record, results/<dataset>/<model>/<seed>-<key>.json, or the folder of its weights.",

@@ -42,9 +42,8 @@ TEST = "test:"
 @options.dataset_of_records
 @options.data
 @options.device
-@click.option(
+@options.path(
     "--out",
-    type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
     help="A new folder; one that holds nothing but samples is replaced.",
@@ -104,10 +103,9 @@ def generate(
     metavar="NAME",
     help="The data set whose test examples were given: its name, module:object, or a TOML file.",
 )
-@click.option(
+@options.path(
     "--samples",
     "folder",
-    type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
     help="The samples: DIR/<given>+<given>/<target>.npz, DIR/joint/<target>.npz.",
