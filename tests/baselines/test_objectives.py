@@ -48,7 +48,7 @@ PARTS = {
 }
 ROWS = {"complete": ["abc", "abc", "abc"], "incomplete": ["abc", "ab", "bc", "a", "c", "b"]}
 CALLS, REPEATS = 20, 500
-RISE = 0.25  # of what is annealed over four epochs, after one
+RISE = 0.125  # of what is annealed over four epochs, after half of one
 
 
 def build(kind, settings):
@@ -56,7 +56,7 @@ def build(kind, settings):
     fixed = {MMVAEPlus: {"private": P}, NEXUS: {"bottom": 2, "message": MESSAGE}}.get(kind, {})
     model = kind(MODALITIES, PARTS, latent=D, training=HOW, **fixed, **settings)
     model.steps_per_epoch = 10
-    model.step.fill_(10)
+    model.step.fill_(5)
     if kind is NEXUS:  # a linear top, whatever its width
         model.top_encoder = nn.Linear(MESSAGE, 2 * D)
         model.top_decoders = nn.ModuleDict({m: nn.Linear(D, 2) for m in NAMES})
