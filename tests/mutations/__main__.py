@@ -34,11 +34,11 @@ def files(room: str) -> list[str]:
     return sorted(str(p.relative_to(ROOT)) for p in found if not draft(p))
 
 
-def tests(room: str, file: str) -> list[str]:
-    """The tests that should notice a fault of a file, in the order in which they run."""
+def tests(folder: Path, room: str, file: str) -> list[str]:
+    """The tests of a copy that should notice a fault of a file, in the order in which they run."""
     patterns = [t.format(stem=Path(file).stem) for t in ROOMS[room]["tests"]]
-    found = (sorted(ROOT.glob(pattern)) for pattern in patterns)
-    return list(dict.fromkeys(str(p.relative_to(ROOT)) for some in found for p in some))
+    found = (sorted(folder.glob(pattern)) for pattern in patterns)
+    return list(dict.fromkeys(str(p.relative_to(folder)) for some in found for p in some))
 
 
 def copy(folder: Path) -> None:
@@ -54,7 +54,11 @@ def copy(folder: Path) -> None:
 
 
 def run(folder: Path, selection: list[str], limit: float) -> str:
-    """Runs tests in a copy: "killed", "survived" or "timed out"."""
+    """Runs tests in a copy: "killed", "survived" or "timed out".
+
+    Raises:
+        RuntimeError: pytest ran no test.
+    """
     # Bytecode of another fault of the same second and size would be taken for this one's.
     change = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider"]
@@ -67,11 +71,14 @@ def run(folder: Path, selection: list[str], limit: float) -> str:
         start_new_session=True,
     )
     try:
-        return "survived" if process.wait(limit) == 0 else "killed"
+        status = process.wait(limit)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         return "timed out"
+    if status not in (0, 1, 2):  # passed, failed, or could not be imported
+        raise RuntimeError(f"pytest ends with the status {status} for {' '.join(selection)}")
+    return "killed" if status else "survived"
 
 
 def argument(fault: Mutation, text: str) -> str:
@@ -82,7 +89,7 @@ def argument(fault: Mutation, text: str) -> str:
 
 def check(folder: Path, room: str, drawn: list[Mutation], limit: float) -> None:
     """Ends the program where the tests of a room fail without any fault."""
-    every = dict.fromkeys(t for m in drawn if m.room == room for t in tests(room, m.file))
+    every = dict.fromkeys(t for m in drawn if m.room == room for t in tests(folder, room, m.file))
     if run(folder, list(every), 4 * limit) != "survived":
         sys.exit(f"the tests of {room} fail, or take too long, without a fault")
 
@@ -112,7 +119,7 @@ def main() -> None:
                     check(folder, fault.room, drawn, options.limit)
                     whole.add(fault.room)
                 place.write_bytes(fault.applied(source))
-                result = run(folder, tests(fault.room, fault.file), options.limit)
+                result = run(folder, tests(folder, fault.room, fault.file), options.limit)
                 place.write_bytes(source)
             why = argument(fault, text) if result == "survived" else ""
             result = "equivalent" if why else result
