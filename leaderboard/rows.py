@@ -12,6 +12,7 @@ from statistics import fmean, stdev
 
 from mmbench import registry
 from mmbench.core.score import Score
+from mmbench.protocols.variants import variants
 from mmbench.records.record import Record
 
 Number = float | Decimal
@@ -28,8 +29,9 @@ class Row:
     Real examples, and what a paper prints, have rows without records.
 
     Attributes:
-        label: The model's name, with the protocol's hash and the fingerprint of the data where
-            rows differ in them.
+        label: The model's name, with what is said of a shipped protocol that is not the data set's
+            own, and with the protocol's hash and the fingerprint of the data where rows differ in
+            them.
         model: The model's name; "" for real examples.
         dataset: The data set's name.
         protocol_hash: As in records; "" without records.
@@ -102,7 +104,9 @@ def rows(records: Iterable[Record]) -> list[Row]:
     made = []
     for (dataset, _, model, protocol_hash, data), of in sorted(found.items()):
         label = model
-        if len(protocols[dataset, model]) > 1:
+        if called := variants(dataset, model).get(protocol_hash):
+            label += f" ({called})"
+        elif len(protocols[dataset, model]) > 1:
             label += f" [{protocol_hash[:6]}]"
         if len(examples[dataset, model]) > 1:
             label += f" (data {data[:6]})"

@@ -263,7 +263,10 @@ def architecture(
     networks = find("networks", network)
     if isinstance(networks, Pretrained):
         if weights is None:
-            raise ValueError(f"{network} begins with published weights, expected their folder")
+            raise ValueError(
+                f"{network} begins with published weights, expected their folder: "
+                f"--set modalities.{modality.name}.weights=FOLDER"
+            )
         folder = Path(weights).expanduser()
         if sha256 is not None and (found := contents(folder)) != sha256:
             found, wanted = found[:16], sha256[:16]

@@ -2,8 +2,9 @@
 
 Wesego and Rooshenas: Multimodal ELBO with diffusion decoders, 2024,
 https://arxiv.org/abs/2408.16883. One ELBO (equation 5) sums likelihoods of feed-forward decoders
-and score-matching bounds of diffusion decoders; a second stage trains an auxiliary score model,
-which draws z for joint generation (section 3.4).
+and score-matching bounds of diffusion decoders. The score-matching errors are subtracted, as a
+lower bound on log p needs; equation 5 prints a plus. A second stage trains an auxiliary score
+model, which draws z for joint generation (section 3.4).
 """
 
 import hashlib

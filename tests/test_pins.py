@@ -21,7 +21,8 @@ from mmbench.metrics.extractors.judges import TRAINED
 from mmbench.metrics.statistics.features import real_key
 from mmbench.pretrained import registered
 from mmbench.progress import Progress
-from mmbench.protocols.protocol import digest, load, shipped_hash
+from mmbench.protocols.protocol import digest, load
+from mmbench.protocols.variants import variants
 from mmbench.records.paths import Place
 from mmbench.registry import find, names
 from mmbench.runs.run import Run
@@ -46,13 +47,14 @@ def pinned(request):
 
 
 def test_hashes_of_the_shipped_protocols(pinned):
-    pinned("protocols", {
-        f"{dataset} {model}": hashed
+    found = {
+        ", ".join(filter(None, (f"{dataset} {model}", called))): hashed
         for dataset in names("datasets")
         for model in names("models")
         if ":" not in model  # those of libraries need these
-        if (hashed := shipped_hash(dataset, model))
-    })  # fmt: skip
+        for hashed, called in variants(dataset, model).items()
+    }
+    pinned("protocols", found)
 
 
 def settings_of(model, toy, tmp_path):

@@ -13,7 +13,7 @@ from mmbench.leaderboard.papers.layouts import QUALITY
 from mmbench.leaderboard.papers.published import ANY, Published, published
 from mmbench.leaderboard.rows import Mean, Term, of_metric, rows
 from mmbench.leaderboard.tables.columns import modalities
-from mmbench.protocols.protocol import shipped_hash
+from mmbench.protocols.variants import shipped_hash
 from mmbench.records.record import GREATEST, Record
 
 Given = int | str | tuple[str, ...]

@@ -1,8 +1,8 @@
 """A paper's table filled with what it prints, with what was measured, or with both.
 
-Only runs on the very data set of the table, under the protocol that is shipped for it, stand
-beside published numbers: never a procedural twin, never an overridden protocol, never samples
-from elsewhere.
+Only runs on the very data set of the table, by the paper's own protocol, stand beside published
+numbers: never a procedural twin, never samples from elsewhere. Runs by other protocols stand
+below, without ranks or differences, and a note says in what their protocols depart.
 """
 
 from collections import Counter
@@ -10,19 +10,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from mmbench.core.score import JOINT
 from mmbench.leaderboard.papers.filled import Filled, Line, Show
-from mmbench.leaderboard.papers.layouts import Heading, Method, PaperTable
-from mmbench.leaderboard.papers.published import ANY, published
+from mmbench.leaderboard.papers.layouts import PaperTable
+from mmbench.leaderboard.papers.measured import NONE, covers, departing, measured, unlike
+from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.rows import Mean
 from mmbench.leaderboard.tables.cells import Cell, noted, ranked
-from mmbench.leaderboard.tables.columns import Column
-from mmbench.leaderboard.tables.table import Table, seeds, tables
-from mmbench.protocols.protocol import shipped_hash
+from mmbench.leaderboard.tables.table import Table, tables
+from mmbench.protocols.variants import of_paper
+from mmbench.records.differences import departures
 from mmbench.records.record import Record
 from mmbench.registry import nearest
-
-NONE = Cell(Mean(), None)
 
 
 def fill(table: PaperTable, records: Iterable[Record] = (), show: Show = "both") -> Filled:
@@ -44,37 +42,44 @@ def fill(table: PaperTable, records: Iterable[Record] = (), show: Show = "both")
     if show != "measured":
         spread = f"; {table.spread}" if table.spread else ""
         notes.append(f"Published: {table.source}{spread}")
-    measured: dict[str, list[Line]] = {}
+    ours, others, left_out = comparable(table, records)
+    found = tables(ours)
+    lines: list[Line] = []
+    below: list[Line] = []
+    for line in measured(table, found, footnotes):
+        if not any(x.model == line.model for x in lines) and line.model in printed:
+            lines.append(printed[line.model])
+        if show == "published":
+            continue
+        lines.append(line)
+        if show == "both" and (gap := _difference(table, printed[line.model], line, footnotes)):
+            lines.append(gap)
     if show != "published":
-        ours, others = comparable(table, list(records))
-        found = tables(ours)
-        measured = {m.model: _measured(m, table, found, footnotes) for m in table.methods}
-        notes += _notes(table, found, ours, others)
-    lines = []
-    for method in table.methods:
-        lines += [printed[method.model]] if method.model in printed else []
-        for line in measured.get(method.model, []):
-            lines.append(line)
-            if show == "both" and any(c.mean.value is not None for c in line.cells):
-                lines.append(_difference(printed[method.model], line))
-    return Filled(table, show, tuple(lines), tuple(footnotes), tuple(notes))
+        notes += _notes(table, found, ours, left_out)
+        below = list(departing(table, tables(others), footnotes, notes))
+    return Filled(table, show, (*lines, *below), tuple(footnotes), tuple(notes))
 
 
-def comparable(table: PaperTable, records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
-    """(Records that may stand beside a table's published numbers, all others).
+def comparable(
+    table: PaperTable, records: Iterable[Record]
+) -> tuple[list[Record], list[Record], list[Record]]:
+    """(Records by the paper's protocol, records by other protocols, all others).
 
-    The first are of the table's data set and models, under the shipped protocol. They have no
-    references: a paper's table has no row for real examples.
+    The first two are of the table's data set and models. They have no references: a paper's table
+    has no row for real examples.
     """
-    hashes = {m.model: shipped_hash(table.dataset, m.model) for m in table.methods}
-    ours, others = [], []
+    models = {m.model for m in table.methods}
+    ours: list[Record] = []
+    departing: list[Record] = []
+    others: list[Record] = []
     for r in records:
-        belongs = r.dataset == table.dataset and r.samples is None
-        if belongs and r.protocol_hash == hashes.get(r.model, ""):
-            ours.append(replace(r, references=()))
-        else:
+        if r.dataset != table.dataset or r.model not in models or r.samples is not None:
             others.append(r)
-    return ours, others
+            continue
+        paper = of_paper(table.dataset, r.model, table.paper)
+        faithful = paper is not None and not departures(r.protocol, paper)
+        (ours if faithful else departing).append(replace(r, references=()))
+    return ours, departing, others
 
 
 def _published(table: PaperTable, footnotes: list[str]) -> dict[str, Line]:
@@ -103,61 +108,21 @@ def _published(table: PaperTable, footnotes: list[str]) -> dict[str, Line]:
     }
 
 
-def _measured(
-    method: Method, table: PaperTable, found: Sequence[Table], footnotes: list[str]
-) -> list[Line]:
-    """The lines of what was measured of a method: one for each set of examples."""
-    rows = {x.row.data: x.row for t in found for x in t.lines if x.row.model == method.model}
-    if not rows:
-        return [
-            Line(
-                method.label, method.model, "measured", "no run", "", (NONE,) * len(table.headings)
-            )
-        ]
-    lines = []
-    for data, row in sorted(rows.items()):
-        label = method.label + (f" (data {data[:6]})" if len(rows) > 1 else "")
-        cells = tuple(_cell(h, method.model, data, found, footnotes) for h in table.headings)
-        runs = seeds(len(row.seeds))
-        lines.append(Line(label, method.model, "measured", runs, row.protocol_hash, cells))
-    return lines
-
-
-def _cell(
-    heading: Heading, model: str, data: str, found: Sequence[Table], footnotes: list[str]
-) -> Cell:
-    """The cell of the ordinary tables that is below a heading."""
-    for table in (t for t in found if t.metric == heading.metric):
-        for i, column in enumerate(table.columns):
-            if not _covers(heading, column):
-                continue
-            for line in table.lines:
-                if (line.row.model, line.row.data) == (model, data):
-                    cell = line.cells[i]
-                    texts = [table.footnotes[k - 1] for k in cell.footnotes]
-                    return replace(cell, footnotes=noted(texts, footnotes))
-    return replace(NONE, footnotes=noted(["not evaluated"], footnotes))
-
-
-def _covers(heading: Heading, column: Column) -> bool:
-    """Whether a column averages what a heading says."""
-    if heading.target != ANY:
-        wanted = (frozenset(heading.given), heading.target)
-        return [(frozenset(given), target) for given, target in column.terms] == [wanted]
-    return all(
-        len(given) == len(heading.given) and target != JOINT and target not in given
-        for given, target in column.terms
-    )
-
-
-def _difference(printed: Line, measured: Line) -> Line:
+def _difference(
+    table: PaperTable, printed: Line, measured: Line, footnotes: list[str]
+) -> Line | None:
+    """Measured minus published; None where no number is both."""
     cells = []
-    for ours, theirs in zip(measured.cells, printed.cells, strict=True):
-        if ours.mean.value is None or theirs.mean.value is None:
+    for heading, ours, theirs in zip(table.headings, measured.cells, printed.cells, strict=True):
+        if measured.row is None or ours.mean.value is None or theirs.mean.value is None:
             cells.append(NONE)
             continue
         mean = Mean(float(ours.mean.value) - float(theirs.mean.value))
-        cells.append(Cell(mean, ours.decimals, signed=True, footnotes=ours.footnotes))
+        said = noted(unlike(table, heading, ours, measured.row), footnotes)
+        marks = tuple(sorted({*ours.footnotes, *said}))
+        cells.append(Cell(mean, ours.decimals, signed=True, footnotes=marks))
+    if all(c.mean.value is None for c in cells):
+        return None
     return replace(measured, kind="difference", runs="difference", cells=tuple(cells))
 
 
@@ -166,11 +131,11 @@ def _notes(
 ) -> Iterable[str]:
     """How the measured numbers came about, and which records they leave out."""
     if not ours:
-        yield f"Measured: no run on {table.dataset} under its shipped protocol"
+        yield f"Measured: no run on {table.dataset} by the paper's protocol"
     shown = [
         t
         for t in found
-        if any(t.metric == h.metric and _covers(h, c) for h in table.headings for c in t.columns)
+        if any(t.metric == h.metric and covers(h, c) for h in table.headings for c in t.columns)
     ]
     said: dict[str, list[str]] = {}  # note -> metrics
     for t in shown:
@@ -185,16 +150,10 @@ def _notes(
     if called:
         yield f"Measured as: {', '.join(called)}"
     models = {m.model for m in table.methods}
-    alike = [r for r in others if r.dataset == table.dataset and r.model in models]
-    if counts := sorted(Counter((r.model, _why(r)) for r in alike).items()):
-        left = [f"{n} of {model} ({why})" for (model, why), n in counts]
-        yield f"Records left out, not comparable: {', '.join(left)}"
+    alike = (r.model for r in others if r.dataset == table.dataset and r.model in models)
+    if counts := sorted(Counter(alike).items()):
+        left = ", ".join(f"{n} of {model}" for model, n in counts)
+        yield f"Records left out, of samples from elsewhere: {left}"
     twins = dict.fromkeys(r.dataset for r in others if r.dataset != table.dataset)
     if twins and not ours:
         yield f"Records left out, of other data sets with tables of their own: {', '.join(twins)}"
-
-
-def _why(record: Record) -> str:
-    if record.samples is not None:
-        return "samples from elsewhere"
-    return f"protocol {record.protocol_hash}, not the shipped one"

@@ -6,11 +6,12 @@ from typing import Literal
 
 from mmbench.leaderboard.papers.layouts import Heading, PaperTable
 from mmbench.leaderboard.papers.published import published
+from mmbench.leaderboard.rows import Row
 from mmbench.leaderboard.tables import sheet
 from mmbench.leaderboard.tables.cells import Cell
 
 Show = Literal["published", "measured", "both"]
-Kind = Literal["published", "measured", "difference"]
+Kind = Literal["published", "measured", "difference", "other"]
 
 TITLES: dict[Show, str] = {
     "published": "published",
@@ -32,10 +33,11 @@ class Line:
     Attributes:
         label: The method, as the paper calls it.
         model: The model's name here.
-        kind: Which of the three.
+        kind: Which of these; "other" is measured by another protocol than the paper's.
         runs: In words: "published", "3 seeds", "no run", "difference".
         protocol_hash: Of what was measured, else "".
         cells: One for each heading.
+        row: What was measured; None without runs.
     """
 
     label: str
@@ -44,6 +46,7 @@ class Line:
     runs: str
     protocol_hash: str
     cells: tuple[Cell, ...]
+    row: Row | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Filled:
         lines: list[sheet.Line] = []
         for label, of in groupby(self.lines, key=lambda line: line.label):
             for i, line in enumerate(of):
-                ours = self.show == "both" and line.kind == "measured"
+                ours = self.show == "both" and line.kind in ("measured", "other")
                 runs = f"measured, {line.runs}" if ours else line.runs
                 names = ("" if i else label, runs)[: len(LEFT[self.show])]
                 lines.append(sheet.Line(names, line.cells, line.kind, first=not i))

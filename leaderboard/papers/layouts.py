@@ -5,7 +5,7 @@ The shapes are data, in `layouts.toml`. The numbers are in `mmbench.leaderboard.
 """
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
@@ -64,6 +64,7 @@ class PaperTable:
         headings: Its columns.
         methods: Its rows.
         spread: What its numbers are over; "" where the paper does not say.
+        samples: Metric -> the number of samples that the paper scores, where it says so.
     """
 
     paper: str
@@ -73,6 +74,7 @@ class PaperTable:
     headings: tuple[Heading, ...]
     methods: tuple[Method, ...]
     spread: str
+    samples: dict[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:

@@ -128,7 +128,12 @@ picture = file(
     callback=drawable,
     help="The figure, .png or .svg; its numbers go to a .csv beside it.",
 )
-protocol = file("--protocol", "protocol_file", help="Use this protocol, not the data set's own.")
+protocol = click.option(
+    "--protocol",
+    metavar="NAME|FILE",
+    help="Use this protocol, not the data set's own: a paper's, such as diff-mvae for cub, or a "
+    "file.",
+)
 results = folder("--out", default="results", show_default=True, help="The results folder.")
 seeds = number(
     "--seed",

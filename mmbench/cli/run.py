@@ -19,8 +19,8 @@ from mmbench.cli import options
 @click.option(
     "--sampler",
     metavar="NAME",
-    help="Use this sampler with its own defaults, not the protocol's; set its options by --set "
-    "evaluation.sampler.KEY=VALUE.",
+    help="Use a sampler that the protocol names, such as fast for mhd, or any sampler with its "
+    "own defaults; set its options by --set evaluation.sampler.KEY=VALUE.",
 )
 @options.device
 @options.weights
@@ -37,7 +37,7 @@ def run(
     dataset: str,
     seeds: tuple[int, ...],
     data: Path | None,
-    protocol_file: Path | None,
+    protocol: str | None,
     settings: tuple[str, ...],
     sampler: str | None,
     device: str,
@@ -66,13 +66,9 @@ def run(
 
     find("models", model)  # a misspelt name is refused before anything is loaded
     source(dataset)
-    if sampler is not None:
-        if not protocols.has_sampler(model):
-            raise ValueError(f"{model} has no sampler: leave out --sampler {sampler}")
-        name = f"evaluation.sampler={{name = {json.dumps(sampler)}}}"
-        own = [s for s in settings if s.strip().startswith("evaluation.sampler.")]
-        settings = (*(s for s in settings if s not in own), name, *own)
-    whole = protocols.load(dataset, protocol_file, settings, model)
+    if sampler is not None and not protocols.has_sampler(model):
+        raise ValueError(f"{model} has no sampler: leave out --sampler {sampler}")
+    whole = protocols.load(dataset, protocol, settings, model, sampler)
     where = options.compute_device(device)
     weights = named(assignments, where)
     progress, cache = Progress(sys.stderr), options.cache_folder()

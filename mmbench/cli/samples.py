@@ -127,7 +127,7 @@ def evaluate(
     name: str,
     seed: int,
     data: Path | None,
-    protocol_file: Path | None,
+    protocol: str | None,
     settings: tuple[str, ...],
     device: str,
     assignments: tuple[str, ...],
@@ -149,7 +149,7 @@ def evaluate(
     from mmbench.runs.submission import Submission
 
     source(dataset)  # a misspelt name is refused before anything is loaded
-    whole = protocols.load(dataset, protocol_file, settings)
+    whole = protocols.load(dataset, protocol, settings)
     where = options.compute_device(device)
     weights = named(assignments, where)
     progress, cache = Progress(sys.stderr), options.cache_folder()

@@ -32,9 +32,9 @@ from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.paired import PARTS, Files, View
 from mmbench.errors import first_line
 from mmbench.files import tensors
+from mmbench.files.toml import read_toml
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
-from mmbench.protocols.protocol import read_toml
 from mmbench.records.paths import FORM, names_folder
 from mmbench.registry import names, nearest
 

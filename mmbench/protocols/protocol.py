@@ -1,9 +1,11 @@
-"""Protocols: the settings of a paper's appendix, one TOML file per data set.
+"""Protocols: the settings of a paper's appendix, one TOML file per data set and paper.
 
 A protocol has three tables: `modalities` (network and likelihood of each), `models` (the
 hyper-parameters of each method, which are constructor arguments) and `evaluation`. A run uses its
 own part, with overrides applied; that part is stored in the record and hashed, and rows with
 different hashes never share a mean.
+
+A fourth table, `samplers`, may name samplers that can replace the one in `evaluation`.
 
 A model's table may begin with another's: `like = "mld"` takes all settings of mld, `without =
 ["d"]` drops some of them, and the table's own settings come last. Overrides of mld's table reach
@@ -15,79 +17,79 @@ import json
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
-from functools import cache
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from mmbench.declarations import declared
+from mmbench.files.toml import read_toml
+from mmbench.protocols import shipped
 from mmbench.protocols.code import code
 from mmbench.registry import located, names, nearest, place
 
 Table = dict[str, Any]
 
 TABLES = ("modalities", "models", "evaluation")
+SAMPLERS = "samplers"
 CODE, METRIC_CODE = "code", "evaluation_code"
 """Further keys of a run's part of a protocol that names a user's code (`with_code`)."""
-DEFAULT = "default.toml"
 
 
 def load(
-    dataset: str, file: Path | None = None, settings: Sequence[str] = (), model: str = ""
+    dataset: str,
+    which: str | Path | None = None,
+    settings: Sequence[str] = (),
+    model: str = "",
+    sampler: str | None = None,
 ) -> Table:
-    """The protocol of a data set, or the one in a file, with overrides applied.
+    """The protocol of a data set, or another one, with overrides applied.
 
     A data set without a protocol of its own gets the default one, which chooses networks by kind
-    and shape.
+    and shape. A model that a paper's protocol does not set is run by the data set's own: the paper
+    quotes its results.
 
     Args:
         dataset: Its name.
-        file: A protocol to read instead of the shipped one.
+        which: The protocol to use instead of the data set's own: a file, or the name of a paper.
         settings: As for `override`. One for a model's table reaches the tables that are like it,
             unless they set or drop that key themselves.
         model: The model to run; one from elsewhere gets an empty table if it has none.
+        sampler: One of the protocol's samplers by name, or any sampler with its own defaults,
+            instead of the one in `evaluation`.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: There is no such file, and no paper of that name.
         ValueError: It is not TOML or does not have a protocol's tables, or a setting does not fit.
     """
-    if file is None:
-        shipped = files("mmbench") / "protocols" / f"{dataset}.toml"
-        if not shipped.is_file():
-            shipped = files("mmbench") / "protocols" / DEFAULT
-        protocol, name = read_toml(shipped), shipped.name
-    elif not file.exists() or file.is_dir():  # it may be a pipe
-        raise FileNotFoundError(f"there is no protocol {file}")
+    papers = shipped.papers(dataset)
+    if which is None:
+        file: Path | Traversable = shipped.own(dataset)
+    elif which in papers:
+        file = papers[str(which)]
     else:
-        protocol, name = read_toml(file), str(file)
+        file = Path(which)
+        if not file.exists() or file.is_dir():  # it may be a pipe
+            known = f"; {dataset} has {' and '.join(papers)}" if papers else ""
+            raise FileNotFoundError(f"there is no protocol {which}{known}")
+    protocol, name = read_toml(file), file.name if which is None else str(which)
     for key in protocol:
-        if key not in TABLES:
-            raise ValueError(f"{name} has a table {key!r}{nearest(key, TABLES)}")
+        if key not in (*TABLES, SAMPLERS):
+            raise ValueError(f"{name} has a table {key!r}{nearest(key, (*TABLES, SAMPLERS))}")
     for key in TABLES:
         if not isinstance(protocol.get(key), dict):
             raise ValueError(f"{name} has no table {key!r}")
+    samplers = protocol.pop(SAMPLERS, {})
+    if sampler is not None:
+        protocol["evaluation"]["sampler"] = samplers.get(sampler, {"name": sampler})
     if elsewhere(model):
         protocol["models"].setdefault(model, {})
+    elif which in papers and model and model not in protocol["models"]:
+        return load(dataset, None, settings, model, sampler)
     like = [m for m, t in protocol["models"].items() if isinstance(t, dict) and "like" in t]
     last = [s for s in settings if s.strip().startswith(tuple(f"models.{m}." for m in like))]
     protocol = override(protocol, [s for s in settings if s not in last])
     models = protocol["models"]
     return override(protocol | {"models": {m: _whole(models, m, name) for m in models}}, last)
-
-
-def read_toml(file: Path | Traversable) -> Table:
-    """A TOML file, which may begin with a byte order mark.
-
-    Raises:
-        ValueError: It is not TOML.
-    """
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        raise ValueError(f"{file} is not a TOML file: it is not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{file} is not a TOML file: {error}") from None
 
 
 def _whole(models: Table, model: str, file: str) -> Any:
@@ -240,14 +242,3 @@ def _fields(value: object) -> Table:
     if not is_dataclass(value):
         raise TypeError(f"{value!r} is neither plain JSON nor a dataclass")
     return {f.name: getattr(value, f.name) for f in fields(value) if f.compare}
-
-
-@cache
-def shipped_hash(dataset: str, model: str) -> str | None:
-    """The hash of a model's shipped protocol for a data set; None if there is none."""
-    if dataset not in names("datasets") or model not in names("models"):
-        return None  # a record must never cause an import of "module:class"
-    try:
-        return digest(resolve(load(dataset), model))
-    except LookupError:
-        return None

@@ -1,6 +1,7 @@
 """Where protocols differ: their values by path, such as "evaluation.sampler.steps"."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,9 @@ UNSET = "not set"
 
 METRICS = ("evaluation.metrics", METRIC_CODE)
 """Which metrics are computed changes none of them."""
+
+SAME_SAMPLES = re.compile(r"evaluation\.given|modalities\.[^.]+\.(weights|sha256)")
+"""Paths whose values say what else is drawn, or where published weights lie."""
 
 
 def values(protocol: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -36,6 +40,24 @@ def differences(records: Iterable[Record]) -> dict[str, list[str]]:
         if not any(below(path, m) for m in METRICS)
     }
     return {path: of for path, of in found.items() if len(of) > 1}
+
+
+def departures(protocol: Mapping[str, Any], published: Mapping[str, Any]) -> list[str]:
+    """In what a protocol departs from a published one, such as "model.latent 64 instead of 768".
+
+    Both are resolved. Which metrics score the samples, from what else samples are drawn, and where
+    published weights lie are no departures.
+    """
+    ours, theirs = values(protocol), values(published)
+    default = "its default"
+    return [
+        f"{path} {in_words(ours.get(path, default))} instead of "
+        f"{in_words(theirs.get(path, default))}"
+        for path in dict.fromkeys([*theirs, *ours])
+        if ours.get(path, default) != theirs.get(path, default)
+        and not any(below(path, m) for m in METRICS)
+        and not SAME_SAMPLES.fullmatch(path)
+    ]
 
 
 def below(path: str, table: str) -> bool:

@@ -12,7 +12,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from mmbench.protocols.protocol import Table, has_sampler, of_model, read_toml
+from mmbench.files.toml import read_toml
+from mmbench.protocols.protocol import Table, has_sampler, of_model
 from mmbench.records.differences import in_words
 from mmbench.registry import nearest
 

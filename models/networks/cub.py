@@ -1,8 +1,8 @@
 """Encoders and decoders for CUB: image (3, 64, 64) and sentence (32,) tokens.
 
-Residual networks as in Palumbo, Daunhawer and Vogt, MMVAE+: Enhancing the generative quality of
-multimodal VAEs without compromises, 2023, https://openreview.net/forum?id=sdQGxouELX, which the
-long MLD paper reuses (section D.2), in the widths of the MLD authors' code.
+Residual networks as in Daunhawer, Sutter, Chin-Cheong, Palumbo and Vogt, On the limitations of
+multimodal VAEs, 2022, https://openreview.net/forum?id=w-CPUXXrAj, which the long MLD paper reuses
+(section D.2), in the widths of the MLD authors' code.
 """
 
 from itertools import pairwise

@@ -143,7 +143,9 @@ class DiffusionDecoder(nn.Module):
         likelihood: Whether the loss is the bound on the likelihood, λ(t) = g(t)². Otherwise it is
             half the mean squared error of the predicted noise, the unweighted loss of Ho, Jain
             and Abbeel: Denoising diffusion probabilistic models, 2020,
-            https://arxiv.org/abs/2006.11239, equation 14, which the paper calls λ(t) = 1.
+            https://arxiv.org/abs/2006.11239, equation 14. This is how we read the paper's
+            λ(t) = 1: as a weight of the noise's error, as in the work that it cites for it. As a
+            weight of the score's error in its equation 2 it would be 1 / σ_t² of this.
 
     Raises:
         ValueError: There is no such sampler, or it does not take these settings.

@@ -1,6 +1,7 @@
 """Every protocol in the package fits its data set, and every model that it sets."""
 
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from mmbench.evaluation.settings import Evaluation
 from mmbench.models.supervised import PREDICTED
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import load, resolve
+from mmbench.protocols.shipped import own
 from mmbench.registry import find, names
 
 WORDS = tuple(map(str, range(50)))
@@ -49,7 +51,7 @@ SETS = {
 
 
 def test_every_protocol_and_data_set_is_here():
-    shipped = {p.stem for p in (files("mmbench") / "protocols").iterdir() if p.suffix == ".toml"}
+    shipped = {p.stem for p in Path(str(files("mmbench") / "protocols")).rglob("*.toml")}
     assert shipped == set(SETS)
     assert set(names("datasets")) == set(SETS) - {"default"}
 
@@ -78,13 +80,24 @@ def test_a_protocol_builds_its_models(name, model):
     assert sum(p.numel() for p in built.parameters()) > 1000
 
 
+def test_a_second_paper_s_protocol_builds_its_models():
+    full = ["modalities.sentence.network=optimus/full"]  # the published weights are not here
+    protocol = load("cub", "diff-mvae", full)
+    pytest.importorskip("transformers", reason="needs the extra [text]")
+    for model, table in protocol["models"].items():
+        with torch.device("meta"):
+            parts = architectures(SETS["cub"], protocol["modalities"])
+            construct(find("models", model), table, model, SETS["cub"], parts)
+    construct(Evaluation, protocol["evaluation"], "evaluation")
+
+
 PUBLISHED = [n for n in SETS if not n.endswith(("-mini", "-mini-32")) and n != "default"]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_number_of_a_published_protocol_has_a_source(name):
     """Of our models; those of a library have ours."""
-    text = (files("mmbench") / "protocols" / f"{name}.toml").read_text(encoding="utf-8")
+    text = own(name).read_text(encoding="utf-8")
     ours = text[text.index("[models.mld]") : text.index('[models."multivae:')]
     assert ours.count("[models.") > 16
     for line in ours.splitlines():

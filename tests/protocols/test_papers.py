@@ -1,7 +1,6 @@
 """Published protocols against `papers.csv`: every value of the papers with its source.
 
-The column `protocol` is empty for the protocol that a data set has by default, and otherwise the
-folder of a named one. `table` is "modalities", "evaluation" or a model. A value is TOML, or text.
+The column `protocol` is the paper, the folder of the protocol. `table` is "modalities", "evaluation" or a model. A value is TOML, or text.
 """
 
 import csv
@@ -14,15 +13,12 @@ import pytest
 with (Path(__file__).parent / "papers.csv").open(encoding="utf-8", newline="") as file:
     ROWS = list(csv.DictReader(file))
 SHIPPED = Path(str(files("mmbench") / "protocols"))
-PUBLISHED = [
-    *(p for p in SHIPPED.glob("*.toml") if p.stem != "default" and "-mini" not in p.stem),
-    *SHIPPED.glob("*/*.toml"),
-]
+PUBLISHED = sorted(SHIPPED.glob("*/*.toml"))
 
 
 def place(path):
     """The columns `dataset` and `protocol` of a file."""
-    return path.stem, "" if path.parent == SHIPPED else path.parent.name
+    return path.stem, path.parent.name
 
 
 def value(text):
@@ -51,7 +47,7 @@ def shipped(path):
     return found
 
 
-@pytest.mark.parametrize("path", PUBLISHED, ids=lambda p: "/".join(filter(None, place(p))))
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda p: "/".join(place(p)))
 def test_every_value_is_the_papers(path):
     """And of the same type; no value lacks a line, and no line lacks a value."""
     rows = [r for r in ROWS if (r["dataset"], r["protocol"]) == place(path)]

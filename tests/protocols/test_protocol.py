@@ -1,11 +1,14 @@
 from importlib.resources import files
 from importlib.util import find_spec
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from mmbench.core.data import Kind
-from mmbench.protocols.protocol import digest, load, override, resolve, shipped_hash
+from mmbench.models.diffusion.samplers import make_sampler
+from mmbench.protocols.protocol import digest, load, override, resolve
+from mmbench.protocols.variants import shipped_hash, variants
 
 PROTOCOL = {
     "modalities": {"a": {"network": "x:y"}},
@@ -14,7 +17,7 @@ PROTOCOL = {
 }
 
 
-SHIPPED = [f.stem for f in (files("mmbench") / "protocols").iterdir() if f.suffix == ".toml"]
+SHIPPED = sorted({f.stem for f in Path(str(files("mmbench") / "protocols")).rglob("*.toml")})
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -195,3 +198,36 @@ def test_what_it_begins_with_must_exist(tmp_path, old, new, words):
     file.write_text(LIKE.replace(old, new))
     with pytest.raises(ValueError, match=words):
         load("x", file)
+
+
+def test_a_paper_s_protocol_is_asked_for_by_its_name():
+    own, theirs = load("cub"), load("cub", "diff-mvae")
+    assert theirs["models"]["mopoe"]["latent"] == 768 != own["models"]["mopoe"]["latent"]
+    assert theirs["modalities"]["sentence"]["network"] == "optimus/pretrained"
+    assert load("cub", "mld") == own
+    assert load("celebamask-hq", "diff-mvae") == load("celebamask-hq")
+    with pytest.raises(FileNotFoundError, match="no protocol dif-mvae; cub has mld and diff-mvae"):
+        load("cub", "dif-mvae")
+    with pytest.raises(FileNotFoundError, match="there is no protocol diff-mvae"):
+        load("mhd-mini", "diff-mvae")
+
+
+def test_a_model_that_a_paper_quotes_is_run_by_the_data_set_s_own_protocol():
+    for model in ("mld", "mmvae-plus"):
+        assert load("cub", "diff-mvae", model=model) == load("cub")
+        quoted = load("cub", "diff-mvae", ["models.mld.d=0.1"], "mld")
+        assert quoted["models"]["mld"]["d"] == 0.1
+
+
+@pytest.mark.parametrize(("name", "calls"), [("mhd", 110), ("polymnist", 103)])
+def test_the_fast_sampler_is_a_preset_beside_the_papers(name, calls):
+    papers, fast = (load(name, sampler=s)["evaluation"]["sampler"] for s in (None, "fast"))
+    assert papers == {"name": "repaint", "steps": 250, "resamplings": 10, "jump": 10}
+    assert make_sampler(papers, "sampler").evaluations == 2410
+    assert make_sampler(fast, "sampler").evaluations == calls
+    changed = load(name, settings=["evaluation.sampler.steps=7"], sampler="fast")
+    assert changed["evaluation"]["sampler"] == fast | {"steps": 7}
+    assert load(name, sampler="ancestral")["evaluation"]["sampler"] == {"name": "ancestral"}
+    called = variants(name, "mld")
+    assert called[digest(resolve(load(name, sampler="fast"), "mld"))] == "fast sampler"
+    assert "fast sampler" not in variants(name, "mopoe").values()

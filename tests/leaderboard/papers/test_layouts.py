@@ -21,6 +21,7 @@ from mmbench.leaderboard.rows import Mean
 from mmbench.leaderboard.tables.cells import Cell
 from mmbench.leaderboard.tables.render import render
 from mmbench.protocols.protocol import load, resolve
+from mmbench.protocols.variants import of_paper
 
 SUFFIXES = (".md", ".csv", ".tex", ".html", "terminal")
 NAMES = [t.name for t in TABLES]
@@ -53,15 +54,14 @@ def lines(table, kind=None):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_shipped_protocol_measures_every_cell(name):
+def test_the_papers_protocol_measures_every_cell(name):
     table = find(name)
-    protocol = load(table.dataset)
-    metrics = protocol["evaluation"]["metrics"]
-    for h in table.headings:
-        assert h.metric in metrics, h
-        assert metrics[h.metric] == "all" or len(h.given) in metrics[h.metric], h
     for method in table.methods:
-        assert method.model in protocol["models"], method
+        protocol = of_paper(table.dataset, method.model, table.paper)
+        metrics = protocol["evaluation"]["metrics"]
+        for h in table.headings:
+            assert h.metric in metrics, h
+            assert metrics[h.metric] == "all" or len(h.given) in metrics[h.metric], h
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -386,8 +386,10 @@ STRANGERS = {
     "twin": record("mld", 0, *ODD, dataset="mhd-mini"),
     "twin under the shipped protocol": replace(record("mld", 0, *ODD), dataset="mhd-mini"),
     "like": replace(record("mld", 0, *ODD), dataset="mhd-like"),
-    "overridden": record("mld", 0, *ODD, changes={"lr": 2.0}),
     "samples from elsewhere": replace(record("mld", 0, *ODD), samples="0" * 64),
+}
+DEPARTING = {
+    "overridden": record("mld", 0, *ODD, changes={"lr": 2.0}),
     "another model's protocol": replace(record("mvae", 0, *ODD), model="mld"),
 }
 
@@ -403,17 +405,111 @@ def test_strangers_are_never_mixed_in(what, show):
     for suffix in SUFFIXES:
         assert "77.7" not in render([alone, beside], suffix)
     assert any("left out" in note for note in alone.notes)
-    assert comparable(find("mld-2"), [own, STRANGERS[what]])[1] == [STRANGERS[what]]
+    assert comparable(find("mld-2"), [own, STRANGERS[what]])[2] == [STRANGERS[what]]
+
+
+@pytest.mark.parametrize("what", DEPARTING)
+@pytest.mark.parametrize("show", ["measured", "both"])
+def test_runs_by_another_protocol_stand_below_unranked(what, show):
+    table = find("mld-2")
+    rivals = [record(m, 1, *scored(table, v)) for m, v in (("mld", 50.0), ("mvae", 40.0))]
+    shown = filled("mld-2", [*rivals, DEPARTING[what]], show)
+    assert lines(shown, "measured")["MLD"].cells[0].mean.value == 50.0
+    assert [x.cells[0].rank for x in shown.lines if x.kind == "measured"][-1] == 1
+    *_, last = shown.lines
+    assert (last.kind, last.model, last.cells[0].mean.value) == ("other", "mld", 77.7)
+    assert {c.rank for c in last.cells} == {0}
+    assert sum(x.kind == "other" for x in shown.lines) == 1
+    assert any(n.startswith(f"{last.label} departs from the paper's") for n in shown.notes)
 
 
 def test_what_is_left_out_says_why():
-    notes = filled("mld-2", [STRANGERS["overridden"], STRANGERS["samples from elsewhere"]]).notes
-    hashed = STRANGERS["overridden"].protocol_hash
-    assert notes[-1] == (
-        f"Records left out, not comparable: 1 of mld (protocol {hashed}, not the shipped one), "
-        "1 of mld (samples from elsewhere)"
-    )
+    notes = filled("mld-2", [*DEPARTING.values(), STRANGERS["samples from elsewhere"]]).notes
+    hashed = DEPARTING["overridden"].protocol_hash[:6]
+    assert "Records left out, of samples from elsewhere: 1 of mld" in notes
+    said = f"MLD, protocol {hashed} departs from the paper's protocol: lr 2 instead of its default"
+    assert said in notes
     assert filled("mld-2", [STRANGERS["twin"]]).notes[-1].endswith(": mhd-mini")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_paper_table_is_filled_by_its_own_protocol(name):
+    table = find(name)
+    runs = []
+    for i, method in enumerate(table.methods):
+        protocol = of_paper(table.dataset, method.model, table.paper)
+        one = factory.record(method.model, 0, every(table, 40.0 + i), protocol)
+        runs.append(replace(one, dataset=table.dataset))
+    shown = filled(name, runs)
+    ours = [x for x in shown.lines if x.kind == "measured"]
+    assert [x.model for x in ours] == [m.model for m in table.methods]
+    assert all(c.mean.value is not None for x in ours for c in x.cells)
+    assert not [x for x in shown.lines if x.kind == "other"]
+    assert {x.model for x in shown.lines if x.kind == "difference"} == {x.model for x in ours}
+
+
+def every(table, value):
+    """A score for each heading, and for each term of those that are averages."""
+    names = [f"m{i}" for i in range(5)]
+    found = []
+    for h in table.headings:
+        some = [h.given] if "*" not in h.given else combinations(names, len(h.given))
+        for given in some:
+            targets = [t for t in names if t not in given] if h.target == "*" else [h.target]
+            found += [Score(h.metric, given, t, value, 5000) for t in targets]
+    return found
+
+
+@pytest.mark.parametrize("name", ["mld-2", "mld-14"])
+def test_the_fast_sampler_has_a_row_of_its_own(name):
+    table = find(name)
+    scores = every(table, 50.0)
+    fast = resolve(load(table.dataset, sampler="fast"), "mld")
+    runs = [record("mld", 0, *scores, dataset=table.dataset)]
+    runs.append(factory.record("mld", 0, scores, fast, dataset=table.dataset))
+    shown = filled(name, runs)
+    assert [x.kind for x in shown.lines if x.model == "mld"][-3:] == [
+        *("measured", "difference", "other")
+    ]
+    assert shown.lines[-1].label == "MLD, fast sampler"
+    (said,) = [n for n in shown.notes if n.startswith("MLD, fast sampler departs")]
+    assert "evaluation.sampler.resamplings" in said and "evaluation.sampler.jump 1" in said
+
+
+def test_two_papers_on_one_data_set_have_rows_by_two_protocols():
+    table, other = find("mld-16"), find("diff-mvae-1")
+    theirs = of_paper("cub", "mopoe", "diff-mvae")
+    runs = [
+        factory.record("mopoe", 0, every(t, v), protocol, dataset="cub")
+        for t, v, protocol in ((table, 1.0, of_paper("cub", "mopoe", "mld")), (other, 2.0, theirs))
+    ]
+    for t, own, below in ((table, 1.0, 2.0), (other, 2.0, 1.0)):
+        found = {x.kind: x for x in fill(t, runs).lines if x.model == "mopoe"}
+        fid = next(i for i, h in enumerate(t.headings) if h.metric == "fid")
+        assert found["measured"].cells[fid].mean.value == own
+        assert found["other"].cells[fid].mean.value == below
+    weights = {"weights": "/a/folder", "sha256": "0" * 64}
+    sentence = theirs["modalities"]["sentence"] | weights
+    placed = theirs | {"modalities": theirs["modalities"] | {"sentence": sentence}}
+    run = factory.record("mopoe", 0, every(other, 2.0), placed, dataset="cub")
+    assert comparable(other, [run])[0] == [run]
+
+
+def test_a_difference_says_what_is_not_the_papers():
+    table = find("mld-1")
+    judge, inception = (("judge", "1" * 64),), (("inception", "2" * 64),)
+    scores = [
+        replace(s, networks=inception if s.metric == "fid" else judge, n=1000)
+        for s in every(table, 50.0)
+    ]
+    shown = filled("mld-1", [record("mld", 0, *scores, dataset="mnist-svhn")])
+    (gap,) = [x for x in shown.lines if x.kind == "difference"]
+    said = [[shown.footnotes[i - 1] for i in c.footnotes] for c in gap.cells]
+    for heading, texts in zip(table.headings, said, strict=True):
+        counted = heading.metric == "coherence"
+        assert any("1,000 samples, the paper's of 5,000" in t for t in texts) != counted
+        judged = heading.metric != "fid"
+        assert any("not the paper's" in t for t in texts) == judged
 
 
 def test_other_examples_have_a_row_of_their_own():

@@ -1,0 +1,135 @@
+"""What was measured, in the columns of a paper's table."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from mmbench import registry
+from mmbench.core.score import JOINT
+from mmbench.leaderboard.papers.filled import Kind, Line
+from mmbench.leaderboard.papers.layouts import Heading, PaperTable
+from mmbench.leaderboard.papers.published import ANY
+from mmbench.leaderboard.rows import Mean, Row
+from mmbench.leaderboard.tables.cells import Cell, noted
+from mmbench.leaderboard.tables.columns import Column
+from mmbench.leaderboard.tables.table import Table, seeds
+from mmbench.protocols.variants import of_paper, variants
+from mmbench.records.differences import departures
+
+NONE = Cell(Mean(), None)
+SHOWN = 4
+"""The departures of a row that its note lists; it counts the rest."""
+
+
+def measured(table: PaperTable, found: Sequence[Table], footnotes: list[str]) -> Iterator[Line]:
+    """The lines of what was measured by the paper's protocol, in the order of its methods.
+
+    A method has a line for each set of examples, or one of dashes.
+
+    Args:
+        table: The paper's table.
+        found: The ordinary tables of the records.
+        footnotes: Of the paper's table, to which new ones are added.
+    """
+    rows = _rows(found)
+    for method in table.methods:
+        own = [row for row in rows if row.model == method.model]
+        if not own:
+            cells = (NONE,) * len(table.headings)
+            yield Line(method.label, method.model, "measured", "no run", "", cells)
+        for row in own:
+            label = method.label + (f" (data {row.data[:6]})" if len(own) > 1 else "")
+            yield _line(label, "measured", row, table, found, footnotes)
+
+
+def departing(
+    table: PaperTable, found: Sequence[Table], footnotes: list[str], notes: list[str]
+) -> Iterator[Line]:
+    """The lines of what was measured by other protocols, without ranks.
+
+    A note says for each in what its protocol departs from the paper's.
+
+    Args:
+        table: The paper's table.
+        found: The ordinary tables of the records.
+        footnotes: Of the paper's table, to which new ones are added.
+        notes: Likewise.
+    """
+    rows = _rows(found)
+    for method in table.methods:
+        own = [row for row in rows if row.model == method.model]
+        for row in own:
+            called = variants(table.dataset, row.model).get(row.protocol_hash)
+            protocol = "data set's own protocol" if called == "" else called
+            label = f"{method.label}, {protocol or f'protocol {row.protocol_hash[:6]}'}"
+            if len({r.data for r in own}) > 1:
+                label += f" (data {row.data[:6]})"
+            line = _line(label, "other", row, table, found, footnotes)
+            yield replace(line, cells=tuple(replace(c, rank=0) for c in line.cells))
+            paper = of_paper(table.dataset, row.model, table.paper) or {}
+            which = departures(row.records[0].protocol, paper)
+            more = f", and {len(which) - SHOWN} more" if len(which) > SHOWN else ""
+            listed = ", ".join(which[:SHOWN]) + more
+            notes.append(f"{label} departs from the paper's protocol: {listed}")
+
+
+def unlike(table: PaperTable, heading: Heading, cell: Cell, row: Row) -> Iterator[str]:
+    """In what a measured number differs from the published one beside it.
+
+    Args:
+        table: The paper's table.
+        heading: The column's.
+        cell: The measured one.
+        row: Whose number it is.
+    """
+    paper = table.samples.get(heading.metric)
+    if paper and cell.mean.n and cell.mean.n != {paper}:
+        n = ", ".join(f"{n:,}" for n in sorted(cell.mean.n))
+        yield f"{heading.metric} of {n} samples, the paper's of {paper:,}"
+    scores = (s for r in row.records for s in r.scores if s.metric == heading.metric)
+    judges = {name for s in scores for name, _ in s.networks}
+    if judges - registry.names("extractors").keys():
+        yield f"{heading.metric} by evaluation networks that are not the paper's"
+
+
+def covers(heading: Heading, column: Column) -> bool:
+    """Whether a column averages what a heading says."""
+    if heading.target != ANY:
+        wanted = (frozenset(heading.given), heading.target)
+        return [(frozenset(given), target) for given, target in column.terms] == [wanted]
+    return all(
+        len(given) == len(heading.given) and target != JOINT and target not in given
+        for given, target in column.terms
+    )
+
+
+def _rows(found: Iterable[Table]) -> list[Row]:
+    """The rows of models in some tables, by data and protocol."""
+    rows = dict.fromkeys(line.row for t in found for line in t.lines if line.row.model)
+    return sorted(rows, key=lambda row: (row.data, row.protocol_hash))
+
+
+def _line(
+    label: str,
+    kind: Kind,
+    row: Row,
+    table: PaperTable,
+    found: Sequence[Table],
+    footnotes: list[str],
+) -> Line:
+    cells = tuple(_cell(h, row, found, footnotes) for h in table.headings)
+    runs = seeds(len(row.seeds))
+    return Line(label, row.model, kind, runs, row.protocol_hash, cells, row)
+
+
+def _cell(heading: Heading, row: Row, found: Sequence[Table], footnotes: list[str]) -> Cell:
+    """The cell of the ordinary tables that is below a heading."""
+    for table in (t for t in found if t.metric == heading.metric):
+        for i, column in enumerate(table.columns):
+            if not covers(heading, column):
+                continue
+            for line in table.lines:
+                if line.row == row:
+                    cell = line.cells[i]
+                    texts = [table.footnotes[k - 1] for k in cell.footnotes]
+                    return replace(cell, footnotes=noted(texts, footnotes))
+    return replace(NONE, footnotes=noted(["not evaluated"], footnotes))

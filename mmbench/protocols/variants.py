@@ -1,0 +1,62 @@
+"""The protocols that are shipped for a model: how each is called, by its hash.
+
+A record's protocol is compared with them without importing what the record names.
+"""
+
+from functools import cache
+
+from mmbench.files.toml import read_toml
+from mmbench.protocols import shipped
+from mmbench.protocols.protocol import SAMPLERS, Table, digest, has_sampler, load, resolve
+from mmbench.registry import names
+
+OWN = ""
+"""What the data set's own protocol is called."""
+
+
+def of_paper(dataset: str, model: str, paper: str = "") -> Table | None:
+    """The resolved protocol by which a paper reports a model on a data set.
+
+    Args:
+        dataset: The data set's name.
+        model: The model's name.
+        paper: The paper; without a protocol of its own it goes by the data set's.
+
+    Returns:
+        None where nothing is shipped.
+    """
+    if dataset not in names("datasets") or model not in names("models"):
+        return None  # a record must never cause an import of "module:class"
+    which = paper if paper in shipped.papers(dataset) else None
+    try:
+        return resolve(load(dataset, which, model=model), model)
+    except LookupError:
+        return None
+
+
+def shipped_hash(dataset: str, model: str) -> str | None:
+    """The hash of a model's shipped protocol for a data set; None if there is none."""
+    return next((h for h, called in variants(dataset, model).items() if called == OWN), None)
+
+
+@cache
+def variants(dataset: str, model: str) -> dict[str, str]:
+    """Hash -> what `mmbench run` was called with, in words, such as "fast sampler"."""
+    found: dict[str, str] = {}
+    for paper in ("", *shipped.papers(dataset)):
+        settings = of_paper(dataset, model, paper)
+        if settings is None:
+            continue
+        by = f"protocol {paper}" if paper else OWN
+        found.setdefault(digest(settings), by)
+        for name, sampler in _samplers(dataset, paper).items() if has_sampler(model) else ():
+            drawn = settings | {"evaluation": settings["evaluation"] | {"sampler": sampler}}
+            found.setdefault(digest(drawn), ", ".join(filter(None, (by, f"{name} sampler"))))
+    return found
+
+
+def _samplers(dataset: str, paper: str) -> Table:
+    """The samplers that a protocol names beside the one it uses."""
+    file = shipped.papers(dataset)[paper] if paper else shipped.own(dataset)
+    named: Table = read_toml(file).get(SAMPLERS, {})
+    return named
