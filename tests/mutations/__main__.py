@@ -28,10 +28,9 @@ EQUIVALENT = tomllib.loads((HERE / "equivalent.toml").read_text())["fault"]
 
 
 def files(room: str) -> list[str]:
-    """The files of a room in which faults are drawn; of protocols, the published ones."""
+    """The files of a room in which faults are drawn."""
     found = {p for pattern in ROOMS[room]["sources"] for p in ROOT.glob(pattern)}
-    draft = lambda p: p.suffix == ".toml" and ("-mini" in p.stem or p.stem == "default")
-    return sorted(str(p.relative_to(ROOT)) for p in found if not draft(p))
+    return sorted(str(p.relative_to(ROOT)) for p in found)
 
 
 def tests(folder: Path, room: str, file: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Published protocols against `papers.csv`: every value of the papers with its source.
 
-The column `protocol` is the paper, the folder of the protocol. `table` is "modalities", "evaluation" or a model. A value is TOML, or text.
+The column `protocol` is the paper, the folder of the protocol. `table` is "modalities",
+"evaluation", "samplers" or a model. A value is TOML, or text.
 """
 
 import csv
