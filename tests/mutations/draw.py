@@ -48,9 +48,16 @@ class Mutation:
         return source[: self.start] + self.new.encode() + source[end:]
 
     def line(self, source: bytes) -> tuple[int, str]:
-        """The number of its line, and the line's text without its indentation."""
-        number = source[: self.start].count(b"\n")
-        return number + 1, source.split(b"\n")[number].decode().strip()
+        """The number of its line, and the line with the fault marked as [old → new].
+
+        What spans several lines is marked in the first of them.
+        """
+        begin = source.rfind(b"\n", 0, self.start) + 1
+        end = (source + b"\n").index(b"\n", self.start)
+        before, after = source[begin : self.start].decode(), source[self.start : end].decode()
+        mark = f"[{self.old} → {self.new}]"
+        number = source[: self.start].count(b"\n") + 1
+        return number, (before + mark + after.removeprefix(self.old)).strip()
 
 
 class Faults(ast.NodeVisitor):
