@@ -66,11 +66,8 @@ def compare(
 ) -> Comparison:
     """Compares results with what is expected of them.
 
-    Args:
-        reference: What is expected.
-        results: What was measured.
-        tolerances: Of metrics, instead of the reference's.
-        across_extractors: Compare also what another network measured, with a remark.
+    The tolerances of metrics replace those of the reference. With `across_extractors`, scores of
+    different networks are compared too, with a remark.
 
     Raises:
         ValueError: A tolerance is impossible, or of a metric that nobody measured.

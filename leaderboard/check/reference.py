@@ -96,11 +96,7 @@ class Reference:
 def of_records(
     records: Iterable[Record], tolerances: Mapping[str, float | str] | None = None
 ) -> Reference:
-    """The reference that some records would be.
-
-    Args:
-        records: In any order.
-        tolerances: Of some metrics.
+    """The reference that some records would be, with the tolerances of some metrics.
 
     Raises:
         ValueError: Two records are of the same run, or the seeds of a row were measured with

@@ -272,10 +272,8 @@ def _scores(record: Record, metric: str) -> dict[Term, float]:
 
 def _unlike(runs: Sequence[Record], quantity: Quantity, shared: set[Term]) -> list[str]:
     """What was measured in different ways."""
-    ways: dict[Term, set[tuple[int, str | None]]] = {}
-    for term, s in ((t, s) for r in runs for t, s in of_metric(r, quantity.metric).items()):
-        if term in shared:
-            ways.setdefault(term, set()).add((s.n, s.extractor))
-    if all(len(of) == 1 for of in ways.values()):
+    scores = [s for r in runs for t, s in of_metric(r, quantity.metric).items() if t in shared]
+    ways = {(s.given, s.target, s.n, s.extractor) for s in scores}
+    if len(ways) == len(shared):
         return []
     return [f"{quantity.metric} measured with different networks or numbers of samples"]

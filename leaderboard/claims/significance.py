@@ -30,12 +30,7 @@ MOST = 1000
 
 
 def sample(values: Sequence[float], least: float = 0.0) -> Mean:
-    """What the seeds of one model gave.
-
-    Args:
-        values: One for each seed, at least one.
-        least: The smallest deviation to believe in: what one more right answer would change.
-    """
+    """The mean of one value for each seed; its deviation is at least what one answer changes."""
     found = average(values)
     return found if found.std is None else replace(found, std=max(found.std, least))
 
@@ -64,13 +59,9 @@ class Pair:
         return None if math.isnan(low[0]) else (float(low[0]), float(high[0]))
 
     def states(self, further: Sequence[int]) -> Any:
-        """1 where it holds, -1 where it fails, 0 where it is undecided.
+        """With each number of further seeds: 1 if it holds, -1 if it fails, 0 if undecided.
 
-        Args:
-            further: Numbers of seeds of each model beyond its own; means and deviations stay.
-
-        Returns:
-            An array of integers, one for each.
+        Means and deviations stay as they are.
         """
         low, high = self._intervals(np.asarray(further, float))
         return (low > 0).astype(int) - (high <= 0).astype(int)  # of one seed: NaN, thus 0
@@ -120,15 +111,12 @@ class Order:
 
 
 def decide(orders: Sequence[Order]) -> tuple[State, int | None]:
-    """Whether some orders all hold, and how many further seeds of each model would decide.
-
-    Args:
-        orders: At least one.
+    """Whether all of at least one order hold, and how many further seeds would decide.
 
     Returns:
-        The state, and for an undecided one the least number of seeds of each model beyond its own
-        with which it would be decided if means and deviations stayed: None where that is more than
-        `MOST`, or not known, because a model has one seed.
+        The state and, if it is undecided, the least number of further seeds of each model that
+        would decide it with the same means and deviations: None beyond `MOST`, and where a model
+        has one seed.
     """
     further = range(MOST + 1)
     of = np.stack([order.states(further) for order in orders])

@@ -61,26 +61,17 @@ class Verdict:
 
 
 def judge(results: Results, comparisons: Sequence[Comparison]) -> Verdict:
-    """Whether all of some comparisons hold.
-
-    Args:
-        results: Of one data set.
-        comparisons: At least one. One that fails decides, whatever the others lack.
-    """
-    orders: list[Order] = []
-    evidence: list[str] = []
+    """Whether all comparisons, at least one, hold; one that fails decides, whatever others lack."""
     remarks: list[str] = []
-    missing: list[str] = []
-    for comparison in comparisons:
-        order, text, absent = _order(results, comparison, remarks)
-        evidence.append(text)
-        missing += absent
-        orders += [order] if order else []
+    found = [_order(results, comparison, remarks) for comparison in comparisons]
+    orders = [order for order, _, _ in found if order]
+    evidence = [text for _, text, _ in found]
+    missing = any(absent for _, _, absent in found)
     state, further = decide(orders) if orders else ("not run", None)
     if len(orders) < len(comparisons) and state != "fails":
         state, further = "not run", None
     published = tuple(_published(results.dataset, comparisons))
-    partial = state == "holds" and bool(missing)
+    partial = state == "holds" and missing
     lines = tuple(dict.fromkeys([*evidence, *remarks]))
     return Verdict(state, lines, further, published, partial)
 

@@ -23,17 +23,11 @@ if TYPE_CHECKING:
 def inputs(
     found: Estimates, metrics: Sequence[str], targets: Sequence[str], log: bool = False
 ) -> Drawn:
-    """Draws a line for each row of the tables with a band of the deviation over seeds.
+    """Draws a line for each row of the tables, with a band of the deviation over seeds.
 
-    Joint generation stands at 0, apart from the line where it is scored as a whole, since it is
-    then not the same quantity.
-
-    Args:
-        found: The numbers.
-        metrics: A row of panels for each.
-        targets: A column of panels for each: a modality, or `estimates.MEAN`. Of one alone, the
-            metrics stand beside each other.
-        log: Whether metrics of which less is better have a logarithmic axis.
+    Joint generation stands at 0, apart from the line: where it is scored as a whole, it is another
+    quantity. `style.panels` places the panels of metrics and targets. With `log`, metrics that are
+    better lower have a logarithmic axis.
 
     Raises:
         ValueError: There is nothing to draw.

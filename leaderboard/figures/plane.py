@@ -23,14 +23,8 @@ def plane(
     """Draws a point with error bars over seeds for each row of the tables, joint and conditional.
 
     A conditional score is the mean over the targets and subsets of given modalities that both
-    metrics scored.
-
-    Args:
-        found: The numbers.
-        coherence: The metric upwards.
-        quality: The metric to the right.
-        targets: A panel for each: a modality, or `estimates.MEAN`.
-        log: Whether the axis to the right is logarithmic.
+    metrics scored. Coherence runs upwards, quality to the right, with `log` logarithmically; each
+    target, a modality or `estimates.MEAN`, has a panel.
 
     Raises:
         ValueError: There is nothing to draw.

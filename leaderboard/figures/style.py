@@ -113,11 +113,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def check_format(path: Path) -> None:
-    """Refuses a path that does not end in .png or .svg.
-
-    Raises:
-        ValueError: It ends in something else.
-    """
+    """Raises ValueError for a path that does not end in .png or .svg."""
     if path.suffix not in FORMATS:
         raise ValueError(f"--out {path} ends in {path.suffix!r}, expected {' or '.join(FORMATS)}")
 
@@ -172,13 +168,8 @@ def panels(
 ) -> tuple[Figure, dict[tuple[str, str], Axes]]:
     """A figure with a panel for each metric and target, named where there are several.
 
-    Of one target alone, the metrics stand beside each other, three in a row; of several, each
-    metric has a row and each target a column.
-
-    Args:
-        metrics: In their order.
-        targets: In their order.
-        filled: Which of the pairs have anything to show; the places of the others stay empty.
+    With one target, the metrics stand beside each other, three in a row; with several, each metric
+    has a row and each target a column. The place of a pair that is not `filled` stays empty.
     """
     from matplotlib.figure import Figure as Canvas
 
@@ -224,12 +215,12 @@ def finish(
     shown: Sequence[Estimate],
     spread: str,
 ) -> None:
-    """Adds a title, a legend below the panels and how the numbers came about.
+    """Adds a title, below the panels a legend, and a note of how the estimates came about.
 
     Args:
         figure: The panels.
         title: What the figure shows.
-        entries: (artist, what it means), those that mean the same once.
+        entries: (artist, meaning) for the legend; the same meaning counts once.
         shown: The estimates in it.
         spread: What shows the deviation, e.g. "Bands".
     """

@@ -32,13 +32,9 @@ LONGEST = 600
 def page_data(
     records: Sequence[Record], links: Mapping[Path, str], grids: Mapping[Path, Grid]
 ) -> dict[str, Any]:
-    """All that the page shows.
+    """All that the page shows of some records, in the order of `mmbench.records.store.find`.
 
-    Args:
-        records: In the order of `mmbench.records.store.find`.
-        links: `Place.of(record).record` -> where the page
-            links to.
-        grids: The same -> its picture of samples.
+    By `Place.of(record).record`, `links` are the addresses of records and `grids` their pictures.
 
     Raises:
         ValueError: Two records are of the same run.

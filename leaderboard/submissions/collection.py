@@ -8,8 +8,9 @@ from typing import Literal
 from mmbench.leaderboard.submissions.validation import validated
 from mmbench.leaderboard.tables.columns import modalities
 from mmbench.records.paths import Place
+from mmbench.records.paths import records as records_of
 from mmbench.records.record import Record
-from mmbench.records.store import find, read, write
+from mmbench.records.store import find, order, read, write
 from mmbench.records.strict import shown
 from mmbench.text import plain
 
@@ -32,25 +33,20 @@ def merged(folders: Sequence[Path]) -> list[Record]:
                     f"{shown(first)} and {shown(folder)} have different records of one run, "
                     f"{Place.of(record).record}: {_differing(same, record)}"
                 )
-    found = [record for _, record in known.values()]
-    return sorted(found, key=lambda r: (r.dataset, r.model, r.protocol_hash, r.data, r.seed))
+    return sorted((record for _, record in known.values()), key=order)
 
 
 def valid(paths: Sequence[Path]) -> tuple[list[Record], list[str]]:
-    """Reads untrusted records.
+    """The valid ones of untrusted records, and a sentence for each fault of the others.
 
-    Args:
-        paths: Files of records, or results folders, all of whose records are read.
-
-    Returns:
-        The valid ones, and a sentence for each fault of the others.
+    Paths are files of records, or results folders, all of whose records are read.
 
     Raises:
         FileNotFoundError: There is no such file or folder, or the folder holds no record.
     """
     records, faults = [], []
     for path in paths:
-        files = sorted(path.glob("*/*/*.json")) if path.is_dir() else [path]
+        files = records_of(path) if path.is_dir() else [path]
         if not files:
             raise FileNotFoundError(f"{shown(path)} holds no record <dataset>/<model>/*.json")
         for file in files:

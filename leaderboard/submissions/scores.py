@@ -24,12 +24,7 @@ _ROUNDING = 1e-5
 
 
 def faults(protocol: Mapping[str, Any], scores: Mapping[str, Iterable[Score]]) -> Iterator[str]:
-    """What is wrong with the scores of a record: a sentence for each fault.
-
-    Args:
-        protocol: The record's.
-        scores: "scores" and "references"; their fields have their types and are finite.
-    """
+    """What is wrong with a record's "scores" and "references", of the right types and finite."""
     scores = {name: list(of) for name, of in scores.items()}
     if not scores["scores"]:
         yield "scores is empty, expected at least one"

@@ -66,11 +66,9 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def columns(terms: Iterable[Term], names: Sequence[str]) -> tuple[Column, ...]:
-    """The columns that show some scores of one metric.
+    """The columns of one metric's scores: either no target is given, or every one is.
 
-    Args:
-        terms: What was scored: either never a target that is given, or always.
-        names: The modalities, in order.
+    `names` are the modalities, in order.
     """
     terms = set(terms)
     return tuple(_averages(terms, names) if len(names) > WIDEST else _subsets(terms, names))

@@ -48,20 +48,22 @@ def _section(sheet: Sheet, anchor: str) -> str:
     """A table with its title and what stands below it."""
     below = [f"<sup>{i}</sup> {_text(text)}" for i, text in enumerate(sheet.footnotes, 1)]
     below += map(_text, sheet.below("bold", "underlined"))
-    label = f'aria-label="Table {_text(anchor)}"'
-    top = [f'<section id="{_text(anchor)}">', f"<h2>{_text(sheet.title)}</h2>"]
-    top += [f'<div role="region" tabindex="0" {label}>', f'<table class="{sheet.kind}">']
-    table = [
-        "<thead>",
-        *_head(sheet),
-        "</thead>",
-        "<tbody>",
-        *_body(sheet),
-        "</tbody>",
-        "</table>",
-    ]
-    notes = "<br>\n".join(below)
-    return "\n".join([*top, *table, "</div>", f"<p>{notes}</p>", "</section>"])
+    name, notes = _text(anchor), "<br>\n".join(below)
+    head, body = "\n".join(_head(sheet)), "\n".join(_body(sheet))
+    return f"""<section id="{name}">
+<h2>{_text(sheet.title)}</h2>
+<div role="region" tabindex="0" aria-label="Table {name}">
+<table class="{sheet.kind}">
+<thead>
+{head}
+</thead>
+<tbody>
+{body}
+</tbody>
+</table>
+</div>
+<p>{notes}</p>
+</section>"""
 
 
 def _head(sheet: Sheet) -> Iterator[str]:

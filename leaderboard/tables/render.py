@@ -30,14 +30,10 @@ Column = list[str]
 
 
 def render(tables: Iterable[Tabular], suffix: str) -> str:
-    """Some tables as text.
-
-    Args:
-        tables: What to show.
-        suffix: ".md", ".csv", ".tex" (needs the package booktabs), ".html" or "terminal".
+    """Tables as ".md", ".csv", ".tex" (needs the package booktabs), ".html" or "terminal".
 
     Raises:
-        ValueError: There is no such render.
+        ValueError: There is no such format.
     """
     renders: dict[str, Callable[[Sequence[Sheet]], str]] = {
         ".md": lambda sheets: "\n".join(map(markdown, sheets)),

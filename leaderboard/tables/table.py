@@ -116,9 +116,6 @@ def seeds(count: float) -> str:
 def tables(records: Iterable[Record]) -> list[Table]:
     """The tables of some records, by data set: metrics that count right answers first.
 
-    Args:
-        records: In any order.
-
     Raises:
         ValueError: Two records are of the same run, which a mean would count twice.
     """

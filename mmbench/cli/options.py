@@ -192,11 +192,7 @@ def data_folder() -> Path:
 def load(name: str, data: Path | None, progress: Progress, recorded: str = "") -> Dataset:
     """A data set from the folder that the user named or the one that downloads go to.
 
-    Args:
-        name: What the user calls it; "" for the registered one that records name.
-        data: The user's folder.
-        progress: Where to report.
-        recorded: Its name in records.
+    With the name "", it is the registered one that records call `recorded`.
     """
     from mmbench.datasets.load import dataset_of
 

@@ -40,15 +40,7 @@ def evaluate(
 
     Each part is kept in a file, so that an interrupted evaluation goes on with the next subset. A
     part is made again if something that it lacked is available now, or if it was measured with
-    other weights than the context names.
-
-    Args:
-        draw: Modalities given -> samples drawn from them.
-        subsets: Of the modalities: what is given.
-        dataset: Whose test split conditions and compares.
-        evaluation: How to score.
-        context: For the metrics.
-        folder: For the files.
+    other weights than the context names. `draw` maps the modalities given to samples.
     """
     for given in subsets:
         path = place(folder, given)

@@ -40,14 +40,10 @@ def references(
     rows: Tensor,
     context: Context,
 ) -> tuple[Score, ...]:
-    """The references of some scores: for each metric the ones with a value, given nothing.
+    """The references of a model's scores: for each metric those with a value, given nothing.
 
-    Args:
-        metrics: Those of the scores.
-        scores: Of all samples of a model. A metric without a value among them has no reference.
-        dataset: Whose examples are real.
-        rows: (N,) the test examples that were scored.
-        context: Where to compute and what to keep.
+    A metric without a value among the scores has no reference. `rows` (N,) are the test examples
+    that were scored.
     """
     measured: dict[str, set[tuple[str, str]]] = {}
     for s in scores:

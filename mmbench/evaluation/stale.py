@@ -13,9 +13,7 @@ from mmbench.records.record import Record
 def now_possible(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str]:
     """What some scores lacked and is available by now, in words.
 
-    Args:
-        scores: Some may have no value.
-        named: Extractor name -> file of weights that the user named.
+    Throughout, `named` maps an extractor to the file of weights that the user named for it.
 
     Raises:
         FileNotFoundError, ValueError: Weights that were found cannot be used.
@@ -36,12 +34,7 @@ def now_possible(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str
 
 
 def other_weights(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str]:
-    """Networks that now have other weights than a score was measured with, in words.
-
-    Args:
-        scores: Some may have been measured with a pretrained network.
-        named: Extractor name -> file of weights that the user named.
-    """
+    """Networks that now have other weights than a score was measured with, in words."""
     from mmbench.pretrained import registered, sha256
 
     used = dict.fromkeys(network for s in scores for network in s.networks)
@@ -64,12 +57,7 @@ def older_metrics(record: Record) -> list[str]:
 
 
 def keep_measured(record: Record, path: Path, named: Mapping[str, Path]) -> None:
-    """Refuses to replace a record whose scores need weights that are absent now.
-
-    Args:
-        record: The one that would be replaced.
-        path: Where it lies.
-        named: Extractor name -> file of weights that the user named.
+    """Refuses to replace a record, at `path`, whose scores need weights that are absent now.
 
     Raises:
         ValueError: Weights of a registered network are absent, so that its scores would be lost.
@@ -90,14 +78,8 @@ def done(
 ) -> None:
     """Reports that there is a record, and which of its scores could be measured anew.
 
-    Only the user can ask for that: what was measured may need what is no longer available.
-
-    Args:
-        record: That of the same run.
-        path: Where it lies.
-        named: Extractor name -> file of weights that the user named.
-        again: The option that measures again.
-        progress: Where to report.
+    Only the user can ask for that, by the option `again`: what was measured may need what is no
+    longer available.
 
     Raises:
         ValueError: It was measured with other weights than those named.

@@ -73,11 +73,9 @@ def in_words(value: object) -> str:
 
 
 def only(records: Sequence[Record], settings: Sequence[str]) -> list[Record]:
-    """The records whose protocols have some values.
+    """The records whose protocols have some values, such as "evaluation.sampler.steps=25".
 
-    Args:
-        records: To choose from.
-        settings: Such as "evaluation.sampler.steps=25"; values are TOML, or else text.
+    Values are TOML, or else text.
 
     Raises:
         ValueError: A setting is not KEY=VALUE.
@@ -103,11 +101,7 @@ def only(records: Sequence[Record], settings: Sequence[str]) -> list[Record]:
 
 
 def equal_but_for(records: Sequence[Record], varied: str) -> None:
-    """Refuses records that differ in more than one place.
-
-    Args:
-        records: Of one model.
-        varied: The path of the value, or of the table, in which they may differ.
+    """Refuses records of one model that differ elsewhere than in one value or table.
 
     Raises:
         ValueError: Their protocols differ elsewhere, or their examples do.

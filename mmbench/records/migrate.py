@@ -15,9 +15,6 @@ def migrate(folder: Path) -> Iterator[tuple[Path, Path]]:
     Weights are kept, so that the same `mmbench run` finds its work done. It can be interrupted at
     any moment: another call goes on.
 
-    Args:
-        folder: The results folder.
-
     Yields:
         The old file of a record and the new one, once both are in place.
 

@@ -70,9 +70,8 @@ def upgraded(found: dict[str, Any]) -> dict[str, Any]:
     Faults.refuse(mismatches(found, Old, "the file"))
     hashed = digest(found["protocol"])
     if found["protocol_hash"] != hashed:
-        raise Faults(
-            [f"protocol_hash is {found['protocol_hash']!r}, but the protocol's hash is {hashed!r}"]
-        )
+        wrong = f"protocol_hash is {found['protocol_hash']!r}"
+        raise Faults([f"{wrong}, but the protocol's hash is {hashed!r}"])
     protocol = _renamed(found["protocol"])
     scored = {s["metric"] for s in found["scores"]}
     return found | {

@@ -22,10 +22,7 @@ _WORDS = {
 def built(value: Any, hint: Any, where: str = "the file") -> Any:
     """A value read from JSON as its annotated type: objects become dataclasses, lists tuples.
 
-    Args:
-        value: As `read` returns it.
-        hint: As for `mismatches`.
-        where: The value's place in the file, for the sentences.
+    The arguments are those of `mismatches`.
 
     Raises:
         Faults: It does not have that type.

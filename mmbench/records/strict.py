@@ -72,13 +72,14 @@ def parsed(content: bytes, printable: bool = True) -> Any:
     Raises:
         Faults: It is not JSON, or holds what JSON must not.
     """
-    hooks: dict[str, Any] = {
-        "parse_constant": _constant,
-        "parse_int": _whole,
-        "parse_float": _finite,
-    }
     try:
-        found = json.loads(content.decode(), object_pairs_hook=_once, **hooks)
+        found = json.loads(
+            content.decode(),
+            object_pairs_hook=_once,
+            parse_constant=_constant,
+            parse_int=_whole,
+            parse_float=_finite,
+        )
     except UnicodeDecodeError as error:
         raise Faults([f"it is not UTF-8: byte {error.start} is no character"]) from None
     except json.JSONDecodeError as error:

@@ -23,25 +23,14 @@ from mmbench.registry import nearest
 
 @dataclass(frozen=True)
 class Exhibit:
-    """What a run drew.
-
-    Attributes:
-        label: What it is called.
-        drawn: A few samples, given the modalities of the picture.
-    """
+    """What a run drew: its label, and a few samples given the modalities of the picture."""
 
     label: str
     drawn: Generated
 
 
 def kept(path: Path, record: Record, given: tuple[str, ...]) -> Path:
-    """The file in which a run or an evaluation of samples kept what was drawn from a subset.
-
-    Args:
-        path: The record's file, where it was written.
-        record: What it holds.
-        given: The modalities given, in the data set's order.
-    """
+    """The file, beside a record's, of what was drawn given modalities in the data set's order."""
     at = Place.of(record)  # beside the record, whatever names an untrusted one has
     return place(path.parent / at.kept.relative_to(at.home), given)
 

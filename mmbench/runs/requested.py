@@ -24,15 +24,7 @@ ALL = "samples.npz"
 def draw(
     model: Model, given: Batch, targets: Sequence[str], n: int, seed: int, device: torch.device
 ) -> Batch:
-    """Draws samples of one condition.
-
-    Args:
-        model: Trained, on the device.
-        given: name -> (1, *shape); empty for joint generation.
-        targets: What to draw.
-        n: How many, at least 1.
-        seed: Of the only randomness.
-        device: Where to compute.
+    """Draws n samples, given name -> (1, *shape), from a trained model on the device.
 
     Returns:
         target -> (n, *shape), on the CPU.

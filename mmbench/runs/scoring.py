@@ -75,12 +75,8 @@ class Scoring:
     ) -> Record:
         """Scores what is drawn from every subset, and writes the record and the grid of samples.
 
-        Args:
-            draw: Modalities given -> samples drawn from them.
-            subsets: What is given.
-            seconds: Stage -> duration of what came before.
-            parameters: Number of trained parameters.
-            evaluations: Network evaluations that one sample costs.
+        `draw` maps modalities given to samples; `seconds` is the duration of each stage before.
+        Parameters and network evaluations a sample are those of the record.
 
         Raises:
             ValueError: No metric concerns the samples.

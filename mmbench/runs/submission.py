@@ -30,16 +30,12 @@ from mmbench.runs.scoring import Scoring
 class Submission:
     """Samples of one model with one seed.
 
+    The other arguments are those of `mmbench.runs.run.Run`; of the protocol the evaluation counts.
+
     Args:
         name: What the model is called in tables.
         samples: Where they are.
         seed: The seed of the model that drew them.
-        protocol: A whole protocol, with overrides applied; its evaluation counts.
-        out: The results folder.
-        device: Where to compute.
-        cache: For classifiers and features of real data.
-        progress: Where to report.
-        weights: Extractor name -> file of weights that the user named.
 
     Raises:
         ValueError: The name is that of a registered model, or cannot be a folder's.

@@ -32,13 +32,8 @@ def find(path: Path) -> tuple[Path, Record]:
     tables = map(record.protocol.get, ("modalities", "model", "evaluation"))
     if not all(isinstance(table, dict) for table in tables):
         raise ValueError(f"{file} has no trained model, expected a record of 'mmbench run'")
-    _expect_weights(file, _beside(file, record))
+    _expect_weights(file, file.resolve().parents[2] / Place.of(record).weights)
     return file, record
-
-
-def _beside(file: Path, record: Record) -> Path:
-    """The weights that belong to a record."""
-    return file.resolve().parents[2] / Place.of(record).weights
 
 
 def _expect_weights(path: Path, weights: Path) -> None:
@@ -78,15 +73,7 @@ def reload(
     cache: Path,
     progress: Progress,
 ) -> Run:
-    """The run that made a record, its weights at hand.
-
-    Args:
-        path: The record's file, where the run wrote it.
-        record: What it holds, as `find` returns it.
-        dataset: What it was trained on.
-        device: Where to compute.
-        cache: For classifiers and features of real data.
-        progress: Where to report.
+    """The run that made a record, its weights at hand: `path` and `record` as `find` returns them.
 
     Raises:
         ValueError: The record is of other data, or of other code.

@@ -3,42 +3,27 @@ import math
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from functools import partial
 
+import factory
 import pytest
 from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from mmbench.core.score import Score
-from mmbench.protocols.protocol import digest
-from mmbench.records.record import GREATEST, Record
+from mmbench.records.record import GREATEST
 from mmbench.records.store import find, frame, read, write
 
 PROTOCOL = {"modalities": {"image": {}, "sound": {}}, "models": {"m": {"lr": 1e-4, "d": [1, 2]}}}
 
 
-def record(**changes):
-    plain = dict(
-        model="mld",
-        dataset="mhd",
-        seed=0,
-        protocol=PROTOCOL,
-        data="f" * 64,
-        versions={"torch": "2.4"},
-        commit=None,
-        device="cpu",
-        parameters=12,
-        evaluations=250,
-        seconds={"autoencoder": 1.5, "score": 0.1},
-        scores=(
-            Score("coherence", (), "joint", 98.25, 100, "lenet 0.99"),
-            Score("fid", ("sound",), "image", None, 100, reason="no weights"),
-        ),
-    )
-    plain |= changes
-    if "protocol_hash" not in plain:
-        plain["protocol_hash"] = digest(plain["protocol"])
-    return Record(**plain)
+SCORES = (
+    Score("coherence", (), "joint", 98.25, 100, "lenet 0.99"),
+    Score("fid", ("sound",), "image", None, 100, reason="no weights"),
+)
+SECONDS = {"autoencoder": 1.5, "score": 0.1}
+record = partial(factory.record, protocol=PROTOCOL, scores=SCORES, seconds=SECONDS)
 
 
 plain = st.recursive(

@@ -3,6 +3,7 @@ import io
 import re
 from dataclasses import replace
 
+import factory
 import numpy as np
 import pytest
 import torch
@@ -15,9 +16,7 @@ from mmbench.evaluation.checkpoint import Part
 from mmbench.evaluation.evaluate import SHOWN
 from mmbench.media.grid import BAND, TILE
 from mmbench.media.lettering import SCALE
-from mmbench.protocols.protocol import digest
 from mmbench.records.paths import Place
-from mmbench.records.record import Record
 from mmbench.records.store import write
 from mmbench.runs.gallery import Exhibit, exhibit, gallery, kept, subset
 
@@ -53,12 +52,9 @@ def record(dataset, model="mld", seed=0, samples=None):
     protocol = {"modalities": {}, "model": {"d": 0.5}, "evaluation": {}}
     if samples:
         del protocol["model"]
-    return Record(
-        model=model, dataset=dataset.name, seed=seed, protocol=protocol,
-        protocol_hash=digest(protocol), data=dataset.fingerprint(), versions={}, commit=None,
-        device="cpu", parameters=1, evaluations=1, seconds={}, samples=samples,
-        scores=(Score("coherence", (), "joint", 50.0, 8),),
-    )  # fmt: skip
+    scores = [Score("coherence", (), "joint", 50.0, 8)]
+    names = {"dataset": dataset.name, "data": dataset.fingerprint(), "samples": samples}
+    return factory.record(model, seed, scores, protocol, **names)
 
 
 def finished(folder, dataset, model, given, seed=0, rows=ROWS, samples=None):
@@ -84,8 +80,10 @@ def test_a_row_for_each_model_below_what_was_given(tmp_path, toy):
         rows = np.flatnonzero((abs(picture - round(255 * tone)) <= 1).all(-1).sum(1) > side)
         assert len(rows) in range(side - 2, side + 1)
         assert has(picture, tone) > 0.9 * SHOWN * side**2
-    tops = [np.flatnonzero((abs(picture - round(255 * t)) <= 1).all(-1).sum(1) > side)[0]
-            for t in TONES.values()]  # fmt: skip
+    tops = [
+        np.flatnonzero((abs(picture - round(255 * t)) <= 1).all(-1).sum(1) > side)[0]
+        for t in TONES.values()
+    ]
     assert tops[1] - tops[0] in range(side, side + 20)
     band = (picture == ImageColor.getrgb(BAND)).all(-1)
     assert band.sum() > 10 * side
@@ -130,13 +128,19 @@ def test_hostile_labels_are_cut(tmp_path, toy):
     assert pixels(tmp_path / "g.png").shape[1] < (SHOWN + 6) * (TILE + 4) * SCALE
 
 
-@pytest.mark.parametrize(("change", "arguments", "sentence"), [
-    (lambda e: [], [], "there is nothing to draw: 0 models"),
-    (lambda e: [e[0], Exhibit("mvae", replace(e[1].drawn, rows=ROWS + 1))], [],
-     "mvae and mld were given different test examples"),
-    (lambda e: e, ["smell"], "mhd-mini has no modality 'smell'"),
-    (lambda e: e, ["sound"], "mld did not draw sound given sound: it drew image, trajectory"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "arguments", "sentence"),
+    [
+        (lambda e: [], [], "there is nothing to draw: 0 models"),
+        (
+            lambda e: [e[0], Exhibit("mvae", replace(e[1].drawn, rows=ROWS + 1))],
+            [],
+            "mvae and mld were given different test examples",
+        ),
+        (lambda e: e, ["smell"], "mhd-mini has no modality 'smell'"),
+        (lambda e: e, ["sound"], "mld did not draw sound given sound: it drew image, trajectory"),
+    ],
+)
 def test_bad_input_is_told(tmp_path, toy, change, arguments, sentence):
     with pytest.raises((ValueError, LookupError), match=sentence):
         gallery(tmp_path / "g.png", toy, change(exhibits(toy, ["sound"])), arguments)
@@ -162,7 +166,10 @@ def test_what_a_run_kept_is_found(tmp_path, toy):
     assert set(found.drawn.samples) == {"image", "trajectory"}
     path, one = finished(tmp_path, toy, "theirs", [], samples="ab" * 32)
     assert set(exhibit("theirs", path, one, toy, ()).drawn.samples) == {
-        "image", "trajectory", "sound"}  # fmt: skip
+        "image",
+        "trajectory",
+        "sound",
+    }
 
 
 def test_a_record_cannot_point_elsewhere(tmp_path, toy):
@@ -212,8 +219,9 @@ def results(tmp_path, toy, monkeypatch):
 
 def grid(results, *arguments):
     out = results.parent / "g.png"
-    done = CliRunner().invoke(main, ["figure", "grid", "--results", str(results), "--out",
-                                     str(out), *arguments])  # fmt: skip
+    done = CliRunner().invoke(
+        main, ["figure", "grid", "--results", str(results), "--out", str(out), *arguments]
+    )
     return done, out
 
 
@@ -241,8 +249,9 @@ def test_a_copy_of_a_record_without_samples_hides_none(results, first):
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
     second = results if first == "copies" else copies
-    done, out = grid(results.parent / first, "--results", str(second), "--given", "sound",
-                     "--target", "image")  # fmt: skip
+    done, out = grid(
+        results.parent / first, "--results", str(second), "--given", "sound", "--target", "image"
+    )
     assert done.exit_code == 0, done.output
     assert all(has(pixels(out), tone) > 1000 for tone in TONES.values())
 
@@ -256,10 +265,13 @@ def test_no_samples_at_all_is_an_error(results):
     assert not out.exists()
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["--target", "imge"], "mhd-mini has no modality 'imge'; did you mean 'image'?"),
-    (["--seed", "9"], "no record of mhd-mini has the seed 9, expected one of 0, 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--target", "imge"], "mhd-mini has no modality 'imge'; did you mean 'image'?"),
+        (["--seed", "9"], "no record of mhd-mini has the seed 9, expected one of 0, 1"),
+    ],
+)
 def test_mistakes_are_told_before_samples_are_looked_for(results, arguments, words):
     done, out = grid(results, "--given", "image", *arguments)
     assert done.exit_code == 1
