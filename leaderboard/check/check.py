@@ -45,13 +45,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Results against a reference.
-
-    Attributes:
-        compared: Number of scores compared.
-        differences: The farthest off first, then those that were not compared.
-        remarks: What one must know beside them.
-    """
+    """The number of scores compared; differences, the farthest off first; and remarks."""
 
     compared: int
     differences: tuple[Difference, ...]

@@ -61,7 +61,7 @@ class Verdict:
 
 
 def judge(results: Results, comparisons: Sequence[Comparison]) -> Verdict:
-    """Whether all comparisons, at least one, hold; one that fails decides, whatever others lack."""
+    """Whether all comparisons hold; one that fails decides, whatever the others lack."""
     remarks: list[str] = []
     found = [_order(results, comparison, remarks) for comparison in comparisons]
     orders = [order for order, _, _ in found if order]

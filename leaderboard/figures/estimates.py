@@ -108,11 +108,7 @@ class Estimates:
         return sorted(found | set(self._printed), key=facts.order)
 
     def usual(self, kind: Iterable[str]) -> str | None:
-        """Of some metrics the one that most rows have a value of, the first of equals.
-
-        Args:
-            kind: `COHERENCE` or `QUALITY` of `mmbench.leaderboard.papers.layouts`.
-        """
+        """The metric of a kind, such as `COHERENCE`, that most rows have, the first of equals."""
         counts = dict.fromkeys((m for m in kind if m in self.metrics()), 0)
         for row in self.rows:
             scores = (s for r in row.records for s in r.scores if s.value is not None)
@@ -133,17 +129,11 @@ class Estimates:
         return max((len(g) for g, t in terms if t not in g or t == ANY), default=0)
 
     def of(self, metric: str, target: str, given: Given, also: str = "") -> list[Estimate]:
-        """The estimates of all rows, measured ones first.
+        """The estimates of all rows, measured ones first, of a modality or `MEAN` (see `chosen`).
 
         A row that lacks scores which others have gets none, since a mean of other scores would
-        not be comparable; a remark says so.
-
-        Args:
-            metric: The metric's name.
-            target: The modality generated, or `MEAN`. Joint generation that is scored as a whole
-                counts for every target.
-            given: How many modalities are given.
-            also: Another metric: only what it scored too counts.
+        not be comparable; a remark says so. Of `also`, another metric, only what it scored too
+        counts.
         """
         terms = self._terms(metric)
         if also:
@@ -205,17 +195,11 @@ class Estimates:
 
 
 def chosen(terms: set[Term], target: str, given: Given) -> Column | None:
-    """The scores that are averaged, or None if there are none.
+    """The scores that are averaged, of those in `terms`; None if there are none.
 
-    The mean over targets of so many given modalities is that of the tables with a column for each
-    number (`mmbench.leaderboard.tables.columns`): every target that is not given, from every
-    subset.
-
-    Args:
-        terms: What was scored.
-        target: The modality generated, or `MEAN`. Joint generation that is scored as a whole
-            counts for every target.
-        given: How many modalities are given.
+    `MEAN` is the mean of tables with a column for each number of given modalities
+    (`mmbench.leaderboard.tables.columns`): every target that is not given, from every subset.
+    Joint generation that is scored as a whole counts for every target.
     """
     fits = sorted(
         (g, t)
@@ -238,10 +222,7 @@ def in_words(given: Given) -> str:
 
 
 def _averages(cells: dict[Term, Published], given: Given) -> list[tuple[Published, int]] | None:
-    """The averages over targets and subsets that a paper prints, and of how many scores each is.
-
-    None where a paper does not print such averages.
-    """
+    """The averages that a paper prints, and of how many scores each is; None if it prints none."""
     by_number = {len(g): p for (g, t), p in cells.items() if g and {t, *g} == {ANY}}
     if given == 0:
         known = cells.get(((), JOINT)) or cells.get(((), ANY))

@@ -26,12 +26,7 @@ PIXELS = 64_000_000
 
 @dataclass(frozen=True)
 class Panel:
-    """The part of a picture that shows one subset of given modalities.
-
-    Attributes:
-        given: The modalities.
-        box: Left, top, width and height in pixels.
-    """
+    """Where a picture shows one subset of given modalities: left, top, width, height in pixels."""
 
     given: tuple[str, ...]
     box: tuple[int, int, int, int]

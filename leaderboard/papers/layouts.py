@@ -39,13 +39,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Method:
-    """A row of a paper's table.
-
-    Attributes:
-        label: The method as the paper calls it.
-        model: As it is called here.
-        ranked: Whether it takes part in what is best; a supervised reference does not.
-    """
+    """A row: the paper's name of a method, ours, and whether it is ranked: references are not."""
 
     label: str
     model: str
@@ -93,12 +87,10 @@ def find(name: str) -> PaperTable:
     Raises:
         LookupError: There is none.
     """
-    for table in TABLES:
-        if table.name == name:
-            return table
-    raise LookupError(
-        f"no paper's table is called {name!r}{nearest(name, (t.name for t in TABLES))}"
-    )
+    known = {table.name: table for table in TABLES}
+    if name not in known:
+        raise LookupError(f"no paper's table is called {name!r}{nearest(name, known)}")
+    return known[name]
 
 
 def _table(table: dict[str, Any]) -> PaperTable:

@@ -95,10 +95,7 @@ def published() -> tuple[Published, ...]:
 
 
 def read(sources: Iterable[Traversable]) -> list[Published]:
-    """The cells in some files.
-
-    Args:
-        sources: CSV files with the columns `COLUMNS`, in any order.
+    """The cells in some CSV files with the columns `COLUMNS`, in any order.
 
     Raises:
         ValueError: A file has other columns, an impossible value, a cell twice, or two directions

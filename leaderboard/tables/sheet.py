@@ -10,13 +10,7 @@ from mmbench.leaderboard.tables.cells import Cell
 
 @dataclass(frozen=True)
 class Heading:
-    """What stands above a column.
-
-    Attributes:
-        group: Above this heading and its neighbours; may be empty.
-        title: Its own.
-        alone: Both in a line.
-    """
+    """The group above a column and its neighbours, or ""; its own title; and both in a line."""
 
     group: str
     title: str

@@ -122,12 +122,7 @@ model = click.option(
     metavar="NAME",
     help="A registered model (see 'mmbench list models') or module:class.",
 )
-picture = file(
-    "--out",
-    required=True,
-    callback=drawable,
-    help="The figure, .png or .svg; its numbers go to a .csv beside it.",
-)
+picture = file("--out", required=True, callback=drawable, help="The figure, .png or .svg.")
 protocol = click.option(
     "--protocol",
     metavar="NAME|FILE",

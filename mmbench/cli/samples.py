@@ -162,6 +162,7 @@ def evaluate(
 def _conditions(given: tuple[str, ...], dataset: Dataset) -> dict[str, Tensor]:
     """Modality -> the given example, (1, *shape), in the data set's order."""
     from mmbench.datasets.formats import examples
+    from mmbench.runs.gallery import subset
 
     found: dict[str, Tensor] = {}
     for text in given:
@@ -169,7 +170,7 @@ def _conditions(given: tuple[str, ...], dataset: Dataset) -> dict[str, Tensor]:
         if not equals or not value:
             forms = f"MODALITY=FILE or MODALITY={TEST}NUMBER"
             raise ValueError(f"--given {text} is not of the form {forms}")
-        _known(name, dataset)
+        subset(dataset, [name])
         if name in found:
             raise ValueError(f"{name} is given twice, expected once")
         modality = dataset.modality(name)
@@ -196,18 +197,10 @@ def _test(value: str, name: str, dataset: Dataset) -> Tensor:
 
 def _targets(targets: tuple[str, ...], given: dict[str, Tensor], dataset: Dataset) -> list[str]:
     """The modalities to generate, in the data set's order."""
-    for name in targets:
-        _known(name, dataset)
-    names = [m.name for m in dataset.modalities]
-    wanted = [m for m in names if (m in targets if targets else m not in given)]
+    from mmbench.runs.gallery import subset
+
+    named = subset(dataset, targets)
+    wanted = [*named] or [m.name for m in dataset.modalities if m.name not in given]
     if not wanted:
         raise ValueError(f"every modality of {dataset.name} is given: name some by --targets")
     return wanted
-
-
-def _known(name: str, dataset: Dataset) -> None:
-    from mmbench.registry import nearest
-
-    names = [m.name for m in dataset.modalities]
-    if name not in names:
-        raise LookupError(f"{dataset.name} has no modality {name!r}{nearest(name, names)}")

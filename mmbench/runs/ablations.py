@@ -22,14 +22,7 @@ SAMPLER = "evaluation.sampler"
 
 @dataclass(frozen=True)
 class Ablation:
-    """One setting and its values.
-
-    Attributes:
-        name: As on the command line.
-        key: The setting in a resolved protocol, e.g. "model.d".
-        values: Its values, one after the other.
-        about: The question, with its source.
-    """
+    """A setting of a resolved protocol, such as "model.d", its values, and the question asked."""
 
     name: str
     key: str
@@ -72,11 +65,7 @@ def named() -> dict[str, Ablation]:
 
 
 def find(name: str, values: Sequence[Any] = ()) -> Ablation:
-    """An ablation by its name, or by a key of a resolved protocol with the user's values.
-
-    Args:
-        name: A name, or a key such as "model.score.epochs".
-        values: The user's values; by default those of the named ablation.
+    """An ablation by its name, or by a key such as "model.score.epochs" with the user's values.
 
     Raises:
         LookupError: There is no such ablation, or a key comes without values.

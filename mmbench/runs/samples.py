@@ -42,12 +42,9 @@ def folder_of(given: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Samples:
-    """A folder of samples of test examples.
+    """A folder of samples of a data set's test examples.
 
-    Attributes:
-        root: The folder.
-        dataset: Whose test examples were given.
-        found: Modalities given -> modality drawn -> its file or folder.
+    `found` maps the modalities given to each modality drawn and its file or folder.
     """
 
     root: Path
@@ -87,11 +84,7 @@ class Samples:
         return cls(root, dataset, {s: found[s] for s in subsets(names) if s in found})
 
     def read(self, given: tuple[str, ...], rows: Tensor) -> Generated:
-        """The samples of one subset, in the order of the test examples.
-
-        Args:
-            given: A key of `found`.
-            rows: (N,) the test examples that were given; of joint samples there are as many.
+        """The samples of one subset in `found`, in the order of the test examples, `rows` (N,).
 
         Raises:
             ValueError: A file is damaged, or samples are missing, there twice, of no such
