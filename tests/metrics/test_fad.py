@@ -80,6 +80,13 @@ def test_the_highest_sample_counts_and_silence_stays_silent():
     assert found[2].min() > -0.001
 
 
+def test_a_quiet_sound_is_made_no_louder_than_the_original_makes_it():
+    """Of WAV files, whose samples reach 32,767: by at most 10 of these."""
+    for loudness, factor in ((1e-7, 327_670), (0.01, 100)):
+        found = windows(torch.full((1, SECOND), loudness))
+        torch.testing.assert_close(found[0, 0, 0].item(), factor * loudness, rtol=1e-6, atol=0)
+
+
 def test_value_is_that_of_the_embeddings(stub, card, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "VGGISH", card)
     weights = tmp_path / "weights.pth"

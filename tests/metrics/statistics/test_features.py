@@ -1,6 +1,7 @@
 """Features are computed once, of each picture once, and shared by the metrics."""
 
 import hashlib
+import io
 import math
 from dataclasses import replace
 
@@ -56,6 +57,17 @@ def world(tmp_path, network):
 
 def drawn(name="drawn", rows=range(9)):
     return Generated((), {"rgb": images(name, len(rows))}, torch.tensor(rows))
+
+
+@pytest.mark.parametrize(("given", "words"), [((), "nothing"), (("rgb",), "rgb")])
+def test_the_progress_says_what_was_given(world, given, words):
+    dataset, context = world
+    told = io.StringIO()
+    context = replace(context, progress=Progress(told))
+    list(precision.compute(replace(drawn(), given=given), dataset, context))
+    stages = [line.split(":")[0] for line in told.getvalue().splitlines()]
+    assert f"features of rgb given {words}" in stages
+    assert f"precision of rgb given {words}" in stages
 
 
 def value(metric, generated, world):
