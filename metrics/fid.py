@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from mmbench.core.score import Metric
-from mmbench.datasets.formats.photographs import folder
+from mmbench.media.image import photographs
 from mmbench.metrics.extractors.inception import INCEPTION, Resize, inception, streamed
 from mmbench.metrics.statistics.features import compare
 from mmbench.metrics.statistics.frechet import Statistics, feature_distance, frechet_distance
@@ -53,7 +53,7 @@ def frechet_inception_distance(
             something else than it should.
     """
     network = published(INCEPTION, weights, torch.device(device))
-    sides = (folder(x) if isinstance(x, Path) else [x] for x in (generated, real))
+    sides = (photographs(x) if isinstance(x, Path) else [x] for x in (generated, real))
     return frechet_distance(*(Statistics.gather(streamed(x, network, resize)) for x in sides))
 
 

@@ -124,30 +124,26 @@ def locate(weights: Weights, named: Mapping[str, Path]) -> Path | None:
     """Finds a file of weights: as named by the user, in $MMBENCH_WEIGHTS, in torch's hub cache.
 
     A file that the user names may have any content (its own hash then identifies it in scores);
-    a file found by its published name must be the published one.
-
-    Args:
-        weights: What to find.
-        named: Extractor name -> the file that the user named.
+    a file found by its published name must be the published one. `named` gives the file that the
+    user named for an extractor.
 
     Raises:
         FileNotFoundError: The file that the user named, or the folder, does not exist.
         ValueError: A file of the published name has another sha256.
     """
     if weights.name in named:
-        path = Path(named[weights.name]).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(f"--weights {weights.name}={path} names no file")
-        return path
+        given = Path(named[weights.name]).expanduser()
+        if not given.is_file():
+            raise FileNotFoundError(f"--weights {weights.name}={given} names no file")
+        return given
     folders = [_hub()]
     if os.environ.get(FOLDER):
         folders.insert(0, Path(os.environ[FOLDER]).expanduser())
         if not folders[0].is_dir():
             raise FileNotFoundError(f"${FOLDER} is {folders[0]}, which is no folder")
-    places = [path for folder in folders if (path := folder / weights.file).is_file()]
-    if not places:
+    path = next((p for folder in folders if (p := folder / weights.file).is_file()), None)
+    if path is None:
         return None
-    path = places[0]
     if weights.sha256 not in (None, found := sha256(path)):
         raise ValueError(
             f"{path} has the sha256 {found[:16]}…, the published file "
@@ -160,11 +156,8 @@ def locate(weights: Weights, named: Mapping[str, Path]) -> Path | None:
 def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
     """The option `--weights`, for `Context.weights`.
 
-    Each file is opened, so that a wrong one is reported before hours of training.
-
-    Args:
-        assignments: "NAME=FILE" each, where NAME is registered or "module:object".
-        device: Where the networks will run.
+    The assignments are "NAME=FILE", where NAME is registered or "module:object". Each file is
+    opened on the device, so that a wrong one is reported before hours of training.
 
     Raises:
         ValueError: An assignment has another form, two name one network, the object is no card
@@ -194,11 +187,6 @@ def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
 
 def fetch_needed(metrics: Iterable[str], named: Mapping[str, Path], progress: Progress) -> None:
     """Downloads the weights that metrics need and `locate` does not find, to torch's hub cache.
-
-    Args:
-        metrics: Names of metrics.
-        named: Extractor name -> the file that the user named.
-        progress: Where to report.
 
     Raises:
         LookupError: There is no such metric.

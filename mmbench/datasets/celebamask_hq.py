@@ -34,7 +34,7 @@ from PIL import Image
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.folders import Published, in_threads, visible
-from mmbench.media.image import decoded
+from mmbench.media.image import decoded, planes
 from mmbench.progress import Progress
 
 NAME = "celebamask-hq"
@@ -81,14 +81,10 @@ def modalities(pixels: int = PIXELS) -> tuple[Modality, ...]:
 def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     """Reads CelebAMask-HQ as published.
 
-    Of other than 30,000 faces the first 5/6 of the file names, sorted as strings, train.
-
-    Args:
-        folder: The folder that holds CelebA-HQ-img, CelebAMask-HQ-mask-anno and
-            CelebAMask-HQ-attribute-anno.txt, or one that holds it as CelebAMask-HQ,
-            celebamask-hq or celebamask-hq/CelebAMask-HQ.
-        cache: Folder for the decoded tensors, 2 GB for the whole data set.
-        progress: Where to report.
+    The folder holds CelebA-HQ-img, CelebAMask-HQ-mask-anno and CelebAMask-HQ-attribute-anno.txt,
+    or holds them in CelebAMask-HQ, celebamask-hq or celebamask-hq/CelebAMask-HQ. Of other than
+    30,000 faces the first 5/6 of the file names, sorted as strings, train. The decoded tensors of
+    the whole data set take 2 GB of the cache.
 
     Returns:
         image (3, 128, 128) as uint8, mask (1, 128, 128) and attributes (18,) as bool; no labels.
@@ -194,30 +190,22 @@ def _decode(
     masks = np.empty((len(faces), 1, PIXELS, PIXELS), bool)
 
     def decode(i: int) -> int:
-        images[i] = _photograph(root / faces[i].image).transpose(2, 0, 1)
+        path = root / faces[i].image
+        image = decoded(path)
+        if image.width != image.height:
+            size = f"{image.width} x {image.height} pixels"
+            raise ValueError(f"{path} has {size}, expected a square")
+        small = image.convert("RGB").resize((PIXELS, PIXELS), Image.Resampling.BILINEAR)
+        images[i] = planes(small)
         union = np.zeros((MASK_PIXELS, MASK_PIXELS), bool)
         for name in faces[i].masks:
-            union |= _part(root / name)
+            part = decoded(root / name, ("PNG",), union.shape)
+            union |= np.asarray(part.convert("L")) != 0
         masks[i, 0] = shrunk(union, PIXELS)
         return 1
 
     in_threads(decode, range(len(faces)), "decoding CelebAMask-HQ", "face", progress)
     return images, masks
-
-
-def _photograph(path: Path) -> NDArray[np.uint8]:
-    """A face, (128, 128, 3)."""
-    image = decoded(path)
-    if image.width != image.height:
-        raise ValueError(f"{path} has {image.width} x {image.height} pixels, expected a square")
-    small = image.convert("RGB").resize((PIXELS, PIXELS), Image.Resampling.BILINEAR)
-    return np.asarray(small)
-
-
-def _part(path: Path) -> NDArray[np.bool_]:
-    """One published mask: (512, 512), true where the picture is not black."""
-    image = decoded(path, ("PNG",), (MASK_PIXELS, MASK_PIXELS)).convert("L")
-    return np.asarray(np.asarray(image) != 0)
 
 
 def shrunk(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:

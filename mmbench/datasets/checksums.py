@@ -21,6 +21,7 @@ from mmbench.progress import Progress
 
 RECORD = ".mmbench.json"
 FIRST_USE = "downloads.json"
+_DAMAGED = "{} is damaged: remove it, it will be made again"
 SHOWN = 10
 """Files of an archive whose differences are listed; the others are counted."""
 
@@ -41,7 +42,7 @@ def read(place: Path) -> dict[str, Kept]:
     try:
         return {file: Kept(**kept) for file, kept in _json(place / RECORD).items()}
     except TypeError:
-        raise _damaged(place / RECORD) from None
+        raise ValueError(_DAMAGED.format(place / RECORD)) from None
 
 
 def write(place: Path, record: Mapping[str, Kept]) -> None:
@@ -136,11 +137,7 @@ def _json(path: Path) -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         return {}
     except ValueError:
-        raise _damaged(path) from None
+        found = None
     if not isinstance(found, dict) or not all(isinstance(kept, dict) for kept in found.values()):
-        raise _damaged(path)
+        raise ValueError(_DAMAGED.format(path))
     return found
-
-
-def _damaged(path: Path) -> ValueError:
-    return ValueError(f"{path} is damaged: remove it, it will be made again")

@@ -26,7 +26,7 @@ from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.captions import LENGTH, Vocabulary, tokenise
 from mmbench.datasets.formats.folders import Published, in_threads, visible
-from mmbench.datasets.formats.photographs import ENDINGS, resized
+from mmbench.media.image import ENDINGS, resized
 from mmbench.progress import Progress
 
 NAME = "cub"
@@ -53,13 +53,10 @@ class Part:
 def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     """Reads CUB in either of its public layouts.
 
-    Args:
-        folder: The folder that holds what is unpacked from cub.zip (train/ and test/ with a
-            folder for each species, text_trainvalclasses.txt, text_testclasses.txt), or
-            CUB_200_2011/ beside text/ or text_c10/ with a file of captions for each photograph;
-            or one that holds it as cub or CUB.
-        cache: Folder for the decoded tensors, 152 MB for the whole data set.
-        progress: Where to report.
+    The folder holds what is unpacked from cub.zip (train/ and test/ with a folder for each
+    species, text_trainvalclasses.txt, text_testclasses.txt), or CUB_200_2011/ beside text/ or
+    text_c10/ with a file of captions for each photograph; or holds them in cub or CUB. The decoded
+    tensors of the whole data set take 152 MB of the cache.
 
     Returns:
         Modalities image (3, 64, 64) as uint8, squeezed without cropping, and sentence (32,) as

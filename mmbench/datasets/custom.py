@@ -34,7 +34,7 @@ from mmbench.errors import first_line
 from mmbench.files import tensors
 from mmbench.files.toml import read_toml
 from mmbench.progress import Progress
-from mmbench.protocols.arguments import construct
+from mmbench.protocols.arguments import at_least, construct
 from mmbench.records.paths import FORM, names_folder
 from mmbench.registry import names, nearest
 
@@ -62,8 +62,8 @@ class Description:
     def __post_init__(self) -> None:
         if len(self.modalities) < 1:
             raise ValueError("it describes no modality")
-        if self.classes is not None and self.classes < 1:
-            raise ValueError(f"classes is {self.classes}, expected at least 1")
+        if self.classes is not None:
+            at_least(1, classes=self.classes)
 
 
 def described(path: Path) -> Source:

@@ -7,8 +7,8 @@ that a loader finds the whole data set or nothing.
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from filecmp import cmp
 from pathlib import Path
@@ -24,12 +24,7 @@ from mmbench.progress import Progress
 
 
 def home(name: str, folder: Path) -> Path:
-    """Where a data set's files are kept.
-
-    Args:
-        name: The data set's, or "module:object".
-        folder: The folder of all data, that `--data` names.
-    """
+    """Where the files of a data set, or "module:object", are kept below the folder of all data."""
     return (folder / name.rpartition(":")[2]).resolve()
 
 
@@ -62,18 +57,9 @@ def download(
 ) -> Path:
     """Downloads what is missing of a data set; repeated after an interruption, it resumes.
 
-    A file that is already in its place is verified and used instead of being downloaded.
-
-    Args:
-        name: The data set's.
-        source: What is published of it.
-        folder: The folder of all data.
-        cache: Folder of the user's record of hashes that are not published.
-        progress: Where to report.
-        accept: Whether to accept a file that changed since it was first fetched.
-
-    Returns:
-        The data set's own folder.
+    A file that is already in its place is verified and used instead of being downloaded. The cache
+    keeps the user's record of hashes that are not published; `accept` accepts a file that changed
+    since it was first fetched. Returns the data set's own folder, below the folder of all data.
 
     Raises:
         FileNotFoundError: A file cannot be fetched.
@@ -100,13 +86,9 @@ def download(
 
 
 def verify(name: str, source: Source, folder: Path, progress: Progress) -> list[str]:
-    """Reads all files again and reports the differences from the record, a sentence each.
+    """Reads all files again and returns the differences from the record, a sentence each.
 
-    Args:
-        name: The data set's.
-        source: What is published of it.
-        folder: The folder of all data, or, as loaders take it, the data set's own.
-        progress: Where to report.
+    The folder is that of all data or, as loaders take it, the data set's own.
 
     Raises:
         FileNotFoundError: There is no such folder, or no record in it.
@@ -229,17 +211,12 @@ def _advice(wanted: Iterable[Download], source: Source, place: Path) -> str:
     return f"get by other means {', '.join(files)}{layout}, then run the same command again"
 
 
-@contextmanager
-def _alone(path: Path, progress: Progress) -> Iterator[None]:
-    """Lets one process at a time work on a data set."""
+def _alone(path: Path, progress: Progress) -> AbstractContextManager[object]:
+    """A lock that lets one process at a time work on a data set, released by `with`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout:
         progress.say(f"another process holds {path}; waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()

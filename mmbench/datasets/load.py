@@ -14,8 +14,7 @@ def load_dataset(name: str, folder: Path | None, cache: Path, progress: Progress
 
     Raises:
         LookupError: There is no such data set.
-        ValueError: The object is not a `Source`.
-        FileNotFoundError, ValueError: Its files are missing or damaged.
+        FileNotFoundError, ValueError: As `source`; or its files are missing or damaged.
     """
     return source(name).load(folder, cache, progress)
 
@@ -39,15 +38,7 @@ def source(name: str) -> Source:
 def dataset_of(
     name: str, asked: str | None, folder: Path | None, cache: Path, progress: Progress
 ) -> Dataset:
-    """The data set of records.
-
-    Args:
-        name: Theirs for it.
-        asked: What the user calls it, which may be "module:object" or a TOML file; by default the
-            registered one of that name.
-        folder: Where its files lie.
-        cache: For what is made of them.
-        progress: Where to report.
+    """The data set that records name, or the one that the user `asked` for in its place.
 
     Raises:
         LookupError: No data set is registered under the records' name, or what was asked for.

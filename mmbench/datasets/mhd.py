@@ -36,11 +36,8 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     Each file is a tuple: labels (N,), images (N, 1, 28, 28), trajectories (N, 200), sounds
     (N, 4, 32, 32), and the ranges of trajectories and sounds before they were scaled to [0, 1].
     A sound's tiles follow each other along the mel axis: together they are (128 mel, 32 frames).
-
-    Args:
-        folder: The folder that holds both files, or one that holds it as mhd.
-        cache: Not used: the files are tensors already.
-        progress: Where to report.
+    The folder holds both files, or a folder mhd with them. The files are tensors already, so that
+    the cache is not used.
 
     Returns:
         image (1, 28, 28), as uint8 where its values are steps of 1/255; trajectory (200,), first

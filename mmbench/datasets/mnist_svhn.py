@@ -9,12 +9,11 @@ pairing belongs to the data set, not to a run: it depends on nothing but the lab
 
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
@@ -22,6 +21,7 @@ from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets.formats import idx
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.folders import Published
+from mmbench.datasets.formats.idx import Bytes, Integers
 from mmbench.errors import first_line
 from mmbench.progress import Progress
 from mmbench.seeds import derive
@@ -41,18 +41,12 @@ MODALITIES = (Modality("mnist", "image", (1, 28, 28)), Modality("svhn", "image",
 _SVHN_PLACES = ("SVHN", "svhn", ".")
 _UNREADABLE = (EOFError, LookupError, OSError, TypeError, ValueError)  # what loadmat raises
 
-Bytes = NDArray[np.uint8]
-Integers = NDArray[np.int64]
-
 
 def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     """Reads MNIST and SVHN as torchvision keeps them, and pairs them.
 
-    Args:
-        folder: The folder that holds MNIST/raw/ and SVHN's two .mat files, the latter beside it
-            or in SVHN/.
-        cache: Folder for the decoded tensors and the pairs, 276 MB for the whole data set.
-        progress: Where to report.
+    The folder holds MNIST/raw/ and SVHN's two .mat files, the latter beside it or in SVHN/. The
+    decoded tensors and the pairs of the whole data set take 276 MB of the cache.
 
     Returns:
         Modalities mnist (1, 28, 28) and svhn (3, 32, 32) as uint8, labels 0 to 9. The first
@@ -96,18 +90,16 @@ def _mat(part: str) -> str:
 
 
 def _svhn_place(folder: Path) -> str | None:
-    held = (p for p in _SVHN_PLACES if any((folder / p / _mat(part)).is_file() for part in PARTS))
-    return next(held, None)
+    files = [_mat(part) for part in PARTS]
+    return next((p for p in _SVHN_PLACES if any((folder / p / f).is_file() for f in files)), None)
 
 
 def svhn(path: Path) -> tuple[Bytes, Integers]:
     """The examples in one of SVHN's .mat files of crops.
 
     Netzer, Wang, Coates, Bissacco, Wu & Ng, "Reading digits in natural images with unsupervised
-    feature learning", 2011, http://ufldl.stanford.edu/housenumbers.
-
-    Args:
-        path: A file with X (32, 32, 3, N), uint8, and y (N, 1), 1 to 10, where 10 is the digit 0.
+    feature learning", 2011, http://ufldl.stanford.edu/housenumbers. A file holds X (32, 32, 3, N),
+    uint8, and y (N, 1), 1 to 10, where 10 is the digit 0.
 
     Returns:
         The images (N, 3, 32, 32) and the labels (N,), 0 to 9.
@@ -138,8 +130,7 @@ def svhn(path: Path) -> tuple[Bytes, Integers]:
     return pictures, labels.ravel().astype(np.int64) % 10
 
 
-@dataclass(frozen=True)
-class Pairs:
+class Pairs(NamedTuple):
     """Which pictures of two views make an example."""
 
     first: Integers  # (N,) rows of the first view
@@ -150,18 +141,12 @@ class Pairs:
 def pair(
     first: Integers, second: Integers, part: str, times: int = TIMES, seed: int = SEED
 ) -> Pairs:
-    """Pairs the pictures of each class at random.
+    """Pairs the pictures of two views, given their classes (A,) and (B,), at random in each class.
 
     Of each class as many of each view are taken, from the first on, as there are of both, MOST at
     most. They are paired `times` times over, each time all of them once and in an order of its
-    own, so that any stretch of the pairs is a fair sample.
-
-    Args:
-        first: (A,) classes of the first view's pictures.
-        second: (B,) classes of the second view's pictures.
-        part: The split, which has random streams of its own.
-        times: How often each picture that is taken occurs.
-        seed: Of the random streams.
+    own, so that any stretch of the pairs is a fair sample. Each split has random streams of its
+    own.
     """
     rows: dict[int, tuple[Integers, Integers]] = {}
     for c in np.union1d(first, second).tolist():
@@ -196,16 +181,9 @@ def paired(
     times: int = TIMES,
     seed: int = SEED,
 ) -> Split:
-    """A split of pairs; pictures that occur in none are left out.
+    """A split of the pairs that `pair` makes; pictures that occur in none are left out.
 
-    Args:
-        mnist: (A, 28, 28).
-        mnist_labels: (A,), 0 to 9.
-        svhn: (B, 3, 32, 32).
-        svhn_labels: (B,), 0 to 9.
-        part: The split, which has random streams of its own.
-        times: How often each picture occurs.
-        seed: Of the pairing.
+    Digits are (A, 28, 28) with labels (A,), crops (B, 3, 32, 32) with labels (B,), all 0 to 9.
     """
     pairs = pair(mnist_labels, svhn_labels, part, times, seed)
     tensors, index = {}, {}

@@ -20,7 +20,7 @@ from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.folders import Published, in_threads, visible
 from mmbench.files import tensors
-from mmbench.media.image import decoded
+from mmbench.media.image import decoded, planes
 from mmbench.progress import Progress
 
 NAME = "polymnist"
@@ -40,13 +40,10 @@ Keys = NDArray[np.int64]
 def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     """Reads PolyMNIST: the published PNGs, or the tensors of MultiVae's redistribution.
 
-    Args:
-        folder: The folder that holds train/ and test/, or one that holds it as MMNIST,
-            PolyMNIST or PolyMNIST/MMNIST. In both layouts the modalities are numbered from 0:
-            m0/{i}.{digit}.png, or m0.pt (N, 3, 28, 28), uint8 or floats in [0, 1], rounded to
-            255 steps, with labels.pt (N,).
-        cache: Folder for the decoded tensors, 823 MB for the whole data set.
-        progress: Where to report.
+    The folder holds train/ and test/, or holds them in MMNIST, PolyMNIST or PolyMNIST/MMNIST. In
+    both layouts the modalities are numbered from 0: m0/{i}.{digit}.png, or m0.pt (N, 3, 28, 28),
+    uint8 or floats in [0, 1], rounded to 255 steps, with labels.pt (N,). The decoded tensors of
+    the whole data set take 823 MB of the cache.
 
     Returns:
         Modalities m0, m1, ... of shape (3, 28, 28) as uint8, labels 0 to 9.
@@ -150,20 +147,18 @@ def _image_name(key: int) -> str:
 
 def _picture(path: Path) -> NDArray[np.uint8]:
     """(3, 28, 28) from a PNG of that size whose colours 8-bit RGB holds."""
-    image = decoded(path, ("PNG",), (PIXELS, PIXELS), plain=True).convert("RGB")
-    return np.asarray(image).transpose(2, 0, 1)
+    return planes(decoded(path, ("PNG",), (PIXELS, PIXELS), plain=True).convert("RGB"))
 
 
 def _keys(folder: Path) -> Keys:
     """The examples that a folder of pictures holds."""
-    return np.sort(np.fromiter((_key(folder, entry.name) for entry in visible(folder)), np.int64))
-
-
-def _key(folder: Path, name: str) -> int:
-    match = _IMAGE_NAME.fullmatch(name)
-    if not match:
-        raise ValueError(f"{folder / name} is not named {{i}}.{{digit}}.png, e.g. 0.5.png")
-    return int(match[1] + match[2])
+    keys = []
+    for entry in visible(folder):
+        if not (match := _IMAGE_NAME.fullmatch(entry.name)):
+            wrong = f"{folder / entry.name} is not named {{i}}.{{digit}}.png"
+            raise ValueError(f"{wrong}, e.g. 0.5.png")
+        keys.append(int(match[1] + match[2]))
+    return np.sort(np.array(keys, np.int64))
 
 
 # As MultiVae stores it: a tensor for each modality, and one for the labels.

@@ -14,12 +14,12 @@ from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from mmbench.datasets.formats import idx
 from mmbench.datasets.formats.folders import in_threads
-from mmbench.datasets.formats.photographs import ENDINGS, resized
+from mmbench.datasets.formats.idx import Bytes, Integers
+from mmbench.media.image import ENDINGS, resized
 from mmbench.progress import Progress
 from mmbench.seeds import derive
 
@@ -27,9 +27,6 @@ PIXELS = idx.PIXELS
 THRESHOLD = 128
 """MNIST's pixels above it are the digit."""
 DIGITS = range(10)
-
-Bytes = NDArray[np.uint8]
-Integers = NDArray[np.int64]
 
 
 def build(
@@ -44,20 +41,12 @@ def build(
 ) -> None:
     """Writes out/MMNIST/{train,test}/m{k}/{i}.{digit}.png, 8-bit RGB, as PolyMNIST is published.
 
-    Example i of a digit pairs the modalities, whose hands are independent. Equal arguments make
-    equal pictures, and the first modalities are the same however many there are.
-
-    Args:
-        mnist: The folder of MNIST, e.g. the one that holds MNIST/raw/.
-        backgrounds: A folder of *.jpg and *.png; the first K in natural order are taken (2.jpg
-            comes before 10.jpg).
-        out: The folder to make. It appears when all is written.
-        modalities: K, at least 2.
-        train: Training examples, shared out equally to the digits; by default all 60,000, whose
-            digits differ a little in number.
-        test: Test examples; by default all 10,000.
-        seed: Of the pairing and the crops.
-        progress: Where to report; silent by default.
+    Example i of a digit pairs the modalities, at least 2, whose hands are independent. Equal
+    arguments make equal pictures, and the first modalities are the same however many there are.
+    MNIST's folder is e.g. the one that holds MNIST/raw/; of the *.jpg and *.png of `backgrounds`
+    the first are taken in natural order (2.jpg comes before 10.jpg). The numbers of training and
+    test examples are shared out equally to the digits; by default there are all 60,000 and 10,000,
+    whose digits differ a little in number. `out` appears when all is written.
 
     Raises:
         FileExistsError: There is something at `out`.
@@ -106,13 +95,8 @@ def build(
 def overlay(digits: Bytes, picture: Bytes, rng: np.random.Generator) -> Bytes:
     """Digits over random crops of a picture, whose colours are inverted under the digit.
 
-    Args:
-        digits: (N, 28, 28), 0 is paper and 255 is ink.
-        picture: (H, W, 3), neither side shorter than 28.
-        rng: Where to crop.
-
-    Returns:
-        (N, 28, 28, 3).
+    Digits (N, 28, 28), 0 is paper and 255 is ink, over a picture (H, W, 3), neither side of which
+    is shorter than 28, give (N, 28, 28, 3).
     """
     height, width = (size - PIXELS + 1 for size in picture.shape[:2])
     y, x = rng.integers(height, size=len(digits)), rng.integers(width, size=len(digits))

@@ -34,10 +34,7 @@ _DAMAGED = (
 def unpack(archive: Path, folder: Path, progress: Progress) -> dict[str, str]:
     """Unpacks a zip file or a tar file of any compression into an empty folder.
 
-    Args:
-        archive: The file.
-        folder: Made if missing; what it holds after an error is to be removed.
-        progress: Where to report.
+    The folder is made if missing; after an error the caller removes what it holds.
 
     Returns:
         Path below `folder`, with slashes -> sha256 of each file, sorted.

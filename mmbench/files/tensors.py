@@ -30,16 +30,10 @@ def read(path: Path) -> Any:
 def load_state(
     network: nn.Module, path: Path, title: str, unused: Sequence[str] = ()
 ) -> nn.Module:
-    """Fills a network with the state dict of a file, all of it and nothing else.
+    """Fills a network with the state dict of a file; returns it in evaluation mode, frozen.
 
-    Args:
-        network: Its parameters are overwritten.
-        path: A file that torch.save wrote.
-        title: What the network is, for messages.
-        unused: Further parameters that the file may hold.
-
-    Returns:
-        The network, in evaluation mode, without gradients.
+    The file must hold all of the network's parameters and nothing else but those that are
+    `unused`; messages call the network by its title.
 
     Raises:
         ValueError: The file does not hold the weights of this network.

@@ -12,9 +12,9 @@ import shutil
 import socket
 import ssl
 import time
-from dataclasses import asdict, dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from typing import NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -41,16 +41,11 @@ class Unfetched(OSError):
 
 
 def fetch(url: str, path: Path, size: int | None, proven: bool, progress: Progress) -> None:
-    """Fetches a file, or the rest of what an earlier call left.
+    """Fetches a file, or the rest of what an earlier call left; nothing if the file is there.
 
-    Args:
-        url: Where it is published.
-        path: The file to make; nothing is done if it is there.
-        size: In bytes, where known.
-        proven: Whether the caller knows the file's hash. If not, a transfer is resumed only where
-            the server names the version of what it sends, and accepted only where it states or
-            marks the end.
-        progress: Where to report.
+    The size is in bytes, where known. Unless it is `proven`, as the caller knows its hash, a
+    transfer is resumed only where the server names the version of what it sends, and accepted only
+    where it states or marks the end.
 
     Raises:
         Unfetched: There is no connection, or the server does not give the file.
@@ -107,8 +102,7 @@ def readable(size: int) -> str:
     return f"{size / MB:.1f} MB" if size < 1000 * MB else f"{size / MB / 1000:.2f} GB"
 
 
-@dataclass(frozen=True)
-class _Version:
+class _Version(NamedTuple):
     """What the bytes of a part belong to."""
 
     url: str  # where they come from
@@ -148,7 +142,7 @@ def _go_on(url: str, part: Path, size: int | None, proven: bool, progress: Progr
             if new.total is None and not (proven or response.chunked):
                 raise ValueError(f"{url} does not state the length of the file")
             part.unlink(missing_ok=True)
-            write_text(_note(part), json.dumps(asdict(new)))
+            write_text(_note(part), json.dumps(new._asdict()))
         if new.total is not None:
             require_space(part.parent, new.total - have)
         _receive(response, part, have, new.total, progress)

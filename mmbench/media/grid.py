@@ -36,14 +36,9 @@ def sample_grid(
     Its text "mmbench:panels" says where they lie: a JSON list of
     {"given": [modality, ...], "box": [left, top, width, height]}, in pixels.
 
-    A panel has a column for each example. The given modalities stand above, on a tinted ground,
-    what was generated from them below; a modality that was given too is a reconstruction.
-
-    Args:
-        path: The file to write.
-        dataset: Whose test examples were given.
-        shown: What was drawn from each subset; panels come in this order.
-        examples: Columns of a panel: the first so many samples.
+    A panel has a column for each of the first so many samples. The given modalities, of the data
+    set's test examples, stand above, on a tinted ground, what was generated from them below; a
+    modality that was given too is a reconstruction.
 
     Raises:
         ValueError: There is nothing to show, or a modality that the data set does not have.
@@ -157,18 +152,13 @@ def _panel(
 def panel(
     strips: Sequence[Strip], examples: int, tile: int, heading: str, room: int
 ) -> Image.Image:
-    """Rows of samples below a title; those given come first, on a tinted ground.
+    """Rows of samples, `tile` pixels wide, below a title; those given come first, on a tint.
 
-    Args:
-        strips: The rows.
-        examples: Samples in each.
-        tile: Their width in pixels.
-        heading: The title.
-        room: Pixels for the labels and the gap between them and the samples.
+    `room` is the width of the labels and of the gap between them and the samples, in pixels.
     """
     gap, title, face = GAP * SCALE, font(TITLE, bold=True), font(LABEL)
-    tall = [s.modality.kind in ("text", "attributes") for s in strips]
-    heights = [round(tile * (TALL if worded else 1)) for worded in tall]
+    tall = ("text", "attributes")
+    heights = [round(tile * (TALL if s.modality.kind in tall else 1)) for s in strips]
     top = round(1.7 * TITLE) * SCALE
     apart = gap * (2 + sum(s.apart for s in strips))
     high = top + sum(h + gap for h in heights) + apart

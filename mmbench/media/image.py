@@ -1,9 +1,11 @@
-"""The pixels of a picture file, decoded with every check that its format allows."""
+"""The pixels of picture files, decoded with every check that their format allows."""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from PIL.BmpImagePlugin import BmpImageFile
@@ -11,9 +13,13 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
+from torch import Tensor
 
 from mmbench.errors import first_line
 
+ENDINGS = (".png", ".jpg", ".jpeg")
+TOGETHER = 64
+"""Pictures of a folder that are in memory at once."""
 MOST_PIXELS = 2**30 // 12
 """A picture that claims more, 256 MB in RGB, is refused before it is decoded."""
 
@@ -35,15 +41,11 @@ def decoded(
     upright: bool = False,
     plain: bool = False,
 ) -> Image.Image:
-    """The picture in a file.
+    """The picture in a file of one of the `formats` PNG, JPEG, BMP or WEBP.
 
-    Args:
-        path: The file.
-        formats: What it may be: "PNG", "JPEG", "BMP" or "WEBP".
-        size: The width and height that it must have; any by default.
-        upright: Whether to turn it as its camera says.
-        plain: Whether to refuse what 8-bit RGB cannot hold, and to return the mode RGB or L;
-            by default any mode is returned as it is stored.
+    It must have the width and height `size`, any by default. `upright` turns it as its camera
+    says; `plain` refuses what 8-bit RGB cannot hold and returns the mode RGB or L, where by
+    default any mode is returned as it is stored.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -74,6 +76,47 @@ def planes(image: Image.Image) -> NDArray[np.uint8]:
     """The channels of a picture in RGB or grey: (channels, height, width)."""
     pixels = np.asarray(image)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def resized(path: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    """A photograph, (height, width, 3), squeezed to a size without cropping; None keeps its own.
+
+    As torchvision's `Resize(size)` of Pillow's picture in RGB: bilinear over all the pixels that
+    fall into a new one.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is neither JPEG nor PNG, damaged, or too large.
+    """
+    image = decoded(path).convert("RGB")
+    if size is not None:
+        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(image)
+
+
+def photographs(path: Path) -> Iterator[Tensor]:
+    """The JPEG and PNG files of a folder, not of those below it, in the order of their names.
+
+    Yields:
+        (B, 3, H, W) uint8, pictures that follow each other and have one size, at most TOGETHER.
+
+    Raises:
+        FileNotFoundError: There is no such folder, or it holds no pictures.
+        ValueError: As `resized`.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path} is not a folder, expected one of pictures")
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in ENDINGS)
+    if not files:
+        raise FileNotFoundError(f"{path} holds no pictures, expected files {', '.join(ENDINGS)}")
+    waiting: list[NDArray[np.uint8]] = []
+    for file in files:
+        picture = resized(file, None)
+        if waiting and (len(waiting) == TOGETHER or picture.shape != waiting[0].shape):
+            yield torch.from_numpy(np.stack(waiting)).permute(0, 3, 1, 2)
+            waiting = []
+        waiting.append(picture)
+    yield torch.from_numpy(np.stack(waiting)).permute(0, 3, 1, 2)
 
 
 def _plain(path: Path, image: Image.Image, depth: int) -> Image.Image:

@@ -41,12 +41,7 @@ def plain(text: str) -> str:
 
 @lru_cache
 def font(height: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """The typeface that comes with matplotlib: the same on every machine.
-
-    Args:
-        height: In units of `SCALE` pixels.
-        bold: Whether strokes are heavy.
-    """
+    """Matplotlib's own typeface, the same on every machine; its height is in SCALE pixels."""
     file = f"DejaVuSans{'-Bold' if bold else ''}.ttf"
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / file
     return ImageFont.truetype(str(path), height * SCALE, layout_engine=ImageFont.Layout.BASIC)

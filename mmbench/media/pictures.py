@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
 
 from mmbench.core.data import Modality
@@ -46,17 +46,15 @@ def _sound(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
 
 def _trajectory(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
     """(2n,): n times x, then n times y, in [0, 1]; the colour runs with time, from a dot."""
-    large = (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING)
-    sheet = Image.new("RGB", large, PAPER)
+    wide, high = (SUPERSAMPLING * pixels for pixels in size)
+    sheet = Image.new("RGB", (wide, high), PAPER)
     pen = ImageDraw.Draw(sheet)
     across, up = x.reshape(2, -1).clip(0, 1)
     edge = 0.1
-    places = np.stack(
-        [(edge + (1 - 2 * edge) * across) * large[0], (1 - edge - (1 - 2 * edge) * up) * large[1]],
-        axis=-1,
-    )
+    inside = 1 - 2 * edge
+    places = np.stack([(edge + inside * across) * wide, (1 - edge - inside * up) * high], -1)
     colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.8, len(places)), bytes=True)
-    thick = 0.022 * large[0]
+    thick = 0.022 * wide
     for a, b, colour in zip(places, places[1:], colours, strict=False):
         pen.line((*a, *b), tuple(colour), round(2 * thick))
         pen.ellipse((*(b - thick), *(b + thick)), tuple(colour))  # rounds the joints
@@ -74,16 +72,12 @@ def _texts(texts: Sequence[str], size: tuple[int, int]) -> list[Image.Image]:
         room = (size[1] - 2 * edge) // step
         if all(len(lines) <= room for lines in wrapped):
             break
-    sheets = []
-    for lines in wrapped:
+    sheets = [Image.new("RGB", size, PAPER) for _ in texts]
+    for lines, sheet in zip(wrapped, sheets, strict=True):
         if len(lines) > room:
-            last = cut(f"{lines[room - 1]} …", face, size[0] - 2 * edge)
-            lines = [*lines[: room - 1], last]
-        sheet = Image.new("RGB", size, PAPER)
-        pen = ImageDraw.Draw(sheet)
+            lines[room - 1 :] = [cut(f"{lines[room - 1]} …", face, size[0] - 2 * edge)]
         for i, line in enumerate(lines):
-            pen.text((edge, edge + i * step), line, INK, face)
-        sheets.append(sheet)
+            ImageDraw.Draw(sheet).text((edge, edge + i * step), line, INK, face)
     return sheets
 
 
@@ -92,14 +86,12 @@ def _image(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
     rgb = x if x.shape[0] == 3 else x.mean(0, keepdims=True).repeat(3, 0)
     picture = _pixels(rgb.transpose(1, 2, 0))
     factor = min(size[0] / picture.width, size[1] / picture.height)
-    wanted = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    width, height = (max(1, round(side * factor)) for side in picture.size)
     if factor > 1:  # whole pixels first, then down: edges stay even at factors like 3.5
-        whole = int(np.ceil(factor))
-        larger = (picture.width * whole, picture.height * whole)
-        picture = picture.resize(larger, Image.Resampling.NEAREST)
-    picture = picture.resize(wanted, Image.Resampling.BOX)
+        picture = ImageOps.scale(picture, int(np.ceil(factor)), Image.Resampling.NEAREST)
+    picture = picture.resize((width, height), Image.Resampling.BOX)
     sheet = Image.new("RGB", size, PAPER)
-    sheet.paste(picture, ((size[0] - wanted[0]) // 2, (size[1] - wanted[1]) // 2))
+    sheet.paste(picture, ((size[0] - width) // 2, (size[1] - height) // 2))
     return sheet
 
 

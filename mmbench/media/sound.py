@@ -23,12 +23,8 @@ def waveforms(samples: Tensor, how: Spectrogram, rate: int) -> Tensor:
     fit frames to their neighbours (Griffin and Lim, "Signal estimation from modified short-time
     Fourier transform", 1984, https://doi.org/10.1109/TASSP.1984.1164317), both by librosa: of the
     defaults of `Spectrogram` what its `feature.inverse.mel_to_audio` returns. Phases begin at
-    random, for all samples alike, so that a waveform depends on its own spectrogram alone.
-
-    Args:
-        samples: (N, 1, frames, bands), clamped to [0, 1].
-        how: How they were made.
-        rate: Samples a second.
+    random, for all samples alike, so that a waveform depends on its own spectrogram alone. The
+    samples (N, 1, frames, bands) are clamped to [0, 1]; the rate is in hertz.
 
     Returns:
         (N, (frames − 1) · hop), float32, in the scale of the spectrograms: not in [−1, 1]

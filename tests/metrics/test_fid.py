@@ -15,7 +15,7 @@ from PIL import Image
 from mmbench import pretrained
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import Context, Generated
-from mmbench.datasets.formats import photographs
+from mmbench.media import image
 from mmbench.metrics.extractors import inception as module
 from mmbench.metrics.extractors.inception import (
     INCEPTION,
@@ -201,12 +201,12 @@ def test_folders_give_what_tensors_give(resize, file, loaded, tmp_path):
 
 
 def test_folders_are_read_a_few_pictures_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(photographs, "TOGETHER", 2)
+    monkeypatch.setattr(image, "TOGETHER", 2)
     square, wide = (255 * images("x", 5)).byte(), torch.zeros(2, 3, 4, 9, dtype=torch.uint8)
     folder = write(tmp_path / "x", [*square, *wide])
-    parts = photographs.folder(folder)
+    parts = image.photographs(folder)
     assert [tuple(x.shape) for x in parts] == [(2, 3, 28, 28)] * 2 + [(1, 3, 28, 28), (2, 3, 4, 9)]
-    assert torch.equal(next(photographs.folder(folder)), square[:2])
+    assert torch.equal(next(image.photographs(folder)), square[:2])
 
 
 def test_what_is_not_a_folder_of_pictures_is_refused(file, loaded, tmp_path):

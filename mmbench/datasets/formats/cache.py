@@ -27,11 +27,9 @@ SUFFIX = ".safetensors"
 def fingerprint(root: Path, names: Iterable[str], reader: str) -> str:
     """Sha256 of the names, sizes and times of change of source files; reads none of them.
 
-    Args:
-        root: The folder that they lie in; not part of the result, so a folder may be moved.
-        names: The files, relative to `root`, in an order that does not depend on the machine.
-        reader: The data set's name and version, which is raised whenever the same files are
-            decoded to something else.
+    The names are relative to `root`, which is no part of the result, so that a folder may be
+    moved; their order must not depend on the machine. `reader` is the data set's name and version,
+    which is raised whenever the same files are decoded to something else.
 
     Raises:
         FileNotFoundError: One of the files is missing.
@@ -57,14 +55,9 @@ def cached(path: Path, source: str, make: Callable[[], Dataset], progress: Progr
     """`make()`, unless a file holds what it once returned for the same source.
 
     The tensors of a file are mapped, not copied, so the system may drop and re-read their pages.
-
-    Args:
-        path: The file. If it cannot be written, a line says so and the data set is returned all
-            the same.
-        source: What decides the content: the `fingerprint` of source files, or the name and
-            version of what is made.
-        make: Decodes or makes the data set; what it raises is passed on, and nothing is kept.
-        progress: Where to report.
+    If the file cannot be written, a line says so and the data set is returned all the same; what
+    `make` raises is passed on, and nothing is kept. The source is what decides the content: the
+    `fingerprint` of source files, or the name and version of what is made.
     """
     kept = _load(path, source)
     if kept is not None:
@@ -83,10 +76,7 @@ def loader(
 ) -> Callable[[Path | None, Path, Progress], Dataset]:
     """`Source.load` of a data set that is made, not read: made once, then kept in the cache.
 
-    Args:
-        name: The data set's, and the file's.
-        version: The data set's, raised whenever its content changes: what is kept is made again.
-        make: Makes the data set.
+    It is made again when its version is raised.
     """
 
     def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:

@@ -53,9 +53,6 @@ def tokenise(text: str) -> list[str]:
     annotated corpus of English: the Penn Treebank", 1993, https://aclanthology.org/J93-2004) as
     nltk's `word_tokenize` has them, after its parting of sentences: hyphenated words stay whole,
     "it's" is "it" and "'s", "isn't" is "is" and "n't", and every full stop is a word.
-
-    Args:
-        text: Any number of sentences.
     """
     text = _OPENING.sub(" `` ", text.translate(_CLEAN).lower()).replace('"', " '' ")
     return _WORD.findall(text)
@@ -75,14 +72,10 @@ class Vocabulary:
         return Vocabulary((*SPECIALS, *kept))
 
     def tokens(self, captions: Sequence[Sequence[str]], length: int = LENGTH) -> Tensor:
-        """Captions as tokens.
+        """Captions, given by their words, as tokens (N, length) int16.
 
-        Args:
-            captions: Their words; what leaves no room for the end is left out.
-            length: Tokens of a caption.
-
-        Returns:
-            (N, length) int16: the words, EOS, then PAD to the end; EXC for a word not known.
+        They are the words, EOS, then PAD to the end, and EXC for a word not known. Words that
+        leave no room for EOS are left out.
         """
         rows = torch.full((len(captions), length), PAD, dtype=torch.int16)
         for row, caption in zip(rows.numpy(), captions, strict=True):

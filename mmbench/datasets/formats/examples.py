@@ -20,9 +20,9 @@ from torch import Tensor
 
 from mmbench.core.data import Modality
 from mmbench.datasets.formats.captions import SPECIALS, Vocabulary, tokenise
-from mmbench.datasets.formats.photographs import ENDINGS as PICTURES
 from mmbench.errors import first_line
 from mmbench.files.atomic import replacing, write_text
+from mmbench.media.image import ENDINGS as PICTURES
 from mmbench.media.image import decoded, planes
 from mmbench.media.pictures import attributes, draw, sentence
 from mmbench.registry import nearest
@@ -39,12 +39,9 @@ an unbounded likelihood overshoots, but never as far as data of another scale.""
 def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
     """One example of a modality, (1, *shape), as `checked` returns it.
 
-    Args:
-        path: A picture of an image or a mask, a .txt of a text or of the names of the attributes
-            that are there, or a .npy or .npz array of any kind.
-        modality: What it should be.
-        resize: Whether a picture of another size is cut to the modality's proportions, about its
-            middle, and resized; refused otherwise.
+    The file is a picture of an image or a mask, a .txt of a text or of the names of the attributes
+    that are there, or a .npy or .npz array of any kind. A picture of another size is cut to the
+    modality's proportions, about its middle, and resized; without `resize` it is refused.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -53,26 +50,25 @@ def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path} to read {modality.name} from")
     ending, kind = path.suffix.lower(), modality.kind
+    if ending not in endings(modality):
+        wanted = f"of kind {kind}: expected {', '.join(endings(modality))}"
+        raise ValueError(f"{path} cannot be read as {modality.name}, {wanted}")
+    row: NDArray[Any]
     if ending in ARRAYS:
         arrays = load(path)
         name = modality.name if modality.name in arrays or len(arrays) != 1 else next(iter(arrays))
         if name not in arrays:
             raise ValueError(f"{path} has no array {name!r}{nearest(name, arrays)}")
-        array = arrays[name]
-        if array.shape == modality.shape:
-            array = array[None]
-        if array.shape != (1, *modality.shape):
+        row = arrays[name]
+        if row.shape not in (modality.shape, (1, *modality.shape)):
             wanted = f"one {modality.name} of shape {modality.shape}"
-            raise ValueError(f"{path} has shape {array.shape}, expected {wanted}")
-        return checked(array, modality, str(path))
-    if ending in PICTURES and kind in ("image", "mask"):
-        return checked(_picture(path, modality.shape, resize)[None], modality, str(path))
-    if ending == ".txt" and kind in ("text", "attributes"):
-        text = read_text(path)
-        row = _tokens(text, modality, path) if kind == "text" else _named(text, modality, path)
-        return checked(row[None], modality, str(path))
-    wanted = f"of kind {kind}: expected {', '.join(endings(modality))}"
-    raise ValueError(f"{path} cannot be read as {modality.name}, {wanted}")
+            raise ValueError(f"{path} has shape {row.shape}, expected {wanted}")
+    elif ending in PICTURES:
+        row = _picture(path, modality.shape, resize)
+    else:
+        reader = _tokens if kind == "text" else _named
+        row = reader(read_text(path), modality, path)
+    return checked(row.reshape(1, *modality.shape), modality, str(path))
 
 
 def endings(modality: Modality) -> tuple[str, ...]:
@@ -109,11 +105,7 @@ def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:
     """Values (N, *shape) as the networks see them: float32, or int64 for tokens.
 
     uint8 holds [0, 1] in 255 steps, but for tokens, attributes and masks of zeros and ones.
-
-    Args:
-        x: Bool, integers or floats.
-        modality: What they should be.
-        where: Names them in messages.
+    `where` names the values in messages.
 
     Raises:
         ValueError: They have another shape, are not finite, or out of range.
@@ -143,14 +135,7 @@ def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:
 
 
 def write(folder: Path, stem: str, modality: Modality, x: Tensor) -> Path:
-    """Writes one example (*shape) for people: `folder/stem.png` or `.txt`.
-
-    Args:
-        folder: Where to.
-        stem: The file's name without its ending.
-        modality: What it is.
-        x: The example.
-    """
+    """Writes one example (*shape) for people: `folder/stem.png` or `.txt`."""
     x, kind = x.detach().cpu(), modality.kind
     if kind in ("text", "attributes"):
         named = sentence if kind == "text" else attributes

@@ -48,11 +48,7 @@ class Published:
         return Source(title, paper, load, self.files, self.licence, self.layout, download)
 
     def find(self, folder: Path | None, holds: Callable[[Path], bool]) -> Path:
-        """The first of the places that holds the files.
-
-        Args:
-            folder: What the user named.
-            holds: Whether a folder looks like the data set's; errors are for later.
+        """The first of the places below the user's folder that `holds` the files, by their look.
 
         Raises:
             FileNotFoundError: No folder was named, it does not exist, or holds no such files.
@@ -102,13 +98,8 @@ def in_threads(
 ) -> None:
     """Does many jobs in up to eight threads; after an error no further job begins.
 
-    Args:
-        work: Does a job; returns how many units it was made of.
-        jobs: The jobs.
-        title: What is reported.
-        unit: What is counted.
-        progress: Where to report.
-        total: Units of all jobs together; by default one for each job.
+    `work` does a job and returns how many units it was made of; `total` is the number of units of
+    all jobs together, by default one for each job.
     """
     threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     with progress.stage(title, len(jobs) if total is None else total, unit=unit) as bar, threads:

@@ -33,8 +33,7 @@ def names(part: str) -> tuple[str, str]:
 def place(folder: Path) -> str | None:
     """Which of PLACES below a folder holds a file of MNIST; None if there is none."""
     every = [file + end for part in STEMS for file in names(part) for end in ("", ".gz")]
-    held = (p for p in PLACES if any((folder / p / file).is_file() for file in every))
-    return next(held, None)
+    return next((p for p in PLACES if any((folder / p / file).is_file() for file in every)), None)
 
 
 def file(raw: Path, name: str) -> Path:
@@ -44,19 +43,14 @@ def file(raw: Path, name: str) -> Path:
         FileNotFoundError: There is neither.
     """
     plain, packed = raw / name, raw / f"{name}.gz"
-    if not plain.is_file() and packed.is_file():
-        return packed
-    if not plain.is_file():
-        raise FileNotFoundError(f"neither {plain} nor {packed.name} beside it exists")
-    return plain
+    for path in (plain, packed):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"neither {plain} nor {packed.name} beside it exists")
 
 
 def digits(raw: Path, part: str) -> tuple[Bytes, Integers]:
-    """The examples of a split.
-
-    Args:
-        raw: The folder that holds the files.
-        part: "train" or "test".
+    """The examples of a split, "train" or "test", whose files lie in the folder `raw`.
 
     Returns:
         The images (N, 28, 28), 0 is paper and 255 is ink, and the labels (N,), 0 to 9.
@@ -78,11 +72,7 @@ def digits(raw: Path, part: str) -> tuple[Bytes, Integers]:
 
 
 def read(path: Path, axes: int) -> Bytes:
-    """The array of bytes that an IDX file holds.
-
-    Args:
-        path: The file; compressed if its name ends in .gz.
-        axes: Of the array.
+    """The array of bytes that an IDX file holds, compressed if its name ends in .gz.
 
     Raises:
         ValueError: It is damaged, or no IDX file of bytes with that many axes.

@@ -19,7 +19,9 @@ from torch import Tensor
 from mmbench.core.data import Kind
 from mmbench.datasets.formats import examples
 from mmbench.datasets.formats.captions import Vocabulary, tokenise
+from mmbench.datasets.formats.folders import visible
 from mmbench.media.image import decoded, planes
+from mmbench.protocols.arguments import at_least
 from mmbench.registry import nearest
 
 PARTS = ("train", "test")
@@ -61,8 +63,9 @@ class View:
             raise ValueError(f"size is {self.size}, expected [height, width]")
         if self.channels not in (1, 3):
             raise ValueError(f"channels is {self.channels}, expected 1 or 3")
-        if self.length < 2 or self.least < 1:
-            raise ValueError("a text has at least 2 tokens, and a word occurs at least once")
+        at_least(2, length=self.length)
+        if self.least < 1:
+            raise ValueError(f"least is {self.least}, expected at least 1 occurrence of a word")
 
 
 @dataclass(frozen=True)
@@ -145,13 +148,13 @@ class Files:
         kind, words = view.kind, tuple(view.words or ())
         vocabulary = Vocabulary(words) if kind == "text" else None
         for path in self.found[part][modality].values():
-            if vocabulary is not None and path.suffix.lower() == ".txt":
-                row = vocabulary.tokens([tokenise(examples.read_text(path))], view.length)[
-                    0
-                ].numpy()
-            elif kind in ("image", "mask") and path.suffix.lower() in PICTURES:
+            ending = path.suffix.lower()
+            if vocabulary is not None and ending == ".txt":
+                text = tokenise(examples.read_text(path))
+                row = vocabulary.tokens([text], view.length)[0].numpy()
+            elif kind in ("image", "mask") and ending in PICTURES:
                 row = _picture(path, view)
-            elif path.suffix.lower() == ".npy":
+            elif ending == ".npy":
                 arrays = examples.load(path)
                 if list(arrays) != [""]:
                     raise ValueError(f"{path} is a .npz file, expected one array")
@@ -175,9 +178,7 @@ def _list(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} does not exist: expected a folder of examples")
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir(), key=lambda p: p.name):
-        if path.name.startswith("."):
-            continue
+    for path in sorted(folder / entry.name for entry in visible(folder)):
         if path.suffix.lower() not in ENDINGS:
             raise ValueError(f"{path} has an unknown ending; known are {', '.join(ENDINGS)}")
         if path.stem in found:

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from mmbench.seeds import derive
 
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 Part = Literal["train", "test"]
 """The splits of a data set."""
 
@@ -37,7 +40,7 @@ def rng_of(seed: int, *purpose: object) -> np.random.Generator:
 class People:
     """The habits of several people: each attribute is an array with a row for each of them."""
 
-    def __getitem__(self, who: NDArray[np.int64]) -> Self:
+    def __getitem__(self, who: Integers) -> Self:
         """The people of the given numbers, repeated as asked."""
         chosen = copy(self)
         vars(chosen).update({name: habit[who] for name, habit in vars(self).items()})

@@ -22,18 +22,14 @@ from scipy.interpolate import CubicSpline
 
 Points = NDArray[np.float64]
 """(K, 2) x and y in unit coordinates."""
+Rgb = tuple[int, int, int]
+"""Red, green and blue from 0 to 255."""
 Colour = Sequence[int]
 """Red, green, blue and, optionally, opacity, each from 0 to 255."""
 
 
 class Canvas:
-    """A square picture to draw on.
-
-    Args:
-        pixels: Its height and width.
-        colour: Of the empty canvas.
-        finer: How many times finer each direction is drawn than it is shown.
-    """
+    """A square picture to draw on, each direction so many times finer than it is shown."""
 
     def __init__(self, pixels: int, colour: Colour = (255, 255, 255), finer: int = 4) -> None:
         self._pixels, self._size = pixels, pixels * finer
@@ -52,12 +48,9 @@ class Canvas:
         self._image.paste(wide, (0, first))
 
     def fill(self, outline: ArrayLike, colour: Colour, within: ArrayLike | None = None) -> None:
-        """Fills a shape.
+        """Fills a shape of the given corners (K, 2); a smooth shape is one of many corners.
 
-        Args:
-            outline: (K, 2) its corners; a smooth shape is one of many corners.
-            colour: Of the shape.
-            within: (L, 2) another outline; what lies outside it is not drawn.
+        What lies outside another outline, `within` (L, 2), is not drawn.
         """
         if within is None:
             self._pen.polygon(self._at(outline), fill=tuple(colour))
@@ -98,13 +91,9 @@ class Canvas:
 def ellipse(
     centre: Sequence[float], radii: Sequence[float], turn: float = 0, corners: int = 40
 ) -> Points:
-    """The outline of an ellipse.
+    """The outline of an ellipse, turned in radians clockwise as seen.
 
-    Args:
-        centre: x and y.
-        radii: Half its width and half its height, before it is turned.
-        turn: In radians, clockwise as seen.
-        corners: Number of points on it.
+    The radii are half its width and half its height before it is turned.
     """
     around = np.arange(corners) * (2 * np.pi / corners)
     outline = np.stack([radii[0] * np.cos(around), radii[1] * np.sin(around)], 1)
@@ -135,10 +124,15 @@ def moved(
     return placed
 
 
-def shaded(colour: Sequence[float], gain: float) -> tuple[int, int, int]:
-    """A colour made darker or, with a gain over 1, lighter."""
-    red, green, blue = (min(255, max(0, round(c * gain))) for c in colour[:3])
+def rgb(colour: ArrayLike) -> Rgb:
+    """The nearest colour that there is."""
+    red, green, blue = np.rint(np.clip(colour, 0, 255)).astype(int).tolist()
     return red, green, blue
+
+
+def shaded(colour: Sequence[float], gain: float) -> Rgb:
+    """A colour made darker or, with a gain over 1, lighter."""
+    return rgb(np.asarray(colour) * gain)
 
 
 @cache

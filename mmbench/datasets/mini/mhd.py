@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.core.source import Source
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import Part, rng_of
+from mmbench.datasets.mini import Floats, Integers, Part, rng_of
 from mmbench.datasets.mini.digits.handwriting import PIXELS, POINTS, Writers, ink, write
 from mmbench.datasets.mini.speech import mel
 from mmbench.datasets.mini.speech.synthesiser import Speakers, record, speak
@@ -40,8 +39,6 @@ MODALITIES = (
     Modality("sound", "sound", (1, mel.FRAMES, mel.BANDS), spectrogram=mel.SPECTROGRAM),
 )
 _CHUNK = 1000  # examples made at a time; the content depends on it
-
-Integers = NDArray[np.int64]
 
 
 class Cast(NamedTuple):
@@ -107,7 +104,7 @@ def _split(part: Part, count: int, seed: int, bar: Bar) -> Split:
     return Split(tensors, labels=torch.from_numpy(who.digits))
 
 
-def _bytes(unit: NDArray[np.float64]) -> torch.Tensor:
+def _bytes(unit: Floats) -> torch.Tensor:
     """[0, 1] in 255 steps."""
     return torch.from_numpy(np.rint(unit * 255).astype(np.uint8))
 

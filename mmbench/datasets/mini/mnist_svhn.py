@@ -10,13 +10,12 @@ No number measured on it belongs in a table of MNIST-SVHN's.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmbench.core.data import Dataset, Split
 from mmbench.core.source import Source
 from mmbench.datasets import mnist_svhn
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import rng_of
+from mmbench.datasets.mini import Bytes, Integers, rng_of
 from mmbench.datasets.mini.digits.handwriting import written
 from mmbench.datasets.mini.digits.house_numbers import PIXELS, Numerals, photograph
 from mmbench.datasets.mini.digits.typefaces import Face
@@ -33,9 +32,6 @@ WRITERS = {"train": 200, "test": 40}
 TYPEFACES = {"train": 200, "test": 40}
 """How many there are in each split; no writer and no typeface is in both."""
 _CHUNK = 500  # pictures made at a time; the content depends on it
-
-Bytes = NDArray[np.uint8]
-Integers = NDArray[np.int64]
 
 
 def make(
@@ -78,7 +74,7 @@ def _photographs(digits: Integers, part: str, seed: int, bar: Bar) -> Bytes:
         rng_of(seed, NAME, part, "typeface of each").integers(0, len(faces), len(digits)),
         return_inverse=True,
     )
-    numerals = Numerals.of([faces[i] for i in used])
+    numerals = Numerals([faces[i] for i in used])
     out = np.empty((len(digits), 3, PIXELS, PIXELS), np.uint8)
     for start in range(0, len(digits), _CHUNK):
         some = slice(start, start + _CHUNK)

@@ -35,7 +35,7 @@ def faces(count=60):
 
 @cache
 def numerals():
-    return Numerals.of(list(faces()))
+    return Numerals(list(faces()))
 
 
 def test_shapes_dtypes_and_ranges():
@@ -82,8 +82,8 @@ def test_a_global_seed_changes_nothing():
 
 def test_splits_share_neither_pictures_nor_typefaces_nor_writers(monkeypatch):
     drawn = []
-    real = Numerals.of
-    monkeypatch.setattr(Numerals, "of", staticmethod(lambda f: drawn.append(f) or real(f)))
+    real = Numerals.__init__
+    monkeypatch.setattr(Numerals, "__init__", lambda self, f: drawn.append(f) or real(self, f))
     data = make(20, 20)
     train, test = drawn
     assert len(train) > 10 and len(test) > 10

@@ -10,11 +10,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmbench.datasets.mini import table
-from mmbench.datasets.mini.birds.scenery import RGB, backdrop, varied, water
-from mmbench.datasets.mini.drawing import Canvas, Points, closed, curve, ellipse, moved, shaded
+from mmbench.datasets.mini.birds.scenery import backdrop, varied, water
+from mmbench.datasets.mini.drawing import (
+    Canvas,
+    Points,
+    Rgb,
+    closed,
+    curve,
+    ellipse,
+    moved,
+    shaded,
+)
 
 _BIRDS = table(__file__, "birds.json")
-COLOURS: dict[str, RGB] = {name: tuple(rgb) for name, rgb in _BIRDS["colours"].items()}
+COLOURS: dict[str, Rgb] = {name: tuple(rgb) for name, rgb in _BIRDS["colours"].items()}
 LENGTHS: dict[str, float] = _BIRDS["lengths"]
 """Of the beak, in lengths of the body."""
 SIZES: dict[str, float] = _BIRDS["sizes"]
@@ -49,15 +58,10 @@ _LIGHT = 0.06  # how far the light may take a shade, as a share of it
 
 
 def draw(bird: Bird, pixels: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The picture of a bird.
+    """The picture of a bird, (pixels, pixels, 3).
 
-    Args:
-        bird: What it looks like.
-        pixels: Height and width. An equal generator gives the same picture at any resolution.
-        rng: Of everything that `bird` leaves open.
-
-    Returns:
-        (pixels, pixels, 3).
+    The generator decides on everything that `bird` leaves open; an equal one gives the same
+    picture at any resolution.
     """
     pose = bird["pose"]
     scale = SIZES[bird["size"]] * rng.uniform(0.96, 1.04)
@@ -134,7 +138,7 @@ def _middle(
     return x - facing * beyond, y
 
 
-def _part(canvas: Canvas, outline: Points, colour: RGB, width: float) -> None:
+def _part(canvas: Canvas, outline: Points, colour: Rgb, width: float) -> None:
     """A filled part with a line around it, by which it shows on its own colour."""
     canvas.fill(outline, colour)
     edge = shaded(colour, 0.62) if sum(colour) > 150 else (84, 84, 90)

@@ -31,13 +31,7 @@ _POSES: dict[str, list[str]] = _WORDS["poses"]
 
 
 def captions(bird: Bird, count: int, rng: np.random.Generator) -> list[str]:
-    """Different captions of a bird, as far as chance makes them differ.
-
-    Args:
-        bird: What it looks like.
-        count: Number of captions.
-        rng: Decides what each names, and how.
-    """
+    """So many captions of a bird, different as far as chance makes them differ."""
     said = []
     for chances in rng.random((count, len(LIKELY))):
         named = {a for a, chance in zip(LIKELY, chances, strict=True) if chance < LIKELY[a]}
@@ -48,15 +42,9 @@ def captions(bird: Bird, count: int, rng: np.random.Generator) -> list[str]:
 
 
 def caption(bird: Bird, named: Collection[str], rng: np.random.Generator) -> str:
-    """A caption that asserts some attributes of a bird and nothing else.
+    """A caption that asserts the attributes named, at least one, and nothing else.
 
-    Args:
-        bird: What it looks like.
-        named: The attributes to state, at least one.
-        rng: Decides the form of the sentence and its words.
-
-    Returns:
-        At most LONGEST words of `mmbench.datasets.formats.captions.tokenise`.
+    It has at most LONGEST words of `mmbench.datasets.formats.captions.tokenise`.
 
     Raises:
         ValueError: `named` is empty or names no attribute of a bird.

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from mmbench.datasets.mini.drawing import Canvas, curve, ellipse, moved
-
-RGB = tuple[int, int, int]
+from mmbench.datasets.mini.drawing import Canvas, Rgb, curve, ellipse, moved, rgb
 
 _SKIES = ((150, 196, 240), (186, 214, 236), (206, 212, 218), (120, 172, 232), (236, 214, 196))
 _LEAVES = ((96, 138, 78), (128, 158, 92), (74, 112, 72), (152, 168, 110), (110, 130, 104))
@@ -13,24 +11,16 @@ _WATERS = ((92, 140, 172), (112, 156, 160), (140, 164, 180), (76, 122, 150), (12
 _BARK = ((104, 82, 62), (128, 108, 88), (84, 70, 60))
 
 
-def varied(colour: RGB, spread: float, rng: np.random.Generator) -> RGB:
+def varied(colour: Rgb, spread: float, rng: np.random.Generator) -> Rgb:
     """A colour with each channel moved by at most `spread`."""
-    red, green, blue = np.rint(np.asarray(colour) + rng.uniform(-spread, spread, 3)).clip(0, 255)
-    return int(red), int(green), int(blue)
+    return rgb(np.asarray(colour) + rng.uniform(-spread, spread, 3))
 
 
-def backdrop(canvas: Canvas, pose: str, x: float, ground: float, rng: np.random.Generator) -> RGB:
-    """Draws what is behind a bird, over all of the canvas.
+def backdrop(canvas: Canvas, pose: str, x: float, ground: float, rng: np.random.Generator) -> Rgb:
+    """Draws what is behind a bird at x, over all of the canvas.
 
-    Args:
-        canvas: To draw on.
-        pose: "perched", "standing", "swimming" or "flying".
-        x: Where the bird is.
-        ground: The height of what it perches, stands or swims on.
-        rng: Decides the rest.
-
-    Returns:
-        The colour of the ground or water around the bird.
+    Returns the colour of the ground or water around the bird; `ground` is the height of what it
+    perches, stands or swims on.
     """
     sky = _one(_SKIES, rng)
     canvas.shade(sky, _pale(sky))
@@ -54,7 +44,7 @@ def backdrop(canvas: Canvas, pose: str, x: float, ground: float, rng: np.random.
     return _mixed(_pale(colour), colour, (ground - horizon) / (1 - horizon))
 
 
-def water(canvas: Canvas, x: float, y: float, length: float, colour: RGB) -> None:
+def water(canvas: Canvas, x: float, y: float, length: float, colour: Rgb) -> None:
     """Draws the water that hides a swimming bird from (x, y) downwards."""
     along = np.linspace(-0.66, 0.66, 14)
     surface = np.stack([x + length * along, y + 0.012 * length * np.sin(9 * along)], 1)
@@ -85,7 +75,7 @@ def _foliage(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas.fill(ellipse(at, (radius, radius), corners=24), (*_one(_LEAVES, rng), 120))
 
 
-def _branch(canvas: Canvas, x: float, y: float, rng: np.random.Generator) -> RGB:
+def _branch(canvas: Canvas, x: float, y: float, rng: np.random.Generator) -> Rgb:
     bark, slope = _one(_BARK, rng), rng.normal(0, 0.06)
     ends = (-0.05 - x, 1.05 - x)
     along = np.array([ends[0], ends[0] / 2, 0, ends[1] / 2, ends[1]])
@@ -104,28 +94,27 @@ def _branch(canvas: Canvas, x: float, y: float, rng: np.random.Generator) -> RGB
     return bark
 
 
-def _ripple(canvas: Canvas, x: float, y: float, length: float, colour: RGB) -> None:
+def _ripple(canvas: Canvas, x: float, y: float, length: float, colour: Rgb) -> None:
     t = np.linspace(-0.5, 0.5, 9)
     canvas.stroke(np.stack([x + length * t, y + 0.006 * np.sin(12 * t)], 1), 0.01, colour)
 
 
-def _tuft(canvas: Canvas, x: float, y: float, height: float, colour: RGB) -> None:
+def _tuft(canvas: Canvas, x: float, y: float, height: float, colour: Rgb) -> None:
     tips = ((-0.5, 1), (-0.1, 0), (0.05, 1), (0.1, 0), (0.6, 1))
     canvas.stroke([(x + height * a, y - height * b) for a, b in tips], 0.008, colour)
 
 
-def _one(colours: tuple[RGB, ...], rng: np.random.Generator) -> RGB:
+def _one(colours: tuple[Rgb, ...], rng: np.random.Generator) -> Rgb:
     return varied(colours[rng.integers(len(colours))], 10, rng)
 
 
-def _pale(colour: RGB) -> RGB:
+def _pale(colour: Rgb) -> Rgb:
     return _mixed(colour, (255, 255, 255), 0.35)
 
 
-def _deep(colour: RGB) -> RGB:
+def _deep(colour: Rgb) -> Rgb:
     return _mixed(colour, (0, 0, 0), 0.25)
 
 
-def _mixed(one: RGB, other: RGB, share: float) -> RGB:
-    red, green, blue = (round(a + share * (b - a)) for a, b in zip(one, other, strict=True))
-    return red, green, blue
+def _mixed(one: Rgb, other: Rgb, share: float) -> Rgb:
+    return rgb(one + share * np.subtract(other, one))

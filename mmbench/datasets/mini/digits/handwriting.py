@@ -11,7 +11,6 @@ the paper, so it is anti-aliased at any width.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -19,11 +18,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
-from mmbench.datasets.mini import People, rng_of, table
+from mmbench.datasets.mini import Bytes, Integers, People, rng_of, table
 from mmbench.progress import Bar
 
 Floats = NDArray[np.float32]
-Integers = NDArray[np.int64]
 
 POINTS = 100
 """Points on a finished stroke, at equal distances along it."""
@@ -33,30 +31,27 @@ _KNOTS = 14  # most points of a glyph
 _CHUNK = 500  # pictures that `written` makes at a time; the content depends on it
 
 
-@dataclass(frozen=True)
 class _Glyph:
-    knots: Floats  # (K, 2) in the unit square, y upwards
-    curve: Floats  # (_DENSE, K): points on the stroke are linear in the knots
-
-
-def _glyph(text: str) -> _Glyph:
     """A way to form a digit, from its points "x,y" in hundredths; a "c" marks a corner."""
-    words = text.split()
-    knots = np.array([[int(v) for v in w.rstrip("c").split(",")] for w in words]) / 100
-    ends = [0, *(i for i, w in enumerate(words) if w[-1] == "c" and 0 < i < len(words) - 1)]
-    ends.append(len(words) - 1)
-    along = np.r_[0, np.cumsum(np.hypot(*np.diff(knots, axis=0).T))]
-    at = np.linspace(0, along[-1], _DENSE)
-    curve = np.zeros((_DENSE, len(knots)))
-    for first, last in pairwise(ends):
-        run = slice(first, last + 1)
-        inside = (at >= along[first]) & (at <= along[last])
-        spline = CubicSpline(along[run], np.eye(last + 1 - first), bc_type="natural")
-        curve[inside, run] = spline(at[inside])
-    return _Glyph(knots.astype(np.float32), curve.astype(np.float32))
+
+    def __init__(self, text: str) -> None:
+        words = text.split()
+        knots = np.array([[int(v) for v in w.rstrip("c").split(",")] for w in words]) / 100
+        inner = (i for i, w in enumerate(words[1:-1], 1) if w[-1] == "c")
+        along = np.r_[0, np.cumsum(np.hypot(*np.diff(knots, axis=0).T))]
+        at = np.linspace(0, along[-1], _DENSE)
+        curve = np.zeros((_DENSE, len(knots)))
+        for first, last in pairwise([0, *inner, len(words) - 1]):
+            run = slice(first, last + 1)
+            inside = (at >= along[first]) & (at <= along[last])
+            spline = CubicSpline(along[run], np.eye(last + 1 - first), bc_type="natural")
+            curve[inside, run] = spline(at[inside])
+        self.knots = knots.astype(np.float32)  # (K, 2) in the unit square, y upwards
+        # (_DENSE, K): points on the stroke are linear in the knots
+        self.curve = curve.astype(np.float32)
 
 
-GLYPHS = tuple(tuple(map(_glyph, forms)) for forms in table(__file__, "glyphs.json"))
+GLYPHS = tuple(tuple(map(_Glyph, forms)) for forms in table(__file__, "glyphs.json"))
 """GLYPHS[digit]: the ways to form it."""
 
 
@@ -84,12 +79,9 @@ class Writers(People):
 
 
 def write(digits: Integers, hands: Writers, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Writes one digit with each hand.
+    """Writes digits (N,), each with the hand of its row, e.g. of `writers[ids]`.
 
-    Args:
-        digits: (N,) 0 to 9.
-        hands: N writers, e.g. `writers[ids]`.
-        rng: The unsteadiness of each writing.
+    The random stream is that of the unsteadiness of each writing.
 
     Returns:
         The paths (N, POINTS, 2), x to the right and y upwards on a sheet of [0, 1]², and the
@@ -143,10 +135,8 @@ def _measured(path: Floats) -> Floats:
 def ink(path: Floats, width: Floats, pixels: int = PIXELS) -> NDArray[np.float64]:
     """The picture that a pen leaves.
 
-    Args:
-        path: (N, P, 2) on a sheet of [0, 1]², y upwards; neighbours at most a pixel apart.
-        width: (N,) the standard deviation of the tip.
-        pixels: Height and width of the picture.
+    Paths (N, P, 2) lie on a sheet of [0, 1]², y upwards, and neighbours at most a pixel apart; the
+    widths (N,) are the standard deviations of the tips.
 
     Returns:
         (N, pixels, pixels), 0 is paper and 1 is ink, the top row first.
@@ -167,16 +157,8 @@ def ink(path: Floats, width: Floats, pixels: int = PIXELS) -> NDArray[np.float64
     return np.asarray(1 - np.exp(-3.5 * exposure))
 
 
-def written(
-    digits: Integers, writers: int, seed: int, bar: Bar | None = None
-) -> NDArray[np.uint8]:
-    """Writes each digit in the hand of one of some writers.
-
-    Args:
-        digits: (N,) 0 to 9.
-        writers: How many there are.
-        seed: Of the writers and of what they write.
-        bar: Where to report.
+def written(digits: Integers, writers: int, seed: int, bar: Bar | None = None) -> Bytes:
+    """Writes each of the digits (N,) in the hand of one of so many writers.
 
     Returns:
         (N, PIXELS, PIXELS), 0 is paper and 255 is ink.

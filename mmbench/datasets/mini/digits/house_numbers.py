@@ -5,19 +5,15 @@ As in SVHN (Netzer et al., "Reading digits in natural images with unsupervised f
 shows parts of the numbers beside it, in any colours, out of focus, under uneven light.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmbench.datasets.mini import Floats, Integers
 from mmbench.datasets.mini.digits.typefaces import CELLS, COLUMNS, ROWS, Face, fields
 
 PIXELS = 32
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Uniform = Callable[[float, float], Floats]
 
@@ -26,27 +22,19 @@ _CENTRE = (np.arange(PIXELS) + 0.5) - PIXELS / 2
 _X, _Y = np.meshgrid(_CENTRE, _CENTRE)  # in pixels from the middle, y downwards
 
 
-@dataclass(frozen=True)
 class Numerals:
-    """Digits of several typefaces, ready to be drawn."""
+    """Digits of several typefaces (F), ready to be drawn."""
 
-    fields: NDArray[np.float32]  # (F, 10, ROWS, COLUMNS), see `typefaces.fields`
-    advance: Floats  # (F,) from one digit to the next, in heights
-
-    @staticmethod
-    def of(faces: list[Face]) -> Numerals:
-        """The digits of the given typefaces."""
-        advance = [max(f.aspect, 0.5) + f.weight + 0.04 for f in faces]
-        return Numerals(fields(faces), np.array(advance))
+    def __init__(self, faces: list[Face]) -> None:
+        self.fields = fields(faces)  # (F, 10, ROWS, COLUMNS)
+        # (F,) from one digit to the next, in heights
+        self.advance = np.array([max(f.aspect, 0.5) + f.weight + 0.04 for f in faces])
 
     def distance(self, face: Integers, digit: Integers, x: Floats, y: Floats) -> Floats:
-        """Distance from a digit's edge, in heights, negative inside.
+        """Distance (N, H, W) from the edges of digits (N,) of faces (N,), negative inside.
 
-        Args:
-            face: (N,).
-            digit: (N,).
-            x: (N, H, W) in heights from the digit's middle, to the right.
-            y: (N, H, W), downwards.
+        It is measured at x, to the right, and y, downwards, (N, H, W) from the digit's middle; all
+        in heights of a digit.
         """
         column = x * CELLS + (COLUMNS - 1) / 2
         row = y * CELLS + (ROWS - 1) / 2
@@ -65,13 +53,9 @@ class Numerals:
 def photograph(
     digits: Integers, faces: Integers, numerals: Numerals, rng: np.random.Generator
 ) -> Floats:
-    """Takes a picture of each digit on a wall.
+    """Takes a picture of each digit (N,), in its typeface (N,), on a wall.
 
-    Args:
-        digits: (N,) 0 to 9.
-        faces: (N,) numbers of typefaces.
-        numerals: Those typefaces.
-        rng: Wall, colours, place, light, dirt and focus.
+    The random stream decides on wall, colours, place, light, dirt and focus.
 
     Returns:
         (N, 3, PIXELS, PIXELS), RGB in [0, 1].

@@ -8,12 +8,11 @@ surroundings.
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float64]
+from mmbench.datasets.mini import Bytes, Floats
+
 Texture = Callable[[np.random.Generator], Bytes]
 """Draws a surface: (SIZE, SIZE, 3)."""
 

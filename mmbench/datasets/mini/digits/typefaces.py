@@ -53,9 +53,7 @@ def fields(faces: list[Face]) -> Floats:
         (F, 10, ROWS, COLUMNS): the distance of the middle of a cell from the edge of the digit,
         in heights, negative inside. The digit's middle is the field's; the top row comes first.
     """
-    return np.array(
-        [[_field(face, _strokes(face, digit)) for digit in range(10)] for face in faces]
-    )
+    return np.array([[_field(face, digit) for digit in range(10)] for face in faces])
 
 
 def _arc(
@@ -124,7 +122,7 @@ def _strokes(face: Face, digit: int) -> list[Points]:
     return [*strokes, end] if serif else strokes
 
 
-def _field(face: Face, strokes: list[Points]) -> Floats:
+def _field(face: Face, digit: int) -> Floats:
     y = (np.arange(ROWS)[::-1] + 0.5) / CELLS - REACH - 0.5
     x = (np.arange(COLUMNS) + 0.5) / CELLS - COLUMNS / CELLS / 2
     px = (x - y[:, None] * face.slant).ravel().astype(np.float32)  # upright again
@@ -133,7 +131,7 @@ def _field(face: Face, strokes: list[Points]) -> Floats:
     # so that the ink, not the skeleton, fills the height of 1
     thin = face.weight * face.contrast
     size = np.array([face.aspect - 2 * face.weight, 1 - 2 * thin])
-    for stroke in strokes:
+    for stroke in _strokes(face, digit):
         points = ((stroke - 0.5) * size).astype(np.float32)
         for a, b in pairwise(points):
             dx, dy = b - a

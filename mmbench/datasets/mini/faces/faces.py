@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmbench.datasets.celebamask_hq import SKIN
-from mmbench.datasets.mini.drawing import closed, ellipse, shaded
+from mmbench.datasets.mini.drawing import closed, ellipse, rgb, shaded
 from mmbench.datasets.mini.faces.hair import back_hair, front_hair, hat
 from mmbench.datasets.mini.faces.people import Portrait
 from mmbench.datasets.mini.faces.sheet import CROWN, LABELS, Sheet, between, mirrored
@@ -46,8 +46,7 @@ def _lit(picture: NDArray[np.uint8], portrait: Portrait) -> NDArray[np.uint8]:
 def _wall(sheet: Sheet, portrait: Portrait) -> None:
     sheet.canvas.shade(*portrait.wall)
     for x, y, radius, *colour in portrait.blots.tolist():
-        red, green, blue = map(round, colour)
-        sheet.canvas.fill(ellipse((x, y), (radius, radius)), (red, green, blue, 110))
+        sheet.canvas.fill(ellipse((x, y), (radius, radius)), (*rgb(colour), 110))
 
 
 def _bust(sheet: Sheet, portrait: Portrait) -> None:
@@ -129,7 +128,7 @@ def _mouth(sheet: Sheet, portrait: Portrait) -> None:
     bow = 1 - 0.3 * np.exp(-((t / 0.18) ** 2))
     top = above - 0.62 * who.lips * arch**0.7 * bow
     bottom = below + who.lips * arch**0.6
-    bare = shaded(who.skin * np.array([0.9, 0.72, 0.72]), 1)
+    bare = rgb(who.skin * np.array([0.9, 0.72, 0.72]))
     lips = portrait.paint[0] if portrait.makeup else bare
 
     if who.moustache:

@@ -7,8 +7,7 @@ outline (wavy or smooth) and in its strands.
 import numpy as np
 
 from mmbench.datasets.mini import table
-from mmbench.datasets.mini.dice import Rgb
-from mmbench.datasets.mini.drawing import Points, closed, shaded
+from mmbench.datasets.mini.drawing import Points, Rgb, closed, shaded
 from mmbench.datasets.mini.faces.people import Portrait
 from mmbench.datasets.mini.faces.sheet import CROWN, Sheet, between, mirrored
 

@@ -6,14 +6,16 @@ drawn so that every attribute is visible where it is true: nobody hides a bald h
 Both draw from a random stream in the order in which their attributes stand.
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmbench.datasets.celebamask_hq import ATTRIBUTES
-from mmbench.datasets.mini.dice import Dice, Rgb
+from mmbench.datasets.mini.drawing import Rgb, rgb
 
+_T = TypeVar("_T")
 Cut = Literal["bald", "cropped", "straight", "wavy"]
 Hat = Literal["beanie", "cap", "brimmed"]
 Glasses = Literal["round", "square", "sun"]
@@ -29,6 +31,49 @@ HAIR: dict[str, Rgb] = {
 _TONES = ((238, 196, 162), (222, 172, 132), (204, 150, 112))
 SKINS: tuple[Rgb, ...] = (*_TONES, (172, 120, 86), (136, 92, 66))
 PALE: Rgb = (252, 234, 228)
+
+
+class Dice:
+    """Choices drawn from one stream."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+
+    def chance(self, odds: float) -> bool:
+        """True as often as the odds, from 0 to 1, say."""
+        return bool(self._rng.random() < odds)
+
+    def uniform(self, low: float, high: float) -> float:
+        """A number from a range."""
+        return float(self._rng.uniform(low, high))
+
+    def normal(self, mean: float, deviation: float) -> float:
+        """No further than two deviations from the mean."""
+        return float(mean + deviation * np.clip(self._rng.standard_normal(), -2, 2))
+
+    def one(self, choices: Sequence[_T], odds: Sequence[float] | None = None) -> _T:
+        """One of some choices, equally likely by default."""
+        return choices[int(self._rng.choice(len(choices), p=odds))]
+
+    def colour(self, low: int, high: int) -> Rgb:
+        """A colour whose channels are in a range."""
+        return rgb(self._rng.integers(low, high, 3))
+
+    def vivid(self, low: int, high: int, share: float) -> Rgb:
+        """A grey with a share of some colour."""
+        return rgb(self.uniform(low, high) + share * self._rng.uniform(-128, 128, 3))
+
+    def near(self, colour: Rgb, spread: float) -> Rgb:
+        """A lighter or darker colour, of nearly the same tint."""
+        brighter, tint = self._rng.uniform(-1, 1), self._rng.uniform(-1, 1, 3)
+        return rgb(np.array(colour) + spread * (brighter + tint / 3))
+
+    def between(self, colours: Sequence[Rgb]) -> Rgb:
+        """A blend of two neighbours."""
+        at = self.uniform(0, len(colours) - 1)
+        low = int(at)
+        first, second = np.array(colours[low]), np.array(colours[low + 1])
+        return rgb(first + (at - low) * (second - first))
 
 
 class Person:
@@ -64,7 +109,7 @@ class Person:
         self.iris: Rgb = dice.one(((70, 44, 28), (96, 70, 40), (70, 104, 70), (70, 110, 160)))
         self.brow = dice.normal(0.004 if male else 0.012, 0.006)  # how far brows rise outwards
         length, half = dice.normal(0.108, 0.009), dice.normal(0.043 if male else 0.035, 0.004)
-        self.nose = (length, half)  # and half its width
+        self.nose = (length, half)  # its length and half its width
         self.mouth = dice.normal(0.074 if male else 0.066, 0.005)  # half its width
         self.lips = dice.normal(0.019 if male else 0.028, 0.002)  # the height of the lower lip
         self.ears = dice.normal(1, 0.12)  # their size, 1 on average
@@ -95,9 +140,7 @@ class Portrait:
         self.parting = dice.uniform(-0.6, 0.6)  # where the hair parts, -1 (left) to 1
         self.length = dice.uniform(0.2, 0.5)  # how far long hair falls below the face's centre
         self.wave = dice.uniform(0, 2 * np.pi)  # the phase of wavy hair, in radians
-        self.earrings = not male and dice.chance(
-            0.4
-        )  # whether they are worn; long hair hides them
+        self.earrings = not male and dice.chance(0.4)  # long hair hides them
         self.necklace = not male and dice.chance(0.25)
         # the colours of clothes, hat and spectacles
         self.cloth = dice.colour(20, 236), dice.colour(20, 236), dice.colour(10, 90)

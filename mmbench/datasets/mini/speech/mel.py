@@ -14,8 +14,7 @@ from scipy.signal.windows import hann
 from scipy.sparse import csr_array
 
 from mmbench.core.data import Spectrogram
-
-Floats = NDArray[np.float64]
+from mmbench.datasets.mini import Floats
 
 RATE = 16_000  # samples a second
 SAMPLES = RATE  # of one sound
@@ -33,13 +32,13 @@ CEILING_DB = -5.0
 SPECTROGRAM = Spectrogram(FLOOR_DB, CEILING_DB, FFT, HOP, LOWEST_HZ, scale="htk", norm="mean")
 
 
-def _ends() -> NDArray[np.float64]:
+def _ends() -> Floats:
     """Hertz of the BANDS + 2 points, evenly spaced in mel, between which bands rise and fall."""
     low, high = (2595 * np.log10(1 + hz / 700) for hz in (LOWEST_HZ, RATE / 2))
     return 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
 
 
-def band_hertz() -> NDArray[np.float64]:
+def band_hertz() -> Floats:
     """The middle of each band in hertz (BANDS,)."""
     return _ends()[1:-1]
 
@@ -55,10 +54,7 @@ def mel_matrix() -> csr_array:
 
 
 def mel_power(waves: NDArray[np.float32]) -> Floats:
-    """Mean power in each band and frame.
-
-    Args:
-        waves: (N, SAMPLES) in [-1, 1].
+    """Mean power in each band and frame of waves (N, SAMPLES) in [-1, 1].
 
     Returns:
         (N, FRAMES, BANDS), linear; a full-scale sine has about 1 at its frequency.

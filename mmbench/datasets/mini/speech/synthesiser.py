@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from mmbench.datasets.mini import People, table
+from mmbench.datasets.mini import Floats, Integers, People, table
 from mmbench.datasets.mini.speech.mel import RATE, SAMPLES, band_hertz, mel_power
 
-Floats = NDArray[np.float64]
 Waves = NDArray[np.float32]
-Integers = NDArray[np.int64]
 
 STEP = 80  # samples between two settings of the resonators: 5 ms, as in Klatt 1980
 _STEPS = SAMPLES // STEP
@@ -62,12 +60,10 @@ class Speakers(People):
 
 
 def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Waves:
-    """Says one digit with each voice.
+    """Says digits (N,), each with the voice of its row, e.g. of `speakers[ids]`.
 
-    Args:
-        digits: (N,) 0 to 9.
-        voices: N speakers, e.g. `speakers[ids]`.
-        rng: What differs whenever a word is said: timing, speed, pitch, and the noise of breath.
+    The random stream decides on what differs whenever a word is said: timing, speed, pitch, and
+    the noise of breath.
 
     Returns:
         Waves (N, SAMPLES) in [-1, 1].
