@@ -15,10 +15,9 @@ from mmbench.architecture import Architecture
 from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.posteriors import (
     Laplace,
-    choose,
     draw_from_mixture,
+    drawn_expert,
     mixture_log_prob,
-    pick,
     scales,
     stack,
 )
@@ -86,8 +85,7 @@ class MMVAE(MultimodalVAE):
 
     def posterior(self, given: Batch, noise: torch.Generator) -> Laplace:
         """An expert of what is given, drawn for each example."""
-        experts = self.laplaces(given)
-        return pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise))
+        return drawn_expert(self.laplaces(given), noise)
 
     def draw(self, x: Batch, samples: int, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         """Samples z (K, B, D) of the mixture and their log-densities (K, B)."""
@@ -100,15 +98,10 @@ class MMVAE(MultimodalVAE):
 
 
 def importance_weighted(log_w: Tensor, z: Tensor, estimator: Literal["iwae", "dreg"]) -> Tensor:
-    """Log 1/K Σ w_k, or for "dreg" a value with that estimator's gradient.
+    """Log 1/K Σ w_k (M, B), or for "dreg" a value with that estimator's gradient.
 
-    Args:
-        log_w: (M, K, B), for "dreg" with log q of detached parameters.
-        z: (M, K, B, D), the samples that log_w was computed from.
-        estimator: Which gradient.
-
-    Returns:
-        (M, B).
+    log_w (M, K, B) was computed from the samples z (M, K, B, D), for "dreg" with log q of detached
+    parameters.
     """
     if estimator == "iwae":
         return log_w.logsumexp(1) - math.log(log_w.shape[1])

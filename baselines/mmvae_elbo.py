@@ -9,7 +9,7 @@ their code, which the MLD papers call MMVAE.
 import torch
 from torch import Tensor
 
-from mmbench.baselines.posteriors import Gaussian, choose, draw_from_mixture, pick
+from mmbench.baselines.posteriors import Gaussian, choose, draw_from_mixture, drawn_expert, pick
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core.data import Batch
 
@@ -32,8 +32,7 @@ class MMVAEElbo(MultimodalVAE):
 
     def posterior(self, given: Batch, noise: torch.Generator) -> Gaussian:
         """An expert of what is given, drawn for each example."""
-        experts = self.experts(given)
-        return pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise))
+        return drawn_expert(self.experts(given), noise)
 
     def draw(self, x: Batch, samples: int, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         """Samples z (K, B, D) of the mixture and their log-densities (K, B)."""

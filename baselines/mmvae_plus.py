@@ -15,10 +15,9 @@ from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.mmvae import importance_weighted
 from mmbench.baselines.posteriors import (
     Laplace,
-    choose,
     draw_from_mixture,
+    drawn_expert,
     mixture_log_prob,
-    pick,
     scales,
     stack,
 )
@@ -123,8 +122,7 @@ class MMVAEPlus(MultimodalVAE):
         A private latent is encoded where its modality is given, and its prior's otherwise.
         """
         y = self.encoded(given)
-        experts = self.shared(y)
-        shared = pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise))
+        shared = drawn_expert(self.shared(y), noise)
         absent = self._standard(len(shared.mean), self.private)
         parts = [shared, *(self.own(y[m]) if m in given else absent for m in self.names)]
         means, scale = [q.mean for q in parts], [q.scale for q in parts]
@@ -153,5 +151,4 @@ class MMVAEPlus(MultimodalVAE):
         """The output of a modality's decoder for (z, w¹, ..., wᴹ)."""
         shared, *private = z.split([self.latent, *[self.private] * len(self.names)], 1)
         code = torch.cat([shared, private[self.names.index(name)]], 1)
-        found: Output = self.decoders[name](code)
-        return found
+        return self.decoders[name](code)

@@ -130,8 +130,7 @@ class NEXUS(MultimodalVAE):
 
     def output(self, name: str, z: Tensor) -> Output:
         """From the top z down to zᵐ and xᵐ."""
-        found: Output = self.decoders[name](self.top_decoders[name](z))
-        return found
+        return self.decoders[name](self.top_decoders[name](z))
 
 
 def _dense(inputs: int, widths: Sequence[int], outputs: int) -> nn.Module:

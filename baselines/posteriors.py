@@ -151,14 +151,17 @@ def pick(experts: Expert, choice: Tensor) -> Expert:
     return type(experts)(*(x[choice, rows] for x in vars(experts).values()))
 
 
+def drawn_expert(experts: Expert, noise: torch.Generator) -> Expert:
+    """One of M equally likely experts (M, B, D), drawn for each example: (B, D)."""
+    return pick(experts, choose(torch.ones_like(experts.mean[..., 0]), noise))
+
+
 def choose(weights: Tensor, noise: torch.Generator, stratified: bool = False) -> Tensor:
     """Draws a component of a mixture for each example, in proportion to weights (S, B): (B,).
 
-    Args:
-        weights: (S, B), at least one of an example's more than 0.
-        noise: Source of the draws.
-        stratified: Whether the batch shares out the components evenly, to lower the variance of
-            training; otherwise an example's draw depends on its own weights alone.
+    At least one weight of each example is above 0. Stratified draws divide the components evenly
+    over the batch, to lower the variance of training; otherwise an example's draw depends on its
+    own weights alone.
     """
     B = weights.shape[1]
     u = torch.rand(B, generator=noise, device=weights.device)
@@ -169,15 +172,9 @@ def choose(weights: Tensor, noise: torch.Generator, stratified: bool = False) ->
 
 
 def mixture_log_prob(experts: Expert, z: Tensor, present: Tensor) -> Tensor:
-    """Log of the mean density of an example's experts at z.
+    """Log of the mean density of an example's experts (M, B, D) at z (..., B, D): (..., B).
 
-    Args:
-        experts: (M, B, D).
-        z: (..., B, D).
-        present: (M, B), 1 where an expert exists; every example has one.
-
-    Returns:
-        (..., B).
+    `present` (M, B) is 1 where an expert exists; every example has one.
     """
     each = zip(*vars(experts).values(), strict=True)
     logs = torch.stack([type(experts)(*values).log_prob(z) for values in each])
@@ -188,12 +185,7 @@ def mixture_log_prob(experts: Expert, z: Tensor, present: Tensor) -> Tensor:
 def draw_from_mixture(
     experts: Expert, count: int, noise: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Samples of an even mixture, shared out evenly between its M experts.
-
-    Args:
-        experts: (M, B, D).
-        count: K samples an example.
-        noise: Source of the samples.
+    """K samples of a mixture of equally likely experts (M, B, D), as many of each expert.
 
     Returns:
         z (K, B, D) and its log-density under the mixture (K, B).

@@ -94,7 +94,7 @@ class MultimodalVAE(LaidOut, LatentModel):
     def content(self, train: Split) -> list[object] | None:
         """What training depends on, for runs that share it (see `Trainer.minimise`).
 
-        None, unless a method has settings that matter only after training.
+        None for a method without settings that matter only after training.
         """
         return None
 
@@ -174,20 +174,16 @@ class MultimodalVAE(LaidOut, LatentModel):
 
     def read(self, name: str, x: Tensor) -> Tensor:
         """The output of a modality's encoders, (B, outputs)."""
-        found: Tensor = self.encoders[name](x)
-        return found
+        return self.encoders[name](x)
 
     def output(self, name: str, z: Tensor) -> Output:
         """The output of a modality's decoder for z (B, D), as its likelihood takes it."""
-        found: Output = self.decoders[name](z)
-        return found
+        return self.decoders[name](z)
 
     def experts(self, x: Batch, present: Tensor | None = None) -> Gaussian:
         """q(z | xᵐ) of each modality in x, in the order of `names`: (len(x), B, D).
 
-        Args:
-            x: modality -> (B, *shape).
-            present: (len(x), B); an absent expert has an infinite variance.
+        An expert that `present` (len(x), B) says is absent has an infinite variance.
         """
         y = self.encoded(x)
         found = stack([Gaussian.of(y[m]) for m in self.names if m in y])
@@ -199,10 +195,7 @@ class MultimodalVAE(LaidOut, LatentModel):
     def log_likelihood(self, z: Tensor, x: Batch, present: Tensor) -> Tensor:
         """Weighted Σ log p(xᵐ | z) over the modalities in x, (..., B) for z (..., B, D).
 
-        Args:
-            z: Latents.
-            x: modality -> (B, *shape).
-            present: (M, B), 1 where the term of a modality counts.
+        A term counts where `present` (M, B) is 1.
         """
         total = torch.zeros(z.shape[:-1], device=z.device)
         for i, m in enumerate(self.names):

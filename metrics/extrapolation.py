@@ -32,14 +32,15 @@ from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.metrics.extractors.inception import inception
 from mmbench.metrics.statistics.features import compare, paired
 from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
+from mmbench.protocols.arguments import at_least
 from mmbench.seeds import stream
 
 SIZES = 15
 """Number of sizes in the regression; the largest is the whole set."""
 PER_DIMENSION = 2
-"""Least number of samples for each dimension of the features."""
+"""The fewest samples for each dimension of the features."""
 LEAST = 4096
-"""That many of Inception's 2,048 dimensions."""
+"""The fewest samples for Inception's 2,048 dimensions."""
 
 
 def extrapolated_distance(generated: Tensor, real: Tensor, sizes: int = SIZES) -> float:
@@ -48,7 +49,7 @@ def extrapolated_distance(generated: Tensor, real: Tensor, sizes: int = SIZES) -
     Args:
         generated: (N, d) features, N at least 2·d.
         real: (N, d) features; row i may belong to row i of the generated ones.
-        sizes: How many there are in the regression, from N/2 to N at equal steps.
+        sizes: How many sizes the regression takes, from N/2 to N at equal steps.
 
     Raises:
         ValueError: The features are not finite, differ in shape, or are too few.
@@ -60,8 +61,7 @@ def extrapolated_distance(generated: Tensor, real: Tensor, sizes: int = SIZES) -
     if n < PER_DIMENSION * d:
         few = f"{n:,} samples of {d:,} dimensions are too few to extrapolate from"
         raise ValueError(f"{few}, expected at least {PER_DIMENSION * d:,}")
-    if sizes < 2:
-        raise ValueError(f"sizes is {sizes}, expected at least 2 points for a line")
+    at_least(2, sizes=sizes)
     whole = frechet_distance(Statistics.of(x), Statistics.of(y))
     order = torch.randperm(n, generator=stream(0, "FID extrapolation")).to(x.device)
     start, rise, run = 0, 0.0, 0.0

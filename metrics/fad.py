@@ -33,8 +33,8 @@ from mmbench.pretrained import Weights, opened, published
 
 WINDOW, STEP = RATE, RATE // 2
 QUIETEST = 0.1 / 32767
-"""Sounds with a lower highest sample are not made louder than by this; the original's 0.1 is of
-WAV files, whose samples reach 32,767."""
+"""The least that sounds are divided by, so that silence is not amplified; the original's 0.1 is in
+units of WAV files, whose samples reach 32,767."""
 BATCH = 64
 """Sounds at a time."""
 
@@ -119,12 +119,7 @@ def audio_distance(
 ) -> Iterator[Score]:
     """The Fréchet distance of sounds as a network hears them, as the metric of that name.
 
-    Args:
-        name: The metric's.
-        weights: A network from sounds (B, 16,000) at 16 kHz, on the CPU, to features (B, dims).
-        generated: The samples; their rows are the real examples.
-        dataset: Whose test split is real.
-        context: Where to compute, and what to keep.
+    The network takes sounds (B, 16,000) at 16 kHz, on the CPU, to features (B, dims).
     """
     return compare(
         name,

@@ -18,6 +18,7 @@ from torch import Tensor
 from mmbench.core.score import Metric
 from mmbench.metrics.extractors.inception import inception
 from mmbench.metrics.statistics.features import compare, paired
+from mmbench.protocols.arguments import at_least
 from mmbench.seeds import stream
 
 SUBSETS = 100
@@ -40,9 +41,8 @@ def kernel_distance(
         ValueError: The features are not finite or differ in dimension, or a set has fewer than 2
             samples.
     """
-    for title, count, low in (("subsets", subsets, 1), ("size", size, 2)):
-        if count < low:
-            raise ValueError(f"{title} is {count}, expected at least {low}")
+    at_least(1, subsets=subsets)
+    at_least(2, size=size)
     x, y = paired(generated, real)
     size = min(size, len(x), len(y))
     if size == len(x) == len(y):

@@ -91,8 +91,7 @@ def _root(centred: Tensor) -> Tensor:
         needs = "MID needs real pairs that vary in every direction"
         found = f"the covariance of {n:,} of them in {d:,} dimensions is singular"
         raise SingularError(f"{needs}: {found}")
-    root: Tensor = torch.linalg.cholesky(covariance)
-    return root
+    return torch.linalg.cholesky(covariance)
 
 
 def scores(

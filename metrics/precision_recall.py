@@ -24,6 +24,7 @@ from torch import Tensor
 from mmbench.core.score import Metric
 from mmbench.metrics.extractors.own_network import extractor, own_network
 from mmbench.metrics.statistics.features import anything, compare, paired
+from mmbench.protocols.arguments import at_least
 
 NEIGHBOURS = 3
 LEAST = 4
@@ -31,17 +32,14 @@ LEAST = 4
 BLOCK = 1024
 """Samples whose distances to all others are in memory at once."""
 SAME = 1e-10
-"""Of the squared norms: at a smaller squared distance features are equal. Those of one picture
-differ by rounding from one row of a batch to another, which have other kernels on processors."""
+"""Relative to the squared norms: features at a smaller squared distance are equal. Features of one
+picture differ by rounding between rows of a batch, for which some processors use other kernels."""
 
 
 def precision_of(generated: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
-    """The fraction of the generated features that the real ones span, from 0 to 1.
+    """The fraction of generated features (N, d) within the balls of real ones (N', d).
 
-    Args:
-        generated: (N, d) features.
-        real: (N', d) features.
-        k: Up to which neighbour a ball reaches.
+    A ball reaches to the k-th nearest neighbour.
 
     Raises:
         ValueError: The features are not finite or differ in dimension, or a set has at most k
@@ -52,15 +50,14 @@ def precision_of(generated: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
 
 
 def recall_of(generated: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
-    """The fraction of the real features that the generated ones span; as `precision_of`."""
+    """The fraction of real features within the balls of generated ones; see `precision_of`."""
     x, y = _centred(generated, real, k)
     return _covered(y, x, k)
 
 
 def _centred(generated: Tensor, real: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Distances do not change, and lose fewer digits."""
-    if k < 1:
-        raise ValueError(f"k is {k}, expected at least 1 neighbour")
+    """Both sets less the mean of the real one, which saves digits in their distances."""
+    at_least(1, k=k)
     x, y = paired(generated, real, least=k + 1)
     mean = y.mean(0)
     return x - mean, y - mean

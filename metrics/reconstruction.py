@@ -30,7 +30,7 @@ BLOCK = 16  # images at a time
 
 
 def mean_squared_error(images: Tensor, truth: Tensor) -> Tensor:
-    """Of each image, over its pixels and channels; (N, C, H, W) twice -> (N,), float64.
+    """The MSE of each image, over pixels and channels: (N, C, H, W) twice -> (N,), float64.
 
     Raises:
         ValueError: There are no images, the shapes differ, or a value is outside [0, 1].
@@ -40,7 +40,7 @@ def mean_squared_error(images: Tensor, truth: Tensor) -> Tensor:
 
 
 def structural_similarity(images: Tensor, truth: Tensor) -> Tensor:
-    """Of each image, at most 1, where they are equal; (N, C, H, W) twice -> (N,), float64.
+    """The SSIM of each image, 1 where both are equal: (N, C, H, W) twice -> (N,), float64.
 
     Raises:
         ValueError: There are no images, the shapes differ, a value is outside [0, 1], or an image
@@ -57,8 +57,7 @@ def structural_similarity(images: Tensor, truth: Tensor) -> Tensor:
     var_x, var_y, covariance = xx - mean_x**2, yy - mean_y**2, xy - mean_x * mean_y
     luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
     structure = (2 * covariance + C2) / (var_x + var_y + C2)
-    similarity: Tensor = (luminance * structure).mean(1)
-    return similarity
+    return (luminance * structure).mean(1)
 
 
 def _band(size: int, device: torch.device) -> Tensor:
@@ -85,7 +84,7 @@ def _alike(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 def scores(
     metric: Literal["mse", "ssim"], generated: Generated, dataset: Dataset, context: Context
 ) -> Iterator[Score]:
-    """The scores of every image that was given and drawn again."""
+    """The scores of every image that was given and reconstructed."""
     measure = mean_squared_error if metric == "mse" else structural_similarity
     given, rows = generated.given, generated.rows
     for m, samples in generated.samples.items():

@@ -62,14 +62,9 @@ class Likelihood:
             raise ValueError(f"the scale of a likelihood is {self.scale}, expected more than 0")
 
     def log_prob(self, output: Output, x: Tensor) -> Tensor:
-        """Log-likelihood of each example, summed over its elements.
+        """Log-likelihood (B,) of examples x (B, *shape) in nats, summed over their elements.
 
-        Args:
-            output: (B, *shape) from the decoder; (B, *shape, words) or `InTurn` for tokens.
-            x: (B, *shape).
-
-        Returns:
-            (B,) in nats.
+        The decoder's output is (B, *shape), and (B, *shape, words) or `InTurn` for tokens.
 
         Raises:
             ValueError: Tokens that are drawn in turn have a likelihood other than "categorical".

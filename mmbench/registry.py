@@ -93,12 +93,7 @@ def family(known: Iterable[str], name: str) -> list[str]:
 
 
 def expect_modalities(asked: Iterable[str], known: Collection[str], setting: str = "") -> None:
-    """Refuses modalities that a model or a data set does not have.
-
-    Args:
-        asked: The names to check.
-        known: The names that exist.
-        setting: The setting in which they stand, if any.
+    """Refuses modalities that a model or a data set does not have, in a setting if one is named.
 
     Raises:
         ValueError: One of them is unknown.
@@ -111,10 +106,8 @@ def expect_modalities(asked: Iterable[str], known: Collection[str], setting: str
 
 @contextmanager
 def _current_folder(package: str) -> Iterator[None]:
-    """Lets a package be imported from the current folder if it is installed nowhere.
-
-    Only during its import, so that a missing optional package is never found there.
-    """
+    """Lets a package be imported from the current folder if it is installed nowhere."""
+    # Only during its import, so that a missing optional package is never found there.
     here = os.getcwd()
     if here in sys.path or package in sys.modules or find_spec(package) is not None:
         yield

@@ -10,12 +10,7 @@ if TYPE_CHECKING:
 
 
 def derive(seed: int, *purpose: object) -> int:
-    """A 63-bit seed for one purpose of a run.
-
-    Args:
-        seed: The run's seed.
-        purpose: Where the numbers are used, e.g. ("order", "score", epoch).
-    """
+    """A 63-bit seed for one purpose of the run with a seed, e.g. ("order", "score", epoch)."""
     name = "\x1f".join([str(int(seed)), *map(str, purpose)])
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 

@@ -180,13 +180,7 @@ class DiffMVAE(MoPoE):
     def decode(
         self, z: Tensor, targets: Sequence[str], generator: torch.Generator | None = None
     ) -> Batch:
-        """Decodes latents (n, D).
-
-        Args:
-            z: Latents.
-            targets: What to decode.
-            generator: Source of the diffusions' noise; by default always the same.
-        """
+        """Decodes latents (n, D); without a generator the diffusions' noise is always the same."""
         out = super().decode(z, [m for m in targets if m not in self.diffused])
         seed = 0
         if generator is not None:

@@ -127,14 +127,10 @@ class LatentDiffusion(DiffusedLatents):
         return score
 
     def predicted_noise(self, r: Tensor, tau: Tensor) -> Tensor:
-        """The score network's output, in the precision in which it was trained.
+        """The score network's output (B, D), in the precision in which it was trained.
 
-        Args:
-            r: (B, D) latents, diffused where τ > 0.
-            tau: (1, times), the same for all.
-
-        Returns:
-            (B, D) of r's type.
+        r (B, D) is diffused where τ > 0; tau (1, times) is the same for all. The result has r's
+        type.
         """
         with autocast(self.score.precision, r.device):
             noise: Tensor = self.score_network(r, tau)
@@ -170,17 +166,7 @@ class LatentDiffusion(DiffusedLatents):
 
     @torch.no_grad()
     def _standardised_latents(self, train: Split, examples: Tensor | None = None) -> Tensor:
-        """All latents of a split, (N, D); sets the statistics that standardise them.
-
-        Latents of an absent modality are meaningless.
-
-        Args:
-            train: The split.
-            examples: The examples whose statistics count; by default all.
-
-        Raises:
-            ValueError: Fewer than two of the examples have some modality.
-        """
+        """All latents (N, D), standardised as some examples are; meaningless where absent."""
         counts = torch.ones(len(train), dtype=torch.bool, device=train.device)
         if examples is not None:
             counts.zero_()[examples] = True

@@ -133,14 +133,9 @@ class SBMVAE(DiffusedLatents):
             trainer.minimise("matching", matching, classify, len(z), self.guidance.training)
 
     def score_matching_loss(self, z: Tensor, noise: torch.Generator) -> Tensor:
-        """σ_t² ‖s(r_t, t) - ∇ log q(r_t | z)‖², which is the squared error of the noise.
+        """σ_t² ‖s(r_t, t) - ∇ log q(r_t | z)‖², the squared error of the noise, of z (B, M D).
 
-        Args:
-            z: (B, M D) latents.
-            noise: Source of times and noise.
-
-        Returns:
-            Mean over examples and coordinates.
+        It is the mean over examples and coordinates.
         """
         t = torch.rand(len(z), generator=noise, device=z.device)
         ε = torch.randn(z.shape, generator=noise, device=z.device)
@@ -168,16 +163,7 @@ class SBMVAE(DiffusedLatents):
         return score
 
     def joint_score(self, r: Tensor, t: float, given: Collection[str] = ()) -> Tensor:
-        """The score of all latents noised to time t, guided if any are given.
-
-        Args:
-            r: (B, M D).
-            t: The time.
-            given: The modalities given.
-
-        Returns:
-            (B, M D).
-        """
+        """The score (B, M D) of all latents r (B, M D) at time t, guided if any are given."""
         times = r.new_full((len(r),), t)
         with autocast(self.score.precision, r.device):
             noise: Tensor = self.score_network(r, times)

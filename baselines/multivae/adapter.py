@@ -248,12 +248,7 @@ class Adapted(Model):
         return code
 
     def inputs(self, x: Batch, present: Mapping[str, Tensor] | None = None) -> Any:
-        """A batch as the library takes it.
-
-        Args:
-            x: modality -> (B, *shape).
-            present: modality -> (B,) bool, where some examples lack some.
-        """
+        """A batch as the library takes it; `present`, (B,) bool each, where it is incomplete."""
         data = {}
         for m, v in x.items():
             modality = self.architectures[m].modality

@@ -1,7 +1,8 @@
 """Networks that predict an example's attributes from one of its modalities.
 
-Faces have attributes but no classes: there these take the place of classifiers, trained once on
-the train split, kept by content, named by their accuracy and the hash of their weights.
+They take the place of classifiers where examples have attributes but no classes, as faces do.
+Each is trained once on the train split, cached under a key of what it learns from, and identified
+by its accuracy and the hash of its weights.
 """
 
 import torch
@@ -17,15 +18,9 @@ from mmbench.metrics.extractors.judges import once
 def attribute_classifier(
     dataset: Dataset, name: str, attributes: str, context: Context
 ) -> Classifier:
-    """The network that predicts the attributes from a modality, trained on first use.
+    """The network that predicts the attributes from the modality `name`, trained on first use.
 
-    Its accuracy is the share of the test examples' attributes that it predicts right.
-
-    Args:
-        dataset: Its examples have both.
-        name: The input modality.
-        attributes: The modality that is predicted.
-        context: Its cache keeps the weights.
+    Its accuracy is the share of the test examples' attributes that it predicts correctly.
     """
 
     def make() -> Classifier:

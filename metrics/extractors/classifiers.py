@@ -1,10 +1,10 @@
 """Classifiers of one modality, for coherence and for the Fréchet modality distance.
 
-The papers judge generated samples by networks trained to name the class of a real one (Bounoua,
-Franzese and Michiardi, "Multi-modal latent diffusion", 2024, https://doi.org/10.3390/e26040320,
-appendix C.2). Each is trained once on the train split and kept by content, so that all models are
-judged by the same network. Its test accuracy bounds every coherence it measures and is part of its
-identity.
+The papers judge generated samples by networks trained to classify real ones (Bounoua, Franzese and
+Michiardi, "Multi-modal latent diffusion", 2024, https://doi.org/10.3390/e26040320, appendix C.2).
+Each is trained once on the train split and cached under a key of what it learns from, so that the
+same network judges all models. Its test accuracy bounds every coherence it measures and is part of
+its identity.
 """
 
 import math
@@ -31,7 +31,7 @@ from mmbench.training.trainer import Optimisation, Trainer, shapes
 BATCH = 500  # examples at a time in evaluation
 VERSION = 1
 """Raised when `build` or the training changes in a way that shapes and settings do not show."""
-LEAST_EXAMPLES = 48_000  # seen in training, however few there are
+LEAST_EXAMPLES = 48_000  # shown in training, repeated where there are fewer
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ class Lesson:
     Attributes:
         title: What the trained network is called.
         train: The examples that it learns from.
-        test: The examples that its accuracy is measured on.
+        test: The examples on which its accuracy is measured.
         names: The modalities of both splits that it depends on.
         outputs: The number of its outputs, K.
         truth: (split, rows (B,)) -> the targets of these examples.
@@ -121,12 +121,9 @@ class Lesson:
 
 
 def classifier(dataset: Dataset, name: str, context: Context) -> Classifier:
-    """The classifier of a modality, trained on the train split on first use.
+    """The classifier of the modality `name`, trained on the train split on first use.
 
-    Args:
-        dataset: With labels.
-        name: The modality.
-        context: Its cache keeps the weights under `classifiers/`.
+    The cache keeps its weights under `classifiers/`.
 
     Raises:
         LookupError: There is no such modality.
@@ -149,13 +146,9 @@ def classifier(dataset: Dataset, name: str, context: Context) -> Classifier:
 
 
 def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -> Classifier:
-    """A network that has learnt a lesson, read from the cache or trained.
+    """A network that has learnt a lesson from a modality, read from the cache or trained.
 
-    Args:
-        lesson: What it learns.
-        dataset: The data set's name, for the identity.
-        modality: Its input.
-        context: Its cache keeps the weights under `classifiers/`.
+    The name of the data set is part of its identity.
     """
     name, title, outputs = modality.name, lesson.title, lesson.outputs
     content, test_content = (s.fingerprint(lesson.names) for s in (lesson.train, lesson.test))
@@ -186,7 +179,7 @@ def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -
 
 
 def optimisation(modality: Modality, examples: int) -> Optimisation:
-    """How the network of a modality is trained on some number of examples."""
+    """How the network of a modality is trained on so many examples."""
     epochs = max(_epochs(modality), math.ceil(LEAST_EXAMPLES / examples))
     return Optimisation(epochs, batch_size=64, learning_rate=1e-3, schedule="cosine")
 
@@ -194,11 +187,8 @@ def optimisation(modality: Modality, examples: int) -> Optimisation:
 def recipe(content: str, modality: Modality, outputs: int, settings: Optimisation) -> str:
     """The name of a network's folder: the hash of all that determines its weights.
 
-    Args:
-        content: The fingerprint of the examples that it learns from.
-        modality: Its input.
-        outputs: The number of its outputs.
-        settings: How it is trained.
+    That is the fingerprint of the examples that it learns from, its input, the number of its
+    outputs and how it is trained.
     """
     with torch.device("meta"):  # only its shapes: nothing is drawn
         network = build(modality, outputs)
@@ -216,7 +206,7 @@ def _epochs(modality: Modality) -> int:
 
 
 def _accuracy(judge: Classifier, lesson: Lesson) -> float:
-    """The share of the test examples that it predicts right."""
+    """The share of the test examples that it predicts correctly."""
     test, name, right = lesson.test, judge.modality.name, 0.0
     for rows in torch.arange(len(test)).split(BATCH):
         found = judge.outputs(test.batch(rows, [name])[name])

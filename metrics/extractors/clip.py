@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import Context
 from mmbench.errors import last_line
-from mmbench.extras import lacking
+from mmbench.extras import optional
 from mmbench.files.tensors import load_state
 from mmbench.metrics.extractors.dual_encoder import DualEncoder, Find, sentences
 from mmbench.metrics.statistics.features import precise
@@ -35,36 +35,24 @@ Resize = Literal["bicubic", "bilinear"]
 
 
 def embed_images(images: Tensor, network: nn.Module, resize: Resize = "bicubic") -> Tensor:
-    """What CLIP makes of pictures: (B, 3, H, W) in [0, 1] -> (B, 512), of any length."""
+    """CLIP's embeddings of pictures: (B, 3, H, W) in [0, 1] -> (B, 512), not normalised."""
     device = next(network.parameters()).device
-    return cast(Tensor, cast(Any, network).encode_image(prepare(images.to(device), resize)))
+    return cast(Any, network).encode_image(prepare(images.to(device), resize))
 
 
 def embed_texts(texts: Sequence[str], network: nn.Module, prefix: str = "") -> Tensor:
-    """What CLIP makes of B texts: (B, 512), of any length.
-
-    Words beyond the 75 tokens that there is room for are left out.
-    """
-    import open_clip
-
+    """CLIP's embeddings of B texts, cut off after 75 tokens: (B, 512), not normalised."""
     device = next(network.parameters()).device
-    tokens = open_clip.tokenize([prefix + text for text in texts]).to(device)
-    return cast(Tensor, cast(Any, network).encode_text(tokens))
+    tokens = library().tokenize([prefix + text for text in texts]).to(device)
+    return cast(Any, network).encode_text(tokens)
 
 
 def prepare(images: Tensor, resize: Resize) -> Tensor:
-    """Pictures as CLIP sees them.
+    """Pictures as CLIP sees them: (B, 3, H, W) in [0, 1] -> (B, 3, 224, 224), standardised.
 
-    The smaller edge becomes 224 pixels and the middle is cut out. "bicubic" is Pillow's, which
-    CLIP was published with: on pixels in 255 steps, in one direction and then the other.
-    "bilinear" is torchvision's of tensors, in floating point.
-
-    Args:
-        images: (B, 3, H, W), in [0, 1].
-        resize: The interpolation.
-
-    Returns:
-        (B, 3, 224, 224), each channel less CLIP's mean, over its deviation.
+    The shorter side is resized to 224 pixels and the centre cropped. "bicubic" is Pillow's
+    interpolation, with which CLIP was published: on pixels in 255 steps, along one axis and then
+    the other. "bilinear" is torchvision's interpolation of tensors, in floating point.
     """
     h, w = images.shape[2:]
     shorter = min(h, w)
@@ -85,14 +73,9 @@ def prepare(images: Tensor, resize: Resize) -> Tensor:
 
 
 def load_clip(path: Path, device: torch.device) -> nn.Module:
-    """CLIP with the weights of a file.
+    """open_clip's `CLIP` in float32 and evaluation mode, with the weights of a file.
 
-    Args:
-        path: OpenAI's TorchScript archive, or a state dict under open_clip's names.
-        device: Where to.
-
-    Returns:
-        open_clip's `CLIP`, float32, in evaluation mode.
+    The file is OpenAI's TorchScript archive, or a state dict under open_clip's names.
 
     Raises:
         ImportError: open_clip is not installed.
@@ -115,18 +98,22 @@ def load_clip(path: Path, device: torch.device) -> nn.Module:
 
 
 def untrained() -> nn.Module:
-    """open_clip's network, with random parameters: only for the weights of a file.
+    """open_clip's network with random parameters, which the weights of a file replace.
 
     Raises:
         ImportError: open_clip is not installed.
     """
-    try:
-        import open_clip
-    except ImportError as error:
-        raise lacking("CLIP", "open_clip", "clip", error) from None
-    config = cast(dict[str, Any], open_clip.get_model_config(ARCHITECTURE))
     with torch.random.fork_rng([]):
-        return cast(nn.Module, open_clip.CLIP(**config))
+        return library().CLIP(**library().get_model_config(ARCHITECTURE))
+
+
+def library() -> Any:
+    """The module open_clip.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    return optional("open_clip", "CLIP", "open_clip", "clip")
 
 
 CLIP = Weights(
@@ -145,14 +132,10 @@ CLIP = Weights(
 
 
 def clip(resize: Resize, prefix: str = "") -> Find:
-    """Finds CLIP as a dual encoder.
+    """Finds CLIP as a dual encoder, for pictures resized as `prepare` does, and captions.
 
-    Args:
-        resize: How pictures are resized; see `prepare`.
-        prefix: Begins every caption.
-
-    Returns:
-        Raises `Unavailable` where the weights or open_clip are missing.
+    Every caption begins with the prefix. The result raises `Unavailable` where the weights or
+    open_clip are missing.
     """
 
     def find(image: Modality, text: Modality, dataset: Dataset, context: Context) -> DualEncoder:

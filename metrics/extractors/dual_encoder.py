@@ -4,7 +4,7 @@ Radford, Kim, Hallacy, Ramesh, Goh, Agarwal, Sastry, Askell, Mishkin, Clark, Kru
 "Learning transferable visual models from natural language supervision", 2021,
 https://arxiv.org/abs/2103.00020. A pair is a generated picture with the caption that it was made
 from, a generated caption with its picture, or a picture and a caption that were generated
-together. Every picture and every caption is embedded once, whatever the number of metrics; real
+together. Every picture and every caption is embedded once for all metrics; the embeddings of real
 ones are kept in the cache.
 """
 
@@ -19,7 +19,13 @@ from torch import Tensor
 from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import JOINT, NOTHING, Context, Generated, Networks, Score, Unavailable
 from mmbench.datasets.formats.captions import EOS, SPECIALS
-from mmbench.metrics.statistics.features import Extractor, drawn_features, real_features, rgb
+from mmbench.metrics.statistics.features import (
+    Extractor,
+    Report,
+    drawn_features,
+    real_features,
+    rgb,
+)
 from mmbench.metrics.statistics.samples import check
 
 BATCH = 64
@@ -36,8 +42,8 @@ class DualEncoder:
         identity: As in records.
         image: (B, 3, H, W), in [0, 1] -> (B, d).
         text: (B, L) tokens -> (B, d).
-        views: What `image` and `text` do to pictures and to captions before the network sees
-            them: kept embeddings are found by it.
+        views: How `image` and `text` prepare pictures and captions for the network: part of the
+            key of cached embeddings.
         networks: As in `Score`.
     """
 
@@ -49,7 +55,7 @@ class DualEncoder:
 
     @property
     def extractors(self) -> tuple[Extractor, Extractor]:
-        """Of pictures and of captions."""
+        """The extractors of pictures and of captions."""
         image, text = (
             Extractor(f"{self.identity}; {view}", partial(embeddings, embed), self.networks)
             for view, embed in zip(self.views, (self.image, self.text), strict=True)
@@ -142,15 +148,10 @@ def pairs(
 
 
 @torch.inference_mode()
-def embeddings(
-    embed: Embed, samples: Tensor, report: Callable[[int], None] = lambda done: None
-) -> Tensor:
-    """One side of a dual encoder: (N, ...) -> (N, d), of unit length, float32 on the CPU.
+def embeddings(embed: Embed, samples: Tensor, report: Report = lambda done: None) -> Tensor:
+    """Embeds pictures, clamped to [0, 1], or captions: (N, ...) -> (N, d).
 
-    Args:
-        embed: The side.
-        samples: Pictures, clamped to [0, 1], or captions.
-        report: Takes the number of samples done.
+    The embeddings have unit length, and are float32 on the CPU.
     """
     parts, done = [], 0
     # TF32 would round the inputs of convolutions to 10 bits.
@@ -163,12 +164,7 @@ def embeddings(
 
 
 def sentences(tokens: Tensor, words: tuple[str, ...]) -> list[str]:
-    """Captions in words, parted by spaces, up to their ends; what is no word is left out.
-
-    Args:
-        tokens: (N, L).
-        words: Of the modality.
-    """
+    """Captions (N, L) as words separated by spaces, up to their ends, without special tokens."""
     end = SPECIALS[EOS]
     found = []
     for row in tokens.tolist():

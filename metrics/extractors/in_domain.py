@@ -1,12 +1,13 @@
 """A small dual encoder that learns a data set's own pictures and captions.
 
-It stands in for CLIP where CLIP's weights are not at hand or the pictures are drawn, and is never
-called by CLIP's name: networks of open_clip (Ilharco et al., "OpenCLIP", 2021,
+It stands in for CLIP where CLIP's weights are not at hand or the pictures are drawings, and is
+never called CLIP: networks of open_clip (Ilharco et al., "OpenCLIP", 2021,
 https://doi.org/10.5281/zenodo.5143773), a residual network for pictures at 32 x 32 pixels and a
 transformer over the data set's own words, trained on the train split with the contrastive loss of
 Radford et al., "Learning transferable visual models from natural language supervision", 2021,
-https://arxiv.org/abs/2103.00020. As the classifiers it is trained once and kept by content; how
-often it finds the picture of a test caption is part of its identity.
+https://arxiv.org/abs/2103.00020. Like the classifiers it is trained once and cached under a key
+of what it learns from; how often it retrieves the picture of a test caption is part of its
+identity.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import Context, Unavailable
 from mmbench.datasets.formats.captions import EOS, PAD, SPECIALS
-from mmbench.extras import lacking
+from mmbench.extras import optional
 from mmbench.metrics.extractors.dual_encoder import DualEncoder, embeddings
 from mmbench.metrics.extractors.judges import kept, once, trained, weights_hash
 from mmbench.protocols.protocol import digest
@@ -34,7 +35,7 @@ VERSION = 1
 """Raised when `build` or the training changes in a way that shapes and settings do not show."""
 PIXELS = 32
 DIMENSIONS = 32
-"""Few, so that a thousand pairs fill them: MID inverts a covariance of twice as many."""
+"""Few, so that a thousand pairs suffice: MID inverts a covariance of twice as many dimensions."""
 BATCH = 64
 STEPS = 1600
 """The fewest steps of training; at least an epoch."""
@@ -42,42 +43,37 @@ TITLE = "the in-domain dual encoder"
 
 
 def in_domain(image: Modality, text: Modality, dataset: Dataset, context: Context) -> DualEncoder:
-    """The dual encoder of a data set, trained on the train split on first use.
+    """The dual encoder of RGB pictures and their captions, trained on first use.
 
-    Args:
-        image: RGB.
-        text: Its captions.
-        dataset: At least two pictures in its train split.
-        context: Its cache keeps the weights under `dual-encoders/`.
+    It learns from the train split, and the cache keeps its weights under `dual-encoders/`.
 
     Raises:
         Unavailable: open_clip is missing.
+        ValueError: The train split has fewer than two pictures with captions.
     """
     try:
-        import open_clip  # noqa: F401
+        _library()
     except ImportError as error:
-        raise Unavailable.package(lacking(TITLE, "open_clip", "clip", error)) from None
+        raise Unavailable.package(error) from None
     names = ("dual encoder", image.name, text.name)
     return once(dataset, context, names, lambda: _trained(image, text, dataset, context))
 
 
 def build(words: int, length: int) -> nn.Module:
-    """open_clip's `CLIP`, small and untrained.
-
-    Args:
-        words: Tokens that captions are made of.
-        length: Tokens of a caption.
+    """A small untrained `CLIP` of open_clip, for captions of `length` out of `words` tokens.
 
     Raises:
         ImportError: open_clip is not installed.
     """
-    import open_clip
+    library = _library()
+    image = library.CLIPVisionCfg(layers=(1, 1, 1, 1), width=16, image_size=PIXELS)
+    sizes = {"context_length": length, "vocab_size": words}
+    text = library.CLIPTextCfg(width=64, heads=2, layers=1, **sizes)
+    return library.CLIP(DIMENSIONS, image, text)
 
-    image = open_clip.CLIPVisionCfg(layers=(1, 1, 1, 1), width=16, image_size=PIXELS)
-    text = open_clip.CLIPTextCfg(
-        context_length=length, vocab_size=words, width=64, heads=2, layers=1
-    )
-    return cast(nn.Module, open_clip.CLIP(DIMENSIONS, image, text))
+
+def _library() -> Any:
+    return optional("open_clip", TITLE, "open_clip", "clip")
 
 
 def look(images: Tensor) -> Tensor:
@@ -91,16 +87,16 @@ def look(images: Tensor) -> Tensor:
 def spell(tokens: Tensor, words: tuple[str, ...]) -> Tensor:
     """Captions as the network reads them: words up to the end, the end, padding.
 
-    A caption without an end gets one, and padding before it is left out, so that whatever a model
-    generates is read as a person would read it.
+    A caption without an end is given one, and padding before the end is left out, so that
+    whatever a model generates is read as a person would read it.
 
     Args:
         tokens: (B, L).
-        words: Of the modality; they may lack "<eos>" and "<pad>".
+        words: The modality's words, which may lack "<eos>" and "<pad>".
 
     Returns:
-        (B, L + 1), int64: 0 is padding, a word's token rises by 1, and the end has the highest
-        number of all, by which open_clip finds it.
+        (B, L + 1), int64: 0 is padding, the numbers of words are raised by 1, and the end has the
+        highest number, by which open_clip finds it.
     """
     number = {word: i for i, word in enumerate(words)}
     end, pad = (number.get(SPECIALS[i], -1) for i in (EOS, PAD))
@@ -131,10 +127,7 @@ def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context
     title = f"{TITLE} of {image.name} and {text.name}"
 
     def fit(folder: Path) -> nn.Module:
-        from open_clip import ClipLoss
-
-        where = context.device
-        contrast = cast(Any, ClipLoss())
+        where, contrast = context.device, _library().ClipLoss()
         network = cast(Any, build(*shape).to(where))
 
         def loss(pictures: Tensor, noise: torch.Generator) -> Tensor:
@@ -142,11 +135,11 @@ def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context
             shown = network.encode_image(look(x[image.name]), normalize=True)
             said = network.encode_text(spell(x[text.name], text.words), normalize=True)
             scale = network.logit_scale.clamp(max=math.log(100)).exp()
-            return cast(Tensor, contrast(shown, said, scale))
+            return contrast(shown, said, scale)
 
         trainer = Trainer(folder, seed, where, context.progress)
         trainer.minimise(title, network, loss, len(album), settings)
-        return cast(nn.Module, network)
+        return network
 
     folder = context.cache / "dual-encoders" / key
     network = trained(title, folder, derive(seed, "dual encoder", *names), fit, context)
@@ -185,7 +178,7 @@ class Album:
         """The album of a split; an example that lacks one of the two is left out.
 
         Raises:
-            ValueError: There are not two pictures, so that nothing can be told apart.
+            ValueError: There are fewer than two pictures to tell apart.
         """
         rows = (split.present(image) & split.present(text)).nonzero()[:, 0]
         place = split.index[image][rows] if image in split.index else rows
@@ -201,7 +194,7 @@ class Album:
     def draw(self, pictures: Tensor, noise: torch.Generator) -> Tensor:
         """One example of each of B pictures: (B,) -> (B,).
 
-        So no batch has two captions of a picture, each of which would count as wrong for it.
+        Two captions of one picture in a batch would each count as a mismatch for the other.
         """
         share = torch.rand(len(pictures), generator=noise, device=noise.device)
         within = (share.to(pictures.device) * self.count[pictures]).long()  # below the count

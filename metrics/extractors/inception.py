@@ -6,8 +6,8 @@
 
 "tensorflow": as Obukhov et al., "torch-fidelity", 2020, https://github.com/toshas/torch-fidelity,
 which does what the network's own graph of 2015 does: whole numbers from 0 to 255, resized by the
-bilinear interpolation of TensorFlow 1 (pixel i of the new picture lies at i · old / new of the
-old, whose corners are no pixel's edge), then (x − 128) / 128.
+bilinear interpolation of TensorFlow 1 (pixel i of the new picture lies at i · old / new in the
+old one, with neither corners nor pixel centres aligned), then (x − 128) / 128.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import Context
-from mmbench.extras import lacking
+from mmbench.extras import optional
 from mmbench.files.tensors import load_state
 from mmbench.metrics.statistics.features import Extractor, Report
 from mmbench.metrics.statistics.samples import batches
@@ -68,10 +68,7 @@ def streamed(
 ) -> Iterator[Tensor]:
     """Inception's features of sets of images, in batches (B, 2048), none of which is kept.
 
-    Args:
-        images: Each as `inception_features` takes it; they may differ in height and width.
-        network: From `load_inception`.
-        resize: The convention.
+    Each set is what `inception_features` takes; sets may differ in height and width.
 
     Raises:
         ValueError: As `inception_features`.
@@ -113,16 +110,10 @@ def tensorflow_resize(x: Tensor, size: int) -> Tensor:
 
 
 def load_inception(path: Path, device: torch.device) -> nn.Module:
-    """The FID Inception with the weights of a file.
+    """The FID Inception, (B, 3, 299, 299) in [−1, 1] -> (B, 2048), the features "pool3".
 
-    Args:
-        path: A state dict under pytorch-fid's names; `fc.weight` and `fc.bias`, which FID does
-            not use, may lack.
-        device: Where to.
-
-    Returns:
-        A network from (B, 3, 299, 299) in [−1, 1] to the (B, 2048) features "pool3", in
-        evaluation mode and channels-last memory.
+    It is in evaluation mode and channels-last memory. The file holds a state dict under
+    pytorch-fid's names; `fc.weight` and `fc.bias`, which FID does not use, may be missing.
 
     Raises:
         ImportError: pytorch-fid is not installed.
@@ -139,12 +130,9 @@ def fid_inception() -> nn.Module:
     Raises:
         ImportError: pytorch-fid is not installed.
     """
-    try:
-        from pytorch_fid import inception as fid
-        from torchvision.models import Inception3
-    except ImportError as error:
-        raise lacking("FID", "pytorch-fid", "fid", error) from None
-    network: nn.Module = Inception3(num_classes=1008, aux_logits=False, init_weights=False)
+    fid = optional("pytorch_fid.inception", "FID", "pytorch-fid", "fid")
+    models = optional("torchvision.models", "FID", "torchvision", "fid")
+    network: nn.Module = models.Inception3(1008, aux_logits=False, init_weights=False)
     network.Mixed_5b = fid.FIDInceptionA(192, pool_features=32)
     network.Mixed_5c = fid.FIDInceptionA(256, pool_features=64)
     network.Mixed_5d = fid.FIDInceptionA(288, pool_features=64)

@@ -1,9 +1,10 @@
-"""Evaluation networks that are trained on a data set, and kept in the cache.
+"""Evaluation networks that are trained on a data set and kept in the cache.
 
-Where the cache cannot be written the next process trains the network again.
+Where the cache cannot be written, the next process trains the network again.
 
-Trained on another processor a network has other weights, and seeds evaluated by different networks
-have no mean. So the networks of a twin come with mmbench and need no training.
+A network that is trained on another processor has other weights, and seeds that are evaluated by
+different networks are not averaged. So the networks of some twins come with mmbench, and nobody
+trains them.
 """
 
 import hashlib
@@ -34,7 +35,7 @@ TRAINED = Path(__file__).parents[1] / "trained"
 def trained(
     title: str, folder: Path, seed: int, fit: Callable[[Path], Network], context: Context
 ) -> Network:
-    """A network by its own random stream, trained or read again by one process at a time.
+    """A network with a random stream of its own, trained or read by one process at a time.
 
     Args:
         title: For messages.
@@ -64,7 +65,7 @@ def trained(
 def once(
     dataset: Dataset, context: Context, names: tuple[str, ...], make: Callable[[], Judge]
 ) -> Judge:
-    """A judge of some modalities of a data set, made once in a process."""
+    """A judge of some modalities of a data set, made once a process."""
     ready = READY.setdefault(dataset, {})
     key = (*names, context.device, context.cache)
     if key not in ready:
@@ -77,7 +78,7 @@ READY: WeakKeyDictionary[Dataset, dict[Hashable, object]] = WeakKeyDictionary()
 
 
 def kept(path: Path, measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
-    """Numbers that were measured on a judge: read from a file, or measured and written."""
+    """Numbers measured on a judge: read from a file, or else measured and written to it."""
     try:
         if numbers := tuple(map(float, path.read_text().split())):
             return numbers

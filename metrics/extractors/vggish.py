@@ -43,8 +43,7 @@ class VGGish(nn.Module):
             (B, 128), float32.
         """
         x = log_mel(waves)[:, None].to(next(self.parameters()))
-        embedding: Tensor = self.network(x)
-        return embedding
+        return self.network(x)
 
 
 def log_mel(waves: Tensor) -> Tensor:
@@ -56,8 +55,7 @@ def log_mel(waves: Tensor) -> Tensor:
     x = waves.detach().cpu().double().unfold(1, WINDOW, HOP)[:, :FRAMES]
     window = torch.hann_window(WINDOW, periodic=True, dtype=torch.float64)
     magnitudes = torch.fft.rfft(x * window, FFT).abs()
-    logarithms: Tensor = (magnitudes @ mel_matrix() + OFFSET).log()
-    return logarithms
+    return (magnitudes @ mel_matrix() + OFFSET).log()
 
 
 @cache
@@ -86,14 +84,7 @@ def _package() -> Any:
 
 
 def load_vggish(path: Path, device: torch.device) -> nn.Module:
-    """VGGish with the weights of a file.
-
-    Args:
-        path: A state dict under torchvggish's names.
-        device: Where to.
-
-    Returns:
-        A network from sounds (B, T), T at least 15,600, to features (B, 128), in evaluation mode.
+    """VGGish in evaluation mode, with the weights of a file: a state dict of torchvggish's names.
 
     Raises:
         ImportError: torchvggish is not installed.

@@ -1,4 +1,4 @@
-"""Samples on their way into a metric: of their modality, finite, in batches."""
+"""Samples for a metric: checked against their modality, in batches."""
 
 from collections.abc import Iterator
 
@@ -66,17 +66,10 @@ def _first(x: Tensor, wrong: Tensor, block: int) -> tuple[int, float]:
 def batches(
     samples: Tensor, modality: Modality, size: int, device: torch.device, pixels: bool = False
 ) -> Iterator[Tensor]:
-    """Samples on their way into a network, `size` at a time, once all are checked.
-
-    Args:
-        samples: (N, *shape), as `check` takes them.
-        modality: What they should be.
-        size: Samples in a batch.
-        device: Where the network is.
-        pixels: Whether uint8 is accepted too.
+    """Samples for a network on a device, `size` at a time, once `check` has accepted all.
 
     Yields:
-        (B, *shape), float32, or int64 for text, or uint8 as it came.
+        (B, *shape), float32, int64 for text, or uint8 where `pixels` allows it.
 
     Raises:
         ValueError: As `check`.

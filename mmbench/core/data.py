@@ -168,12 +168,9 @@ class Split:
 
     def to(self, device: torch.device | str) -> Split:
         """The same examples on another device."""
-
-        def move(tensors: Batch) -> Batch:
-            return {m: x.to(device) for m, x in tensors.items()}
-
-        labels = None if self.labels is None else self.labels.to(device)
-        moved = Split(move(self.tensors), move(self.index), labels)
+        both = (self.tensors, self.index)
+        views, index = ({m: x.to(device) for m, x in part.items()} for part in both)
+        moved = Split(views, index, None if self.labels is None else self.labels.to(device))
         moved._fingerprints = self._fingerprints
         return moved
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmbench.core.data import Spectrogram
-from mmbench.extras import lacking
+from mmbench.extras import optional
 from mmbench.seeds import derive
 
 ITERATIONS = 60
@@ -56,8 +56,4 @@ def library() -> Any:
     Raises:
         ImportError: It is not installed.
     """
-    try:
-        import librosa
-    except ImportError as error:
-        raise lacking("a waveform", "librosa", "fad", error) from None
-    return librosa
+    return optional("librosa", "a waveform", "librosa", "fad")

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from mmbench.files import tensors
 from mmbench.files.atomic import replacing
 from mmbench.progress import Progress
+from mmbench.protocols.arguments import at_least
 from mmbench.protocols.protocol import digest
 from mmbench.seeds import derive, stream
 from mmbench.training.compilation import compiled
@@ -61,9 +62,8 @@ class Optimisation:
     compile: bool = field(default=False, compare=False)  # changes rounding only
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 0), ("batch_size", 1), ("warmup", 0), ("weight_decay", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
+        at_least(0, epochs=self.epochs, warmup=self.warmup, weight_decay=self.weight_decay)
+        at_least(1, batch_size=self.batch_size)
         for name in ("learning_rate", "clip"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:

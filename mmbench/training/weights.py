@@ -29,8 +29,7 @@ def load_weights(path: Path, module: nn.Module) -> dict[str, str]:
             metadata = dict(file.metadata() or {})
         module.load_state_dict(state)
     except (SafetensorError, RuntimeError) as error:
-        why = (
-            f"{path} does not hold the weights of this network ({first_line(error).rstrip(':.')})"
-        )
-        raise ValueError(f"{why}; delete it to train again") from None
+        why, again = first_line(error).rstrip(":."), "delete it to train again"
+        wrong = f"{path} does not hold the weights of this network ({why})"
+        raise ValueError(f"{wrong}; {again}") from None
     return metadata

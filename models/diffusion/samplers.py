@@ -41,4 +41,4 @@ def make_sampler(
     if name not in kinds:
         found = "no name" if name is None else f"the name {name!r}"
         raise ValueError(f"the sampler has {found}{nearest(str(name), kinds)}")
-    return construct(kinds[name], arguments, where)  # type: ignore[no-any-return]
+    return construct(kinds[name], arguments, where)

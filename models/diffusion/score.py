@@ -46,8 +46,7 @@ class ResMLP(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """(B, inputs), (B, time) -> (B, width)."""
-        out: Tensor = self.skip(x) + self.second(self.first(x) + self.time(time))
-        return out
+        return self.skip(x) + self.second(self.first(x) + self.time(time))
 
 
 class ScoreNetwork(nn.Module):
@@ -114,5 +113,4 @@ class ScoreNetwork(nn.Module):
             x = block(x, time)
         for block, linear in zip(self.up, self.up_linear, strict=True):
             x = linear(block(torch.cat([x, skips.pop()], 1), time))
-        noise: Tensor = self.outward(self.last(torch.cat([x, entry], 1), time))
-        return noise
+        return self.outward(self.last(torch.cat([x, entry], 1), time))

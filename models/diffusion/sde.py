@@ -61,15 +61,9 @@ class VPSDE:
         return _of("sqrt", -_of("expm1", -t * self.beta(t / 2)))
 
     def perturb(self, z: Tensor, t: Time, noise: Tensor) -> Tensor:
-        """Draws r_t = α_t z + σ_t ε from the perturbation kernel (equation 10).
+        """r_t = α_t z + σ_t ε (B, D), of the perturbation kernel (equation 10).
 
-        Args:
-            z: (B, D).
-            t: A number, (B,) or (B, 1).
-            noise: ε, (B, D), standard normal.
-
-        Returns:
-            (B, D).
+        z and the noise ε are (B, D), t is a number, (B,) or (B, 1).
         """
         alpha_t, sigma_t = self.alpha(t), self.sigma(t)
         if isinstance(alpha_t, Tensor) and alpha_t.ndim == 1:
@@ -106,5 +100,4 @@ class VPSDE:
 
 def _of(function: str, x: Time) -> Time:
     """An elementary function, by its name in both torch and math."""
-    found: Time = getattr(torch if isinstance(x, Tensor) else math, function)(x)
-    return found
+    return getattr(torch if isinstance(x, Tensor) else math, function)(x)

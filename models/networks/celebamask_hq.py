@@ -37,8 +37,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, width, H, W)."""
-        out: Tensor = self.gelu(self.skip(x) + self.residual(x))
-        return out
+        return self.gelu(self.skip(x) + self.residual(x))
 
 
 def _encoder(

@@ -32,8 +32,7 @@ class PictureBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, width, H, W)."""
-        out: Tensor = self.skip(x) + 0.1 * self.residual(x)
-        return out
+        return self.skip(x) + 0.1 * self.residual(x)
 
 
 def _image_encoder(modality: Modality, outputs: int) -> nn.Module:
@@ -58,13 +57,7 @@ def _image_decoder(modality: Modality, latent: int) -> nn.Module:
 
 
 class SentenceBlock(nn.Module):
-    """2 g(x) + 0.3 f(x) with f and g of half or double the length of x.
-
-    Args:
-        inputs: Channels of x.
-        width: Channels of the result.
-        longer: Doubles the length; halves it otherwise.
-    """
+    """2 g(x) + 0.3 f(x), where f and g double the length of x if `longer`, or else halve it."""
 
     def __init__(self, inputs: int, width: int, longer: bool) -> None:
         super().__init__()
@@ -76,8 +69,7 @@ class SentenceBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, L) -> (B, width, L / 2 or 2 L)."""
-        out: Tensor = 2 * self.skip(x) + 0.3 * self.residual(x)
-        return out
+        return 2 * self.skip(x) + 0.3 * self.residual(x)
 
 
 class SentenceEncoder(nn.Module):
@@ -94,8 +86,7 @@ class SentenceEncoder(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, 32) int64 -> (B, outputs)."""
         x = F.one_hot(tokens, self.words).to(self.first.weight.dtype).transpose(1, 2)
-        out: Tensor = self.last(self.blocks(self.first(x)).flatten(1))
-        return out
+        return self.last(self.blocks(self.first(x)).flatten(1))
 
 
 class SentenceDecoder(nn.Module):

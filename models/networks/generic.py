@@ -95,8 +95,7 @@ class TextEncoder(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, L) int64 -> (B, outputs)."""
-        out: Tensor = self.rest(self.embed(tokens).transpose(1, 2))
-        return out
+        return self.rest(self.embed(tokens).transpose(1, 2))
 
 
 class TextDecoder(nn.Module):
@@ -118,8 +117,7 @@ class TextDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """(B, latent) -> (B, L, words)."""
-        logits: Tensor = self.words(self.rest(z).transpose(1, 2))
-        return logits
+        return self.words(self.rest(z).transpose(1, 2))
 
 
 picture = Networks(_picture_encoder, _picture_decoder)

@@ -89,8 +89,7 @@ class Encoder(nn.Module):
     def _read(self, tokens: Tensor) -> Tensor:
         whole = F.pad(tokens, (1, 0), value=self.start)
         read = self.bert(whole, attention_mask=(whole != self.pad).long())
-        out: Tensor = self.linear(read.pooler_output)
-        return out
+        return self.linear(read.pooler_output)
 
 
 class Decoder(nn.Module):
@@ -129,15 +128,7 @@ class Decoder(nn.Module):
         return InTurn(partial(self.logits, z), partial(self.draw, z))
 
     def logits(self, z: Tensor, tokens: Tensor) -> Tensor:
-        """The logits of each token given the latent and the tokens before it.
-
-        Args:
-            z: (B, latent).
-            tokens: (B, L) int64; the last one is not used.
-
-        Returns:
-            (B, L, words).
-        """
+        """The logits (B, L, words) of tokens (B, L), each given z (B, latent) and those before."""
         before = F.pad(tokens[:, :-1], (1, 0), value=self.start)
         parts = zip(z.split(ROWS), before.split(ROWS), strict=True)
         return torch.cat([self._next(b, self.embedding(c), self._recall(c)) for c, b in parts])

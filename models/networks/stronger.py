@@ -46,14 +46,10 @@ class Spatial(nn.Module):
 
 
 def networks(widths: tuple[int, ...], blocks: int, groups: int) -> Networks:
-    """The autoencoder of some widths.
+    """The autoencoder with so many channels and residual blocks at each level.
 
-    A latent that does not fill a whole number of channels goes through a dense layer.
-
-    Args:
-        widths: Channels of each level; a picture is halved between levels.
-        blocks: Residual blocks of each level.
-        groups: Groups of the group normalisations.
+    A picture is halved between levels. A latent that does not fill a whole number of channels goes
+    through a dense layer.
     """
     halvings = len(widths) - 1
 

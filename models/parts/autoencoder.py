@@ -35,8 +35,7 @@ class Autoencoder(LaidOut):
 
     def code(self, x: Tensor) -> Tensor:
         """The latents of a batch, (B, D)."""
-        z: Tensor = self.encoder(x)
-        return z
+        return self.encoder(x)
 
     def codes(self, x: Tensor) -> Tensor:
         """The latents of any number of examples, (N, D)."""

@@ -194,12 +194,10 @@ class DiffusionDecoder(nn.Module):
         return 2 * math.log(self.sde.sigma(t) / self.sde.alpha(t))
 
     def _even_in_noise(self, u: Tensor) -> Tensor:
-        """Times whose log-ratios of noise to signal are even between both ends, from u in [0, 1].
-
-        Their density is proportional to β / σ², that is to g² times the score's squared error
-        over the noise's, so that no weight is left in the mean: the integral of the paper, which
-        draws times evenly, at a lower variance (Song et al. 2021, section 5.1).
-        """
+        """Times from u in [0, 1], even in the log-ratio of noise to signal between both ends."""
+        # Their density is proportional to β / σ², that is to g² times the score's squared error
+        # over the noise's, so that no weight is left in the mean: the integral of the paper, which
+        # draws times evenly, at a lower variance (Song et al. 2021, section 5.1).
         B = F.softplus(self._log_noise(EARLIEST) + self._span * u)  # ∫ β from 0 to t
         low, rise = self.sde.beta_min, self.sde.beta_max - self.sde.beta_min
         return 2 * B / (low + (low**2 + 2 * rise * B).sqrt())
@@ -215,10 +213,7 @@ class DiffusionDecoder(nn.Module):
     def sample(self, z: Tensor, generator: torch.Generator, rows: int) -> Tensor:
         """Draws x given z (n, latent): (n, *shape), from 0 to 1.
 
-        Args:
-            z: Latents.
-            generator: Source of noise, drawn for all n at once.
-            rows: How many the network sees at a time.
+        The noise of all n is drawn at once; the network sees so many rows at a time.
         """
 
         def score(y: Tensor, t: float) -> Tensor:

@@ -73,26 +73,15 @@ class LatentUNet(nn.Module):
         self.network: nn.Module = network
 
     def forward(self, r: Tensor, t: Tensor) -> Tensor:
-        """Predicts noise.
-
-        Args:
-            r: (B, M D) noised latents, one modality after the other.
-            t: (B,) times, from 0 to 1.
-
-        Returns:
-            (B, M D).
-        """
+        """The noise (B, M D) in latents r (B, M D), side by side, at times (B,) from 0 to 1."""
         x = r.view(-1, *self.shape).contiguous(memory_format=torch.channels_last)
-        noise: Tensor = self.network(x, CLOCK * t).sample
-        return noise.flatten(1)
+        return self.network(x, CLOCK * t).sample.flatten(1)
 
 
 def picture(latent: int, levels: int) -> tuple[int, int]:
     """Height and width of the picture of a latent, as near to a square as can be.
 
-    Args:
-        latent: Its pixels.
-        levels: Levels of the U-Net: both sides are halved `levels - 1` times.
+    Its pixels are the latent's coordinates; the U-Net halves both sides `levels - 1` times.
 
     Raises:
         ValueError: There is no such picture, or `levels` is below 1.

@@ -77,16 +77,10 @@ class Matching(nn.Module):
         self.outward = nn.Linear(width, 1)
 
     def forward(self, a: Tensor, b: Tensor, t: Tensor, pair: Tensor) -> Tensor:
-        """The logit h.
+        """The logit h (B,) of noised latents a and b (B, D) at times t (B,).
 
-        Args:
-            a: (B, D) noised latents of the first modality of each pair.
-            b: (B, D) of the second.
-            t: (B,) times.
-            pair: (B,) numbers of pairs, as in `pairs`.
-
-        Returns:
-            (B,).
+        They belong to the first and the second modality of the pairs (B,), which are numbered as
+        in `pairs`.
         """
         when = self.time(t[:, None]) + self.pair(pair)
         x = self.inward(torch.cat([a, b], 1))
@@ -98,12 +92,7 @@ class Matching(nn.Module):
     def loss(self, z: Tensor, sde: VPSDE, noise: torch.Generator) -> Tensor:
         """Binary cross-entropy of matching and mismatching pairs, one pair an example.
 
-        The mismatching latents belong to another example of the batch.
-
-        Args:
-            z: (B, M D) latents, B at least 2.
-            sde: What noises them.
-            noise: Source of pairs, times and noise.
+        The mismatching latents belong to another example of the batch z (B, M D), B at least 2.
         """
         device = z.device
         B, rows = len(z), torch.arange(len(z), device=device)
@@ -122,15 +111,10 @@ class Matching(nn.Module):
         return total
 
     def gradient(self, r: Tensor, t: float, given: list[int]) -> Tensor:
-        """The gradient of Σ h over all pairs of a given and a free modality, in r.
+        """The gradient (B, M D) of Σ h over all pairs of a given and a free modality.
 
-        Args:
-            r: (B, M D) latents, all noised to time t.
-            t: The time.
-            given: Numbers of the modalities given.
-
-        Returns:
-            (B, M D); that of an example does not depend on the others.
+        It is with respect to the latents r (B, M D), all noised to time t; an example's does not
+        depend on the others. The modalities given are numbers.
         """
         with torch.enable_grad():
             r = r.detach().requires_grad_()
