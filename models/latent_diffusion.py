@@ -166,7 +166,7 @@ class LatentDiffusion(DiffusedLatents):
 
     @torch.no_grad()
     def _standardised_latents(self, train: Split, examples: Tensor | None = None) -> Tensor:
-        """All latents (N, D), standardised as some examples are; meaningless where absent."""
+        """All latents (N, D), standardised by some examples, whose statistics the model keeps."""
         counts = torch.ones(len(train), dtype=torch.bool, device=train.device)
         if examples is not None:
             counts.zero_()[examples] = True

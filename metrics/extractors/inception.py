@@ -7,7 +7,7 @@
 "tensorflow": as Obukhov et al., "torch-fidelity", 2020, https://github.com/toshas/torch-fidelity,
 which does what the network's own graph of 2015 does: whole numbers from 0 to 255, resized by the
 bilinear interpolation of TensorFlow 1 (pixel i of the new picture lies at i · old / new in the
-old one, with neither corners nor pixel centres aligned), then (x − 128) / 128.
+old one, without the shift by half a pixel that PyTorch makes), then (x − 128) / 128.
 """
 
 from collections.abc import Iterable, Iterator

@@ -213,7 +213,7 @@ class DiffusionDecoder(nn.Module):
     def sample(self, z: Tensor, generator: torch.Generator, rows: int) -> Tensor:
         """Draws x given z (n, latent): (n, *shape), from 0 to 1.
 
-        The noise of all n is drawn at once; the network sees so many rows at a time.
+        The noise of all n is drawn at once; the network sees `rows` of them at a time.
         """
 
         def score(y: Tensor, t: float) -> Tensor:

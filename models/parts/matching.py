@@ -113,8 +113,8 @@ class Matching(nn.Module):
     def gradient(self, r: Tensor, t: float, given: list[int]) -> Tensor:
         """The gradient (B, M D) of Σ h over all pairs of a given and a free modality.
 
-        It is with respect to the latents r (B, M D), all noised to time t; an example's does not
-        depend on the others. The modalities given are numbers.
+        It is with respect to the latents r (B, M D), all noised to time t; that of an example does
+        not depend on the others. `given` holds numbers of modalities.
         """
         with torch.enable_grad():
             r = r.detach().requires_grad_()
