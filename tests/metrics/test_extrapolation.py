@@ -81,7 +81,7 @@ def test_refusals_are_sentences():
     ):
         with pytest.raises(ValueError, match=words):
             extrapolated_distance(a, b)
-    with pytest.raises(ValueError, match="sizes is 1, expected at least 2 points"):
+    with pytest.raises(ValueError, match="sizes is 1, expected at least 2"):
         extrapolated_distance(x, x, 1)
 
 

@@ -100,7 +100,7 @@ def test_refusals_are_sentences():
             value(x[:0], x)
         with pytest.raises(ValueError, match="of 4 and of 3 dimensions"):
             value(x, x[:, :3])
-        with pytest.raises(ValueError, match="k is 0, expected at least 1 neighbour"):
+        with pytest.raises(ValueError, match="k is 0, expected at least 1"):
             value(x, x, 0)
 
 
