@@ -47,7 +47,7 @@ PARTS = {
     m.name: Architecture(m, LINEAR, Likelihood("normal", DEVIATIONS[m.name])) for m in MODALITIES
 }
 ROWS = {"complete": ["abc", "abc", "abc"], "incomplete": ["abc", "ab", "bc", "a", "c", "b"]}
-CALLS, REPEATS = 20, 500
+CALLS, REPEATS = 20, 400
 RISE = 0.125  # of what is annealed over four epochs, after half of one
 
 

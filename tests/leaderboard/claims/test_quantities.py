@@ -24,6 +24,15 @@ def test_it_is_a_mean_over_targets_and_subsets_then_over_numbers_of_inputs():
     assert Quantity("fmd", 1, "a").of({(("b",), "a"): 2.0, (("b",), "c"): 9.0}) == 2
 
 
+def test_what_it_averages():
+    """Conditional are all numbers of inputs from one; what is given is never scored."""
+    scored = [term for term in COHERENCE if term[1] not in term[0]]
+    given = [term for term in scored if term[0]]
+    assert Quantity("coherence").terms(COHERENCE, CONDITIONAL) == given
+    assert Quantity("coherence").terms(COHERENCE, 0) == [((), "joint")]
+    assert {len(of) for of, _ in given} == {1, 2}
+
+
 def test_distances_of_different_scales_have_a_geometric_mean():
     apart = {(("a",), "b"): 2.0, (("a",), "c"): 800.0, (("b", "c"), "a"): 1.0}
     assert Quantity("fmd", 1).of(apart) == pytest.approx(40)
