@@ -104,6 +104,7 @@ def test_all_but_one():
     assert decide([Order((lost, lost), but=1)])[0] == "fails"
     assert Order((strong, open_, lost), but=1).weakest is open_
     assert Order((strong, open_), but=1).weakest is strong
+    assert Order((strong,), but=1).weakest is strong
 
 
 def test_the_error_is_what_it_says():
