@@ -138,7 +138,8 @@ class Faults(ast.NodeVisitor):
         """No sign, no negation."""
         if not isinstance(node.op, ast.UAdd):
             start, _ = self.span(node)
-            self.found.append((start, self.span(node.operand)[0], ""))
+            length = len("not ") if isinstance(node.op, ast.Not) else 1
+            self.found.append((start, start + length, ""))
         self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
