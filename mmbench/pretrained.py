@@ -13,12 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from torch import nn
 
 from mmbench import registry
 from mmbench.core.score import Context, Networks, Unavailable
 from mmbench.errors import first_line
+from mmbench.files.locks import alone
 from mmbench.files.transfer import Unfetched
 from mmbench.files.transfer import fetch as transfer
 from mmbench.progress import Progress
@@ -230,8 +230,7 @@ def download(weights: Weights, folder: Path, progress: Progress | None = None) -
     """
     path = folder / weights.file
     proven = weights.sha256 is not None
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{weights.file}.lock"):
+    with alone(folder / f".{weights.file}.lock"):
         try:
             transfer(weights.url, path, weights.size, proven, progress or Progress(None))
         except Unfetched as error:

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -53,6 +54,10 @@ class Progress:
 
     def __init__(self, out: TextIO | None = sys.stderr) -> None:
         self.out = out
+
+    def waiting(self, lock: Path) -> None:
+        """Reports that another process holds the lock of this file."""
+        self.say(f"another process holds {lock}; waiting for it")
 
     @contextmanager
     def stage(self, title: str, total: int, done: int = 0, unit: str = "step") -> Iterator[Bar]:

@@ -1,6 +1,7 @@
 """Results folders: several read as one, and records of others added to one."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,7 @@ from mmbench.leaderboard.tables.columns import modalities
 from mmbench.records.paths import Place
 from mmbench.records.paths import records as records_of
 from mmbench.records.record import Record
-from mmbench.records.store import find, order, read, write
+from mmbench.records.store import find, order, read, write, writing
 from mmbench.records.strict import shown
 from mmbench.text import plain
 
@@ -78,6 +79,18 @@ def add(
             the folder by a link.
         OSError: The folder cannot be written to.
     """
+    with nullcontext() if dry_run else writing(folder):
+        done = _compared(records, folder, replace)
+        for path, (record, outcome) in done.items():
+            if outcome != "already there" and not dry_run:
+                write(record, path)
+    return [(path, outcome) for path, (_, outcome) in done.items()]
+
+
+def _compared(
+    records: Sequence[Record], folder: Path, replace: bool
+) -> dict[Path, tuple[Record, Outcome]]:
+    """Place -> record and what is to be done with it; refuses what may not be written."""
     done: dict[Path, tuple[Record, Outcome]] = {}
     for record in records:
         path = folder / Place.of(record).record
@@ -101,10 +114,7 @@ def add(
             outcome = "already there" if known == record else "replaced"
         done[path] = (record, outcome)
     _expect_modalities(folder, {p: r for p, (r, of) in done.items() if of != "already there"})
-    for path, (record, outcome) in done.items():
-        if outcome != "already there" and not dry_run:
-            write(record, path)
-    return [(path, outcome) for path, (_, outcome) in done.items()]
+    return done
 
 
 def _expect_modalities(folder: Path, new: Mapping[Path, Record]) -> None:

@@ -17,13 +17,13 @@ from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import torch
-from filelock import FileLock
 from safetensors import SafetensorError
 from torch import nn
 
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context
 from mmbench.files.atomic import keep_text, replacing
+from mmbench.files.locks import alone
 
 Network = TypeVar("Network", bound=nn.Module)
 Judge = TypeVar("Judge")
@@ -45,21 +45,20 @@ def trained(
         context: Where to compute and to report.
     """
 
-    def alone(place: Path) -> Network:
+    def made(place: Path) -> Network:
         devices = [context.device] if context.device.type == "cuda" else []
-        with torch.random.fork_rng(devices), FileLock(place / "lock"):
+        with torch.random.fork_rng(devices), alone(place / "lock", context.progress.waiting):
             for file in (TRAINED / folder.name).glob("*.safetensors"):
                 _copy(file, place / file.name)
             torch.manual_seed(seed)
             return fit(place)
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return alone(folder)
+        return made(folder)
     except (OSError, SafetensorError) as error:
         context.progress.say(f"{title} cannot be kept in {folder} ({error})")
         with TemporaryDirectory() as temporary:
-            return alone(Path(temporary))
+            return made(Path(temporary))
 
 
 def once(

@@ -13,10 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from mmbench.core.source import Download
 from mmbench.files.atomic import write_text
+from mmbench.files.locks import alone
 from mmbench.progress import Progress
 
 RECORD = ".mmbench.json"
@@ -105,8 +104,7 @@ def first_use(cache: Path, url: str) -> str | None:
 
 def remember(cache: Path, kept: Kept) -> None:
     """Records the content of an address."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{FIRST_USE}.lock"):
+    with alone(cache / f"{FIRST_USE}.lock"):
         every = _json(cache / FIRST_USE)
         every[kept.url] = {"size": kept.size, "sha256": kept.sha256}
         write_text(cache / FIRST_USE, f"{json.dumps(every, indent=1)}\n")

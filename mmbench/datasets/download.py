@@ -8,17 +8,16 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from filecmp import cmp
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from mmbench.core.source import Download, Source
 from mmbench.datasets import checksums
 from mmbench.datasets.checksums import Kept
 from mmbench.files.archives import unpack
+from mmbench.files.locks import alone
 from mmbench.files.transfer import Unfetched, fetch, length, readable, require_space
 from mmbench.progress import Progress
 
@@ -68,7 +67,7 @@ def download(
     """
     place = home(name, folder)
     work = place.with_name(f".{place.name}.part")
-    with _alone(place.with_name(f".{place.name}.lock"), progress):
+    with alone(place.with_name(f".{place.name}.lock"), progress.waiting):
         wanted = [d for d in source.files if not checksums.is_there(place, d)]
         _require_space(place, work, wanted)
         for d in wanted:
@@ -209,14 +208,3 @@ def _advice(wanted: Iterable[Download], source: Source, place: Path) -> str:
     files = [f"{d.url} as {place / d.file}" for d in wanted if not (place / d.file).is_file()]
     layout = f" (unpacked they are {source.layout})" if source.layout else ""
     return f"get by other means {', '.join(files)}{layout}, then run the same command again"
-
-
-def _alone(path: Path, progress: Progress) -> AbstractContextManager[object]:
-    """A lock that lets one process at a time work on a data set, released by `with`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        progress.say(f"another process holds {path}; waiting for it")
-        return lock.acquire()

@@ -6,13 +6,15 @@ Only JSON is ever parsed: an untrusted record can lie, but it cannot run code.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmbench.core.score import Score
 from mmbench.files.atomic import write_text
+from mmbench.files.locks import alone
 from mmbench.records import strict
 from mmbench.records.paths import records
 from mmbench.records.record import SCHEMA, Record
@@ -21,6 +23,18 @@ from mmbench.records.shapes import built
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+
+@contextmanager
+def writing(results: Path) -> Iterator[None]:
+    """Lets one process at a time compare and write records of a results folder."""
+    with alone(results / ".lock"):
+        yield
+
+
+def content(path: Path) -> bytes | None:
+    """What a record's file holds, to see whether it changes; None without a file."""
+    return path.read_bytes() if path.exists() else None
 
 
 def write(record: Record, path: Path) -> None:

@@ -6,19 +6,19 @@
 import inspect
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 
 from mmbench.core.data import Dataset
 from mmbench.core.model import Model
 from mmbench.core.score import Context, Generated
 from mmbench.evaluation.evaluate import Kept, generate
 from mmbench.evaluation.settings import Evaluation
+from mmbench.files.atomic import discard
+from mmbench.files.locks import alone
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import CODE, Table, digest, resolve, with_code
@@ -139,7 +139,14 @@ class Run:
         scoring = Scoring(
             self.place, self.out, self.dataset, self.evaluation, context, "--rescore"
         )
-        with self._alone():
+        scoring.check()
+        with alone(self.folder / "lock", self._refuse):
+            for folder in (
+                self.folder,
+                self.folder / scoring.place.kept.name,
+                scoring.path.parent,
+            ):
+                discard(folder)
             known = scoring.finished(rescore)
             if known is not None:
                 return known
@@ -172,21 +179,11 @@ class Run:
         rows, kept = self.evaluation.rows(self.dataset.test), Kept()
         return lambda given: generate(model, self.dataset, given, rows, self.seed, context, kept)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise ValueError(
-                f"another process is running {self.model} on {self.dataset.name} with seed "
-                f"{self.seed} and these settings (it holds {self.folder / 'lock'})"
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+    def _refuse(self, lock: Path) -> None:
+        raise ValueError(
+            f"another process is running {self.model} on {self.dataset.name} with seed "
+            f"{self.seed} and these settings (it holds {lock})"
+        )
 
     def _train(self, model: Model) -> dict[str, float]:
         path = self.out / self.place.weights

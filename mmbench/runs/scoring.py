@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmbench.core.data import Dataset
-from mmbench.core.score import Context, Generated
+from mmbench.core.score import Context, Generated, Score
 from mmbench.evaluation.checkpoint import forget
 from mmbench.evaluation.evaluate import SHOWN, evaluate
 from mmbench.evaluation.references import references
@@ -17,7 +17,7 @@ from mmbench.records import schema1
 from mmbench.records.paths import Place
 from mmbench.records.provenance import commit, in_words, versions
 from mmbench.records.record import Declared, Record
-from mmbench.records.store import read, write
+from mmbench.records.store import content, read, write, writing
 from mmbench.registry import names
 
 
@@ -80,9 +80,11 @@ class Scoring:
 
         Raises:
             ValueError: No metric concerns the samples.
+            FileExistsError: Another process wrote a record of this run meanwhile.
             OSError: The results folder cannot be written to.
         """
         kept, context = self.out / self.place.kept, self.context
+        before = content(self.path)
         parts = list(evaluate(draw, subsets, self.dataset, self.evaluation, context, kept))
         for part in parts:
             for what, took in part.seconds.items():
@@ -97,10 +99,36 @@ class Scoring:
         shown = [part.shown for part in parts if part.shown.samples]
         sample_grid(self.out / self.place.picture, self.dataset, shown, SHOWN)
         rows = self.evaluation.rows(self.dataset.test)
-        scorers = list(self.evaluation.scorers())
+        real = references(list(self.evaluation.scorers()), scores, self.dataset, rows, context)
+        record = self._record(seconds, parameters, evaluations, scores, real)
+        with writing(self.out):
+            if content(self.path) != before:
+                by = f"{self.path} was written by another process meanwhile"
+                raise FileExistsError(f"{by}, and stays as it is; {self.again} replaces it")
+            write(record, self.path)
+        not_computed(scores, context.progress)
+        context.progress.say(f"wrote {self.path}")
+        return record
+
+    def check(self) -> None:
+        """Refuses before any work what a record cannot hold, such as an infinite setting.
+
+        Raises:
+            ValueError: There is such a value.
+        """
+        self._record({}, 0, 0, (), ())
+
+    def _record(
+        self,
+        seconds: dict[str, float],
+        parameters: int,
+        evaluations: int,
+        scores: tuple[Score, ...],
+        real: tuple[Score, ...],
+    ) -> Record:
         registered = names("metrics")
         place = self.place
-        record = Record(
+        return Record(
             model=place.model,
             model_version=place.versions[0],
             dataset=place.dataset,
@@ -111,7 +139,7 @@ class Scoring:
             data=place.data,
             versions=versions(self.evaluation.metrics, place.model),
             commit=commit(),
-            device=in_words(context.device),
+            device=in_words(self.context.device),
             parameters=parameters,
             evaluations=evaluations,
             seconds=seconds,
@@ -119,13 +147,9 @@ class Scoring:
                 m.name: Declared(m.version)
                 if m.name in registered
                 else Declared(m.version, m.title, m.better, m.unit)
-                for m in scorers
+                for m in self.evaluation.scorers()
             },
             scores=scores,
-            references=references(scorers, scores, self.dataset, rows, context),
+            references=real,
             samples=place.samples,
         )
-        write(record, self.path)
-        not_computed(scores, context.progress)
-        context.progress.say(f"wrote {self.path}")
-        return record

@@ -15,6 +15,7 @@ from torch import Tensor
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context
 from mmbench.evaluation.settings import Evaluation
+from mmbench.files.locks import alone
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import Table, with_code
@@ -116,6 +117,12 @@ class Submission:
         scoring = Scoring(
             self.place, self.out, self.dataset, self.evaluation, context, "--replace"
         )
+        path = scoring.path
+        scoring.check()
+        with alone(path.with_name(f".{path.stem}.lock"), self.progress.waiting):
+            return self._execute(scoring, replace)
+
+    def _execute(self, scoring: Scoring, replace: bool) -> Record:
         path = scoring.path
         if path.exists() and not replace and read(path).samples != self.content:
             raise FileExistsError(

@@ -10,7 +10,7 @@ import math
 import re
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from mmbench.files import tensors
 from mmbench.files.atomic import replacing
+from mmbench.files.locks import alone
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import at_least
 from mmbench.protocols.protocol import digest
@@ -145,20 +146,23 @@ class Trainer:
         """
         path = self.folder / f"{_slug(stage)}.safetensors"
         identity = self._identity(stage, module, examples, with_)
+        lock: AbstractContextManager[None] = nullcontext()
         if self.shared is not None and content is not None and not path.exists():
             how = [computed(with_.precision, self.device), *["compiled"][: with_.compile]]
             content = [content, self.versions, _bits(module), self.device.type, *how]
             key = digest([identity, content])
             path = self.shared / f"{_slug(stage)}-{key}.safetensors"
-        if path.exists():
-            metadata = load_weights(path, module)
-            if metadata.get("identity") != identity:
-                again = "delete it to train again"
-                raise ValueError(f"{path} was trained with other settings; {again}")
-            self.seconds[stage] = float(metadata["seconds"])
-        else:
-            with compiled(module) if with_.compile else nullcontext():
-                self._run(stage, module, loss, examples, with_, path, identity)
+            lock = alone(path.with_name(f".{path.stem}.lock"), self.progress.waiting)
+        with nullcontext() if path.exists() else lock:
+            if path.exists():  # also where another run has trained it meanwhile
+                metadata = load_weights(path, module)
+                if metadata.get("identity") != identity:
+                    again = "delete it to train again"
+                    raise ValueError(f"{path} was trained with other settings; {again}")
+                self.seconds[stage] = float(metadata["seconds"])
+            else:
+                with compiled(module) if with_.compile else nullcontext():
+                    self._run(stage, module, loss, examples, with_, path, identity)
         module.eval()
 
     def order(self, stage: str, epoch: int, examples: int) -> Tensor:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from mmbench.errors import first_line
@@ -14,7 +14,7 @@ def save_weights(path: Path, module: nn.Module, **metadata: str) -> None:
     """Writes a module's parameters and buffers as safetensors."""
     state = {k: x.detach().cpu().clone().contiguous() for k, x in module.state_dict().items()}
     with replacing(path) as part:
-        save_file(state, part, metadata)
+        part.write_bytes(save(state, metadata))
 
 
 def load_weights(path: Path, module: nn.Module) -> dict[str, str]:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from mmbench.cli.main import main
+from mmbench.evaluation.references import references
 
 CHANGE = """
 models.mld.width=32
@@ -126,6 +127,27 @@ def test_seeds_share_a_row_and_other_samples_do_not_slip_in(samples, tmp_path):
     assert done.exit_code == 0, done.output
     shown = mmbench("table", "--results", out).output
     assert "theirs  2 seeds" in shown
+
+
+def test_a_record_that_came_meanwhile_is_not_lost(samples, tmp_path, monkeypatch):
+    """Two evaluations under one name, of which another process finishes first."""
+    other = tmp_path / "other"
+    assert evaluate(samples, other).exit_code == 0
+    (theirs,) = other.rglob("*.json")
+    out = tmp_path / "results"
+    path = out / theirs.relative_to(other)
+
+    def meanwhile(*arguments):
+        path.write_text(theirs.read_text().replace('"cpu', '"another cpu'))
+        return references(*arguments)
+
+    monkeypatch.setattr("mmbench.runs.scoring.references", meanwhile)
+    done = evaluate(samples, out)
+    assert done.exit_code == 1
+    assert str(path) in done.output and "--replace" in done.output
+    assert '"another cpu' in path.read_text()
+    assert not list(out.rglob("*.lock"))
+
 
 
 def test_some_of_the_samples_are_enough(samples, tmp_path):

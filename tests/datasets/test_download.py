@@ -34,7 +34,7 @@ def test_plain_files_and_archives_come_to_their_places(shop, get, check, tmp_pat
     kept = json.loads((place / RECORD).read_text())
     assert kept["all.zip"]["sha256"] == sha256(ARCHIVE)
     assert kept["all.zip"]["size"] == len(ARCHIVE)
-    assert sorted(p.name for p in (tmp_path / "data").iterdir()) == [".digits.lock", "digits"]
+    assert sorted(p.name for p in (tmp_path / "data").iterdir()) == ["digits"]
     lines = (place / ".mmbench-more.zip.sha256").read_text()
     assert lines == f"{sha256(b'b')}  more/deep/b.txt\n"
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from filelock import FileLock
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mmbench.cli.main import main
 from mmbench.core.score import Score
+from mmbench.files.locks import alone
 from mmbench.leaderboard.submissions.validation import validated
 from mmbench.metrics.fmd import fmd
 from mmbench.models.mld import MLD
@@ -115,7 +115,7 @@ def quick(toy, monkeypatch, tmp_path):
 def test_a_run_in_progress_is_not_disturbed(quick, tmp_path):
     assert quick().exit_code == 0
     (folder,) = (p for p in (tmp_path / "results/mhd-mini/mld").iterdir() if p.is_dir())
-    with FileLock(folder / "lock"):
+    with alone(folder / "lock"):
         done = quick("--rescore")
     assert done.exit_code == 1
     assert "another process is running mld on mhd-mini with seed 0" in done.output

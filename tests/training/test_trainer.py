@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmbench.files.locks import alone
 from mmbench.progress import Progress
 from mmbench.training.compilation import lacking
 from mmbench.training.trainer import Optimisation, Trainer
@@ -298,3 +300,33 @@ def test_compiled_training_is_the_same_but_for_rounding(tmp_path):
     assert equal(state(compiled), state(again))
     for name, x in plain.state_dict().items():
         torch.testing.assert_close(compiled.state_dict()[name], x, rtol=1e-2, atol=1e-3)
+
+
+def test_a_shared_stage_is_trained_by_one_of_two_runs(tmp_path, monkeypatch):
+    """The second run, which waits for the first, loads what that has trained."""
+    calls = {"first": 0, "second": 0}
+
+    def run(name, module):
+        def loss(rows, noise):
+            calls[name] += 1
+            return ((module(X[rows]) - Y[rows]) ** 2).mean()
+
+        trainer = Trainer(
+            tmp_path / name, 0, torch.device("cpu"), Progress(None), shared=tmp_path / "shared"
+        )
+        trainer.minimise("fit", module, loss, N, HOW, content="squares")
+
+    first, second = network(), network()
+
+    @contextmanager
+    def waited(path, busy=None):
+        monkeypatch.undo()
+        run("first", first)
+        with alone(path, busy):
+            yield
+
+    monkeypatch.setattr("mmbench.training.trainer.alone", waited)
+    run("second", second)
+    assert calls["first"] > 0 == calls["second"]
+    assert equal(state(first), state(second))
+    assert [p.suffix for p in (tmp_path / "shared").iterdir()] == [".safetensors"]

@@ -1,5 +1,7 @@
 import json
 import shutil
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench.cli.main import main
+from mmbench.leaderboard.submissions import collection
 from mmbench.leaderboard.submissions.collection import add, merged, valid
 from mmbench.records.paths import Place
 from mmbench.records.store import find, read, write
@@ -203,3 +206,30 @@ def test_valid_tells_of_every_file(tmp_path):
     records, faults = valid([FILE, *sorted(tmp_path.iterdir())])
     assert records == [RECORD]
     assert {text.split(": ")[0] for text in faults} == {str(p) for p in tmp_path.iterdir()}
+
+
+def test_of_two_that_add_at_once_one_wins_and_nothing_is_lost(tmp_path, monkeypatch):
+    """Each finds no record, and both would write."""
+    others = [replace(RECORD, parameters=n) for n in (1, 2)]
+    compared, outcomes = threading.Barrier(2, timeout=5), []
+    expect = collection._expect_modalities
+
+    def both(*args):
+        expect(*args)
+        with suppress(threading.BrokenBarrierError):  # where only one gets here at a time
+            compared.wait(0.3)
+
+    def run(record):
+        try:
+            outcomes.append(add([record], tmp_path)[0][1])
+        except FileExistsError:
+            outcomes.append("refused")
+
+    monkeypatch.setattr(collection, "_expect_modalities", both)
+    threads = [threading.Thread(target=run, args=(r,)) for r in others]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sorted(outcomes) == ["added", "refused"]
+    assert next(iter(find(tmp_path).values())) in others
