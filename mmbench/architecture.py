@@ -6,6 +6,7 @@ latent sizes differ between methods.
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.core.data import Modality
+from mmbench.files.folder import visible
 from mmbench.pretrained import sha256 as file_hash
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import Table
@@ -220,7 +222,7 @@ def identified(tables: Table) -> Table:
 
 
 def contents(folder: Path) -> str:
-    """The sha256 of the names and the bytes of a folder's files.
+    """The sha256 of the names and the bytes of a folder's visible files.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -229,8 +231,8 @@ def contents(folder: Path) -> str:
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}, expected one with weights")
     whole = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.is_file()):
-        whole.update(f"{path.name} {file_hash(path)};".encode())
+    for name in sorted(entry.name for entry in visible(folder) if entry.is_file()):
+        whole.update(os.fsencode(f"{name} {file_hash(folder / name)};"))
     return whole.hexdigest()
 
 

@@ -16,6 +16,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Literal, get_args
 
+from mmbench.files.text import read_text
 from mmbench.registry import nearest
 
 Direction = Literal["higher", "lower"]
@@ -105,11 +106,7 @@ def read(sources: Iterable[Traversable]) -> list[Published]:
     cells: dict[tuple[object, ...], Published] = {}
     metrics: dict[str, tuple[str, str]] = {}
     for source in sources:
-        try:
-            text = source.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise ValueError(f"{source} is not UTF-8 text, expected a CSV file") from None
-        lines = csv.reader(io.StringIO(text, newline=""))
+        lines = csv.reader(io.StringIO(read_text(source), newline=""))
         head = next(lines, [])
         for wrong in [name for name in head if name not in COLUMNS]:
             raise ValueError(f"{source} has a column {wrong!r}{nearest(wrong, COLUMNS)}")

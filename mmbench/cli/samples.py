@@ -24,7 +24,7 @@ TEST = "test:"
 @options.several(
     "--given",
     metavar="MODALITY=FILE ...",
-    help="A given modality, from a PNG or JPEG (images, masks), a TXT (texts, names of "
+    help="A given modality, from a picture (images, masks), a TXT (texts, names of "
     "attributes), a NPY or NPZ array, or test:17 for test example 17.  [default: none, for joint "
     "samples]",
 )

@@ -33,7 +33,9 @@ from PIL import Image
 
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
-from mmbench.datasets.formats.folders import Published, in_threads, visible
+from mmbench.datasets.formats.folders import Published, in_threads
+from mmbench.files.folder import files
+from mmbench.files.text import read_text
 from mmbench.media.image import decoded, planes
 from mmbench.progress import Progress
 
@@ -82,9 +84,9 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     """Reads CelebAMask-HQ as published.
 
     The folder holds CelebA-HQ-img, CelebAMask-HQ-mask-anno and CelebAMask-HQ-attribute-anno.txt,
-    or holds them in CelebAMask-HQ, celebamask-hq or celebamask-hq/CelebAMask-HQ. Of other than
-    30,000 faces the first 5/6 of the file names, sorted as strings, train. The decoded tensors of
-    the whole data set take 2 GB of the cache.
+    or holds them in folders called CelebAMask-HQ or celebamask-hq. Of other than 30,000
+    faces the first 5/6 of the file names, sorted as strings, train. The decoded tensors of the
+    whole data set take 2 GB of the cache.
 
     Returns:
         image (3, 128, 128) as uint8, mask (1, 128, 128) and attributes (18,) as bool; no labels.
@@ -124,11 +126,12 @@ class Face:
 def _faces(root: Path) -> list[Face]:
     """All faces, their file names sorted as strings."""
     images = {}
-    for path in (root / IMAGES / entry.name for entry in visible(root / IMAGES)):
-        match = _IMAGE_NAME.fullmatch(path.name)
+    for name in files(root / IMAGES):
+        match = _IMAGE_NAME.fullmatch(name)
         if not match:
+            path = root / IMAGES / name
             raise ValueError(f"{path} is not named like a face, expected {{i}}.jpg, e.g. 0.jpg")
-        images[path.name] = int(match[1])
+        images[name] = int(match[1])
     if len(images) < 2:
         raise ValueError(f"{root / IMAGES} holds {len(images)} faces, expected at least 2")
     masks: dict[int, list[str]] = {i: [] for i in images.values()}
@@ -136,8 +139,8 @@ def _faces(root: Path) -> list[Face]:
     for number in sorted({i // _PER_FOLDER for i in masks}):
         folder = root / MASKS / str(number)
         PUBLISHED.require(folder)
-        for path in (folder / entry.name for entry in visible(folder)):
-            match = _MASK_NAME.fullmatch(path.name)
+        for name in files(folder):
+            path, match = folder / name, _MASK_NAME.fullmatch(name)
             if not match or match[2] not in _KNOWN:
                 wanted = f"expected {{i:05}}_{{part}}.png with a part of {', '.join(_KNOWN)}"
                 raise ValueError(f"{path} is not named like a mask, {wanted}")
@@ -149,7 +152,7 @@ def _faces(root: Path) -> list[Face]:
                 raise ValueError(f"{path} is in the wrong folder, expected it in {home}")
             seen.add(face)
             if match[2] != SKIN:
-                masks[face].append(f"{MASKS}/{number}/{path.name}")
+                masks[face].append(f"{MASKS}/{number}/{name}")
     if bare := sorted(set(masks) - seen):
         first = root / MASKS / str(bare[0] // _PER_FOLDER) / f"{bare[0]:05}_nose.png"
         raise ValueError(f"{root / IMAGES / f'{bare[0]}.jpg'} has no masks, expected e.g. {first}")
@@ -160,7 +163,7 @@ def _faces(root: Path) -> list[Face]:
 
 def _attributes(path: Path, faces: list[Face]) -> NDArray[np.bool_]:
     """(N, 18) the attributes of the faces."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_text(path).splitlines()
     if len(lines) < 2 or not lines[0].strip().isdecimal():
         raise ValueError(f"{path} does not begin with the number of faces and a line of names")
     names = lines[1].split()

@@ -25,8 +25,10 @@ from torch import Tensor
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.captions import LENGTH, Vocabulary, tokenise
-from mmbench.datasets.formats.folders import Published, in_threads, visible
-from mmbench.media.image import ENDINGS, resized
+from mmbench.datasets.formats.folders import Published, in_threads
+from mmbench.files.folder import visible
+from mmbench.files.text import read_text
+from mmbench.media.image import pictures, resized
 from mmbench.progress import Progress
 
 NAME = "cub"
@@ -55,8 +57,8 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
 
     The folder holds what is unpacked from cub.zip (train/ and test/ with a folder for each
     species, text_trainvalclasses.txt, text_testclasses.txt), or CUB_200_2011/ beside text/ or
-    text_c10/ with a file of captions for each photograph; or holds them in cub or CUB. The decoded
-    tensors of the whole data set take 152 MB of the cache.
+    text_c10/ with a file of captions for each photograph; or holds them in folders called cub
+    or CUB. The decoded tensors of the whole data set take 152 MB of the cache.
 
     Returns:
         Modalities image (3, 64, 64) as uint8, squeezed without cropping, and sentence (32,) as
@@ -106,7 +108,7 @@ def captions(root: Path, part: Part) -> list[str]:
     each = len(part.photographs) // len(part.texts)  # photographs that a file describes
     for name in part.texts:
         # bytes that are no UTF-8 are the no-break spaces of another encoding
-        lines = (root / name).read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = read_text(root / name, errors="replace").split("\n")
         if not lines[-1].strip():
             lines.pop()
         for number, line in enumerate(lines, 1):
@@ -145,10 +147,9 @@ def _theirs(root: Path) -> dict[str, Part]:
     for name, text in _TEXTS.items():
         PUBLISHED.require(root / text, root / name)
         photographs = tuple(
-            f"{name}/{species}/{photograph}"
+            f"{name}/{species}/{photograph.name}"
             for species in sorted(e.name for e in visible(root / name) if e.is_dir())
-            for photograph in sorted(e.name for e in visible(root / name / species))
-            if photograph.lower().endswith(ENDINGS)
+            for photograph in pictures(root / name / species)
         )
         if not photographs:
             raise FileNotFoundError(f"{root / name} holds no photographs in folders of species")
@@ -199,7 +200,7 @@ def _rows(path: Path) -> dict[str, str]:
     PUBLISHED.require(path)
     pattern, form = _LISTS[path.name]
     rows: dict[str, str] = {}
-    lines = path.read_text(encoding="utf-8", errors="replace").rstrip().split("\n")
+    lines = read_text(path).rstrip().split("\n")
     for number, line in enumerate(lines, 1):
         match = pattern.fullmatch(line.strip())
         if not match or match[1] in rows:

@@ -38,7 +38,7 @@ from mmbench.protocols.arguments import at_least, construct
 from mmbench.records.paths import FORM, names_folder
 from mmbench.registry import names, nearest
 
-READER = "own 2"
+READER = "own 3"
 
 
 @dataclass(frozen=True)

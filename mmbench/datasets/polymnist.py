@@ -18,8 +18,9 @@ from torch import Tensor
 
 from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
-from mmbench.datasets.formats.folders import Published, in_threads, visible
+from mmbench.datasets.formats.folders import Published, in_threads
 from mmbench.files import tensors
+from mmbench.files.folder import files
 from mmbench.media.image import decoded, planes
 from mmbench.progress import Progress
 
@@ -40,8 +41,8 @@ Keys = NDArray[np.int64]
 def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     """Reads PolyMNIST: the published PNGs, or the tensors of MultiVae's redistribution.
 
-    The folder holds train/ and test/, or holds them in MMNIST, PolyMNIST or PolyMNIST/MMNIST. In
-    both layouts the modalities are numbered from 0: m0/{i}.{digit}.png, or m0.pt (N, 3, 28, 28),
+    The folder holds train/ and test/, or holds them in folders called MMNIST or PolyMNIST. In both
+    layouts the modalities are numbered from 0: m0/{i}.{digit}.png, or m0.pt (N, 3, 28, 28),
     uint8 or floats in [0, 1], rounded to 255 steps, with labels.pt (N,). The decoded tensors of
     the whole data set take 823 MB of the cache.
 
@@ -147,15 +148,15 @@ def _image_name(key: int) -> str:
 
 def _picture(path: Path) -> NDArray[np.uint8]:
     """(3, 28, 28) from a PNG of that size whose colours 8-bit RGB holds."""
-    return planes(decoded(path, ("PNG",), (PIXELS, PIXELS), plain=True).convert("RGB"))
+    return planes(decoded(path, ("PNG",), (PIXELS, PIXELS)).convert("RGB"))
 
 
 def _keys(folder: Path) -> Keys:
     """The examples that a folder of pictures holds."""
     keys = []
-    for entry in visible(folder):
-        if not (match := _IMAGE_NAME.fullmatch(entry.name)):
-            wrong = f"{folder / entry.name} is not named {{i}}.{{digit}}.png"
+    for name in files(folder):
+        if not (match := _IMAGE_NAME.fullmatch(name)):
+            wrong = f"{folder / name} is not named {{i}}.{{digit}}.png"
             raise ValueError(f"{wrong}, e.g. 0.5.png")
         keys.append(int(match[1] + match[2]))
     return np.sort(np.array(keys, np.int64))

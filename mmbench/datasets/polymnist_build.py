@@ -19,7 +19,7 @@ from PIL import Image
 from mmbench.datasets.formats import idx
 from mmbench.datasets.formats.folders import in_threads
 from mmbench.datasets.formats.idx import Bytes, Integers
-from mmbench.media.image import ENDINGS, resized
+from mmbench.media.image import pictures, resized
 from mmbench.progress import Progress
 from mmbench.seeds import derive
 
@@ -125,8 +125,7 @@ def _backgrounds(folder: Path, count: int) -> list[Path]:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder: expected {count} pictures in it")
     natural = lambda path: [int(s) if s.isdecimal() else s for s in re.split(r"(\d+)", path.name)]
-    found = [p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and p.name[0] != "."]
-    found = sorted(sorted(found), key=natural)
+    found = sorted(pictures(folder), key=natural)
     if len(found) < count:
         raise ValueError(f"{folder} has {len(found)} pictures, too few for {count} modalities")
     return found[:count]

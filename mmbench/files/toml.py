@@ -5,16 +5,16 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from mmbench.files.text import read_text
+
 
 def read_toml(file: Path | Traversable) -> dict[str, Any]:
     """A TOML file, which may begin with a byte order mark.
 
     Raises:
-        ValueError: It is not TOML.
+        ValueError: It is not TOML, or not UTF-8.
     """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        raise ValueError(f"{file} is not a TOML file: it is not UTF-8 text") from None
+        return tomllib.loads(read_text(file))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file} is not a TOML file: {error}") from None

@@ -16,8 +16,11 @@ from PIL.WebPImagePlugin import WebPImageFile
 from torch import Tensor
 
 from mmbench.errors import first_line
+from mmbench.files.folder import visible
 
-ENDINGS = (".png", ".jpg", ".jpeg")
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+"""Of the files in these formats."""
 TOGETHER = 64
 """Pictures of a folder that are in memory at once."""
 MOST_PIXELS = 2**30 // 12
@@ -36,21 +39,19 @@ _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")
 
 def decoded(
     path: Path,
-    formats: tuple[str, ...] = ("JPEG", "PNG"),
+    formats: tuple[str, ...] = FORMATS,
     size: tuple[int, int] | None = None,
     upright: bool = False,
-    plain: bool = False,
 ) -> Image.Image:
-    """The picture in a file of one of the `formats` PNG, JPEG, BMP or WEBP.
+    """The picture in a file of one of some `formats`, in RGB, or in L where it is grey.
 
     It must have the width and height `size`, any by default. `upright` turns it as its camera
-    says; `plain` refuses what 8-bit RGB cannot hold and returns the mode RGB or L, where by
-    default any mode is returned as it is stored.
+    says.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is in none of the formats, damaged, of another size, or larger than
-            MOST_PIXELS; if plain, it is transparent or has more than 8 bits a channel.
+            MOST_PIXELS, or 8-bit RGB cannot hold it: it is transparent, or has more bits.
     """
     data, kinds = path.read_bytes(), " or ".join(formats)
     kind = next((_KINDS[f][1] for f in formats if data.startswith(_KINDS[f][0])), None)
@@ -69,7 +70,7 @@ def decoded(
     if not fits:
         wanted = f"{size[0]} x {size[1]}" if size else f"at most {MOST_PIXELS:,} in all"
         raise ValueError(f"{path} has {width} x {height} pixels, expected {wanted}")
-    return _plain(path, image, data[_DEPTH] if kind is PngImageFile else 8) if plain else image
+    return _plain(path, image, data[_DEPTH] if kind is PngImageFile else 8)
 
 
 def planes(image: Image.Image) -> NDArray[np.uint8]:
@@ -86,7 +87,7 @@ def resized(path: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is neither JPEG nor PNG, damaged, or too large.
+        ValueError: As `decoded`.
     """
     image = decoded(path).convert("RGB")
     if size is not None:
@@ -94,20 +95,36 @@ def resized(path: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
     return np.asarray(image)
 
 
+def pictures(folder: Path) -> list[Path]:
+    """The picture files of a folder, not of those below it, in the order of their names.
+
+    Raises:
+        ValueError: One has the ending of a format that Pillow reads and `decoded` does not.
+    """
+    known = Image.registered_extensions()
+    found = sorted(
+        folder / entry.name
+        for entry in visible(folder)
+        if known.get(Path(entry.name).suffix.lower()) in Image.OPEN and not entry.is_dir()
+    )
+    if other := next((path for path in found if path.suffix.lower() not in ENDINGS), None):
+        raise ValueError(f"{other} is a picture of another format, expected {', '.join(ENDINGS)}")
+    return found
+
+
 def photographs(path: Path) -> Iterator[Tensor]:
-    """The JPEG and PNG files of a folder, not of those below it, in the order of their names.
+    """The pictures of a folder as `pictures` lists them.
 
     Yields:
         (B, 3, H, W) uint8, pictures that follow each other and have one size, at most TOGETHER.
 
     Raises:
         FileNotFoundError: There is no such folder, or it holds no pictures.
-        ValueError: As `resized`.
+        ValueError: As `pictures` and `decoded`.
     """
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is not a folder, expected one of pictures")
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in ENDINGS)
-    if not files:
+    if not (files := pictures(path)):
         raise FileNotFoundError(f"{path} holds no pictures, expected files {', '.join(ENDINGS)}")
     waiting: list[NDArray[np.uint8]] = []
     for file in files:

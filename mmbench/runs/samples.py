@@ -24,6 +24,7 @@ from torch import Tensor
 from mmbench.core.data import Dataset, Modality, subsets
 from mmbench.core.score import JOINT, Generated
 from mmbench.datasets.formats import examples
+from mmbench.files.folder import composed, visible
 from mmbench.registry import nearest
 
 
@@ -60,9 +61,11 @@ class Samples:
             ValueError: Something in it has an unknown name, or is there twice.
         """
         names = [m.name for m in dataset.modalities]
+        known = {composed(m): m for m in names}
         found: dict[tuple[str, ...], dict[str, Path]] = {}
         for folder in _entries(root):
-            parts = [] if folder.name == JOINT else folder.name.split("+")
+            parts = [] if folder.name == JOINT else composed(folder.name).split("+")
+            parts = [known.get(m, m) for m in parts]
             given = tuple(m for m in names if m in parts)
             if len(given) < len(parts) or not folder.is_dir():
                 wrong = next((m for m in parts if m not in names), folder.name)
@@ -73,8 +76,8 @@ class Samples:
                 raise ValueError(f"{folder} has samples of the same subset as another folder")
             targets: dict[str, Path] = {}
             for path in _entries(folder):
-                m = path.name if path.is_dir() else path.name.removesuffix(".npz")
-                if m not in names:
+                name = composed(path.name if path.is_dir() else path.name.removesuffix(".npz"))
+                if (m := known.get(name, name)) not in names:
                     hint = nearest(m, names)
                     raise ValueError(f"{path} is not a folder or .npz file of a modality{hint}")
                 if m in targets:
@@ -109,10 +112,10 @@ class Samples:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What a folder holds, without hidden files."""
+    """What a folder holds, without hidden files and litter."""
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder} of samples")
-    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    entries = sorted(folder / entry.name for entry in visible(folder))
     if not entries:
         raise FileNotFoundError(f"{folder} is empty, expected samples")
     return entries

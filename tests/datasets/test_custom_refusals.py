@@ -83,7 +83,7 @@ from mmbench.runs.run import Run
             lambda d: (d / "birds.toml").write_text("classes = 0\n" + FOLDER),
             "classes is 0, expected",
         ),
-        (lambda d: (d / "birds.toml").write_bytes(b"\xff"), "not UTF-8 text"),
+        (lambda d: (d / "birds.toml").write_bytes(b"\xff"), "not a text in UTF-8"),
         (
             lambda d: (d / "birds.toml").write_text(FOLDER.replace('"text"', '"attributes"')),
             r"a.txt cannot be read as attributes, expected \.npy",

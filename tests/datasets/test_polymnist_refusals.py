@@ -98,7 +98,7 @@ def test_a_digit_missing_from_the_test_split(folder, cache):
 @pytest.mark.parametrize(
     "name",
     [
-        "Thumbs.db",
+        "notes.db",
         "5.png",
         "0.10.png",
         "00.1.png",

@@ -140,7 +140,7 @@ def test_files_that_are_no_protocols(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no protocol .*mine\.toml"):
         load("mhd-mini", path)
     path.write_bytes(b"\x89PNG\xff")
-    with pytest.raises(ValueError, match=r"mine\.toml is not a TOML file: it is not UTF-8"):
+    with pytest.raises(ValueError, match=r"mine\.toml is not a text in UTF-8"):
         load("mhd-mini", path)
 
 

@@ -38,7 +38,7 @@ def fingerprint(root: Path, names: Iterable[str], reader: str) -> str:
     base = f"{root}{os.sep}"
     for name in names:
         found = os.stat(base + name)
-        digest.update(f"{name}/{found.st_size}/{found.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{name}/{found.st_size}/{found.st_mtime_ns}\n"))
     return digest.hexdigest()
 
 

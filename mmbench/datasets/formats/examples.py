@@ -22,6 +22,7 @@ from mmbench.core.data import Modality
 from mmbench.datasets.formats.captions import SPECIALS, Vocabulary, tokenise
 from mmbench.errors import first_line
 from mmbench.files.atomic import replacing, write_text
+from mmbench.files.text import read_text
 from mmbench.media.image import ENDINGS as PICTURES
 from mmbench.media.image import decoded, planes
 from mmbench.media.pictures import attributes, draw, sentence
@@ -177,7 +178,7 @@ def _picture(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.uin
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise ValueError(f"{path} is a picture, expected an array of shape {shape}")
     channels, height, width = shape
-    image = decoded(path, ("PNG", "JPEG"), upright=True, plain=True)
+    image = decoded(path, upright=True)
     image = image.convert("RGB" if channels == 3 else "L")
     if image.size != (width, height):
         if not resize:
@@ -185,18 +186,6 @@ def _picture(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.uin
             raise ValueError(f"{path} has {size}, expected {width} x {height}")
         image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
     return planes(image)
-
-
-def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """A text in UTF-8.
-
-    Raises:
-        ValueError: It is in another encoding.
-    """
-    try:
-        return path.read_text(encoding=encoding)
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text in UTF-8") from None
 
 
 def _tokens(text: str, modality: Modality, path: Path) -> NDArray[np.int16]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,9 @@ from mmbench.progress import Progress
 
 _T = TypeVar("_T")
 
+DEPTH = 4
+"""Levels of folders in which a data set is looked for."""
+
 
 @dataclass(frozen=True)
 class Published:
@@ -26,8 +29,7 @@ class Published:
     files: tuple[Download, ...]  # what is published
     licence: str  # under which the files are published
     layout: str  # what they look like once unpacked, e.g. "MMNIST/{train,test}/m0/0.5.png"
-    # Folders below the user's own in which they may lie; "." is the user's own.
-    places: tuple[str, ...]
+    places: tuple[str, ...]  # what people call the folder of the files
 
     @staticmethod
     def of(name: str) -> Published:
@@ -48,7 +50,10 @@ class Published:
         return Source(title, paper, load, self.files, self.licence, self.layout, download)
 
     def find(self, folder: Path | None, holds: Callable[[Path], bool]) -> Path:
-        """The first of the places below the user's folder that `holds` the files, by their look.
+        """The user's folder or the first below it that `holds` the files, by their look.
+
+        Those below it are called by one of `places` each, as archives are unpacked: DEPTH levels
+        in all, from the top.
 
         Raises:
             FileNotFoundError: No folder was named, it does not exist, or holds no such files.
@@ -63,9 +68,11 @@ class Published:
         if not folder.is_dir():
             wrong = "is a file, not a folder" if folder.exists() else "does not exist"
             raise FileNotFoundError(f"{folder} {wrong}: {advice}")
-        for place in self.places:
-            if (folder / place).is_dir() and holds(folder / place):
-                return folder / place
+        level = [folder]
+        for _ in range(DEPTH):
+            if found := next(filter(holds, level), None):
+                return found
+            level = [p for at in level for name in self.places if (p := at / name).is_dir()]
         for archive in (folder / Path(f.file).name for f in self.files if f.unpack is not None):
             if archive.is_file():
                 raise FileNotFoundError(f"{archive} is not unpacked yet: unpack it there")
@@ -80,12 +87,6 @@ class Published:
         for path in paths:
             if not path.exists():
                 raise FileNotFoundError(f"{path} does not exist: expected {self.layout}")
-
-
-def visible(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """The entries of a folder, in any order, without the hidden ones."""
-    with os.scandir(folder) as entries:
-        yield from (entry for entry in entries if not entry.name.startswith("."))
 
 
 def in_threads(

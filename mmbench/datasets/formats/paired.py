@@ -19,14 +19,14 @@ from torch import Tensor
 from mmbench.core.data import Kind
 from mmbench.datasets.formats import examples
 from mmbench.datasets.formats.captions import Vocabulary, tokenise
-from mmbench.datasets.formats.folders import visible
+from mmbench.files.folder import composed, files, within
+from mmbench.files.text import read_text
+from mmbench.media.image import ENDINGS as PICTURES
 from mmbench.media.image import decoded, planes
 from mmbench.protocols.arguments import at_least
 from mmbench.registry import nearest
 
 PARTS = ("train", "test")
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 HALF = 128
 """What is white in a mask, in pixels of 0 to 255."""
 
@@ -73,7 +73,8 @@ class Files:
     """What a folder holds."""
 
     root: Path  # the folder
-    # Part -> modality -> example -> its file, examples in the order of their names.
+    # Part -> modality -> example -> its file, examples in the order of their names, which are
+    # those of the files in Unicode's composed form.
     found: dict[str, dict[str, dict[str, Path]]]
     # Part -> all examples of any modality, in the order of their names.
     examples: dict[str, list[str]]
@@ -89,10 +90,10 @@ class Files:
         found: dict[str, dict[str, dict[str, Path]]] = {}
         examples = {}
         for part in PARTS:
-            found[part] = {m: _list(root / part / m) for m in modalities}
-            examples[part] = sorted({e for files in found[part].values() for e in files})
-        for m, files in found["test"].items():
-            if missing := [e for e in examples["test"] if e not in files]:
+            found[part] = {m: _list(within(root / part, m)) for m in modalities}
+            examples[part] = sorted({e for there in found[part].values() for e in there})
+        for m, there in found["test"].items():
+            if missing := [e for e in examples["test"] if e not in there]:
                 wrong = f"{root / 'test' / m} has no example {missing[0]!r}"
                 raise ValueError(f"{wrong}: only training examples may lack a modality")
         return Files(root, found, examples)
@@ -100,17 +101,17 @@ class Files:
     def names(self) -> Iterator[str]:
         """All files, relative to the root."""
         for part in PARTS:
-            for files in self.found[part].values():
-                yield from (str(path.relative_to(self.root)) for path in files.values())
+            for there in self.found[part].values():
+                yield from (str(path.relative_to(self.root)) for path in there.values())
             if (self.root / part / LABELS).is_file():
                 yield f"{part}/{LABELS}"
 
     def index(self, part: str) -> dict[str, Tensor]:
         """Modality -> (N,) row of each example, -1 where it lacks the modality."""
         out = {}
-        for m, files in self.found[part].items():
-            if len(files) < len(self.examples[part]):
-                row = {e: i for i, e in enumerate(files)}
+        for m, there in self.found[part].items():
+            if len(there) < len(self.examples[part]):
+                row = {e: i for i, e in enumerate(there)}
                 out[m] = torch.tensor([row.get(e, -1) for e in self.examples[part]])
         return out
 
@@ -135,7 +136,7 @@ class Files:
 
     def vocabulary(self, modality: str, least: int) -> tuple[str, ...]:
         """The words of the training texts."""
-        texts = map(examples.read_text, self.found["train"][modality].values())
+        texts = map(read_text, self.found["train"][modality].values())
         return Vocabulary.of(map(tokenise, texts), least - 1).words
 
     def read(self, part: str, modality: str, view: View) -> Tensor:
@@ -150,7 +151,7 @@ class Files:
         for path in self.found[part][modality].values():
             ending = path.suffix.lower()
             if vocabulary is not None and ending == ".txt":
-                text = tokenise(examples.read_text(path))
+                text = tokenise(read_text(path))
                 row = vocabulary.tokens([text], view.length)[0].numpy()
             elif kind in ("image", "mask") and ending in PICTURES:
                 row = _picture(path, view)
@@ -178,12 +179,12 @@ def _list(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} does not exist: expected a folder of examples")
     found: dict[str, Path] = {}
-    for path in sorted(folder / entry.name for entry in visible(folder)):
+    for path in (folder / name for name in files(folder)):
         if path.suffix.lower() not in ENDINGS:
             raise ValueError(f"{path} has an unknown ending; known are {', '.join(ENDINGS)}")
-        if path.stem in found:
-            raise ValueError(f"{found[path.stem]} and {path} are one example")
-        found[path.stem] = path
+        if (example := composed(path.stem)) in found:
+            raise ValueError(f"{found[example]} and {path} are one example")
+        found[example] = path
     if not found:
         raise FileNotFoundError(f"{folder} is empty: expected a file for each example")
     return dict(sorted(found.items()))
@@ -194,7 +195,7 @@ def _labels(path: Path) -> dict[str, str]:
 
     An example may be called by the name of a file.
     """
-    text = examples.read_text(path, "utf-8-sig")  # spreadsheets write a byte-order mark
+    text = read_text(path)
     separator = ";" if ";" in text and "," not in text else ","
     found: dict[str, str] = {}
     try:
@@ -208,7 +209,7 @@ def _labels(path: Path) -> dict[str, str]:
         if len(cells) < 2:
             raise ValueError(f"{path} has the line {cells[0]!r}, expected example,label")
         name = Path(cells[0])
-        example = name.stem if name.suffix.lower() in ENDINGS else cells[0]
+        example = composed(name.stem if name.suffix.lower() in ENDINGS else cells[0])
         if found.setdefault(example, cells[-1]) != cells[-1]:
             both = f"the labels {found[example]!r} and {cells[-1]!r}"
             raise ValueError(f"{path} gives example {example!r} {both}")
@@ -217,7 +218,7 @@ def _labels(path: Path) -> dict[str, str]:
 
 def _picture(path: Path, view: View) -> NDArray[Any]:
     """(channels, height, width) uint8, of a mask (1, height, width)."""
-    image = decoded(path, FORMATS, upright=True, plain=True)
+    image = decoded(path, upright=True)
     if view.kind == "mask" and image.mode == "RGB":
         if np.ptp(np.asarray(image).astype(int), axis=2).max() > _TINT:
             raise ValueError(f"{path} is in colours, expected a mask in black and white")

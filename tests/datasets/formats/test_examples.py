@@ -137,10 +137,10 @@ RED = Image.new("RGB", (8, 6), "red")
 @pytest.mark.parametrize(
     ("modality", "name", "content", "words"),
     [
-        (IMAGE, "x.png", png(RED)[:40], "x.png cannot be read as a PNG or JPEG"),
-        (IMAGE, "x.png", b"", "x.png cannot be read as a PNG or JPEG"),
-        (IMAGE, "x.jpg", b"GIF89a", "x.jpg cannot be read as a PNG or JPEG"),
-        (IMAGE, "x.png", bomb(), "x.png cannot be read as a PNG or JPEG"),
+        (IMAGE, "x.png", png(RED)[:40], "x.png cannot be read as a PNG"),
+        (IMAGE, "x.png", b"", "x.png cannot be read as a PNG"),
+        (IMAGE, "x.jpg", b"GIF89a", "x.jpg cannot be read as a PNG"),
+        (IMAGE, "x.png", bomb(), "x.png cannot be read as a PNG"),
         (IMAGE, "x.png", png(Image.new("RGBA", (8, 6))), "has transparent pixels"),
         (GREY, "x.png", png(Image.new("I;16", (8, 6))), "expected 8 bits a channel"),
         (IMAGE, "x.gif", b"", "cannot be read as photo, of kind image: expected .png, .jpg"),

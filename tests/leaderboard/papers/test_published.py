@@ -279,5 +279,5 @@ def test_columns_are_checked(tmp_path):
     with pytest.raises(ValueError, match=r"line 2: 2 columns, expected 13"):
         read([path])
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(ValueError, match="is not UTF-8 text"):
+    with pytest.raises(ValueError, match="is not a text in UTF-8"):
         read([path])
