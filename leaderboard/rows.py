@@ -1,12 +1,12 @@
 """Records in rows, and means over the seeds of a row.
 
-Everything that shows results shows rows: the runs of one model under one protocol on the same
-examples, one for each seed.
+Everything that shows results shows rows: the runs of one version of a model under one protocol on
+the same examples, one for each seed.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from statistics import fmean, stdev
 
@@ -14,6 +14,7 @@ from mmbench import registry
 from mmbench.core.score import Score
 from mmbench.protocols.variants import variants
 from mmbench.records.record import Record
+from mmbench.records.versions import older_metric, stale
 
 Number = float | Decimal
 """A measured number, or one with the digits that a paper prints."""
@@ -30,12 +31,13 @@ class Row:
 
     Attributes:
         label: The model's name, with what is said of a shipped protocol that is not the data set's
-            own, and with the protocol's hash and the fingerprint of the data where rows differ in
-            them.
+            own, with the protocol's hash and the fingerprint of the data where rows differ in
+            them, and with what is stale of it.
         model: The model's name; "" for real examples.
         dataset: The data set's name.
         protocol_hash: As in records; "" without records.
         data: As in records; "" for what a paper prints.
+        stale: In what its versions are not those installed (`mmbench.records.versions.stale`).
         records: One for each seed, by seed.
     """
 
@@ -44,6 +46,7 @@ class Row:
     dataset: str = ""
     protocol_hash: str = ""
     data: str = ""
+    stale: str = ""
     records: tuple[Record, ...] = field(default=(), hash=False, repr=False)
 
     @property
@@ -67,6 +70,7 @@ class Mean:
             that a paper prints.
         terms: The scores that were averaged in each of them.
         n: Numbers of samples of those scores.
+        judges: The networks that those scores were measured with (`judge`).
         interval: 95 % interval over samples: its ends, averaged over seeds; None for an average of
             several scores, and for scores without one.
         remarks: Why there is no value, or of what it is not the mean.
@@ -77,6 +81,7 @@ class Mean:
     seeds: float = 0
     terms: tuple[Term, ...] = ()
     n: frozenset[int] = frozenset()
+    judges: frozenset[str] = frozenset()
     interval: tuple[float, float] | None = None
     remarks: tuple[str, ...] = ()
 
@@ -88,21 +93,23 @@ def rows(records: Iterable[Record]) -> list[Row]:
         ValueError: Two records are of the same run, which a mean would count twice.
     """
     known = list(registry.names("models"))
-    found: dict[tuple[str, int, str, str, str], list[Record]] = {}
+    found: dict[tuple[str, int, str, str, str, tuple[int, int]], list[Record]] = {}
     for r in sorted(records, key=lambda r: r.seed):
         order = known.index(r.model) if r.model in known else len(known)
-        same = found.setdefault((r.dataset, order, r.model, r.protocol_hash, r.data), [])
+        versions = r.model_version, r.dataset_version
+        key = (r.dataset, order, r.model, r.protocol_hash, r.data, versions)
+        same = found.setdefault(key, [])
         if same and same[-1].seed == r.seed:
             twice = f"two records of {r.model!r} on {r.dataset!r} have seed {r.seed}"
             raise ValueError(f"{twice}, expected one: a mean would count the run twice")
         same.append(r)
     protocols: dict[tuple[str, str], set[str]] = {}
     examples: dict[tuple[str, str], set[str]] = {}
-    for dataset, _, model, protocol_hash, data in found:
+    for dataset, _, model, protocol_hash, data, _ in found:
         protocols.setdefault((dataset, model), set()).add(protocol_hash)
         examples.setdefault((dataset, model), set()).add(data)
     made = []
-    for (dataset, _, model, protocol_hash, data), of in sorted(found.items()):
+    for (dataset, _, model, protocol_hash, data, _), of in sorted(found.items()):
         label = model
         if called := variants(dataset, model).get(protocol_hash):
             label += f" ({called})"
@@ -110,13 +117,28 @@ def rows(records: Iterable[Record]) -> list[Row]:
             label += f" [{protocol_hash[:6]}]"
         if len(examples[dataset, model]) > 1:
             label += f" (data {data[:6]})"
-        made.append(Row(label, model, dataset, protocol_hash, data, tuple(of)))
+        if old := stale(of[0]):
+            label += f" (stale: {old})"
+        made.append(Row(label, model, dataset, protocol_hash, data, old, tuple(of)))
     return made
 
 
 def of_metric(record: Record, metric: str) -> dict[Term, Score]:
-    """What a run scored of a metric, the scores without a value included."""
-    return {(s.given, s.target): s for s in record.scores if s.metric == metric}
+    """What a run scored of a metric, the scores without a value included.
+
+    Scores of another version of the metric have none: it would not be comparable.
+    """
+    scores = [s for s in record.scores if s.metric == metric]
+    if old := older_metric(record, metric):
+        reason = f"{old}: mmbench run --rescore measures it again"
+        scores = [replace(s, value=None, low=None, high=None, reason=reason) for s in scores]
+    return {(s.given, s.target): s for s in scores}
+
+
+def judge(score: Score) -> str:
+    """The networks that a score was measured with, in words; "" for none."""
+    named = [f"{name} {sha[:8]}" for name, sha in score.networks]
+    return ", ".join(named) or (score.extractor or "")
 
 
 def known(value: float) -> Mean:
@@ -134,7 +156,8 @@ def average(values: Sequence[float]) -> Mean:
 def mean(runs: Sequence[Mapping[Term, Score]], terms: Sequence[Term]) -> Mean:
     """The average in each run over the terms that all runs have, then over runs.
 
-    Runs that scored one term with different numbers of samples have no mean.
+    Runs that scored one term with different numbers of samples, or by different networks, have no
+    mean.
 
     Args:
         runs: For each seed, what it scored of a metric.
@@ -152,6 +175,10 @@ def mean(runs: Sequence[Mapping[Term, Score]], terms: Sequence[Term]) -> Mean:
     if any(len(numbers) > 1 for numbers in n):
         values = []
         remarks.append("the seeds have different numbers of samples, and so no mean")
+    judges = [{judge(of[t]) for of in scored} for t in shared]
+    if any(len(networks) > 1 for networks in judges):
+        values = []
+        remarks.append("the seeds were measured with different networks, and so have no mean")
     if not values and not remarks:
         remarks.append("not evaluated")
     if values and len(shared) < len(terms):
@@ -166,6 +193,7 @@ def mean(runs: Sequence[Mapping[Term, Score]], terms: Sequence[Term]) -> Mean:
         seeds=found.seeds,
         terms=tuple(shared),
         n=frozenset().union(*n),
+        judges=frozenset().union(*judges),
         interval=_interval([of[shared[0]] for of in scored]) if one else None,
         remarks=tuple(dict.fromkeys(remarks)),
     )

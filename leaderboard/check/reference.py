@@ -17,6 +17,7 @@ from mmbench.leaderboard.rows import Row, Term, mean, rows
 from mmbench.records.record import Record
 from mmbench.records.shapes import built
 from mmbench.records.strict import Faults, read, short, shown
+from mmbench.records.versions import current
 
 SCHEMA = 1
 
@@ -98,11 +99,14 @@ def of_records(
 ) -> Reference:
     """The reference that some records would be, with the tolerances of some metrics.
 
+    Stale ones are left out.
+
     Raises:
         ValueError: Two records are of the same run, or the seeds of a row were measured with
             different networks or numbers of samples.
     """
-    order = sorted(rows(records), key=lambda r: (r.dataset, r.model, r.protocol_hash, r.data))
+    key = lambda row: (row.dataset, row.model, row.protocol_hash, row.data)
+    order = sorted(rows(current(records)), key=key)
     made = Reference(tuple(map(_row, order)))
     known = tolerances or {}
     made.tolerances.update({m: known.get(m, SEEDS) for m in sorted(made.metrics)})

@@ -1,7 +1,7 @@
 """What claims compare: one number of each run, e.g. its mean coherence given one modality."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, geometric_mean
@@ -10,11 +10,12 @@ from mmbench.core.score import JOINT
 from mmbench.leaderboard.claims.significance import sample
 from mmbench.leaderboard.facts import facts
 from mmbench.leaderboard.papers.layouts import QUALITY
-from mmbench.leaderboard.papers.published import ANY, Published, published
-from mmbench.leaderboard.rows import Mean, Term, of_metric, rows
+from mmbench.leaderboard.papers.published import ANY
+from mmbench.leaderboard.rows import Mean, Term, judge, of_metric, rows
 from mmbench.leaderboard.tables.columns import modalities
 from mmbench.protocols.variants import shipped_hash
 from mmbench.records.record import GREATEST, Record
+from mmbench.records.versions import current, stale
 
 Given = int | str | tuple[str, ...]
 """How many modalities are given (0 for joint generation), or which, or one of the means below."""
@@ -25,8 +26,9 @@ CONDITIONAL = "conditional"
 EVERY = "every"
 """The mean over the numbers of given modalities, from 0, which is joint generation."""
 
-Basis = tuple[str, int]
-"""What compared runs share: the data and, for distances, the number of samples."""
+Basis = tuple[str, int, int]
+"""What compared runs share: the data, for distances the number of samples, and a number for the
+networks that they were measured with."""
 
 
 @dataclass(frozen=True)
@@ -149,14 +151,21 @@ class Contender:
 class Results:
     """The records of one data set.
 
+    Attributes:
+        dataset: The data set's name.
+        records: Those that are compared.
+        stale: Those that are not, since their versions are not those installed.
+
     Raises:
         ValueError: Two records are of the same run.
     """
 
     def __init__(self, dataset: str, records: Iterable[Record]) -> None:
         self.dataset = dataset
-        self.records = list(records)
-        rows(self.records)  # refuses two records of the same run
+        every = list(records)
+        rows(every)  # refuses two records of the same run
+        self.records = current(every)
+        self.stale = [r for r in every if stale(r)]
 
     @cached_property
     def modalities(self) -> list[str]:
@@ -179,21 +188,20 @@ class Results:
     ) -> tuple[dict[Contender, Mean], list[str]]:
         """Each contender's mean over seeds, from the scores that all contenders have.
 
-        Only runs on the same examples are compared and, for distances, with equal numbers of
-        samples: those that most contenders share. Of a model's protocols, the shipped one counts,
-        or else the one with the most seeds.
+        Only current runs on the same examples are compared, measured with the same networks and,
+        for distances, with equal numbers of samples: those that most contenders share. Of a
+        model's protocols, the shipped one counts, or else the one with the most seeds.
 
         Returns:
             The means of those who ran, and remarks about what is left out.
         """
+        old = sum(any(c.made(r) for c in contenders) for r in self.stale)
+        remarks = [f"{old} stale runs left out"] if old else []
         ran: dict[tuple[Basis, Contender], dict[str, list[Record]]] = {}
-        for c in contenders:
-            for r in self.records:
-                if c.made(r) and quantity.of(_scores(r, quantity.metric)) is not None:
-                    key = (_basis(r, quantity.metric), c)
-                    ran.setdefault(key, {}).setdefault(r.protocol_hash, []).append(r)
+        for basis, c, r in self._alike(quantity, contenders):
+            ran.setdefault((basis, c), {}).setdefault(r.protocol_hash, []).append(r)
         if not ran:
-            return {}, []
+            return {}, remarks
 
         def most(basis: Basis) -> tuple[int, int, Basis]:
             found = [of for (b, _), of in ran.items() if b == basis]
@@ -204,12 +212,14 @@ class Results:
         runs = [r for of in chosen.values() for r in of]
         every = sum(len(records) for of in ran.values() for records in of.values())
         left = every - len(runs)
-        other = "on other examples, of other numbers of samples or by other protocols"
-        remarks = [f"{left} runs {other} left out"] if left else []
+        other = "on other examples, by other networks, protocols or numbers of samples"
+        remarks += [f"{left} runs {other} left out"] if left else []
         shared = set.intersection(*(set(_scores(r, quantity.metric)) for r in runs))
         if len(quantity.apart(shared)) > 1:
             remarks.append(f"{quantity.metric}: the geometric mean over modalities")
-        remarks += _unlike(runs, quantity, shared)
+        counts = {(t, s.n) for r in runs for t, s in of_metric(r, quantity.metric).items()}
+        if sum(t in shared for t, _ in counts) > len(shared):
+            remarks.append(f"{quantity.metric} measured with different numbers of samples")
         found = {}
         for c, of in chosen.items():
             scores = [_scores(r, quantity.metric) for r in of]
@@ -219,42 +229,29 @@ class Results:
                 found[c] = sample([v for v in values if v is not None], least)
         return found, remarks if found else [*remarks, "the runs have no score in common"]
 
+    def _alike(
+        self, quantity: Quantity, contenders: Sequence[Contender]
+    ) -> Iterator[tuple[Basis, Contender, Record]]:
+        """The runs of contenders that have the quantity, each with its basis."""
+        judges: list[dict[str, str]] = []  # target -> its networks, once for each set of them
+        for c in contenders:
+            for r in self.records:
+                scored = _scores(r, quantity.metric)
+                if not c.made(r) or quantity.of(scored) is None:
+                    continue
+                terms = {t: s for t, s in of_metric(r, quantity.metric).items() if t in scored}
+                own = {target: judge(s) for (_, target), s in terms.items()}
+                agree = (all(known.get(t, of) == of for t, of in own.items()) for known in judges)
+                i = next((i for i, does in enumerate(agree) if does), len(judges))
+                judges += [{}] if i == len(judges) else []
+                judges[i] |= own
+                n = max(s.n for s in terms.values()) if quantity.metric in QUALITY else 0
+                yield (r.data, n, i), c, r
+
     def _counting(self, contender: Contender, of: Mapping[str, list[Record]]) -> list[Record]:
         """The runs under the one protocol that counts."""
         ours = shipped_hash(self.dataset, contender.model)
         return max(of.items(), key=lambda runs: (runs[0] == ours, len(runs[1]), runs[0]))[1]
-
-
-def printed(paper: str, dataset: str, quantity: Quantity, contender: Contender) -> Mean:
-    """The value that a paper prints, with its deviation if it prints one.
-
-    Raises:
-        LookupError: It prints no such value.
-    """
-    cells: dict[Term, Published] = {}
-    asked = (paper, dataset, contender.model, quantity.metric)
-    for p in published():
-        if (p.paper, p.dataset, p.model, p.metric) == asked:
-            old = cells.setdefault((p.given, p.target), p)
-            if old.deviation is None:  # of what it prints twice, the cell with the deviation
-                cells[p.given, p.target] = p
-    value = quantity.of({term: float(p.value) for term, p in cells.items()})
-    if value is None or contender.auxiliary is False:
-        raise LookupError(f"{paper} prints no {quantity.title} of {contender.label} on {dataset}")
-    alone = [] if quantity.change else quantity.terms(cells, quantity.given)
-    return Mean(value, cells[alone[0]].deviation if len(alone) == 1 else None)
-
-
-def origin(dataset: str) -> str | None:
-    """The data set of the papers that this one is, or stands in for; None for others."""
-    stem = dataset.split("-mini")[0]
-    names = {p.dataset for p in published()}
-    return next((name for name in (dataset, stem, f"{stem}-hq") if name in names), None)
-
-
-def _basis(record: Record, metric: str) -> Basis:
-    counts = {s.n for s in record.scores if s.metric == metric and s.value is not None}
-    return record.data, max(counts) if metric in QUALITY else 0
 
 
 def _resolution(record: Record, quantity: Quantity, shared: set[Term]) -> float:
@@ -268,12 +265,3 @@ def _resolution(record: Record, quantity: Quantity, shared: set[Term]) -> float:
 def _scores(record: Record, metric: str) -> dict[Term, float]:
     scores = of_metric(record, metric)
     return {t: s.value for t, s in scores.items() if s.value is not None}
-
-
-def _unlike(runs: Sequence[Record], quantity: Quantity, shared: set[Term]) -> list[str]:
-    """What was measured in different ways."""
-    scores = [s for r in runs for t, s in of_metric(r, quantity.metric).items() if t in shared]
-    ways = {(s.given, s.target, s.n, s.extractor) for s in scores}
-    if len(ways) == len(shared):
-        return []
-    return [f"{quantity.metric} measured with different networks or numbers of samples"]

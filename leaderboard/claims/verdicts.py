@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from mmbench.leaderboard.claims.quantities import Contender, Quantity, Results, origin, printed
+from mmbench.leaderboard.claims.printed import origin, printed
+from mmbench.leaderboard.claims.quantities import Contender, Quantity, Results
 from mmbench.leaderboard.claims.significance import Order, Pair, State, decide
 from mmbench.leaderboard.papers.layouts import CITATIONS, QUALITY
 from mmbench.leaderboard.rows import Mean, known

@@ -1,5 +1,6 @@
 """What figures show: means over seeds of one metric, from records and from the papers' tables."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import comb
@@ -75,7 +76,7 @@ class Estimates:
         beside: The models of which to add what the papers print; None for all.
 
     Attributes:
-        rows: Those with scores.
+        rows: Those with scores, without stale ones.
         remarks: Sentences about what has no estimate, in the order in which it was asked for.
 
     Raises:
@@ -86,8 +87,11 @@ class Estimates:
         self, dataset: str, records: Sequence[Record], beside: Collection[str] | None = ()
     ) -> None:
         self.dataset = dataset
-        self.rows = [row for row in rows(records) if any(r.scores for r in row.records)]
-        self.remarks: list[str] = []
+        scored = [row for row in rows(records) if any(r.scores for r in row.records)]
+        self.rows = [row for row in scored if not row.stale]
+        self.remarks = [
+            f"{row.label}, {len(row.seeds)} runs, is left out" for row in scored if row.stale
+        ]
         self._printed: dict[str, dict[tuple[str, Term], Published]] = {}
         # Of what several tables print, the first paper's counts, with its deviation if it has one.
         papers = {name: i for i, name in enumerate(CITATIONS)}
@@ -132,8 +136,8 @@ class Estimates:
         """The estimates of all rows, measured ones first, of a modality or `MEAN` (see `chosen`).
 
         A row that lacks scores which others have gets none, since a mean of other scores would
-        not be comparable; a remark says so. Of `also`, another metric, only what it scored too
-        counts.
+        not be comparable, and so does a row measured with other networks than most; a remark says
+        so. Of `also`, another metric, only what it scored too counts.
         """
         terms = self._terms(metric)
         if also:
@@ -157,7 +161,17 @@ class Estimates:
                 continue
             one = replace(one, interval=None)  # figures show deviations over seeds alone
             found.append(Estimate(row, metric, target, in_words(given), one, len(one.terms)))
-        return found + self._beside(metric, target, given, column)
+        return self._alike(found) + self._beside(metric, target, given, column)
+
+    def _alike(self, found: list[Estimate]) -> list[Estimate]:
+        """The estimates measured with the networks of most; a remark tells of the others."""
+        counts = Counter(e.mean.judges for e in found)
+        usual = max(counts, key=lambda judges: (counts[judges], sorted(judges)), default=None)
+        for e in found:
+            remark = f"{e.row.label} has no {e.metric} by the networks of most rows"
+            if e.mean.judges != usual and remark not in self.remarks:
+                self.remarks.append(remark)
+        return [e for e in found if e.mean.judges == usual]
 
     def _terms(self, metric: str) -> set[Term]:
         """What any row scored; else what the papers print, term by term."""

@@ -37,7 +37,7 @@ def measured(table: PaperTable, found: Sequence[Table], footnotes: list[str]) ->
             cells = (NONE,) * len(table.headings)
             yield Line(method.label, method.model, "measured", "no run", "", cells)
         for row in own:
-            label = method.label + (f" (data {row.data[:6]})" if len(own) > 1 else "")
+            label = _label(method.label, row, own)
             yield _line(label, "measured", row, table, found, footnotes)
 
 
@@ -61,8 +61,7 @@ def departing(
             called = variants(table.dataset, row.model).get(row.protocol_hash)
             protocol = "data set's own protocol" if called == "" else called
             label = f"{method.label}, {protocol or f'protocol {row.protocol_hash[:6]}'}"
-            if len({r.data for r in own}) > 1:
-                label += f" (data {row.data[:6]})"
+            label = _label(label, row, own)
             line = _line(label, "other", row, table, found, footnotes)
             yield replace(line, cells=tuple(replace(c, rank=0) for c in line.cells))
             paper = of_paper(table.dataset, row.model, table.paper) or {}
@@ -106,6 +105,12 @@ def _rows(found: Iterable[Table]) -> list[Row]:
     """The rows of models in some tables, by data and protocol."""
     rows = dict.fromkeys(line.row for t in found for line in t.lines if line.row.model)
     return sorted(rows, key=lambda row: (row.data, row.protocol_hash))
+
+
+def _label(called: str, row: Row, own: Sequence[Row]) -> str:
+    """What tells a row from others of its method, after what it is called."""
+    data = f" (data {row.data[:6]})" if len({r.data for r in own}) > 1 else ""
+    return called + data + (f" (stale: {row.stale})" if row.stale else "")
 
 
 def _line(

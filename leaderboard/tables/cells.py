@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -64,27 +64,50 @@ def noted(texts: Iterable[str], footnotes: list[str]) -> tuple[int, ...]:
     return tuple(sorted(footnotes.index(text) + 1 for text in texts))
 
 
-def column(means: Sequence[Mean], better: str | None, unit: str) -> list[Cell]:
+def column(
+    means: Sequence[Mean], better: str | None, unit: str, stale: Collection[int] = ()
+) -> list[Cell]:
     """The cells of a column, with decimals and ranks; values that look alike share a rank.
 
     An average over fewer scores than another row's is not comparable: it has no rank, nor have
-    scores of other numbers of samples than most rows have.
+    scores of other numbers of samples, or by other networks, than most rows have.
+
+    Args:
+        means: From top to bottom.
+        better: As in `mmbench.core.score.Metric`; None for no ranks.
+        unit: Likewise.
+        stale: The places of means that have no rank.
     """
     places = decimals([m.value for m in means if m.value is not None], unit)
+    fit = [m for i, m in enumerate(means) if m.value is not None and i not in stale]
     whole = max(len(m.terms) for m in means)
-    counts = Counter(m.n for m in means if m.value is not None and len(m.terms) == whole)
-    usual = max(counts, key=lambda n: (counts[n], sorted(n)), default=None)
+    counts = Counter((m.n, m.judges) for m in fit if len(m.terms) == whole)
+    order = lambda alike: (counts[alike], *map(sorted, alike))
+    usual = max(counts, key=order, default=None)
     shown: list[Number | None] = [
         round(float(m.value), places)
-        if m.value is not None and (len(m.terms), m.n) == (whole, usual)
+        if m.value is not None
+        and i not in stale
+        and (len(m.terms), (m.n, m.judges)) == (whole, usual)
         else None
-        for m in means
+        for i, m in enumerate(means)
     ]
     cells = [Cell(m, places) for m in means]
     if better is None:
         return cells
     ranks = ranked(shown, better)
     return [replace(c, rank=rank) for c, rank in zip(cells, ranks, strict=True)]
+
+
+def judged(means: Sequence[Mean]) -> list[str]:
+    """What each mean of a column was measured with; "" for all where it is the same."""
+    several = len({m.judges for m in means if m.value is not None}) > 1
+    return [measured_with(m) if several and m.value is not None else "" for m in means]
+
+
+def measured_with(of: Mean) -> str:
+    """The networks of a mean, in words."""
+    return f"measured with {', '.join(sorted(filter(None, of.judges))) or 'no network'}"
 
 
 def ranked(values: Sequence[Number | None], better: str) -> list[Rank]:

@@ -10,8 +10,14 @@ Shown = Sequence[tuple[Row, Sequence[Score]]]
 """Rows, each with the scores that the table shows."""
 
 
-def notes(metric: str, shown: Shown) -> Iterable[str]:
-    """Sentences that hold for the whole table; they name rows only where rows differ."""
+def notes(metric: str, shown: Shown, several: bool = False) -> Iterable[str]:
+    """Sentences that hold for the whole table; they name rows only where rows differ.
+
+    Args:
+        metric: The metric's name.
+        shown: The rows.
+        several: Whether rows of one column were measured with different networks.
+    """
     yield "Mean ± sample standard deviation over seeds."
     yield "Seeds: " + by_row((row.label, _list(row.seeds)) for row, _ in shown)
     counts = [(row.label, {s.n for s in of if s.value is not None}) for row, of in shown]
@@ -30,6 +36,11 @@ def notes(metric: str, shown: Shown) -> Iterable[str]:
     yield "Data: " + by_row((row.label, row.data[:16]) for row, _ in shown)
     if len({row.data for row, _ in shown}) > 1:
         yield "Rows marked (data …) were trained and tested on different examples"
+    if any(row.stale for row, _ in shown):
+        yield "Stale rows are of other versions and have no rank: see mmbench records stale"
+    if several:
+        same = "measured with the same networks as most rows"
+        yield f"Numbers by different networks are not comparable; ranks are among those {same}"
     scored = [(row.label, s) for row, of in shown for s in of]
     networks = {
         target: by_row((label, _list(of)) for label, of in _networks(scored, target).items())

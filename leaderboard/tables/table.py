@@ -16,9 +16,9 @@ from statistics import fmean
 
 from mmbench.core.score import Score
 from mmbench.leaderboard import facts
-from mmbench.leaderboard.rows import Mean, Row, mean, rows
+from mmbench.leaderboard.rows import Mean, Row, judge, mean, rows
 from mmbench.leaderboard.tables import sheet
-from mmbench.leaderboard.tables.cells import Cell, column, noted
+from mmbench.leaderboard.tables.cells import Cell, column, judged, measured_with, noted
 from mmbench.leaderboard.tables.columns import Column, columns, modalities
 from mmbench.leaderboard.tables.notes import notes
 from mmbench.records.record import Record
@@ -143,22 +143,29 @@ def _table(metric: str, itself: bool, header: tuple[Column, ...], among: list[Ro
             shown.append((row, runs))
     footnotes: list[str] = []
     means = [[mean(runs, c.terms) for c in header] for _, runs in shown]
-    marks = [[noted(m.remarks, footnotes) for m in line] for line in means]
+    across = [judged(of) for of in zip(*means, strict=True)]
+    judges = zip(*across, strict=True)
+    marks = [
+        [noted(filter(None, (*m.remarks, by)), footnotes) for m, by in zip(*both, strict=True)]
+        for both in zip(means, judges, strict=True)
+    ]
     better, unit = facts.better(metric), facts.unit(metric)
-    by_column = [column(of, better, unit) for of in zip(*means, strict=True)]
+    stale = [i for i, (row, _) in enumerate(shown) if row.stale]
+    by_column = [column(of, better, unit, stale) for of in zip(*means, strict=True)]
     lines = []
     for (row, _), line, numbers in zip(shown, zip(*by_column, strict=True), marks, strict=True):
         cells = (replace(c, footnotes=of) for c, of in zip(line, numbers, strict=True))
         lines.append(Line(row, tuple(cells)))
     decimals = [of[0].decimals for of in by_column]
-    lines += _real(metric, header, [row for row, _ in shown], decimals)
+    lines += _real(metric, header, [row for row, _ in shown], decimals, footnotes)
     dataset = among[0].dataset
     title = f"{dataset}: {facts.title(metric)}{f' ({unit})' if unit else ''}{facts.arrow(metric)}"
     title += ", self-reconstruction" if itself else ""
     if any(len(c.terms) > 1 for c in header):
         title += ", mean over targets and given subsets"
     said = [(row, [run[t] for t in terms for run in runs if t in run]) for row, runs in shown]
-    below = (*notes(metric, said), *_remarks(lines))
+    several = any(text for of in across for text in of)
+    below = (*notes(metric, said, several), *_remarks(lines))
     return Table(title, dataset, metric, header, tuple(lines), tuple(footnotes), below)
 
 
@@ -180,28 +187,51 @@ def _remarks(lines: Sequence[Line]) -> Iterator[str]:
 
 
 def _real(
-    metric: str, header: Sequence[Column], among: Sequence[Row], decimals: Sequence[int | None]
+    metric: str,
+    header: Sequence[Column],
+    among: Sequence[Row],
+    decimals: Sequence[int | None],
+    footnotes: list[str],
 ) -> Iterator[Line]:
-    """A line for each set of references that the records have: one for each data and N."""
-    sets: dict[tuple[str, int], dict[str, Score]] = {}
-    for row in among:
-        for s in (s for r in row.records for s in r.references if s.metric == metric):
-            sets.setdefault((row.data, s.n), {})[s.target] = s
-    for (data, n), of in sorted(sets.items()):
+    """A line for each set of references that the records have: of one data, N and networks."""
+    sets = _references(metric, among)
+    for data, n, of in sets:
         label = REAL
-        if len({n for _, n in sets}) > 1:
+        if len({n for _, n, _ in sets}) > 1:
             label += f", N = {n:,}"
-        if len({data for data, _ in sets}) > 1:
+        if len({data for data, _, _ in sets}) > 1:
             label += f" (data {data[:6]})"
+        several = [d for d, k, _ in sets if (d, k) == (data, n)][1:]
         cells = []
         for c, places in zip(header, decimals, strict=True):
             scored = [of[t] for _, t in c.terms if t in of and of[t].value is not None]
             found = Mean()
+            marks: tuple[int, ...] = ()
             if len(scored) == len(c.terms):
                 value = fmean(s.value or 0.0 for s in scored)
                 alone = mean([{c.terms[0]: scored[0]}], c.terms[:1])
                 interval = alone.interval if len(scored) == 1 else None
-                found = Mean(value, terms=c.terms, interval=interval)
-            cells.append(Cell(found, places))
+                judges = frozenset(map(judge, scored))
+                found = Mean(value, terms=c.terms, judges=judges, interval=interval)
+                marks = noted([measured_with(found)] if several else [], footnotes)
+            cells.append(Cell(found, places, footnotes=marks))
         if any(c.mean.value is not None for c in cells):
             yield Line(Row(label, "", among[0].dataset, data=data), tuple(cells))
+
+
+def _references(metric: str, among: Sequence[Row]) -> list[tuple[str, int, dict[str, Score]]]:
+    """(data, N, target -> score) of the references of some rows, by data and N."""
+    sets: list[tuple[str, int, dict[str, Score]]] = []
+    for r in (r for row in among for r in row.records):
+        own = [s for s in r.references if s.metric == metric]
+        for n in sorted({s.n for s in own}):
+            of = {s.target: s for s in own if s.n == n}
+            for data, count, known in sets:
+                shared = known.keys() & of.keys()
+                alike = all(judge(known[t]) == judge(of[t]) for t in shared)
+                if (data, count) == (r.data, n) and alike:
+                    known.update(of)
+                    break
+            else:
+                sets.append((r.data, n, of))
+    return sorted(sets, key=lambda one: one[:2])

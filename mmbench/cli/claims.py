@@ -41,7 +41,9 @@ def claims(folders: tuple[Path, ...], name: str | None, form: str) -> None:
     from mmbench.leaderboard.submissions.collection import merged
 
     wanted = None if name is None else find(name)
-    found = [one for one in verdicts(merged(folders)) if wanted in (None, one[1])]
+    records = merged(folders)
+    options.count_stale(records)
+    found = [one for one in verdicts(records) if wanted in (None, one[1])]
     if form == "json":
         click.echo(json.dumps([_data(*one) for one in found], indent=1))
         return
@@ -137,6 +139,7 @@ def check(
         absolute = given is not None and not value.endswith("%")
         tolerances[metric] = given[0] if given is not None and absolute else value
     records = merged(folders)
+    options.count_stale(records)
     if update:
         old = load(file) if file.exists() else None
         new = of_records(records, {**(old.tolerances if old else {}), **tolerances})

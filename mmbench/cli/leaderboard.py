@@ -184,3 +184,21 @@ def migrate(folder: Path) -> None:
         click.echo(f"{old} is {new} now")
         done += 1
     click.echo(f"rewrote {done} records")
+
+
+@records.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def stale(folder: Path) -> None:
+    """Print the runs of FOLDER that are older than a change of numbers, a command for each.
+
+    Tables mark their rows, and nothing else counts them. The commands write beside them.
+
+    \b
+    Example:
+      mmbench records stale records | sh
+    """
+    from mmbench.records.store import find
+    from mmbench.runs.again import again
+
+    for line in again(find(folder).values(), folder):
+        click.echo(line)

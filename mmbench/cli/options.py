@@ -6,7 +6,7 @@ Heavy packages are imported within the functions that need them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -217,6 +217,15 @@ def compute_device(name: str) -> torch.device:
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic cuBLAS
     return device
+
+
+def count_stale(records: Iterable[Record]) -> None:
+    """Says how many of some records are stale, and thus not counted."""
+    from mmbench.records.versions import stale
+
+    if count := sum(bool(stale(r)) for r in records):
+        which = "1 stale record is" if count == 1 else f"{count:,} stale records are"
+        click.echo(f"{which} left out: see mmbench records stale", err=True)
 
 
 def show(records: list[Record]) -> None:

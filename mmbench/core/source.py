@@ -47,6 +47,7 @@ class Source:
         download: Where its files are published, None if there is nothing to download; by default
             the address of the first file. As a literal in the source it can be listed without
             importing the data set.
+        version: That of its examples, as in `Dataset`.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Source:
     licence: str = ""
     layout: str = ""
     download: str | None = None
+    version: int = 1
 
     def __post_init__(self) -> None:
         if self.download is None and self.files:

@@ -225,4 +225,5 @@ celebamask_hq = PUBLISHED.source(
     download="https://drive.usercontent.google.com/download"
     "?id=1badu11NqxGf6qM3PTTooQDJvQbejgbTv&export=download&confirm=t",
     load=load,
+    version=VERSION,
 )

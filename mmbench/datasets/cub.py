@@ -218,4 +218,5 @@ cub = PUBLISHED.source(
     "https://arxiv.org/abs/1605.05395",
     download="http://www.robots.ox.ac.uk/~yshi/mmdgm/datasets/cub.zip",
     load=load,
+    version=VERSION,
 )

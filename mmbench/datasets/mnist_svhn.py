@@ -200,4 +200,5 @@ mnist_svhn = PUBLISHED.source(
     "multi-modal deep generative models, 2019, https://arxiv.org/abs/1911.03393",
     download="https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz",
     load=load,
+    version=VERSION,
 )

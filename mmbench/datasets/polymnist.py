@@ -225,4 +225,5 @@ polymnist = PUBLISHED.source(
     "https://arxiv.org/abs/2105.02470",
     download="https://zenodo.org/record/4899160/files/PolyMNIST.zip",
     load=load,
+    version=VERSION,
 )

@@ -5,9 +5,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mmbench.core.score import Score
-from mmbench.declarations import declared
 from mmbench.progress import Progress
 from mmbench.records.record import Record
+from mmbench.records.versions import older_metric
 
 
 def now_possible(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str]:
@@ -48,12 +48,7 @@ def other_weights(scores: Iterable[Score], named: Mapping[str, Path]) -> list[st
 
 def older_metrics(record: Record) -> list[str]:
     """The metrics whose numbers have changed since a record was measured, in words."""
-    found = []
-    for name, facts in record.metrics.items():
-        now = declared("metrics", name).get("version", 1)
-        if facts.version != now:
-            found.append(f"{name} is of version {facts.version}, now {now}")
-    return found
+    return [text for metric in record.metrics if (text := older_metric(record, metric))]
 
 
 def keep_measured(record: Record, path: Path, named: Mapping[str, Path]) -> None:

@@ -42,16 +42,26 @@ def shipped_hash(dataset: str, model: str) -> str | None:
 @cache
 def variants(dataset: str, model: str) -> dict[str, str]:
     """Hash -> what `mmbench run` was called with, in words, such as "fast sampler"."""
-    found: dict[str, str] = {}
+    words = {"--protocol": "protocol {}", "--sampler": "{} sampler"}
+    return {
+        hashed: ", ".join(words[k].format(v) for k, v in zip(of[::2], of[1::2], strict=True))
+        for hashed, of in invocations(dataset, model).items()
+    }
+
+
+@cache
+def invocations(dataset: str, model: str) -> dict[str, list[str]]:
+    """Hash -> what `mmbench run` is called with, such as ["--sampler", "fast"]."""
+    found: dict[str, list[str]] = {}
     for paper in ("", *shipped.papers(dataset)):
         settings = of_paper(dataset, model, paper)
         if settings is None:
             continue
-        by = f"protocol {paper}" if paper else OWN
+        by = ["--protocol", paper] if paper else []
         found.setdefault(digest(settings), by)
         for name, sampler in _samplers(dataset, paper).items() if has_sampler(model) else ():
             drawn = settings | {"evaluation": settings["evaluation"] | {"sampler": sampler}}
-            found.setdefault(digest(drawn), ", ".join(filter(None, (by, f"{name} sampler"))))
+            found.setdefault(digest(drawn), [*by, "--sampler", name])
     return found
 
 

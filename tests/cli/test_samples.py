@@ -149,7 +149,6 @@ def test_a_record_that_came_meanwhile_is_not_lost(samples, tmp_path, monkeypatch
     assert not list(out.rglob("*.lock"))
 
 
-
 def test_some_of_the_samples_are_enough(samples, tmp_path):
     for folder in samples.iterdir():
         if folder.name != "sound":

@@ -2,10 +2,11 @@
 
 from mmbench.protocols.protocol import digest
 from mmbench.records.record import Record
+from mmbench.records.versions import now
 
 
 def record(model="mld", seed=0, scores=(), protocol=None, **changes):
-    """A record on the data set "toy", by default of no scores and an empty protocol."""
+    """A record on the data set "toy", by default current, of no scores and an empty protocol."""
     protocol = {} if protocol is None else protocol
     plain = {
         "model": model,
@@ -22,4 +23,9 @@ def record(model="mld", seed=0, scores=(), protocol=None, **changes):
         "seconds": {},
         "scores": tuple(scores),
     }
-    return Record(**plain | changes)
+    changed = plain | changes
+    versions = {
+        "model_version": now("models", changed["model"]) or 1,
+        "dataset_version": now("datasets", changed["dataset"]) or 1,
+    }
+    return Record(**versions | changed)

@@ -45,7 +45,7 @@ function charts(dataset, shown) {
       el("p", { class: "hint" }, "Bars: ± one standard deviation over seeds, where there are ",
         "several. The arrow keys go from point to point."),
       remarks.length > 0 && el("details", { class: "hint" },
-        el("summary", {}, `Not drawn: ${plural(remarks.length, "mean")} of too few scores`),
+        el("summary", {}, `Not drawn: ${remarks.length}`),
         el("ul", {}, remarks.map((text) => el("li", {}, text)))),
     ]);
 }

@@ -45,9 +45,10 @@ class Published:
         paper: str,
         download: str,
         load: Callable[[Path | None, Path, Progress], Dataset],
+        version: int = 1,
     ) -> Source:
         """The registered data set; see `mmbench.core.source.Source`."""
-        return Source(title, paper, load, self.files, self.licence, self.layout, download)
+        return Source(title, paper, load, self.files, self.licence, self.layout, download, version)
 
     def find(self, folder: Path | None, holds: Callable[[Path], bool]) -> Path:
         """The user's folder or the first below it that `holds` the files, by their look.

@@ -116,10 +116,12 @@ cub_mini = Source(
     "download)",
     paper=_PAPER,
     load=loader(NAME, VERSION, lambda progress: make(64, progress=progress)),
+    version=VERSION,
 )
 cub_mini_32 = Source(
     title="drawn birds with captions from a grammar, 32 x 32 RGB, a twin of CUB (nothing to "
     "download)",
     paper=_PAPER,
     load=loader(f"{NAME}-32", VERSION, lambda progress: make(32, progress=progress)),
+    version=VERSION,
 )

@@ -114,4 +114,5 @@ mhd_mini = Source(
     paper="after Vasco, Yin, Melo & Paiva, Leveraging hierarchy in multimodal generative models "
     "for effective cross-modality inference, 2022, https://doi.org/10.1016/j.neunet.2021.11.019",
     load=loader(NAME, VERSION, lambda progress: make(progress=progress)),
+    version=VERSION,
 )

@@ -90,4 +90,5 @@ mnist_svhn_mini = Source(
     paper="after Shi, Siddharth, Paige & Torr, Variational mixture-of-experts autoencoders for "
     "multi-modal deep generative models, 2019, https://arxiv.org/abs/1911.03393",
     load=loader(NAME, VERSION, lambda progress: make(progress=progress)),
+    version=VERSION,
 )

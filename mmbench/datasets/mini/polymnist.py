@@ -73,4 +73,5 @@ polymnist_mini = Source(
     paper="after Sutter, Daunhawer & Vogt, Generalized Multimodal ELBO, 2021, "
     "https://arxiv.org/abs/2105.02470",
     load=loader(NAME, VERSION, lambda progress: make(progress=progress)),
+    version=VERSION,
 )

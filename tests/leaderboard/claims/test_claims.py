@@ -171,7 +171,7 @@ def test_examples_and_protocols_do_not_mix():
     elsewhere = seeds("mld", joint=1.0, count=9, data="1")
     found = verdict(flat(models) + others + elsewhere, "MLD is coherent jointly")
     assert found.state == "holds"
-    left = "11 runs on other examples, of other numbers of samples or by other protocols left out"
+    left = "11 runs on other examples, by other networks, protocols or numbers of samples left out"
     assert left in found.evidence
 
 
@@ -245,7 +245,7 @@ def test_different_ways_of_measuring_are_told():
     models = as_told()
     models["mld"][0] = made("mld", 0, [Score("coherence", (), "joint", 80.0, 999)])
     found = verdict(flat(models), "MLD is coherent jointly")
-    assert "coherence measured with different networks or numbers of samples" in found.evidence
+    assert "coherence measured with different numbers of samples" in found.evidence
 
 
 def test_a_run_counts_once():

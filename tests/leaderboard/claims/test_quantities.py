@@ -2,7 +2,8 @@ from itertools import combinations
 
 import pytest
 
-from mmbench.leaderboard.claims.quantities import CONDITIONAL, Contender, Quantity, origin, printed
+from mmbench.leaderboard.claims.printed import origin, printed
+from mmbench.leaderboard.claims.quantities import CONDITIONAL, Contender, Quantity
 
 COHERENCE = {((), "joint"): 10.0}
 FMD = {((), target): 8.0 for target in "abc"}
