@@ -172,8 +172,8 @@ def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -
     network = trained(f"the {title} of {name}", folder, own, fit, context)
     own_hash, whole = weights_hash(network), f"{dataset}/{name} {title}"
     judge = Classifier(modality, network, math.nan, "", ((whole, own_hash),))
-    path = folder / f"accuracy-{test_content[:32]}-{own_hash}.txt"
-    (accuracy,) = kept(path, lambda: (_accuracy(judge, lesson),))
+    path = folder / f"accuracy-{test_content[:32]}-{own_hash}.json"
+    (accuracy,) = kept(path, 1, lambda: (_accuracy(judge, lesson),), context)
     identity = f"{whole}, test accuracy {100 * accuracy:.1f} %, sha256:{own_hash}"
     return replace(judge, accuracy=accuracy, identity=identity)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -151,8 +152,9 @@ def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context
         views=(f"{PIXELS} x {PIXELS}", "words"),
     )
     own_hash = weights_hash(network)
-    path = folder / f"retrieval-{test.fingerprint()[:32]}-{own_hash}.txt"
-    found, pictures = kept(path, lambda: retrieval(encoder, test, image.name, text.name))
+    path = folder / f"retrieval-{test.fingerprint()[:32]}-{own_hash}.json"
+    measure = partial(retrieval, encoder, test, image.name, text.name)
+    found, pictures = kept(path, 2, measure, context)
     name = f"{dataset.name}/{image.name}+{text.name} dual encoder"
     share = f"test retrieval {100 * found:.1f} % of {pictures:.0f}"
     identity = f"{name}, {share}, sha256:{own_hash}"

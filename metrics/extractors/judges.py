@@ -17,13 +17,13 @@ from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context
-from mmbench.files.atomic import keep_text, replacing
+from mmbench.files.atomic import replacing
 from mmbench.files.locks import alone
+from mmbench.files.sealed import Damaged, read_json, recalled, write_json
 
 Network = TypeVar("Network", bound=nn.Module)
 Judge = TypeVar("Judge")
@@ -51,11 +51,18 @@ def trained(
             for file in (TRAINED / folder.name).glob("*.safetensors"):
                 _copy(file, place / file.name)
             torch.manual_seed(seed)
-            return fit(place)
+            try:
+                return fit(place)
+            except Damaged as error:
+                context.progress.say(f"{error}: {title} is trained again")
+                for file in (*place.glob("*.safetensors"), *place.glob("*.checkpoint")):
+                    file.unlink()
+                torch.manual_seed(seed)
+                return fit(place)
 
     try:
         return made(folder)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         context.progress.say(f"{title} cannot be kept in {folder} ({error})")
         with TemporaryDirectory() as temporary:
             return made(Path(temporary))
@@ -76,16 +83,19 @@ READY: WeakKeyDictionary[Dataset, dict[Hashable, object]] = WeakKeyDictionary()
 """The judges of this process: data set -> (modalities, device, cache) -> judge."""
 
 
-def kept(path: Path, measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
-    """Numbers measured on a judge: read from a file, or else measured and written to it."""
-    try:
-        if numbers := tuple(map(float, path.read_text().split())):
-            return numbers
-    except (OSError, ValueError):
-        pass
-    numbers = measure()
-    keep_text(path, " ".join(map(repr, numbers)))
-    return numbers
+def kept(
+    path: Path, count: int, measure: Callable[[], tuple[float, ...]], context: Context
+) -> tuple[float, ...]:
+    """So many numbers measured on a judge: read from a file, or else measured and kept there."""
+
+    def read(path: Path) -> tuple[float, ...]:
+        numbers = read_json(path)
+        sound = isinstance(numbers, list) and all(isinstance(x, int | float) for x in numbers)
+        if not sound or len(numbers) != count:
+            raise Damaged(f"{path} does not hold {count} numbers")
+        return tuple(numbers)
+
+    return recalled(path, read, measure, write_json, context.progress.say)
 
 
 def _copy(file: Path, to: Path) -> None:

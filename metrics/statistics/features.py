@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import NOTHING, Context, Generated, Networks, Score, Unavailable
-from mmbench.files.atomic import replacing
+from mmbench.files.sealed import Damaged, read_tensors, recalled, write_tensors
 from mmbench.metrics.statistics.frechet import require_equal, require_finite
 from mmbench.metrics.statistics.samples import check
 from mmbench.protocols.protocol import digest
@@ -129,7 +127,8 @@ def real_features(
             through, pictures.batch(distinct)[m], f"features of real {m}", context
         )
 
-    seen = recall(context.cache / "features" / f"{key}.safetensors", len(distinct), compute)
+    path = context.cache / "features" / f"{key}.safetensors"
+    seen = recall(path, len(distinct), compute, context.progress.say)
     return seen[place.to(seen.device)]
 
 
@@ -156,24 +155,21 @@ def drawn_features(through: Extractor, samples: Tensor, title: str, context: Con
 _KEPT: dict[bytes, Tensor] = {}
 
 
-def recall(path: Path, n: int, compute: Callable[[], Tensor]) -> Tensor:
-    """The features of n samples from a file, or else computed and written to it.
+def recall(
+    path: Path, n: int, compute: Callable[[], Tensor], say: Callable[[str], None]
+) -> Tensor:
+    """The features of n samples from a file, or else computed and kept there."""
 
-    Where the file cannot be read or written they are computed: a cache is no reason to fail.
-    """
-    try:
-        features = load_file(path)["features"]
-        if features.ndim == 2 and len(features) == n:
-            return features
-    except (OSError, SafetensorError, KeyError):
-        pass
-    features = compute()
-    try:
-        with replacing(path) as part:
-            save_file({"features": features.contiguous()}, part)
-    except (OSError, SafetensorError):
-        pass
-    return features
+    def read(path: Path) -> Tensor:
+        features = read_tensors(path)[0].get("features", torch.empty(0))
+        if features.ndim != 2 or len(features) != n:
+            raise Damaged(f"{path} does not hold features of {n} samples")
+        return features
+
+    def write(path: Path, features: Tensor) -> None:
+        write_tensors(path, {"features": features.contiguous()}, {})
+
+    return recalled(path, read, compute, write, say)
 
 
 def precise(device: torch.device) -> torch.device:

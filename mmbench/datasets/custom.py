@@ -17,7 +17,7 @@ A folder holds {train,test}/<modality>/<example>.<ending>: pictures (.png, .jpg,
 "train/<modality>/index" (N,), -1 for none; "test/..." likewise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from torch import Tensor
 
 from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.core.source import Source
-from mmbench.datasets.formats import examples
+from mmbench.datasets.formats.arrays import load
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.paired import PARTS, Files, View
 from mmbench.errors import first_line
@@ -39,6 +39,13 @@ from mmbench.records.paths import FORM, names_folder
 from mmbench.registry import names, nearest
 
 READER = "own 3"
+
+NUMBERS = (
+    *(torch.bool, torch.uint8, torch.uint16, torch.uint32, torch.uint64),
+    *(torch.int8, torch.int16, torch.int32, torch.int64),
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+)
+"""What own data may hold."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +105,17 @@ def described(path: Path) -> Source:
 
 def _arrays(path: Path, description: Description) -> Dataset:
     """The arrays of a .npz or .pt file."""
-    found = _open(path)
     needed = [f"{part}/{m}" for part in PARTS for m in description.modalities]
     known = {f"{part}/labels" for part in PARTS} | {f"{m}/index" for m in needed} | set(needed)
-    if missing := [key for key in needed if key not in found]:
-        raise ValueError(f"{path} has no array {missing[0]}{nearest(missing[0], found)}")
-    if unknown := sorted(set(found) - known):
-        raise ValueError(f"{path} has an array {unknown[0]!r}{nearest(unknown[0], known)}")
+
+    def every(names: Collection[str]) -> Collection[str]:
+        if missing := [key for key in needed if key not in names]:
+            raise ValueError(f"{path} has no array {missing[0]}{nearest(missing[0], names)}")
+        if unknown := sorted(set(names) - known):
+            raise ValueError(f"{path} has an array {unknown[0]!r}{nearest(unknown[0], known)}")
+        return names
+
+    found = _open(path, every)
     splits = []
     for part in PARTS:
         views = {
@@ -130,15 +141,18 @@ def _numbers(x: Tensor, where: str) -> Tensor:
     return x.long()
 
 
-def _open(path: Path) -> Mapping[str, Tensor]:
+def _open(
+    path: Path, choose: Callable[[Collection[str]], Collection[str]]
+) -> Mapping[str, Tensor]:
     if path.suffix == ".pt":
         found = tensors.read(path)
         if not isinstance(found, dict) or not all(isinstance(x, Tensor) for x in found.values()):
             raise ValueError(f"{path} does not hold a dictionary of tensors")
+        choose(found)
         return found
     if path.suffix != ".npz":
         raise ValueError(f"{path} is neither a folder nor a .npz or .pt file")
-    arrays = examples.load(path)
+    arrays = load(path, choose)
     try:
         return {name: torch.from_numpy(x) for name, x in arrays.items()}
     except TypeError as error:  # of numbers that torch lacks
@@ -190,8 +204,12 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
     """
     if x.layout is not torch.strided or x.is_complex():
         raise ValueError(f"{where} is sparse or complex, expected a dense tensor of real numbers")
-    if x.ndim < 2 or len(x) == 0:
-        raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, ...) with N >= 1")
+    if x.ndim < 2 or x.numel() == 0:
+        raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, ...), nothing empty")
+    if x.dtype not in NUMBERS:
+        raise ValueError(f"{where} is {x.dtype}, expected bool, whole numbers or floats")
+    if x.dtype in (torch.uint16, torch.uint32, torch.uint64):
+        x = x.long()  # torch compares no others
     channels = {"image": (1, 3), "mask": (1,), "sound": ()}.get(view.kind)
     if channels is not None and (x.ndim != 4 or (channels and x.shape[1] not in channels)):
         which = f" with channels = {' or '.join(map(str, channels))}" if channels else ""

@@ -6,11 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
 from mmbench.core.score import NOTHING, Generated, Score
-from mmbench.files.atomic import replacing
+from mmbench.files import sealed
+from mmbench.files.sealed import Damaged
 
 
 def place(folder: Path, given: tuple[str, ...]) -> Path:
@@ -46,24 +44,24 @@ class Part:
             "seconds": json.dumps(self.seconds),
         }
         tensors = {f"sample {m}": x.contiguous() for m, x in self.shown.samples.items()}
-        with replacing(path) as part:
-            save_file({**tensors, "rows": self.shown.rows}, part, metadata)
+        sealed.write_tensors(path, {**tensors, "rows": self.shown.rows}, metadata)
 
     @classmethod
     def read(cls, path: Path, given: tuple[str, ...]) -> Part:
         """What `write` wrote.
 
         Raises:
-            ValueError: The file is damaged.
+            Damaged: The file does not match its seal, or holds something else.
         """
+        again = "delete it to score again"
         try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {k: file.get_tensor(k) for k in file.keys()}
-                metadata = file.metadata()
-        except SafetensorError as error:
-            raise ValueError(f"{path} is damaged ({error}); delete it to score again") from None
+            tensors, metadata = sealed.read_tensors(path, older=True)
+        except Damaged as error:
+            raise Damaged(f"{error}; {again}") from None
         samples = {k.removeprefix("sample "): x for k, x in tensors.items() if k != "rows"}
-        found = json.loads(metadata["scores"])
-        scores = list(map(Score.of, found))
-        shown = Generated(given, samples, tensors["rows"])
-        return cls(shown, scores, json.loads(metadata["seconds"]))
+        try:
+            scores = list(map(Score.of, json.loads(metadata["scores"])))
+            seconds = {k: float(x) for k, x in json.loads(metadata["seconds"]).items()}
+            return cls(Generated(given, samples, tensors["rows"]), scores, seconds)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            raise Damaged(f"{path} is not what a run keeps; {again}") from None

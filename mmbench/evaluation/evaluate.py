@@ -14,6 +14,7 @@ from mmbench.core.score import NOTHING, Context, Generated, Score
 from mmbench.evaluation.checkpoint import Part, place
 from mmbench.evaluation.settings import Evaluation
 from mmbench.evaluation.stale import now_possible, other_weights
+from mmbench.files.sealed import Damaged
 from mmbench.media.grid import spread
 from mmbench.seeds import stream
 
@@ -39,12 +40,13 @@ def evaluate(
     """Generates and scores, one subset after the other.
 
     Each part is kept in a file, so that an interrupted evaluation goes on with the next subset. A
-    part is made again if something that it lacked is available now, or if it was measured with
-    other weights than the context names. `draw` maps the modalities given to samples.
+    part is made again if something that it lacked is available now, if it was measured with other
+    weights than the context names, or if its file is damaged. `draw` maps the modalities given to
+    samples.
     """
     for given in subsets:
         path = place(folder, given)
-        if not path.exists() or _stale(Part.read(path, given), context):
+        if not _usable(path, given, context):
             start = time.monotonic()
             generated = draw(given)
             drawn = time.monotonic()
@@ -65,9 +67,17 @@ def evaluate(
         yield Part.read(path, given)
 
 
-def _stale(part: Part, context: Context) -> bool:
+def _usable(path: Path, given: tuple[str, ...], context: Context) -> bool:
+    """Whether a part is there, whole, and need not be measured again."""
     named = context.weights
-    return bool(now_possible(part.scores, named) or other_weights(part.scores, named))
+    try:
+        scores = Part.read(path, given).scores
+    except FileNotFoundError:
+        return False
+    except Damaged as error:
+        context.progress.say(f"{error}: this is done here")
+        return False
+    return not (now_possible(scores, named) or other_weights(scores, named))
 
 
 def generate(

@@ -12,9 +12,9 @@ References are the same for all models. Each is computed once for a data set, th
 that are scored and the evaluation networks, and then kept in the cache.
 """
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Metric, Score
-from mmbench.files.atomic import keep_text
+from mmbench.files.sealed import Damaged, read_json, recalled, write_json
 from mmbench.protocols.code import code
 from mmbench.protocols.protocol import digest
 from mmbench.registry import place
@@ -59,15 +59,12 @@ def references(
         through = sorted(measured[metric.name])
         key = digest([*numbers, dataset.fingerprint(), rows.tolist(), through, *own.values()])
         path = context.cache / "references" / f"{key}.json"
-        known = _read(path)
-        if known is None:
-            known = list(_compute(metric, dataset, rows, context))
-            keep_text(path, json.dumps([asdict(s) for s in known]))
-        found += known
+        compute = partial(_compute, metric, dataset, rows, context)
+        found += recalled(path, _read, compute, _write, context.progress.say)
     return tuple(found)
 
 
-def _compute(metric: Metric, dataset: Dataset, rows: Tensor, context: Context) -> Iterator[Score]:
+def _compute(metric: Metric, dataset: Dataset, rows: Tensor, context: Context) -> list[Score]:
     names = [m.name for m in dataset.modalities]
     if metric.reference == "train":
         real = dataset.train.batch(examples(dataset, len(rows)))
@@ -76,12 +73,12 @@ def _compute(metric: Metric, dataset: Dataset, rows: Tensor, context: Context) -
         real = dataset.test.batch(rows)
         alone = [Generated((m,), {m: real[m]}, rows) for m in names]
         stand_ins = [Generated((), real, rows), *alone]
-    seen: set[str] = set()
+    scores: dict[str, Score] = {}
     for one in stand_ins:
         for s in metric.compute(one, dataset, context):
-            if s.value is not None and s.target not in seen:
-                seen.add(s.target)
-                yield replace(s, given=())
+            if s.value is not None and s.target not in scores:
+                scores[s.target] = replace(s, given=())
+    return list(scores.values())
 
 
 def examples(dataset: Dataset, n: int) -> Tensor:
@@ -94,9 +91,16 @@ def examples(dataset: Dataset, n: int) -> Tensor:
     return rows[order[:n]].sort().values
 
 
-def _read(path: Path) -> list[Score] | None:
+def _read(path: Path) -> list[Score]:
+    found = read_json(path)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return list(map(Score.of, found))
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+        scores = list(map(Score.of, found))
+    except (AttributeError, LookupError, TypeError, ValueError):
+        raise Damaged(f"{path} does not hold references") from None
+    if any(s.value is None for s in scores):
+        raise Damaged(f"{path} holds a reference without a value")
+    return scores
+
+
+def _write(path: Path, scores: list[Score]) -> None:
+    write_json(path, [asdict(s) for s in scores])

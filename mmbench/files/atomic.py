@@ -81,14 +81,6 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def keep_text(path: Path, text: str) -> None:
-    """Writes what can be computed again: a folder that cannot be written to only costs time."""
-    try:
-        write_text(path, text)
-    except OSError:
-        pass
-
-
 @cache
 def _here() -> str:
     """Where process ids are those of this process: a host since its start, or a container."""

@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmbench.files.regular import regular
+
 LITTER = ("thumbs.db", "desktop.ini", "__macosx")
 """What Windows and macOS leave beside people's files, in lower case; hidden files are others."""
 
@@ -24,11 +26,12 @@ def files(folder: Path) -> list[str]:
     """The names of the visible files of a folder that holds nothing else, sorted.
 
     Raises:
-        ValueError: It holds a folder.
+        ValueError: It holds a folder, or what cannot be read to its end.
     """
     found = sorted(visible(folder), key=lambda entry: entry.name)
-    if inner := next((entry for entry in found if entry.is_dir()), None):
-        raise ValueError(f"{folder / inner.name} is a folder, expected a file")
+    for entry in found:
+        if not entry.is_file():
+            regular(folder / entry.name)
     return [entry.name for entry in found]
 
 

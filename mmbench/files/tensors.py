@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mmbench.errors import last_line
+from mmbench.files.regular import regular
 
 
 def read(path: Path) -> Any:
@@ -16,8 +17,9 @@ def read(path: Path) -> Any:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is damaged, or holds more than tensors, numbers and texts.
+        ValueError: It is damaged, no regular file, or holds more than tensors, numbers and texts.
     """
+    regular(path)
     try:
         # only zip files can be mapped; torch wrote another format before 1.6
         return torch.load(path, "cpu", weights_only=True, mmap=zipfile.is_zipfile(path))

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mmbench.errors import first_line
 from mmbench.files.folder import visible
+from mmbench.files.regular import regular
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -50,10 +51,11 @@ def decoded(
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is in none of the formats, damaged, of another size, or larger than
-            MOST_PIXELS, or 8-bit RGB cannot hold it: it is transparent, or has more bits.
+        ValueError: It is no regular file, in none of the formats, damaged, of another size, or
+            larger than MOST_PIXELS, or 8-bit RGB cannot hold it: it is transparent, or has more
+            bits.
     """
-    data, kinds = path.read_bytes(), " or ".join(formats)
+    data, kinds = regular(path).read_bytes(), " or ".join(formats)
     kind = next((_KINDS[f][1] for f in formats if data.startswith(_KINDS[f][0])), None)
     if kind is None:
         raise ValueError(f"{path} cannot be read as a {kinds}: it does not begin like one")

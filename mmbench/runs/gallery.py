@@ -51,10 +51,7 @@ def exhibit(
     if not file.is_file():
         condition = ", ".join(given) or NOTHING
         raise FileNotFoundError(f"{label} has no samples given {condition}: there is no {file}")
-    try:
-        drawn = Part.read(file, given).shown
-    except (KeyError, TypeError):
-        raise ValueError(f"{file} is not what a run keeps; delete it to score again") from None
+    drawn = Part.read(file, given).shown
     N = len(drawn.rows)
     for m, x in drawn.samples.items():
         shape = next((k.shape for k in dataset.modalities if k.name == m), ())

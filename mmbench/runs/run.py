@@ -28,7 +28,7 @@ from mmbench.registry import find
 from mmbench.runs.scoring import Scoring
 from mmbench.seeds import derive
 from mmbench.training.trainer import Trainer
-from mmbench.training.weights import load_weights, save_weights
+from mmbench.training.weights import load_weights, save_weights, seconds_in
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class Run:
     def _train(self, model: Model) -> dict[str, float]:
         path = self.out / self.place.weights
         if path.exists():
-            seconds: dict[str, float] = json.loads(load_weights(path, model)["seconds"])
+            seconds: dict[str, float] = seconds_in(load_weights(path, model), dict, path)
         else:
             shared = self.out / self.dataset.name / SHARED
             if CODE in self.settings:  # it is not part of a stage's key

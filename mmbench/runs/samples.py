@@ -14,7 +14,7 @@ Joint samples have no test example; theirs are numbers from 0 that say which bel
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from torch import Tensor
 from mmbench.core.data import Dataset, Modality, subsets
 from mmbench.core.score import JOINT, Generated
 from mmbench.datasets.formats import examples
+from mmbench.datasets.formats.arrays import load
 from mmbench.files.folder import composed, visible
 from mmbench.registry import nearest
 
@@ -123,12 +124,17 @@ def _entries(folder: Path) -> list[Path]:
 
 def _arrays(path: Path, modality: Modality, wanted: list[int]) -> tuple[list[int], Tensor]:
     """The numbers and the samples (N, *shape) of a .npz file."""
-    arrays = examples.load(path)
-    for name in arrays:
-        if name not in ("samples", "index"):
-            raise ValueError(f"{path} has an array {name!r}{nearest(name, ['samples', 'index'])}")
-    if "samples" not in arrays:
-        raise ValueError(f"{path} has no array 'samples'")
+
+    def known(names: Collection[str]) -> Collection[str]:
+        for name in names:
+            if name not in ("samples", "index"):
+                hint = nearest(name, ["samples", "index"])
+                raise ValueError(f"{path} has an array {name!r}{hint}")
+        if "samples" not in names:
+            raise ValueError(f"{path} has no array 'samples'")
+        return names
+
+    arrays = load(path, known)
     x = examples.checked(arrays["samples"], modality, str(path))
     if "index" not in arrays:
         if len(x) != len(wanted):

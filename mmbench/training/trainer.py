@@ -13,21 +13,20 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from mmbench.files import tensors
-from mmbench.files.atomic import replacing
 from mmbench.files.locks import alone
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import at_least
 from mmbench.protocols.protocol import digest
 from mmbench.seeds import derive, stream
+from mmbench.training.checkpoint import Checkpoint
 from mmbench.training.compilation import compiled
 from mmbench.training.precision import Precision, autocast, computed
-from mmbench.training.weights import load_weights, save_weights
+from mmbench.training.weights import AGAIN, load_weights, save_weights, seconds_in
 
 Loss = Callable[[Tensor, torch.Generator], Tensor]
 """(rows (B,) of the training examples, source of noise) -> scalar to minimise."""
@@ -157,9 +156,8 @@ class Trainer:
             if path.exists():  # also where another run has trained it meanwhile
                 metadata = load_weights(path, module)
                 if metadata.get("identity") != identity:
-                    again = "delete it to train again"
-                    raise ValueError(f"{path} was trained with other settings; {again}")
-                self.seconds[stage] = float(metadata["seconds"])
+                    raise ValueError(f"{path} was trained with other settings; {AGAIN}")
+                self.seconds[stage] = seconds_in(metadata, float, path)
             else:
                 with compiled(module) if with_.compile else nullcontext():
                     self._run(stage, module, loss, examples, with_, path, identity)
@@ -190,9 +188,10 @@ class Trainer:
         optimiser = torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=fused)
         average = [p.detach().clone() for p in parameters] if with_.ema else []
         checkpoint = self.folder / f"{_slug(stage)}.checkpoint"
+        state = Checkpoint(identity, module, optimiser, average)
         step, before = 0, 0.0
         if checkpoint.exists():
-            step, before = _resume(checkpoint, module, optimiser, average, identity)
+            step, before = state.resume(checkpoint, steps)
         noise = torch.Generator(self.device)
         finite = torch.ones((), dtype=torch.bool, device=self.device)
         start = saved = time.monotonic()
@@ -227,12 +226,7 @@ class Trainer:
                         raise FloatingPointError(f"{wrong}: try a lower learning_rate, or a clip")
                     bar.update(step, f"loss {value.item():.4g}")
                 if save and step < steps:
-                    state: dict[str, Any] = {"module": module.state_dict()}
-                    state |= {"optimiser": optimiser.state_dict(), "average": average}
-                    state |= {"step": step, "identity": identity}
-                    state["seconds"] = before + now - start
-                    with replacing(checkpoint) as part:
-                        torch.save(state, part)
+                    state.write(checkpoint, step, before + now - start)
                     saved = time.monotonic()
         with torch.no_grad():
             for p, a in zip(parameters, average, strict=False):
@@ -265,27 +259,6 @@ def _bits(module: nn.Module) -> str:
         bits.update(name.encode())
         bits.update(x.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return bits.hexdigest()
-
-
-def _resume(
-    path: Path,
-    module: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    average: list[Tensor],
-    identity: str,
-) -> tuple[int, float]:
-    try:
-        state: dict[str, Any] = tensors.read(path)
-    except ValueError:
-        again = "delete it to train that stage again"
-        raise ValueError(f"{path} is not a readable checkpoint; {again}") from None
-    if state["identity"] != identity:
-        raise ValueError(f"{path} was written with other settings; delete it to train again")
-    module.load_state_dict(state["module"])
-    optimiser.load_state_dict(state["optimiser"])
-    for a, saved in zip(average, state["average"], strict=True):
-        a.copy_(saved)
-    return state["step"], state["seconds"]
 
 
 def _slug(stage: str) -> str:

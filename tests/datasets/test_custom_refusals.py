@@ -137,7 +137,8 @@ def test_wrong_arrays_are_told(tmp_path, change, words):
 
 
 def test_pickles_are_not_opened(tmp_path):
-    np.savez(tmp_path / "data.npz", **{"train/photo": np.array([{}], dtype=object)})
+    objects = {"train/photo": np.array([{}], dtype=object)}
+    np.savez(tmp_path / "data.npz", **named(train=arrays(6), test=arrays(4)) | objects)
     (tmp_path / "mine.toml").write_text(TOML.format("data.npz"))
     with pytest.raises(ValueError, match="it holds Python objects") as told:
         load(tmp_path / "mine.toml")

@@ -271,7 +271,7 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(quick, monkeypatch, tmp
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
 
-    monkeypatch.setattr("mmbench.evaluation.checkpoint.save_file", full)
+    monkeypatch.setattr("mmbench.evaluation.checkpoint.sealed.write_tensors", full)
     done = quick("--rescore")
     assert done.exit_code == 1
     assert "No space left on device" in done.output

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mmbench.core.data import Batch, Dataset, Modality, Spectrogram, Split
 from mmbench.files.atomic import replacing
+from mmbench.files.regular import regular
 from mmbench.progress import Progress
 
 SUFFIX = ".safetensors"
@@ -62,6 +63,8 @@ def cached(path: Path, source: str, make: Callable[[], Dataset], progress: Progr
     kept = _load(path, source)
     if kept is not None:
         return kept
+    if path.exists():
+        progress.say(f"{path} is damaged, or was made from other files: it is made again")
     data = make()
     try:
         _save(data, path, source)
@@ -111,7 +114,7 @@ def _own(x: Tensor) -> Tensor:
 def _load(path: Path, source: str) -> Dataset | None:
     """What a file holds; None where it is missing, damaged or made from other files."""
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path), "pt") as file:
             metadata = file.metadata()
             if metadata["source"] != source:
                 return None

@@ -5,11 +5,9 @@ trajectories are drawn as pictures too, which cannot be read back: their values 
 """
 
 import re
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -19,16 +17,17 @@ from scipy.io import wavfile
 from torch import Tensor
 
 from mmbench.core.data import Modality
+from mmbench.datasets.formats.arrays import ENDINGS as ARRAYS
+from mmbench.datasets.formats.arrays import load
 from mmbench.datasets.formats.captions import SPECIALS, Vocabulary, tokenise
-from mmbench.errors import first_line
 from mmbench.files.atomic import replacing, write_text
+from mmbench.files.regular import regular
 from mmbench.files.text import read_text
 from mmbench.media.image import ENDINGS as PICTURES
 from mmbench.media.image import decoded, planes
 from mmbench.media.pictures import attributes, draw, sentence
 from mmbench.registry import nearest
 
-ARRAYS = (".npz", ".npy")
 DRAWN = (256, 256)
 """Width and height of the picture of a sound or a trajectory."""
 
@@ -48,7 +47,7 @@ def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
         FileNotFoundError: There is no such file.
         ValueError: It is damaged, or cannot be an example of the modality.
     """
-    if not path.is_file():
+    if not regular(path).is_file():
         raise FileNotFoundError(f"there is no file {path} to read {modality.name} from")
     ending, kind = path.suffix.lower(), modality.kind
     if ending not in endings(modality):
@@ -56,11 +55,14 @@ def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
         raise ValueError(f"{path} cannot be read as {modality.name}, {wanted}")
     row: NDArray[Any]
     if ending in ARRAYS:
-        arrays = load(path)
-        name = modality.name if modality.name in arrays or len(arrays) != 1 else next(iter(arrays))
-        if name not in arrays:
-            raise ValueError(f"{path} has no array {name!r}{nearest(name, arrays)}")
-        row = arrays[name]
+
+        def own(names: Collection[str]) -> list[str]:
+            name = modality.name
+            if name not in names and len(names) != 1:
+                raise ValueError(f"{path} has no array {name!r}{nearest(name, names)}")
+            return [name] if name in names else list(names)
+
+        (row,) = load(path, own).values()
         if row.shape not in (modality.shape, (1, *modality.shape)):
             wanted = f"one {modality.name} of shape {modality.shape}"
             raise ValueError(f"{path} has shape {row.shape}, expected {wanted}")
@@ -77,29 +79,6 @@ def endings(modality: Modality) -> tuple[str, ...]:
     if modality.kind in ("image", "mask"):
         return (*PICTURES, *ARRAYS)
     return (".txt", *ARRAYS) if modality.kind in ("text", "attributes") else ARRAYS
-
-
-def load(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz file by name, or that of a .npy file by the name "".
-
-    Raises:
-        ValueError: The file is damaged, or holds anything but numbers.
-    """
-    try:
-        with path.open("rb") as file:
-            found = np.load(file, allow_pickle=False)
-            whole = isinstance(found, np.lib.npyio.NpzFile)
-            arrays = {name: found[name] for name in found.files} if whole else {"": found}
-    except (OSError, ValueError, EOFError, KeyError, SyntaxError, BadZipFile, zlib.error) as error:
-        why = first_line(error)
-        if "allow_pickle" in why:  # numpy advises to load it, which would run what it holds
-            objects = "Object arrays" in why
-            why = "it holds Python objects" if objects else "numpy did not write it"
-        raise ValueError(f"{path} is not a whole file of arrays ({why})") from None
-    for x in arrays.values():
-        if not isinstance(x, np.ndarray) or x.dtype.kind not in "buif":
-            raise ValueError(f"{path} does not hold arrays of numbers")
-    return {name: x.astype(x.dtype.newbyteorder("="), copy=False) for name, x in arrays.items()}
 
 
 def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmbench.core.data import Kind
-from mmbench.datasets.formats import examples
+from mmbench.datasets.formats.arrays import load
 from mmbench.datasets.formats.captions import Vocabulary, tokenise
 from mmbench.files.folder import composed, files, within
 from mmbench.files.text import read_text
@@ -156,10 +157,7 @@ class Files:
             elif kind in ("image", "mask") and ending in PICTURES:
                 row = _picture(path, view)
             elif ending == ".npy":
-                arrays = examples.load(path)
-                if list(arrays) != [""]:
-                    raise ValueError(f"{path} is a .npz file, expected one array")
-                row = arrays[""]
+                (row,) = load(path, partial(_alone, path)).values()
             else:
                 wanted = ", ".join((*ENDINGS_OF.get(kind, ()), ".npy"))
                 raise ValueError(f"{path} cannot be read as {kind}, expected {wanted}")
@@ -173,6 +171,12 @@ class Files:
                 raise ValueError(f"the masks in {wrong}, expected 0 and 255, or 0 and 1")
             x = x >= (HALF if x.max() > 1 else 1)
         return torch.from_numpy(x)
+
+
+def _alone(path: Path, names: Collection[str]) -> Collection[str]:
+    if list(names) != [""]:
+        raise ValueError(f"{path} is a .npz file, expected one array")
+    return names
 
 
 def _list(folder: Path) -> dict[str, Path]:

@@ -1,0 +1,67 @@
+"""What an interrupted stage of training goes on from."""
+
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmbench.files import sealed, tensors
+from mmbench.files.sealed import Damaged
+from mmbench.training.weights import AGAIN
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a stage in training, which files keep.
+
+    Attributes:
+        identity: A hash of the stage's settings.
+        module: What is trained.
+        optimiser: With its moments.
+        average: Of each parameter, where the stage has a moving average.
+    """
+
+    identity: str
+    module: nn.Module
+    optimiser: torch.optim.Optimizer
+    average: list[Tensor]
+
+    def write(self, path: Path, step: int, seconds: float) -> None:
+        """Keeps the state before a step, and how long the training took up to it."""
+        state = {"module": self.module.state_dict(), "optimiser": self.optimiser.state_dict()}
+        state |= {"average": self.average, "identity": self.identity}
+        content = io.BytesIO()
+        torch.save({**state, "step": step, "seconds": seconds}, content)
+        sealed.write(path, content.getvalue() + sealed.BLANK)
+
+    def resume(self, path: Path, steps: int) -> tuple[int, float]:
+        """Fills the state from a file; the next of the stage's `steps`, and the seconds before it.
+
+        Raises:
+            ValueError: The file was written with other settings.
+            Damaged: It does not match its seal, or is no checkpoint of this stage.
+        """
+        try:
+            sealed.read(path, older=True)
+            state: Any = tensors.read(path)
+        except ValueError as error:
+            raise Damaged(f"{error}; {AGAIN}") from None
+        if not isinstance(state, dict) or "identity" not in state:
+            raise Damaged(f"{path} is no checkpoint; {AGAIN}")
+        if state["identity"] != self.identity:
+            raise ValueError(f"{path} was written with other settings; {AGAIN}")
+        try:
+            self.module.load_state_dict(state["module"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            for a, saved in zip(self.average, state["average"], strict=True):
+                a.copy_(saved)
+            step, seconds = int(state["step"]), float(state["seconds"])
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+            step, seconds = -1, 0.0
+        if not (0 <= step <= steps and 0 <= seconds < math.inf):
+            raise Damaged(f"{path} is no checkpoint of this stage; {AGAIN}")
+        return step, seconds
