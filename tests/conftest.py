@@ -221,3 +221,30 @@ def shop(monkeypatch):
     yield server
     server.shutdown()
     server.server_close()
+
+
+def _flipped(content, place):
+    changed = bytearray(content)
+    changed[place] ^= 4
+    return bytes(changed)
+
+
+DAMAGES = {
+    "head": lambda content: _flipped(content, 2),
+    "early": lambda content: _flipped(content, len(content) // 5),
+    "middle": lambda content: _flipped(content, len(content) // 2),
+    "last": lambda content: _flipped(content, -1),
+    "cut": lambda content: content[: len(content) // 2],
+    "short": lambda content: content[:-1],
+    "empty": lambda content: b"",
+}
+
+
+@pytest.fixture(params=DAMAGES.values(), ids=DAMAGES)
+def damage(request):
+    """Damages a file in one of several ways, whether bits or bytes of it are lost."""
+
+    def do(path):
+        path.write_bytes(request.param(path.read_bytes()))
+
+    return do

@@ -6,6 +6,8 @@ A command's module is imported when the command is called, and heavy packages wi
 from __future__ import annotations
 
 import os
+import sys
+from io import TextIOWrapper
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -72,6 +74,12 @@ class Commands(Lazy, Sentences):
         "run": "mmbench.cli.run:run",
         "table": "mmbench.cli.leaderboard:table",
     }
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:  # noqa: D102
+        # before any line: a console of few characters shows question marks for ± and arrows
+        if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+            sys.stdout.reconfigure(errors="replace")
+        return super().parse_args(ctx, args)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -60,7 +60,8 @@ def references(
         key = digest([*numbers, dataset.fingerprint(), rows.tolist(), through, *own.values()])
         path = context.cache / "references" / f"{key}.json"
         compute = partial(_compute, metric, dataset, rows, context)
-        found += recalled(path, _read, compute, _write, context.progress.say)
+        known: list[Score] = recalled(path, _read, compute, _write, context.progress.say)
+        found += known
     return tuple(found)
 
 

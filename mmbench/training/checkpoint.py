@@ -32,10 +32,10 @@ class Checkpoint:
 
     def write(self, path: Path, step: int, seconds: float) -> None:
         """Keeps the state before a step, and how long the training took up to it."""
-        state = {"module": self.module.state_dict(), "optimiser": self.optimiser.state_dict()}
-        state |= {"average": self.average, "identity": self.identity}
+        state: dict[str, Any] = {"identity": self.identity, "step": step, "seconds": seconds}
+        state |= {"module": self.module.state_dict(), "optimiser": self.optimiser.state_dict()}
         content = io.BytesIO()
-        torch.save({**state, "step": step, "seconds": seconds}, content)
+        torch.save({**state, "average": self.average}, content)
         sealed.write(path, content.getvalue() + sealed.BLANK)
 
     def resume(self, path: Path, steps: int) -> tuple[int, float]:
