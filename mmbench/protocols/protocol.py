@@ -81,6 +81,7 @@ def load(
     samplers = protocol.pop(SAMPLERS, {})
     if sampler is not None:
         protocol["evaluation"]["sampler"] = samplers.get(sampler, {"name": sampler})
+        settings = [s for s in settings if s.partition("=")[0].strip() != "evaluation.sampler"]
     if elsewhere(model):
         protocol["models"].setdefault(model, {})
     elif which in papers and model and model not in protocol["models"]:
