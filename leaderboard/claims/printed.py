@@ -19,7 +19,7 @@ def printed(paper: str, dataset: str, quantity: Quantity, contender: Contender) 
             if old.deviation is None:  # of what it prints twice, the cell with the deviation
                 cells[p.given, p.target] = p
     value = quantity.of({term: float(p.value) for term, p in cells.items()})
-    if value is None or contender.auxiliary is False:
+    if value is None or contender.note:
         raise LookupError(f"{paper} prints no {quantity.title} of {contender.label} on {dataset}")
     alone = [] if quantity.change else quantity.terms(cells, quantity.given)
     return Mean(value, cells[alone[0]].deviation if len(alone) == 1 else None)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from statistics import fmean, geometric_mean
 
 from mmbench.core.score import JOINT
@@ -35,7 +36,7 @@ networks that they were measured with."""
 class Quantity:
     """A number of one run: a mean over scores, or how much it changes with more inputs.
 
-    No mean includes reconstructions of what is given.
+    A mean is either of what is not given or, with `itself`, of reconstructions of what is given.
 
     Attributes:
         metric: The metric's name.
@@ -46,12 +47,16 @@ class Quantity:
             in each.
         change: "" for the mean; else the change from one given modality to as many as possible,
             whatever `given` says: in "points" of the metric, or in "%" of its start.
+        step: Of a change: from and to how many given modalities, instead of all the way.
+        itself: Whether the target is among the given modalities.
     """
 
     metric: str
     given: Given = EVERY
     target: str | None = None
     change: str = ""
+    step: tuple[int, int] | None = None
+    itself: bool = False
 
     def of(self, scores: Mapping[Term, float]) -> float | None:
         """Its value from one run's scores of the metric; None if they do not include it."""
@@ -59,7 +64,7 @@ class Quantity:
             if not self.change:
                 return self._mean(scores, self.given)
             most = max((len(given) for given, _ in self.terms(scores, CONDITIONAL)), default=0)
-            start, end = self._mean(scores, 1), self._mean(scores, most)
+            start, end = (self._mean(scores, k) for k in self.step or (1, most))
         except OverflowError:  # of scores that no metric could give
             return None
         if most < 2 or start is None or end is None:
@@ -70,7 +75,8 @@ class Quantity:
 
     def terms(self, scored: Collection[Term], given: Given) -> list[Term]:
         """Which of the scored terms it averages."""
-        fits = [(g, t) for g, t in scored if (t not in g or t == ANY) and self._given(g, given)]
+        alike = [(g, t) for g, t in scored if t == ANY or (t in g) == self.itself]
+        fits = [(g, t) for g, t in alike if self._given(g, given)]
         whole = [term for term in fits if term[1] == JOINT]
         parts = [term for term in fits if term[1] != JOINT and self.target in (None, term[1])]
         if self.target is not None:
@@ -109,6 +115,12 @@ class Quantity:
     def title(self) -> str:
         """In words, e.g. "coherence, given sound"."""
         what = self.metric + (f" of {self.target}" if self.target else "")
+        if self.itself:
+            return f"{what}, self-reconstruction"
+        if self.step:
+            fewer, more = self.step
+            percent = " in %" if self.change == "%" else ""
+            return f"change of {what} from {fewer} to {more} given{percent}"
         if self.change:
             return f"change of {what} with more inputs" + (" in %" if self.change == "%" else "")
         match self.given:
@@ -126,26 +138,32 @@ class Contender:
 
     Attributes:
         model: The model's name.
-        auxiliary: Whether joint samples come from an auxiliary score model; None if that does not
-            matter.
+        setting: What of its protocol tells its runs from others, such as "model.auxiliary"; "" if
+            all of its runs count.
+        value: The value of that setting.
+        default: Its value where a protocol does not set it.
+        note: What the evidence says of the setting, after the model's name.
     """
 
     model: str
-    auxiliary: bool | None = None
+    setting: str = ""
+    value: object = None
+    default: object = None
+    note: str = ""
 
     @property
     def label(self) -> str:
         """Its name in the evidence."""
-        return self.model + (" without its auxiliary model" if self.auxiliary is False else "")
+        return self.model + self.note
 
     def made(self, record: Record) -> bool:
         """Whether a record is of one of its runs."""
         if record.model != self.model:
             return False
-        settings = record.protocol.get("model")
-        settings = settings if isinstance(settings, Mapping) else {}
-        # By default the Diff-MVAE models have one.
-        return self.auxiliary is None or settings.get("auxiliary", True) is self.auxiliary
+        found: object = record.protocol
+        for key in filter(None, self.setting.split(".")):
+            found = found.get(key, self.default) if isinstance(found, Mapping) else self.default
+        return not self.setting or found == self.value
 
 
 class Results:
@@ -177,6 +195,12 @@ class Results:
         scores = [s for r in self.records for s in r.scores if s.metric in kind]
         valued = {s.metric for s in scores if s.value is not None}
         return [m for m in kind if m in (valued or {s.metric for s in scores})]
+
+    def steps(self, metric: str) -> list[tuple[int, int]]:
+        """Numbers of given modalities that a metric scores, from 1, each with the next."""
+        scores = [s for r in self.records for s in r.scores if s.metric == metric]
+        counts = {len(s.given) for s in scores if s.given and s.target not in s.given}
+        return list(pairwise(sorted(counts)))
 
     def targets(self, metric: str) -> list[str]:
         """The single modalities that a metric scores."""

@@ -23,12 +23,15 @@ class Comparison:
         larger: The models said to have more, or a number.
         smaller: The models said to have less, or a number.
         but: The number of pairs that need not hold; 1 for "best or second".
+        within: By how much the larger may fall short: in points, of distances in %. A model that
+            stands on both sides is not compared with itself.
     """
 
     quantity: Quantity
     larger: Side
     smaller: Side
     but: int = 0
+    within: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,15 @@ def _order(
     sides = (comparison.larger, comparison.smaller)
     contenders = [c for side in sides for c in side if isinstance(c, Contender)]
     samples, found = results.samples(quantity, contenders)
-    missing = [c.label for c in contenders if c not in samples]
+    missing = [c.label for c in dict.fromkeys(contenders) if c not in samples]
     lacking = [f"no results of {', '.join(missing)}"] if missing else []
     larger, smaller = ([*_named(side, samples)] for side in sides)
-    pairs = tuple(Pair(a, b, (x, y)) for x, a in larger for y, b in smaller)
+    pairs = tuple(
+        Pair(a, *_relaxed(b, y, comparison, x))
+        for x, a in larger
+        for y, b in smaller
+        if not (comparison.within and x == y)
+    )
     if len(pairs) <= comparison.but:
         return None, f"{quantity.title}: {'; '.join([*lacking, *found])}", missing
     single = [name for name, mean in (*larger, *smaller) if mean.std is None]
@@ -107,6 +115,21 @@ def _named(side: Side, samples: Mapping[Contender, Mean]) -> Iterator[tuple[str,
             yield "", known(c)
         elif c in samples:
             yield c.label, samples[c]
+
+
+def _relaxed(
+    mean: Mean, name: str, comparison: Comparison, other: str
+) -> tuple[Mean, tuple[str, str]]:
+    """The smaller mean, less by what it may exceed the larger, and the names of both."""
+    if not comparison.within or mean.value is None:
+        return mean, (other, name)
+    if comparison.quantity.metric not in QUALITY:
+        lower = float(mean.value) - comparison.within
+        return replace(mean, value=lower), (other, f"({name} − {number(comparison.within)})")
+    part = 1 / (1 + comparison.within / 100)
+    std = None if mean.std is None else float(mean.std) * part
+    named = f"{name} / {1 / part:g}"
+    return replace(mean, value=float(mean.value) * part, std=std), (other, named)
 
 
 def _listed(side: Iterable[tuple[str, Mean]]) -> str:
