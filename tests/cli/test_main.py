@@ -3,17 +3,28 @@ import subprocess
 import sys
 import time
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from mmbench.cli.main import main
 
+ROOT = Path(__file__).parents[2]
 MINI = files("mmbench") / "protocols" / "mhd-mini.toml"
 
 
 def mmbench(*arguments, **options):
     return CliRunner().invoke(main, list(map(str, arguments)), **options)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+@pytest.mark.parametrize("command", ["table", "claims"])
+def test_a_console_of_few_characters_shows_others(command, encoding):
+    """What it lacks among the arrows and minus signs of the tables is replaced."""
+    done = CliRunner(charset=encoding).invoke(main, [command, "--results", str(ROOT / "records")])
+    assert done.exit_code == 0, done.output
+    assert "?" in done.output
 
 
 def test_help_is_instant():

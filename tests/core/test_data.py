@@ -86,6 +86,13 @@ def test_dataset_checks_its_splits():
         Dataset("toy", (IMAGE,), split(), split(), classes=2)
 
 
+def test_a_label_far_from_the_others_costs_nothing():
+    labels = torch.tensor([0, 1, 2_000_000, 0, 1, 0])
+    with pytest.raises(ValueError, match="no example of class 2, nor of 1,999,997 others") as told:
+        Dataset("toy", (IMAGE, VECTOR), split(labels=labels), split(labels=labels), 2_000_001)
+    assert len(str(told.value)) < 200
+
+
 @pytest.mark.parametrize(
     "name",
     ["joint", "nothing", "", "a,b", "a b", "../a", "view.left", "type", "values", "training"],

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -111,6 +113,8 @@ def test_what_is_wrong_is_told(folder, change, words):
         ({"train/caption": np.full((6, 6), 5)}, "not tokens from 0 to 4"),
         ({"train/walk": np.full((6, 8), np.nan)}, "not finite"),
         ({"train/walk": np.full((6, 8), 1.5)}, "from 1.5 to 1.5, expected \\(N, 2n\\)"),
+        ({"train/walk": np.ones((6, 0))}, r"shape \(6, 0\)"),
+        ({"train/photo": np.ones((6, 3, 0, 4))}, r"shape \(6, 3, 0, 4\)"),
         ({"train/walk": np.ones((6, 7))}, "expected \\(N, 2n\\)"),
         ({"train/walk": np.ones((5, 8))}, "differ in their number of examples"),
         ({"test/labels": np.array([0, 1, 0, 1])}, "no example of class 2"),
@@ -156,6 +160,46 @@ def test_damaged_arrays_are_told(tmp_path, cut):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match="is not a whole file of arrays"):
             load(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64"])
+def test_whole_numbers_of_any_width_are_taken(dtype, tmp_path):
+    mine = named(train=arrays(), test=arrays(4, 1))
+    wide = {k: (x.astype(dtype) if k.endswith(("caption", "labels", "traits")) else x)
+            for k, x in mine.items()}  # fmt: skip
+    (tmp_path / "mine.toml").write_text(TOML.format("data.npz"))
+    hashes = []
+    for found in (mine, wide):
+        np.savez(tmp_path / "data.npz", **found)
+        hashes.append(load(tmp_path / "mine.toml").fingerprint())
+    assert hashes[0] == hashes[1]
+
+
+def test_numbers_that_cannot_be_compared_are_told(tmp_path):
+    mine = named(train=arrays(), test=arrays(4, 1))
+    tensors = {k: torch.from_numpy(x) for k, x in mine.items()}
+    tensors["train/photo"] = torch.ones(6, 3, 5, 4).to(torch.float8_e5m2)
+    torch.save(tensors, tmp_path / "data.pt")
+    (tmp_path / "mine.toml").write_text(TOML.format("data.pt"))
+    with pytest.raises(ValueError, match=r"train/photo of .* is torch\.float8_e5m2"):
+        load(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize("name", ["data.npz", "data.pt"])
+def test_a_pipe_of_arrays_is_refused_at_once(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    (tmp_path / "mine.toml").write_text(TOML.format(name))
+    with pytest.raises(ValueError, match=f"{name} is a pipe"):
+        load(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize("file", ["photo/y.png", "caption/y.txt", "song/y.npy"])
+def test_a_pipe_among_examples_is_refused_at_once(file, folder):
+    path = folder / "data" / "test" / file
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match=f"{path} is a pipe"):
+        load(folder / "birds.toml")
 
 
 def test_missing_file_is_told(tmp_path):

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from mmbench.core.data import Dataset
 from mmbench.core.source import Download, Source
+from mmbench.files.regular import regular
 from mmbench.progress import Progress
 
 _T = TypeVar("_T")
@@ -84,10 +85,13 @@ class Published:
 
         Raises:
             FileNotFoundError: One of the paths does not exist.
+            ValueError: One is a pipe, a socket or a device.
         """
         for path in paths:
             if not path.exists():
                 raise FileNotFoundError(f"{path} does not exist: expected {self.layout}")
+            if not path.is_dir():
+                regular(path)
 
 
 def in_threads(

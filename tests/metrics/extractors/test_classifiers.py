@@ -1,5 +1,6 @@
 """Classifiers learn, are kept by content, and say what they are."""
 
+import io
 import math
 import os
 import re
@@ -118,6 +119,17 @@ def test_is_trained_once_and_kept(tmp_path, monkeypatch):
     other = classifier(shuffled, "x", context_in(tmp_path))
     assert other.identity[-16:] == first.identity[-16:]
     assert other.accuracy < 0.05 < first.accuracy
+
+
+def test_what_is_damaged_is_made_again(tmp_path, damage):
+    first = classifier(toy(), "x", context_in(tmp_path))
+    (accuracy,) = tmp_path.glob("classifiers/*/accuracy-*")
+    (weights,) = tmp_path.glob("classifiers/*/*.safetensors")
+    for path in (accuracy, weights):
+        damage(path)
+        out = io.StringIO()
+        assert classifier(toy(), "x", context_in(tmp_path, out)).identity == first.identity
+        assert str(path) in out.getvalue()
 
 
 def test_a_network_that_comes_with_mmbench_stands_in_for_training(tmp_path, monkeypatch):

@@ -98,10 +98,10 @@ def test_value_is_that_of_the_features(world, network):
     assert found == pytest.approx(kernel_distance(*by_hand), rel=1e-6)
 
 
-def test_a_damaged_file_only_costs_time(world, network):
+def test_a_damaged_file_only_costs_time(world, network, damage):
     first = value(kid, drawn(), world)
     (path,) = (world[1].cache / "features").iterdir()
-    path.write_bytes(b"damaged")
+    damage(path)
     module._KEPT.clear()
     assert value(kid, drawn(), world) == first
     module._KEPT.clear()
