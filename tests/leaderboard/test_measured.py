@@ -13,6 +13,7 @@ from mmbench.leaderboard.claims.claims import verdicts
 from mmbench.metrics.extractors.judges import TRAINED, weights_hash
 from mmbench.protocols.protocol import digest, load, override, resolve
 from mmbench.records.store import find
+from mmbench.records.versions import stale
 from mmbench.registry import names
 
 RECORDS = Path(__file__).parents[2] / "records"
@@ -33,6 +34,8 @@ ABLATED = {"diff-mvae-star": ["models.diff-mvae-star.auxiliary=false", "evaluati
 
 @pytest.mark.parametrize("record", MEASURED, ids=lambda r: f"{r.dataset}-{r.model}-{r.seed}")
 def test_a_record_is_of_the_protocol_as_it_is_now(record):
+    if old := stale(record):  # tables mark it; that none is left is checked at a release
+        pytest.skip(old)
     protocol = load(record.dataset)
     either = [protocol, override(protocol, ABLATED.get(record.model, []))]
     assert record.protocol_hash in [digest(resolve(p, record.model)) for p in either]
