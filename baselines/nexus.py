@@ -14,7 +14,7 @@ from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.posteriors import Gaussian
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core.data import Batch, Modality
-from mmbench.protocols.arguments import by_modality
+from mmbench.protocols.arguments import at_least, by_modality
 from mmbench.registry import expect_modalities
 from mmbench.training.trainer import Optimisation
 
@@ -63,6 +63,9 @@ class NEXUS(MultimodalVAE):
         names = [m.name for m in modalities]
         sizes = by_modality("bottom", bottom, names, 1)
         expect_modalities(gamma or {}, names, "gamma")
+        at_least(0, bottom_beta=bottom_beta, warmup=warmup)
+        at_least(0, **{f"gamma.{m}": x for m, x in (gamma or {}).items()})
+        at_least(1, message=message, hidden=hidden)
         if not 0 <= drop <= 1:
             raise ValueError(f"drop is {drop}, expected a probability")
         self.sizes, self.message, self.hidden = sizes, message, hidden

@@ -58,7 +58,7 @@ class MultimodalVAE(LaidOut, LatentModel):
         self.names = [m.name for m in modalities]
         expect_modalities(weights or {}, self.names, "weights")
         at_least(1, latent=latent)
-        at_least(0, beta=beta)
+        at_least(0, beta=beta, **{f"weights.{m}": x for m, x in (weights or {}).items()})
         self.latent, self.training_settings, self.beta = latent, training, beta
         self.weights = [(weights or {}).get(m, 1.0) for m in self.names]
         self.architectures = architectures

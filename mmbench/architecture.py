@@ -216,7 +216,9 @@ def identified(tables: Table) -> Table:
         FileNotFoundError: There is no such folder.
     """
     return {
-        m: {"sha256": contents(Path(table["weights"])), **table} if "weights" in table else table
+        m: {"sha256": contents(Path(table["weights"])), **table}
+        if isinstance(table, dict) and isinstance(table.get("weights"), str)
+        else table
         for m, table in tables.items()
     }
 

@@ -30,7 +30,7 @@ from mmbench.architecture import Architecture, InTurn, full_precision
 from mmbench.core.data import Batch, Modality, Split
 from mmbench.core.model import Model
 from mmbench.extras import lacking
-from mmbench.protocols.arguments import at_least
+from mmbench.protocols.arguments import at_least, by_modality
 from mmbench.registry import expect_modalities
 from mmbench.training.trainer import Loss, Optimisation, Trainer
 
@@ -53,6 +53,8 @@ FACTS = tomllib.loads(Path(__file__).with_name("models.toml").read_text("utf-8")
 OURS = {"name", "n_modalities", "latent_dim", "input_dims", "decoders_dist"}
 OURS |= {"decoder_dist_params", "custom_architectures", "subsets"}
 """Fields of the library's configurations that the data set, its protocol or this module sets."""
+COUNTS = {"K", "msg_dim", "modalities_specific_dim", "number_of_clusters"}
+"""Settings that are at least 1; the others are at least 0."""
 
 
 class Encoder(BaseEncoder):  # type: ignore[misc, unused-ignore]
@@ -144,7 +146,9 @@ class Adapted(Model):
         for f in theirs:
             needed = f.default is None and type(None) not in get_args(f.type)
             default = Parameter.empty if needed else f.default
-            hint = int | float | f.type if f.name in cls.tables else f.type
+            hint: Any = f.type
+            if f.name in cls.tables:
+                hint = int | dict[str, int] if f.name in COUNTS else float | dict[str, float]
             parameters.append(
                 Parameter(f.name, Parameter.KEYWORD_ONLY, default=default, annotation=hint)
             )
@@ -164,15 +168,12 @@ class Adapted(Model):
         self.__signature__.bind(modalities, architectures, **given)  # the library checks no names
         self.names = [m.name for m in modalities]
         at_least(1, latent=latent)
-        for key in self.tables & settings.keys():
-            table = settings[key]
-            if isinstance(table, (int, float)):
-                settings[key] = dict.fromkeys(self.names, table)
-            elif table is not None:
-                expect_modalities(table, self.names, key)
-                for name in self.names:
-                    if name not in table:
-                        raise ValueError(f"{key} has nothing for modality {name!r}")
+        for key, value in settings.items():
+            least = int(key in COUNTS)
+            if key in self.tables and value is not None:
+                settings[key] = by_modality(key, value, self.names, least)
+            elif isinstance(value, (int, float)):
+                at_least(least, **{key: value})
         self.architectures, self.latent, self.training_settings = architectures, latent, training
         likelihoods = {m: architectures[m].likelihood for m in self.names}
         scaled = [m for m, p in likelihoods.items() if p.distribution in ("normal", "laplace")]

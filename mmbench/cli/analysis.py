@@ -84,6 +84,7 @@ def ablate(
     import tomllib
 
     from mmbench.datasets.load import source
+    from mmbench.files.toml import plain
     from mmbench.leaderboard.figures import sweeps
     from mmbench.progress import Progress
     from mmbench.protocols import protocol
@@ -92,10 +93,11 @@ def ablate(
 
     try:
         own = None if values is None else tomllib.loads(f"x = {values}")["x"]
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"--values {values} is not a list ({error})") from None
     if not isinstance(own, list | None) or own == []:
         raise ValueError(f"--values {values} is not a list of values, expected e.g. '[0.2, 0.5]'")
+    plain(own, "--values")
     ablation = ablations.find(name, own or ())
     source(dataset)
     whole = protocol.load(dataset, settings=settings, model=model)

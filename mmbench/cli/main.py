@@ -20,7 +20,12 @@ from mmbench.errors import first_line, in_own_code
 if TYPE_CHECKING:
     from mmbench.registry import Group
 
-NO_MEMORY = ("out of memory", "not enough memory", "allocate memory")
+NO_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "allocate memory",
+    "size calculation overflowed",
+)
 
 
 class Sentences(click.Group):

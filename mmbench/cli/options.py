@@ -209,7 +209,7 @@ def compute_device(name: str) -> torch.device:
         expected = "cpu, cuda, cuda:1, ... or auto"
         raise ValueError(f"there is no device {name!r}; expected {expected}") from None
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # "meta" makes tensors without values
     except (RuntimeError, AssertionError, ImportError) as error:
         raise ValueError(f"the device {name!r} cannot be used: {first_line(error)}") from None
     torch.use_deterministic_algorithms(True, warn_only=True)

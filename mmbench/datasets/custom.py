@@ -69,8 +69,9 @@ class Description:
     def __post_init__(self) -> None:
         if len(self.modalities) < 1:
             raise ValueError("it describes no modality")
-        if self.classes is not None:
-            at_least(1, classes=self.classes)
+        for name in ("classes", "sampling_rate"):
+            if (value := getattr(self, name)) is not None:
+                at_least(1, **{name: value})
 
 
 def described(path: Path) -> Source:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
+from mmbench.files.toml import plain
 from mmbench.registry import expect_modalities, nearest
 
 Number = TypeVar("Number", int, float)
@@ -26,6 +27,8 @@ def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *
     Raises:
         ValueError: An unknown or missing name, a value of the wrong type or out of range.
     """
+    if not isinstance(table, Mapping):
+        raise ValueError(f"{where} is {table!r}, expected a table")
     parameters = list(inspect.signature(build, eval_str=True).parameters.values())[len(first) :]
     known = {p.name: p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
     for name in table:
@@ -36,6 +39,7 @@ def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *
             raise ValueError(f"{where} lacks the setting {name!r}")
     arguments = {}
     for name, value in table.items():
+        plain(value, f"{where}.{name}")
         default = known[name].default
         if is_dataclass(default) and isinstance(value, dict):  # laid over it
             value = {f.name: getattr(default, f.name) for f in fields(default) if f.init} | value
@@ -101,8 +105,6 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     if is_dataclass(hint):
         if isinstance(hint, type) and isinstance(value, hint):
             return value  # a default
-        if not isinstance(value, dict):
-            raise ValueError(f"{where} is {value!r}, expected a table")
         return construct(hint, value, where)  # type: ignore[arg-type]
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:

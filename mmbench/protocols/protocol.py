@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mmbench.declarations import declared
-from mmbench.files.toml import read_toml
+from mmbench.files.toml import plain, read_toml
 from mmbench.protocols import shipped
 from mmbench.protocols.code import code
 from mmbench.registry import located, names, nearest, place
@@ -75,8 +75,8 @@ def load(
     for key in protocol:
         if key not in (*TABLES, SAMPLERS):
             raise ValueError(f"{name} has a table {key!r}{nearest(key, (*TABLES, SAMPLERS))}")
-    for key in TABLES:
-        if not isinstance(protocol.get(key), dict):
+    for key in (*TABLES, SAMPLERS):
+        if not isinstance(protocol.get(key, {} if key == SAMPLERS else None), dict):
             raise ValueError(f"{name} has no table {key!r}")
     samplers = protocol.pop(SAMPLERS, {})
     if sampler is not None:
@@ -104,9 +104,9 @@ def _whole(models: Table, model: str, file: str) -> Any:
     if not isinstance(base, dict) or "like" in base:
         known = [m for m, t in models.items() if isinstance(t, dict) and "like" not in t]
         raise ValueError(f"{file}: models.{model} is like {like!r}{nearest(str(like), known)}")
-    for key in without:
-        if key not in base:
-            raise ValueError(f"{file}: models.{model} is without {key!r}{nearest(key, base)}")
+    for key in without if isinstance(without, list) else [without]:
+        if not isinstance(key, str) or key not in base:
+            raise ValueError(f"{file}: models.{model} is without {key!r}{nearest(str(key), base)}")
     return {k: v for k, v in base.items() if k not in without} | own
 
 
@@ -117,7 +117,8 @@ def override(protocol: Table, settings: Sequence[str]) -> Table:
     argument that the protocol leaves at its default.
 
     Raises:
-        ValueError: A setting is not KEY=VALUE, or its tables do not exist.
+        ValueError: A setting is not KEY=VALUE, its tables do not exist, or no setting takes such
+            a value.
     """
     result: Table = json.loads(json.dumps(protocol))
     for setting in settings:
@@ -140,9 +141,11 @@ def override(protocol: Table, settings: Sequence[str]) -> Table:
                 raise ValueError(f"{path} is a whole table: set a key in it, as in {example}")
             raise ValueError(f"{path!r} is not a setting{nearest(path, TABLES)}")
         try:
-            table[keys[-1]] = tomllib.loads(f"x = {text}")["x"]
-        except tomllib.TOMLDecodeError:
-            table[keys[-1]] = text.strip()
+            value = tomllib.loads(f"x = {text}")["x"]
+        except (ValueError, RecursionError):
+            value = text.strip()
+        plain(value, path.strip())
+        table[keys[-1]] = value
     return result
 
 

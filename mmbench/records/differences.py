@@ -87,7 +87,7 @@ def only(records: Sequence[Record], settings: Sequence[str]) -> list[Record]:
             raise ValueError(f"the setting {setting!r} is not of the form KEY=VALUE")
         try:
             wanted = in_words(tomllib.loads(f"x = {text}")["x"])
-        except (tomllib.TOMLDecodeError, TypeError):  # TOML's dates are texts in a protocol
+        except (ValueError, RecursionError, TypeError):  # TOML's dates are texts in a protocol
             wanted = text
         known = {path: in_words(v) for r in records for path, v in values(r.protocol).items()}
         if path not in known:

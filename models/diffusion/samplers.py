@@ -38,7 +38,7 @@ def make_sampler(
     """
     arguments = dict(settings)
     name = arguments.pop("name", None)
-    if name not in kinds:
+    if not isinstance(name, str) or name not in kinds:
         found = "no name" if name is None else f"the name {name!r}"
         raise ValueError(f"the sampler has {found}{nearest(str(name), kinds)}")
     return construct(kinds[name], arguments, where)

@@ -64,6 +64,7 @@ class UNet:
         if not self.channels:
             raise ValueError("channels is empty, expected a number for each level")
         at_least(1, layers=self.layers, groups=self.groups, patch=self.patch)
+        at_least(1, **{f"attention[{i}]": side for i, side in enumerate(self.attention)})
         for width in self.channels:
             if width < 1 or width % self.groups:
                 wanted = f"a multiple of groups, {self.groups}"

@@ -73,6 +73,7 @@ def test_list(group):
         ("ablate models.mld.width --values [1]", "give model.width\n"),
         ("ablate models.mld.score.epochs --values [1]", "give model.score.epochs\n"),
         ("run --device hpu", "the device 'hpu' cannot be used: "),
+        ("run --device meta", "the device 'meta' cannot be used: "),
         ("run --weights inception=/nowhere.pth", "no file /nowhere.pth"),
         (f"run --protocol {MINI} --dataset json:dumps", "json:dumps is not a data set"),
         ("run --model mvae --sampler euler", "leave out --sampler euler"),
@@ -140,6 +141,10 @@ def quick(toy, monkeypatch, tmp_path):
         ("--set evaluation.metrics={}", "evaluation: there is no metric, expected one or more"),
         ("--set evaluation.sampler.steps='x'", "evaluation.sampler.steps is 'x', expected a who"),
         ("--set evaluation.sampler=3", "evaluation.sampler is 3, expected a table\n"),
+        ("--set evaluation.metrics=5", "evaluation.metrics is 5, expected a table\n"),
+        ("--set modalities.image=3", "modalities.image is 3, expected a table\n"),
+        ("--set modalities.image.weights=3", "modalities.image.weights is 3, expected text\n"),
+        ("--set models.mld.width=2020-02-02", "models.mld.width is 2020-02-02, expected no date"),
     ],
 )
 def test_mistakes_in_a_run_get_one_sentence(quick, tmp_path, arguments, words):

@@ -85,6 +85,14 @@ from mmbench.runs.run import Run
             lambda d: (d / "birds.toml").write_text("classes = 0\n" + FOLDER),
             "classes is 0, expected",
         ),
+        (
+            lambda d: (d / "birds.toml").write_text("sampling_rate = -1\n" + FOLDER),
+            "sampling_rate is -1, expected",
+        ),
+        (
+            lambda d: (d / "birds.toml").write_text("classes = 2020-02-02\n" + FOLDER),
+            "classes is 2020-02-02, expected",
+        ),
         (lambda d: (d / "birds.toml").write_bytes(b"\xff"), "not a text in UTF-8"),
         (
             lambda d: (d / "birds.toml").write_text(FOLDER.replace('"text"', '"attributes"')),

@@ -7,6 +7,7 @@ import pytest
 
 from mmbench.core.data import Kind
 from mmbench.models.diffusion.samplers import make_sampler
+from mmbench.protocols import shipped
 from mmbench.protocols.protocol import digest, load, override, resolve
 from mmbench.protocols.variants import shipped_hash, variants
 
@@ -231,3 +232,47 @@ def test_the_fast_sampler_is_a_preset_beside_the_papers(name, calls):
     called = variants(name, "mld")
     assert called[digest(resolve(load(name, sampler="fast"), "mld"))] == "fast sampler"
     assert "fast sampler" not in variants(name, "mopoe").values()
+
+
+WRONG = ["2020-02-02", "12:00:00", "[2020-02-02]", "nan", "-inf", "[{a = inf}]", str(2**63)]
+
+
+@pytest.mark.parametrize("value", [*WRONG, "9" * 5000])
+@pytest.mark.parametrize("table", ["models.mld", "evaluation", "modalities.image"])
+def test_values_that_no_setting_takes(value, table, tmp_path):
+    text = shipped.own("mhd-mini").read_text(encoding="utf-8")
+    path = tmp_path / "mine.toml"
+    head, _, rest = text.partition(f"[{table}]\n")
+    path.write_text(f"{head}[{table}]\nx = {value}\n{rest}", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"mine\.toml"):
+        load("mhd-mini", path)
+
+
+@pytest.mark.parametrize("value", WRONG)
+def test_nor_do_overrides(value):
+    with pytest.raises(ValueError, match=r"models\.mld\.width"):
+        load("mhd-mini", settings=[f"models.mld.width={value}"])
+
+
+@pytest.mark.parametrize("wrong", ["samplers = 3", "models = [1]", "evaluation = 2020-02-02"])
+def test_a_table_that_is_none(wrong, tmp_path):
+    path = tmp_path / "mine.toml"
+    tables = ("modalities", "models", "evaluation")
+    name = wrong.split()[0]
+    path.write_text(wrong + "".join(f"\n[{t}]" for t in tables if t != name))
+    with pytest.raises(ValueError, match=name):
+        load("mhd-mini", path, sampler="fast")
+
+
+@pytest.mark.parametrize("without", ["3", "'d'", "[3]", "[['d']]", "{d = 1}"])
+def test_without_names_settings(without, tmp_path):
+    text = shipped.own("mhd-mini").read_text(encoding="utf-8")
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        f"{text}\n[models.other]\nlike = 'mld'\nwithout = {without}\n", encoding="utf-8"
+    )
+    if without == "'d'":
+        assert "d" not in load("mhd-mini", path)["models"]["other"]
+    else:
+        with pytest.raises(ValueError, match=r"models\.other is without"):
+            load("mhd-mini", path)

@@ -131,3 +131,20 @@ def test_what_cannot_be_scored_is_told(change, words, tmp_path):
         Samples.find(folder, DATASET).fingerprint(ROWS)
     assert words in str(told.value)
     assert str(folder) in str(told.value)
+
+
+def test_litter_is_skipped_and_names_are_normalised(tmp_path):
+    names = ("caf\u00e9", "photo")
+    both = tuple(Modality(m, "image", (3, 4, 5)) for m in names)
+    x = {m: split(6).tensors["image"] for m in names}
+    dataset = Dataset("cafes", both, Split(x), Split(x))
+    one = Generated((names[0],), dataset.test.batch(ROWS, names[1:]), ROWS)
+    write(tmp_path, one)
+    (tmp_path / names[0]).rename(tmp_path / "cafe\u0301")
+    for place in (tmp_path, tmp_path / "cafe\u0301"):
+        (place / "Thumbs.db").write_bytes(b"x")
+        (place / ".hidden").write_bytes(b"x")
+        (place / "__MACOSX").mkdir()
+    found = Samples.find(tmp_path, dataset)
+    assert list(found.found) == [one.given]
+    assert torch.equal(found.read(one.given, ROWS).samples["photo"], one.samples["photo"])

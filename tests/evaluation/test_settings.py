@@ -1,0 +1,21 @@
+"""The protocol's table `evaluation`: the types and ranges of its settings."""
+
+from datetime import date
+
+import pytest
+
+from mmbench.evaluation.settings import Evaluation
+from mmbench.protocols.arguments import construct
+
+WRONG = [-5, 2.5, "x", [1.5], ["x"], {"x": date(2020, 2, 2)}, 2**63, True]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [(s, v) for s in ("metrics", "sampler", "examples", "given") for v in WRONG]
+    + [("metrics", v) for v in ({"fid": 5}, {"fid": [0.5]}, {"fid": "most"}, {})],
+)
+def test_settings_have_types_and_ranges(setting, value):
+    table = {"metrics": {"fid": "all"}} | {setting: value}
+    with pytest.raises(ValueError, match=setting[:6]):
+        construct(Evaluation, table, "evaluation")
