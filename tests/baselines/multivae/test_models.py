@@ -233,7 +233,7 @@ def test_wrong_settings_are_told(four, built):
     factors = {"uses_likelihood_rescaling": True}
     for wrong, sentence in (
         ({"rescale_factors": {**WEIGHTS, "imge": 1.0}}, "names a modality 'imge'.*'image'"),
-        ({"rescale_factors": {"image": 1.0}}, "has nothing for modality 'curve'"),
+        ({"rescale_factors": {"image": 1.0}}, "rescale_factors has None for 'curve'"),
         ({"latent": 0}, "latent is 0, expected at least 1"),
     ):
         with pytest.raises(ValueError, match=sentence):
