@@ -17,6 +17,7 @@ class MoPoE(MultimodalVAE):
     As in the authors' code, the prior is an expert in the product of all modalities only.
     """
 
+    version = 2
     title = "Mixture-of-products-of-experts VAE"
     paper = (
         "Sutter, Daunhawer, Vogt: Generalized multimodal ELBO, 2021, "

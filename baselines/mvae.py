@@ -29,6 +29,7 @@ class MVAE(MultimodalVAE):
         annealing: Epochs over which β rises from 0.
     """
 
+    version = 2
     title = "Multimodal variational autoencoder (product of experts)"
     paper = (
         "Wu, Goodman: Multimodal generative models for scalable weakly-supervised learning, 2018, "

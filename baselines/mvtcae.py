@@ -27,6 +27,7 @@ class MVTCAE(MultimodalVAE):
             bottleneck.
     """
 
+    version = 2
     title = "Multi-view total correlation autoencoder (product of experts)"
     paper = (
         "Hwang, Kim, Kim, Kim: Multi-view representation learning via total correlation "

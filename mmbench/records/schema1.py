@@ -23,6 +23,10 @@ NETWORK = re.compile(r"mmbench\.models\.networks\.(\w+):(\w+)")
 VERSIONS = {"mhd-mini": 2, "mnist-svhn-mini": 2}
 """The versions of data sets that records of schema 1 are of, where they are not 1."""
 
+PRODUCTS = ("mvae", "mvtcae", "mopoe", "mopoe-star", "diff-mvae", "diff-mvae-star")
+MODELS = {"mhd-mini": dict.fromkeys(PRODUCTS, 2)}
+"""Likewise of models: on mhd-mini their products of experts were in single precision."""
+
 
 @dataclass
 class OldScore:
@@ -78,7 +82,7 @@ def upgraded(found: dict[str, Any]) -> dict[str, Any]:
         "schema": 2,
         "protocol": protocol,
         "protocol_hash": digest(protocol),
-        "model_version": 1,
+        "model_version": MODELS.get(found["dataset"], {}).get(found["model"], 1),
         "dataset_version": VERSIONS.get(found["dataset"], 1),
         "metrics": {name: {"version": 1} for name in sorted(scored)},
         "scores": [_score(s) for s in found["scores"]],
