@@ -10,6 +10,7 @@ from mmbench.records import schema1
 from mmbench.records.migrate import migrate
 from mmbench.records.paths import Place
 from mmbench.records.store import find, read
+from mmbench.records.versions import stale
 
 SETTINGS = {
     "modalities": {"image": {"network": "mmbench.models.networks.mhd_mini:stronger_image"}},
@@ -86,6 +87,18 @@ def test_it_is_read_as_one_of_schema_2(tmp_path):
         ("mhd-mini/image classifier", "0123456789abcdef"),
         ("mhd-mini/sound classifier", "fedcba9876543210"),
     )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "model", "version"),
+    [("mhd-mini", "mvae", 2), ("mhd-mini", "mmvae", 1), ("polymnist-mini", "mvae", 1)],
+)
+def test_products_of_mhd_mini_are_of_the_version_that_left_half_precision(
+    tmp_path, dataset, model, version
+):
+    record = read(laid(tmp_path, old(dataset=dataset, model=model)))
+    assert record.model_version == version
+    assert bool(stale(record)) == (dataset == "polymnist-mini")
 
 
 @pytest.mark.parametrize("samples", [None, "5" * 64])
