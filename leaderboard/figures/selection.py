@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmbench.leaderboard.figures.estimates import MEAN, Estimates
-from mmbench.leaderboard.papers.comparison import comparable
+from mmbench.leaderboard.papers.comparison import follows
 from mmbench.leaderboard.papers.layouts import TABLES
 from mmbench.leaderboard.papers.published import published as printed
 from mmbench.leaderboard.submissions.collection import merged
@@ -73,19 +73,18 @@ def estimates(
 ) -> tuple[Estimates, list[str]]:
     """The numbers of a data set, and sentences about records that are left out.
 
-    The arguments and errors are those of `records`. Beside published numbers stand only runs under
-    the shipped protocol.
+    The arguments and errors are those of `records`. Beside published numbers stand only runs by
+    the papers' protocols.
     """
     name, chosen = records(folders, dataset, models, settings, published)
     if not published:
         return Estimates(name, chosen), []
     tables = [t for t in TABLES if t.dataset == name]
-    others = set.intersection(*({id(r) for r in comparable(t, chosen)[1]} for t in tables))
-    fit = [r for r in chosen if id(r) not in others]
+    fit = [r for r in chosen if any(follows(t, r) for t in tables)]
     remarks = []
     if len(fit) < len(chosen):
         left = f"{len(chosen) - len(fit)} of {len(chosen)} records are left out"
-        remarks.append(f"{left}: they do not follow a shipped protocol of the papers' models")
+        remarks.append(f"{left}: they do not follow a protocol of the papers")
     return Estimates(name, fit, models or None), remarks
 
 

@@ -60,26 +60,40 @@ def fill(table: PaperTable, records: Iterable[Record] = (), show: Show = "both")
     return Filled(table, show, (*lines, *below), tuple(footnotes), tuple(notes))
 
 
+def follows(table: PaperTable, record: Record) -> bool:
+    """Whether a record may stand beside a table's published numbers.
+
+    It is a run on the data set of the table, of one of its models, by the protocol of its paper.
+    """
+    if not _concerns(table, record):
+        return False
+    paper = of_paper(table.dataset, record.model, table.paper)
+    return paper is not None and not departures(record.protocol, paper)
+
+
 def comparable(
     table: PaperTable, records: Iterable[Record]
 ) -> tuple[list[Record], list[Record], list[Record]]:
-    """(Records by the paper's protocol, records by other protocols, all others).
+    """(Records that follow the paper's protocol, records by other protocols, all others).
 
     The first two are of the table's data set and models. They have no references: a paper's table
     has no row for real examples.
     """
-    models = {m.model for m in table.methods}
     ours: list[Record] = []
     departing: list[Record] = []
     others: list[Record] = []
     for r in records:
-        if r.dataset != table.dataset or r.model not in models or r.samples is not None:
+        if _concerns(table, r):
+            (ours if follows(table, r) else departing).append(replace(r, references=()))
+        else:
             others.append(r)
-            continue
-        paper = of_paper(table.dataset, r.model, table.paper)
-        faithful = paper is not None and not departures(r.protocol, paper)
-        (ours if faithful else departing).append(replace(r, references=()))
     return ours, departing, others
+
+
+def _concerns(table: PaperTable, record: Record) -> bool:
+    """Whether a record is a run of a model of the table on its data set."""
+    models = {m.model for m in table.methods}
+    return record.dataset == table.dataset and record.model in models and record.samples is None
 
 
 def _published(table: PaperTable, footnotes: list[str]) -> dict[str, Line]:
