@@ -88,6 +88,13 @@ class Run:
         """Where weights and checkpoints lie."""
         return self.out / self.place.folder
 
+    @property
+    def shared(self) -> Path:
+        """Where the training stages lie that runs have in common."""
+        folder = self.out / self.dataset.name / SHARED
+        # code is not part of a stage's key
+        return folder / digest(self.settings[CODE])[:8] if CODE in self.settings else folder
+
     def build(self) -> Model:
         """The untrained model, on the device.
 
@@ -145,6 +152,7 @@ class Run:
                 self.folder,
                 self.folder / scoring.place.kept.name,
                 scoring.path.parent,
+                self.shared,
             ):
                 discard(folder)
             known = scoring.finished(rescore)
@@ -190,22 +198,19 @@ class Run:
         if path.exists():
             seconds: dict[str, float] = seconds_in(load_weights(path, model), dict, path)
         else:
-            shared = self.out / self.dataset.name / SHARED
-            if CODE in self.settings:  # it is not part of a stage's key
-                shared /= digest(self.settings[CODE])[:8]
             trainer = Trainer(
                 self.folder,
                 self.seed,
                 self.device,
                 self.progress,
-                shared=shared,
+                shared=self.shared,
                 versions=self.place.versions,
             )
             model.fit(self.dataset.train.to(self.device), trainer)
             seconds = trainer.seconds
             save_weights(path, model, seconds=json.dumps(seconds))
-            for stage in self.folder.glob("*.safetensors"):
-                if stage != path:
-                    stage.unlink()
+        for stage in self.folder.glob("*.safetensors"):  # some, if a process was killed here
+            if stage != path:
+                stage.unlink()
         model.eval()
         return seconds

@@ -52,7 +52,8 @@ class Scoring:
         Raises:
             ValueError: It is damaged, or other weights than its own were named or are absent.
         """
-        known = read(self.path) if self.path.exists() else None
+        with writing(self.out):  # which also removes the lock of a process that was killed
+            known = read(self.path) if self.path.exists() else None
         if known is not None and not again:
             done(known, self.path, self.context.weights, self.again, self.context.progress)
             return known

@@ -152,7 +152,7 @@ class Trainer:
             key = digest([identity, content])
             path = self.shared / f"{_slug(stage)}-{key}.safetensors"
             lock = alone(path.with_name(f".{path.stem}.lock"), self.progress.waiting)
-        with nullcontext() if path.exists() else lock:
+        with lock:  # also where there is a file: a killed process may have left its lock
             if path.exists():  # also where another run has trained it meanwhile
                 metadata = load_weights(path, module)
                 if metadata.get("identity") != identity:
@@ -161,6 +161,7 @@ class Trainer:
             else:
                 with compiled(module) if with_.compile else nullcontext():
                     self._run(stage, module, loss, examples, with_, path, identity)
+        self._checkpoint(stage).unlink(missing_ok=True)
         module.eval()
 
     def order(self, stage: str, epoch: int, examples: int) -> Tensor:
@@ -187,7 +188,7 @@ class Trainer:
         fused = self.device.type in ("cpu", "cuda")
         optimiser = torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=fused)
         average = [p.detach().clone() for p in parameters] if with_.ema else []
-        checkpoint = self.folder / f"{_slug(stage)}.checkpoint"
+        checkpoint = self._checkpoint(stage)
         state = Checkpoint(identity, module, optimiser, average)
         step, before = 0, 0.0
         if checkpoint.exists():
@@ -233,7 +234,10 @@ class Trainer:
                 p.copy_(a)
         self.seconds[stage] = before + time.monotonic() - start
         save_weights(path, module, identity=identity, seconds=repr(self.seconds[stage]))
-        checkpoint.unlink(missing_ok=True)
+
+    def _checkpoint(self, stage: str) -> Path:
+        """Where an unfinished stage is kept."""
+        return self.folder / f"{_slug(stage)}.checkpoint"
 
     def _identity(self, stage: str, module: nn.Module, examples: int, with_: Optimisation) -> str:
         return digest([self.seed, stage, shapes(module), examples, with_], 64)

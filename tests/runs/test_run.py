@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from mmbench.cli.main import main
 from mmbench.core.score import Score
+from mmbench.files import atomic
 from mmbench.files.locks import alone
 from mmbench.leaderboard.submissions.validation import validated
 from mmbench.metrics.fmd import fmd
@@ -119,6 +120,27 @@ def test_a_run_in_progress_is_not_disturbed(quick, tmp_path):
         done = quick("--rescore")
     assert done.exit_code == 1
     assert "another process is running mld on mhd-mini with seed 0" in done.output
+
+
+def test_what_killed_processes_left_is_removed(quick, tmp_path):
+    results, home = tmp_path / "results", tmp_path / "results/mhd-mini"
+    assert quick().exit_code == 0
+    (record,) = home.rglob("*.json")
+    whole = {p.relative_to(results) for p in results.rglob("*")}
+    (weights,) = home.rglob("weights.safetensors")
+    (weights.parent / "score.safetensors").write_bytes(weights.read_bytes())
+    (results / ".lock").touch()
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    for folder in (weights.parent, home / "shared"):
+        part = folder / f".x.{atomic._here()}-{process.pid}-{'0' * 12}.part"
+        part.touch()
+    record.unlink()
+    assert quick().exit_code == 0
+    assert {p.relative_to(results) for p in results.rglob("*")} == whole
+    (results / ".lock").touch()  # left between the writing of the record and the end
+    assert quick().exit_code == 0
+    assert {p.relative_to(results) for p in results.rglob("*")} == whole
 
 
 def test_seconds_of_training_and_evaluation_are_told_apart(quick, tmp_path):

@@ -330,3 +330,21 @@ def test_a_shared_stage_is_trained_by_one_of_two_runs(tmp_path, monkeypatch):
     assert calls["first"] > 0 == calls["second"]
     assert equal(state(first), state(second))
     assert [p.suffix for p in (tmp_path / "shared").iterdir()] == [".safetensors"]
+
+
+def test_what_a_process_left_that_was_killed_after_a_stage_is_removed(tmp_path):
+    def fit():
+        trainer = Trainer(tmp_path / "run", 0, torch.device("cpu"), Progress(None), shared=shared)
+        module = network()
+        loss = lambda rows, noise: ((module(X[rows]) - Y[rows]) ** 2).mean()
+        trainer.minimise("fit", module, loss, N, replace(HOW, epochs=1), "content")
+
+    shared = tmp_path / "shared"
+    fit()
+    (file,) = shared.iterdir()
+    (shared / f".{file.stem}.lock").touch()
+    (tmp_path / "run").mkdir(exist_ok=True)
+    (tmp_path / "run" / "fit.checkpoint").touch()
+    fit()
+    assert list(shared.iterdir()) == [file]
+    assert not list((tmp_path / "run").iterdir())
