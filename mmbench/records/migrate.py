@@ -26,10 +26,10 @@ def migrate(folder: Path) -> Iterator[tuple[Path, Path]]:
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}, expected one with records")
     for old in records(folder):
+        record = read(old)  # first: it says what is wrong with a damaged file
         found = json.loads(old.read_bytes())
-        if not isinstance(found, dict) or found.get("schema") != 1:
+        if found.get("schema") != 1:
             continue
-        record = read(old)
         place = Place.of(record)
         key = old.stem.partition("-")[2]
         weights = digest([trained(found["protocol"]), found["data"]])[:8]

@@ -92,7 +92,8 @@ def upgraded(found: dict[str, Any]) -> dict[str, Any]:
 
 def among(folder: Path) -> bool:
     """Whether a folder has records of schema 1."""
-    return any('"schema": 1,' in path.read_text("utf-8")[:20] for path in folder.glob("*.json"))
+    files = (path for path in folder.glob("*.json") if path.is_file())
+    return any(b'"schema": 1,' in path.read_bytes()[:20] for path in files)
 
 
 def place(found: Mapping[str, Any]) -> Path:

@@ -141,3 +141,13 @@ def test_records_of_schema_1_are_noticed(tmp_path):
     assert schema1.among(path.parent) and not schema1.among(tmp_path)
     list(migrate(tmp_path))
     assert not schema1.among(path.parent)
+
+
+@pytest.mark.parametrize("content", [b"\xff{", b"{", b"[" * 5000, b'{"schema": 1, "seed"'])
+def test_a_damaged_record_is_named_and_hides_no_others(tmp_path, content):
+    home = tmp_path / "toy" / "mld"
+    home.mkdir(parents=True)
+    (home / "0-00000000.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"0-00000000\.json is not a record"):
+        list(migrate(tmp_path))
+    schema1.among(home)
