@@ -1,0 +1,1 @@
+"""Tests; a package, so that `python -m tests.fuzz` finds this one before an installed one."""
