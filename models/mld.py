@@ -25,10 +25,10 @@ class MLD(LatentDiffusion):
     """Multi-modal latent diffusion.
 
     Args:
-        modalities: As of `LatentDiffusion`, like all parameters that are not listed here.
+        modalities: As for `LatentDiffusion`, like all parameters that are not listed here.
         d: Probability that all modalities are diffused, ν(∅) of section 4.1 (table 9).
-        masks: Whether each "example" has a subset A1 of its own, or each "batch" one, as in
-            Algorithm 2: the same objective at a higher variance.
+        masks: "example" draws a subset A1 for each example, "batch" one for each batch, as
+            Algorithm 2 does: the same objective at a higher variance.
         image: The registered name of networks for the autoencoders of images, where they differ
             from the data set's: see `mmbench.models.mld_star`.
     """

@@ -23,12 +23,12 @@ SHOWN = 4
 def measured(table: PaperTable, found: Sequence[Table], footnotes: list[str]) -> Iterator[Line]:
     """The lines of what was measured by the paper's protocol, in the order of its methods.
 
-    A method has a line for each set of examples, or one of dashes.
+    A method has a line for each set of examples, or one of dashes if it has no run.
 
     Args:
         table: The paper's table.
         found: The ordinary tables of the records.
-        footnotes: Of the paper's table, to which new ones are added.
+        footnotes: The footnotes of the paper's table; new ones are appended.
     """
     rows = _rows(found)
     for method in table.methods:
@@ -51,8 +51,8 @@ def departing(
     Args:
         table: The paper's table.
         found: The ordinary tables of the records.
-        footnotes: Of the paper's table, to which new ones are added.
-        notes: Likewise.
+        footnotes: The footnotes of the paper's table; new ones are appended.
+        notes: The notes below it; new ones are appended.
     """
     rows = _rows(found)
     for method in table.methods:
@@ -72,13 +72,13 @@ def departing(
 
 
 def unlike(table: PaperTable, heading: Heading, cell: Cell, row: Row) -> Iterator[str]:
-    """In what a measured number differs from the published one beside it.
+    """How the conditions of a measured number differ from those of the published one beside it.
 
     Args:
         table: The paper's table.
-        heading: The column's.
-        cell: The measured one.
-        row: Whose number it is.
+        heading: The column.
+        cell: The measured number.
+        row: The row that the cell is in.
     """
     paper = table.samples.get(heading.metric)
     if paper and cell.mean.n and cell.mean.n != {paper}:

@@ -175,7 +175,7 @@ def records() -> None:
 def migrate(folder: Path) -> None:
     """Rewrite the records of an earlier version in FOLDER; weights and pictures move with them.
 
-    Without it they are read as before, but `mmbench run` does not find its finished runs.
+    Tables read them without it, but `mmbench run` does not find its finished runs.
     """
     from mmbench.records.migrate import migrate as migrated
 
@@ -183,7 +183,7 @@ def migrate(folder: Path) -> None:
     for old, new in migrated(folder):
         click.echo(f"{old} is {new} now")
         done += 1
-    click.echo(f"rewrote {done} records")
+    click.echo(f"rewrote {done} record{'' if done == 1 else 's'} of schema 1 in {folder}")
 
 
 @records.command()

@@ -28,10 +28,15 @@ def of_paper(dataset: str, model: str, paper: str = "") -> Table | None:
     if dataset not in names("datasets") or model not in names("models"):
         return None  # a record must never cause an import of "module:class"
     which = paper if paper in shipped.papers(dataset) else None
-    try:
-        return resolve(load(dataset, which, model=model), model)
-    except LookupError:
-        return None
+    for protocol in (_protocol(dataset, which), _protocol(dataset, None)):
+        if model in protocol["models"]:
+            return resolve(protocol, model)
+    return None
+
+
+@cache
+def _protocol(dataset: str, which: str | None) -> Table:
+    return load(dataset, which)
 
 
 def shipped_hash(dataset: str, model: str) -> str | None:
@@ -65,6 +70,7 @@ def invocations(dataset: str, model: str) -> dict[str, list[str]]:
     return found
 
 
+@cache
 def _samplers(dataset: str, paper: str) -> Table:
     """The samplers that a protocol names beside the one it uses."""
     file = shipped.papers(dataset)[paper] if paper else shipped.own(dataset)

@@ -1,8 +1,8 @@
 """Encoders and decoders by kind and shape, for data sets without networks of their own.
 
 Pictures of any size (images, masks, spectrograms) are halved by strided convolutions until they
-are at most 4 pixels high or wide, and no dense layer stands between these and the latent: an
-autoencoder learns faster without. Texts are halved likewise along their tokens; everything
+are at most 4 pixels high or wide. One linear map leads from these to the latent, without a hidden
+dense layer: an autoencoder learns faster so. Texts are halved likewise along their tokens; everything
 else goes through dense layers.
 """
 

@@ -60,7 +60,7 @@ class Encoder(nn.Module):
 
     Args:
         modality: A text. Its word "<pad>", if it has one, is not attended to.
-        outputs: How many.
+        outputs: Output size.
         size: The size of BERT.
     """
 

@@ -1,6 +1,7 @@
 """Records of schema 1: read as before, and moved to where schema 2 looks for them."""
 
 import json
+import re
 from dataclasses import asdict
 
 import pytest
@@ -151,3 +152,25 @@ def test_a_damaged_record_is_named_and_hides_no_others(tmp_path, content):
     with pytest.raises(ValueError, match=r"0-00000000\.json is not a record"):
         list(migrate(tmp_path))
     schema1.among(home)
+
+
+def test_a_migration_that_ended_before_the_old_record_was_removed_goes_on(tmp_path):
+    path = laid(tmp_path, old())
+    text = path.read_text()
+    ((_, new),) = migrate(tmp_path)
+    path.write_text(text)
+    assert [now for _, now in migrate(tmp_path)] == [new]
+    assert not path.exists() and list(find(tmp_path)) == [new]
+
+
+def test_a_newer_record_of_the_same_run_is_never_overwritten(tmp_path):
+    path = laid(tmp_path, old())
+    new = tmp_path / Place.of(read(path)).record
+    ((_, now),) = migrate(tmp_path)
+    assert now == new
+    newer = new.read_text().replace('"cpu"', '"a newer run"')
+    new.write_text(newer)
+    laid(tmp_path, old())
+    with pytest.raises(FileExistsError, match=re.escape(str(new))):
+        list(migrate(tmp_path))
+    assert new.read_text() == newer and path.exists()

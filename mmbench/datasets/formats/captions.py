@@ -21,7 +21,7 @@ SPECIALS = ("<exc>", "<pad>", "<eos>")
 """The first words of every vocabulary: what is not in it, what follows the end, and the end."""
 EXC, PAD, EOS = range(3)
 LENGTH = 32
-"""Tokens of a caption."""
+"""Tokens per caption."""
 OFTEN = 3
 """A word of the vocabulary occurs more often than this."""
 

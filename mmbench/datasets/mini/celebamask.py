@@ -15,8 +15,8 @@ from mmbench.core.data import Dataset, Split
 from mmbench.core.source import Source
 from mmbench.datasets.celebamask_hq import ATTRIBUTES, modalities, shrunk
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import Part, rng_of
 from mmbench.datasets.mini.faces import faces, people
+from mmbench.datasets.mini.materials import Part, rng_of
 from mmbench.progress import Bar, Progress
 from mmbench.protocols.arguments import at_least
 

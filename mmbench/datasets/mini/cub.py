@@ -17,9 +17,9 @@ from mmbench.core.source import Source
 from mmbench.datasets.cub import EACH, PIXELS, modalities
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.formats.captions import Vocabulary, tokenise
-from mmbench.datasets.mini import Part, rng_of
 from mmbench.datasets.mini.birds.birds import ATTRIBUTES, COLOURS, Bird, draw
 from mmbench.datasets.mini.birds.captions import captions
+from mmbench.datasets.mini.materials import Part, rng_of
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import at_least
 

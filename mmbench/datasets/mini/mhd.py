@@ -17,8 +17,8 @@ import torch
 from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.core.source import Source
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import Floats, Integers, Part, rng_of
 from mmbench.datasets.mini.digits.handwriting import PIXELS, POINTS, Writers, ink, write
+from mmbench.datasets.mini.materials import Floats, Integers, Part, rng_of
 from mmbench.datasets.mini.speech import mel
 from mmbench.datasets.mini.speech.synthesiser import Speakers, record, speak
 from mmbench.progress import Bar, Progress

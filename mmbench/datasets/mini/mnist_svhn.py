@@ -15,10 +15,10 @@ from mmbench.core.data import Dataset, Split
 from mmbench.core.source import Source
 from mmbench.datasets import mnist_svhn
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import Bytes, Integers, rng_of
 from mmbench.datasets.mini.digits.handwriting import written
 from mmbench.datasets.mini.digits.house_numbers import PIXELS, Numerals, photograph
 from mmbench.datasets.mini.digits.typefaces import Face
+from mmbench.datasets.mini.materials import Bytes, Integers, rng_of
 from mmbench.progress import Bar, Progress
 from mmbench.protocols.arguments import at_least
 from mmbench.seeds import derive

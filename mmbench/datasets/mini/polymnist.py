@@ -15,9 +15,9 @@ import torch
 from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.core.source import Source
 from mmbench.datasets.formats.cache import loader
-from mmbench.datasets.mini import Bytes, rng_of
 from mmbench.datasets.mini.digits.handwriting import PIXELS, written
 from mmbench.datasets.mini.digits.textures import TEXTURES
+from mmbench.datasets.mini.materials import Bytes, rng_of
 from mmbench.datasets.polymnist_build import overlay
 from mmbench.progress import Bar, Progress
 from mmbench.protocols.arguments import at_least

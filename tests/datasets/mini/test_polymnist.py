@@ -6,9 +6,9 @@ import torch
 
 from mmbench.core.score import Context
 from mmbench.datasets.mini import polymnist as module
-from mmbench.datasets.mini import rng_of
 from mmbench.datasets.mini.digits.handwriting import written
 from mmbench.datasets.mini.digits.textures import SIZE, TEXTURES, bricks, planks
+from mmbench.datasets.mini.materials import rng_of
 from mmbench.datasets.mini.polymnist import make, polymnist_mini
 from mmbench.metrics.extractors.classifiers import classifier
 from mmbench.progress import Progress

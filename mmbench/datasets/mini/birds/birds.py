@@ -9,7 +9,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmbench.datasets.mini import table
 from mmbench.datasets.mini.birds.scenery import backdrop, varied, water
 from mmbench.datasets.mini.drawing import (
     Canvas,
@@ -21,6 +20,7 @@ from mmbench.datasets.mini.drawing import (
     moved,
     shaded,
 )
+from mmbench.datasets.mini.materials import table
 
 _BIRDS = table(__file__, "birds.json")
 COLOURS: dict[str, Rgb] = {name: tuple(rgb) for name, rgb in _BIRDS["colours"].items()}

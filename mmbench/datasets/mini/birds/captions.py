@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from mmbench.datasets.formats.captions import LENGTH
-from mmbench.datasets.mini import table
 from mmbench.datasets.mini.birds.birds import ATTRIBUTES, COLOURS, Bird
+from mmbench.datasets.mini.materials import table
 
 LONGEST = LENGTH - 1
 """Words of a caption, at most."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
-from mmbench.datasets.mini import Bytes, Integers, People, rng_of, table
+from mmbench.datasets.mini.materials import Bytes, Integers, People, rng_of, table
 from mmbench.progress import Bar
 
 Floats = NDArray[np.float32]

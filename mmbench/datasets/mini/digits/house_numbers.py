@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from mmbench.datasets.mini import Floats, Integers
 from mmbench.datasets.mini.digits.typefaces import CELLS, COLUMNS, ROWS, Face, fields
+from mmbench.datasets.mini.materials import Floats, Integers
 
 PIXELS = 32
 Bools = NDArray[np.bool_]

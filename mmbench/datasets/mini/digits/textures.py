@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
-from mmbench.datasets.mini import Bytes, Floats
+from mmbench.datasets.mini.materials import Bytes, Floats
 
 Texture = Callable[[np.random.Generator], Bytes]
 """Draws a surface: (SIZE, SIZE, 3)."""

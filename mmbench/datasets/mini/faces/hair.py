@@ -6,10 +6,10 @@ outline (wavy or smooth) and in its strands.
 
 import numpy as np
 
-from mmbench.datasets.mini import table
 from mmbench.datasets.mini.drawing import Points, Rgb, closed, shaded
 from mmbench.datasets.mini.faces.people import Portrait
 from mmbench.datasets.mini.faces.sheet import CROWN, Sheet, between, mirrored
+from mmbench.datasets.mini.materials import table
 
 _WAVE, _CURL = 0.022, 0.13  # of wavy hair: amplitude and length of a wave
 _SHAPES: dict[str, list[list[float]]] = table(__file__, "shapes.json")

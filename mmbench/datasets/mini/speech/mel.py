@@ -14,7 +14,7 @@ from scipy.signal.windows import hann
 from scipy.sparse import csr_array
 
 from mmbench.core.data import Spectrogram
-from mmbench.datasets.mini import Floats
+from mmbench.datasets.mini.materials import Floats
 
 RATE = 16_000  # samples a second
 SAMPLES = RATE  # of one sound

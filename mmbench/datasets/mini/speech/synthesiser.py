@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from mmbench.datasets.mini import Floats, Integers, People, table
+from mmbench.datasets.mini.materials import Floats, Integers, People, table
 from mmbench.datasets.mini.speech.mel import RATE, SAMPLES, band_hertz, mel_power
 
 Waves = NDArray[np.float32]
