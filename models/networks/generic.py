@@ -2,8 +2,8 @@
 
 Pictures of any size (images, masks, spectrograms) are halved by strided convolutions until they
 are at most 4 pixels high or wide. One linear map leads from these to the latent, without a hidden
-dense layer: an autoencoder learns faster so. Texts are halved likewise along their tokens; everything
-else goes through dense layers.
+dense layer: an autoencoder learns faster so. Texts are halved likewise along their tokens;
+everything else goes through dense layers.
 """
 
 import math
