@@ -39,6 +39,8 @@ class Sentences(click.Group):
             return super().invoke(ctx)
         except (KeyError, IndexError):
             raise  # a mistake of ours, not of the user's
+        except BrokenPipeError:
+            raise  # click ends without a word: the reader, such as `head`, has seen enough
         except Exception as error:
             sentence = _sentence(error)
             if not sentence or os.environ.get("MMBENCH_DEBUG"):

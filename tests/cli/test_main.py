@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 import time
@@ -192,3 +193,13 @@ def test_equal_runs_give_equal_records(quick, tmp_path):
         (record,) = (tmp_path / folder).rglob("*.json")
         kept.append({k: v for k, v in json.loads(record.read_text()).items() if k != "seconds"})
     assert kept[0] == kept[1]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    """As in `mmbench table | head`."""
+    many = [sys.executable, "-m", "mmbench", "table", "--list-papers"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(many, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert done.returncode == 1 and not done.stderr
