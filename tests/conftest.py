@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mmbench.core.data import Dataset, Modality, Split
+from mmbench.datasets.mini.mhd import VERSION
 from mmbench.files import transfer
 
 torch.set_num_threads(1)  # the networks of tests are small: threads cost more than they give
@@ -94,7 +95,8 @@ def toy_dataset():
         Modality("trajectory", "trajectory", (200,)),
         Modality("sound", "sound", (1, 32, 128)),
     )
-    return Dataset("mhd-mini", modalities, toy_split(200, 0), toy_split(40, 1), 10, 16_000)
+    train, test = toy_split(200, 0), toy_split(40, 1)
+    return Dataset("mhd-mini", modalities, train, test, 10, 16_000, version=VERSION)
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,8 @@ def variants(dataset: str, model: str) -> dict[str, str]:
 def invocations(dataset: str, model: str) -> dict[str, list[str]]:
     """Hash -> what `mmbench run` is called with, such as ["--sampler", "fast"]."""
     found: dict[str, list[str]] = {}
+    if dataset not in names("datasets"):  # any text that a record holds
+        return found
     for paper in ("", *shipped.papers(dataset)):
         settings = of_paper(dataset, model, paper)
         if settings is None:

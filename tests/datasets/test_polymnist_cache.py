@@ -128,17 +128,6 @@ def test_a_full_disk_costs_only_the_cache(folder, cache, monkeypatch, by):
     assert not list(cache.iterdir())
 
 
-def test_a_device_that_is_full_for_real(folder, cache, monkeypatch):
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full here")
-    real = cache_module.save_file
-    monkeypatch.setattr(cache_module, "save_file", lambda t, _, m: real(t, "/dev/full", m))
-    out = io.StringIO()
-    assert len(load(folder, cache, out).test) == 10
-    assert len([x for x in out.getvalue().splitlines() if "cannot be written" in x]) == 1
-    assert not list(cache.iterdir())
-
-
 def test_the_cache_is_plain_safetensors(folder, cache):
     data = load(folder, cache)
     (path,) = cache.iterdir()

@@ -36,7 +36,9 @@ def endless(folder):
 
 
 def hungry(folder):
-    return [b"x" * 2**24 for _ in range(32)]
+    held = [b"x" * 2**24 for _ in range(32)]
+    time.sleep(2)
+    return held
 
 
 def crash(folder):

@@ -145,7 +145,8 @@ def test_without_weights_there_is_a_reason_and_no_number(tmp_path, monkeypatch):
 
 
 def test_without_pytorch_fid_the_reason_names_the_extra(file, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pytorch_fid", None)
+    for name in ("pytorch_fid", "pytorch_fid.inception"):
+        monkeypatch.setitem(sys.modules, name, None)
     pretrained._opened.cache_clear()
     dataset, context = world(file, tmp_path)
     (score,) = fid.compute(drawn(dataset), dataset, context)
