@@ -164,7 +164,7 @@ class Estimates:
         return self._alike(found) + self._beside(metric, target, given, column)
 
     def _alike(self, found: list[Estimate]) -> list[Estimate]:
-        """The estimates measured with the networks of most; a remark tells of the others."""
+        """The estimates by the networks that measured most of them; a remark names the rest."""
         counts = Counter(e.mean.judges for e in found)
         usual = max(counts, key=lambda judges: (counts[judges], sorted(judges)), default=None)
         for e in found:

@@ -14,6 +14,7 @@ OWN = ""
 """What the data set's own protocol is called."""
 
 
+@cache
 def of_paper(dataset: str, model: str, paper: str = "") -> Table | None:
     """The resolved protocol by which a paper reports a model on a data set.
 
@@ -23,7 +24,7 @@ def of_paper(dataset: str, model: str, paper: str = "") -> Table | None:
         paper: The paper; without a protocol of its own it goes by the data set's.
 
     Returns:
-        None where nothing is shipped.
+        One table for all callers, not to be changed; None where nothing is shipped.
     """
     if dataset not in names("datasets") or model not in names("models"):
         return None  # a record must never cause an import of "module:class"

@@ -213,7 +213,7 @@ KINDS: list[tuple[Callable[[bytes], bool], Any]] = [
     (_json, as_json),
     (lambda c: b"\0" not in c and _text(c), as_text),
 ]
-"""How files are told apart -> how each kind is changed."""
+"""What recognises a kind of file -> how that kind is changed."""
 FLAT = (as_array, as_png, as_tensors, as_json, as_text)
 
 

@@ -56,7 +56,7 @@ def expected_error(network, z, times, noisy, shown, counts):
     """E ||f(r, τ) - ε||² over the coordinates that count, for one example z (D,).
 
     r is z diffused to a coordinate's time where noisy, z itself elsewhere, ε where it is not
-    shown; τ is what the network is told.
+    shown; τ are the times that the network receives.
     """
     A, c, B = network.arrays
     own = times[OWNER] if len(times) == 3 else times
