@@ -19,6 +19,12 @@ from download_files import ARCHIVE, PLAIN, QUIET, source  # noqa: E402
 
 
 @pytest.fixture
+def cache(tmp_path):
+    """Where loaded data sets are kept; missing at first."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
 def one(shop):
     """A data set of one plain file."""
     return source(Download(shop.offer("a.gz", PLAIN), "raw/a.gz"))

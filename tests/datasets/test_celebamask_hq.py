@@ -9,12 +9,6 @@ from PIL import Image
 from mmbench.datasets import celebamask_hq as module
 from mmbench.datasets.celebamask_hq import ATTRIBUTES, shrunk
 
-
-@pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
-
-
 CHOSEN = [4, 5, 8, 9, 11, 12, 15, 17, 18, 20, 21, 22, 26, 28, 31, 32, 33, 35]
 
 

@@ -4,19 +4,16 @@ import random
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from celebamask_files import NAMES, load, photograph, row, write
 from PIL import Image
+from refusals import refusal
 
 from mmbench.datasets import celebamask_hq as module
 from mmbench.datasets.celebamask_hq import ATTRIBUTES
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +32,7 @@ def a_mask(root):
     return min(p for p in root.glob("*-anno/0/00100_*.png") if "skin" not in p.name)
 
 
-def refused(root, cache, error=ValueError):
-    """The message of a load that fails, which must leave nothing behind."""
-    with pytest.raises(error) as caught:
-        load(root, cache)
-    assert not cache.exists() or not list(cache.iterdir())
-    message = str(caught.value)
-    assert "\n" not in message
-    assert str(root) in message
-    return message
+refused = partial(refusal, load)
 
 
 def test_without_a_folder_it_says_where_the_files_are(cache):

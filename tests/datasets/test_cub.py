@@ -19,11 +19,6 @@ from mmbench.media.pictures import sentence
 
 
 @pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def theirs(tmp_path):
     return write_theirs(tmp_path / "data")
 

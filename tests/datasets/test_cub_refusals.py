@@ -9,11 +9,6 @@ from mmbench.datasets.formats.captions import SPECIALS
 
 
 @pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def theirs(tmp_path):
     return write_theirs(tmp_path / "data")
 

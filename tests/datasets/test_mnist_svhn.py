@@ -21,11 +21,6 @@ from mmbench.datasets.mnist_svhn import pair
 
 
 @pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def folder(tmp_path):
     write_mnist(tmp_path / "data" / "MNIST" / "raw")
     write_svhn(tmp_path / "data" / "SVHN")

@@ -1,20 +1,17 @@
 import os
 import random
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mnist_svhn_files import MATS, idx_bytes, load, published_counts, write_mnist, write_svhn
+from refusals import refusal
 from scipy.io import savemat
 
 from mmbench.datasets.formats import idx
 from mmbench.datasets.mnist_svhn import PUBLISHED, mnist_svhn
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
 
 
 @pytest.fixture
@@ -24,14 +21,7 @@ def folder(tmp_path):
     return tmp_path / "data"
 
 
-def refused(folder, cache, error=ValueError):
-    """The message of a load that fails, which must leave nothing behind."""
-    with pytest.raises(error) as caught:
-        load(folder, cache)
-    assert not cache.exists() or not list(cache.iterdir())
-    message = str(caught.value)
-    assert "\n" not in message and str(folder) in message
-    return message
+refused = partial(refusal, load)
 
 
 def test_without_a_folder_it_says_where_the_files_are(cache):

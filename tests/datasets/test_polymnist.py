@@ -20,11 +20,6 @@ from polymnist_files import (
 
 
 @pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def folder(tmp_path):
     return write_pngs(tmp_path / "data" / "MMNIST").parent
 

@@ -16,11 +16,6 @@ from mmbench.datasets.formats import cache as cache_module
 
 
 @pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def folder(tmp_path):
     return write_pngs(tmp_path / "data" / "MMNIST").parent
 

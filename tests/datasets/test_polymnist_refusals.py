@@ -2,16 +2,13 @@ import io
 import os
 import random
 import shutil
+from functools import partial
 
 import pytest
 import torch
 from PIL import Image
 from polymnist_files import content, load, palette, rewrite, write_pngs, write_tensors
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
+from refusals import refusal
 
 
 @pytest.fixture
@@ -24,15 +21,7 @@ def tensors(tmp_path):
     return write_tensors(tmp_path / "data" / "MMNIST").parent
 
 
-def refused(folder, cache, error=ValueError):
-    """The message of a load that fails, which must leave nothing behind."""
-    with pytest.raises(error) as caught:
-        load(folder, cache)
-    assert not cache.exists() or not list(cache.iterdir())
-    message = str(caught.value)
-    assert "\n" not in message
-    assert str(folder) in message
-    return message
+refused = partial(refusal, load)
 
 
 def test_without_a_folder_it_says_where_the_files_are(cache):
