@@ -1,27 +1,46 @@
-"""What a metric declares of itself, read without importing what it computes with."""
+"""What a metric declares of itself, read without importing what it computes with.
 
+A metric that is not registered here is known by what the records that it is shown of say that it
+declared where it was computed.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from functools import cache
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from mmbench import registry
-from mmbench.core.score import Metric
+from mmbench.core.score import Metric, Score
 from mmbench.declarations import declared
+from mmbench.records.record import Declared, Record
+
+Direction = Literal["higher", "lower"]
 
 _NEEDED = {"name", "title", "better", "unit", "paper"}
 _KNOWN = {f.name for f in fields(Metric)}
 
 
-@cache
-def facts(metric: str) -> Metric | None:
-    """A registered metric; where its facts are literals, it is imported when it computes.
+def facts(metric: str, records: Iterable[Record] = ()) -> Metric | None:
+    """A metric; where its facts are literals, it is imported when it computes.
+
+    Args:
+        metric: The metric's name.
+        records: Where it is looked for if it is not registered.
 
     Returns:
-        None for one that is not registered (a record must not make us import "module:object"),
-        and for one that is not declared in literals and cannot be imported.
+        None for one that neither is registered (a record must not make us import "module:object")
+        nor has a direction on which all records agree that declare it, and for one that is not
+        declared in literals and cannot be imported.
     """
-    if metric not in registry.names("metrics"):
-        return None
+    if metric in registry.names("metrics"):
+        return _registered(metric)
+    told = {d for r in records if (d := r.metrics.get(metric)) and d.better}
+    agreed = told.pop() if len({(d.title, d.better, d.unit) for d in told}) == 1 else None
+    return _told(metric, agreed) if agreed else None
+
+
+@cache
+def _registered(metric: str) -> Metric | None:
     found = declared("metrics", metric)
     if found.keys() >= _NEEDED:
         compute = lambda *samples: registry.find("metrics", metric).compute(*samples)
@@ -33,27 +52,39 @@ def facts(metric: str) -> Metric | None:
     return imported if isinstance(imported, Metric) else None
 
 
-def title(metric: str) -> str:
-    """The title of a metric; its name if it is not registered."""
-    known = facts(metric)
+def _told(metric: str, of: Declared) -> Metric | None:
+    """A metric that a record tells of, and that nothing here can compute."""
+    better: Any = of.better
+    if better not in get_args(Direction):
+        return None
+    return Metric(metric, of.title or metric, better, of.unit or "", "", _absent)
+
+
+def _absent(*samples: Any) -> Iterator[Score]:
+    raise LookupError("the metric is not installed, only known from a record that declares it")
+
+
+def title(metric: str, records: Iterable[Record] = ()) -> str:
+    """The title of a metric; its name where nothing is known of it."""
+    known = facts(metric, records)
     return known.title if known else metric
 
 
-def unit(metric: str) -> str:
-    """The unit of a metric; "" if it has none or is not registered."""
-    known = facts(metric)
+def unit(metric: str, records: Iterable[Record] = ()) -> str:
+    """The unit of a metric; "" if it has none or nothing is known of it."""
+    known = facts(metric, records)
     return known.unit if known else ""
 
 
-def better(metric: str) -> Literal["higher", "lower"] | None:
-    """The better direction of a metric; None if it is not registered."""
-    known = facts(metric)
+def better(metric: str, records: Iterable[Record] = ()) -> Direction | None:
+    """The better direction of a metric; None where nothing is known of it."""
+    known = facts(metric, records)
     return known.better if known else None
 
 
-def arrow(metric: str) -> str:
+def arrow(metric: str, records: Iterable[Record] = ()) -> str:
     """An arrow to the better direction after a space; "" if it is not known."""
-    return {"higher": " ↑", "lower": " ↓", None: ""}[better(metric)]
+    return {"higher": " ↑", "lower": " ↓", None: ""}[better(metric, records)]
 
 
 def order(metric: str) -> tuple[bool, str]:

@@ -149,7 +149,8 @@ def _table(metric: str, itself: bool, header: tuple[Column, ...], among: list[Ro
         [noted(filter(None, (*m.remarks, by)), footnotes) for m, by in zip(*both, strict=True)]
         for both in zip(means, judges, strict=True)
     ]
-    better, unit = facts.better(metric), facts.unit(metric)
+    records = [r for row in among for r in row.records]
+    better, unit = facts.better(metric, records), facts.unit(metric, records)
     stale = [i for i, (row, _) in enumerate(shown) if row.stale]
     by_column = [column(of, better, unit, stale) for of in zip(*means, strict=True)]
     lines = []
@@ -159,7 +160,8 @@ def _table(metric: str, itself: bool, header: tuple[Column, ...], among: list[Ro
     decimals = [of[0].decimals for of in by_column]
     lines += _real(metric, header, [row for row, _ in shown], decimals, footnotes)
     dataset = among[0].dataset
-    title = f"{dataset}: {facts.title(metric)}{f' ({unit})' if unit else ''}{facts.arrow(metric)}"
+    title = f"{dataset}: {facts.title(metric, records)}{f' ({unit})' if unit else ''}"
+    title += facts.arrow(metric, records)
     title += ", self-reconstruction" if itself else ""
     if any(len(c.terms) > 1 for c in header):
         title += ", mean over targets and given subsets"

@@ -31,7 +31,7 @@ class Declared:
 
     Attributes:
         version: That of its numbers.
-        title, better, unit: As in `mmbench.core.score.Metric`, of a metric that is not registered
+        title, better, unit: As in `mmbench.core.score.Metric`, of a metric that is not mmbench's own
             and may be absent where the record is read.
     """
 

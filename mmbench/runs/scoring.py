@@ -127,7 +127,7 @@ class Scoring:
         scores: tuple[Score, ...],
         real: tuple[Score, ...],
     ) -> Record:
-        registered = names("metrics")
+        ours = {m for m, e in names("metrics").items() if e.module.startswith("mmbench.")}
         place = self.place
         return Record(
             model=place.model,
@@ -146,7 +146,7 @@ class Scoring:
             seconds=seconds,
             metrics={
                 m.name: Declared(m.version)
-                if m.name in registered
+                if m.name in ours
                 else Declared(m.version, m.title, m.better, m.unit)
                 for m in self.evaluation.scorers()
             },

@@ -1,9 +1,13 @@
 import subprocess
 import sys
 
+import factory
 import pytest
 
-from mmbench.leaderboard.facts import facts
+from mmbench.core.score import Score
+from mmbench.leaderboard.facts import arrow, facts, unit
+from mmbench.leaderboard.tables.table import tables
+from mmbench.records.record import Declared
 from mmbench.registry import find, names
 
 OURS = [name for name, entry in names("metrics").items() if entry.value.startswith("mmbench.")]
@@ -19,6 +23,29 @@ def test_what_is_declared_is_what_the_metric_says(name):
 def test_a_record_cannot_have_a_module_imported():
     assert facts("antigravity:geohash") is None
     assert facts("no such metric") is None
+
+
+def told(*directions, title="Own score"):
+    """Records that declare a metric which is not registered, one for each direction."""
+    scores = Score("own", (), "image", 1.0, 10), Score("own", ("sound",), "image", 2.0, 10)
+    return [
+        factory.record(seed=i, scores=scores, metrics={"own": Declared(1, title, better, "dB")})
+        for i, better in enumerate(directions)
+    ]
+
+
+def test_a_record_tells_of_a_metric_that_is_not_registered():
+    records = told("lower", "lower", None)
+    assert facts("own", records).title == "Own score"
+    assert (unit("own", records), arrow("own", records)) == ("dB", " ↓")
+    (table,) = tables(records)
+    assert table.title.endswith("Own score (dB) ↓")
+    assert facts("own") is None
+    assert facts("fid", [factory.record(metrics={"fid": Declared(1, "x", "higher", "y")})]) == (
+        facts("fid")
+    )
+    for unknown in (told("lower", "higher"), told("sideways"), told(None)):
+        assert facts("own", unknown) is None
 
 
 READS = [
