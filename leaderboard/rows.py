@@ -5,7 +5,7 @@ the same examples, one for each seed.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from statistics import fmean, stdev
@@ -32,7 +32,7 @@ class Row:
     Attributes:
         label: The model's name, with what is said of a shipped protocol that is not the data set's
             own, with the protocol's hash and the fingerprint of the data where rows differ in
-            them, and with what is stale of it.
+            them, and with a mark if it is stale.
         model: The model's name; "" for real examples.
         dataset: The data set's name.
         protocol_hash: As in records; "" without records.
@@ -105,9 +105,11 @@ def rows(records: Iterable[Record]) -> list[Row]:
         same.append(r)
     protocols: dict[tuple[str, str], set[str]] = {}
     examples: dict[tuple[str, str], set[str]] = {}
-    for dataset, _, model, protocol_hash, data, _ in found:
+    older: dict[tuple[str, str], set[str]] = {}
+    for (dataset, _, model, protocol_hash, data, _), of in found.items():
         protocols.setdefault((dataset, model), set()).add(protocol_hash)
         examples.setdefault((dataset, model), set()).add(data)
+        older.setdefault((dataset, model), set()).add(stale(of[0]))
     made = []
     for (dataset, _, model, protocol_hash, data, _), of in sorted(found.items()):
         label = model
@@ -117,10 +119,21 @@ def rows(records: Iterable[Record]) -> list[Row]:
             label += f" [{protocol_hash[:6]}]"
         if len(examples[dataset, model]) > 1:
             label += f" (data {data[:6]})"
-        if old := stale(of[0]):
-            label += f" (stale: {old})"
+        old = stale(of[0])
+        label += mark(old, older[dataset, model])
         made.append(Row(label, model, dataset, protocol_hash, data, old, tuple(of)))
     return made
+
+
+def mark(old: str, among: Collection[str]) -> str:
+    """What a label says of a row that is stale in `old`, "" for a current one.
+
+    Notes below tables say of which versions it is; the label does where rows of its model are
+    stale in other versions too, which are `among` what is stale of these rows.
+    """
+    if not old:
+        return ""
+    return f" (stale: {old})" if {*among} - {old, ""} else " (stale)"
 
 
 def of_metric(record: Record, metric: str) -> dict[Term, Score]:

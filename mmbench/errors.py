@@ -2,6 +2,8 @@
 
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -13,6 +15,15 @@ def first_line(error: BaseException) -> str:
 def last_line(error: BaseException) -> str:
     """The last line of what an error says: of PyTorch's, the first mismatch."""
     return str(error).splitlines()[-1].strip()
+
+
+@contextmanager
+def concerning(path: Path) -> Iterator[None]:
+    """Has what is wrong with the content of a file or folder name it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def in_own_code(error: BaseException) -> str:

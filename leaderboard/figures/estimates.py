@@ -12,6 +12,7 @@ from mmbench.leaderboard.papers.published import ANY, Published, published
 from mmbench.leaderboard.rows import Mean, Row, Term, mean, rows
 from mmbench.leaderboard.tables.columns import Column, modalities
 from mmbench.records.record import Record
+from mmbench.records.versions import current, stale
 from mmbench.registry import names
 
 CONDITIONAL = "conditional"
@@ -90,7 +91,9 @@ class Estimates:
         scored = [row for row in rows(records) if any(r.scores for r in row.records)]
         self.rows = [row for row in scored if not row.stale]
         self.remarks = [
-            f"{row.label}, {len(row.seeds)} runs, is left out" for row in scored if row.stale
+            f"{row.label}, {len(row.seeds)} runs, is left out: {row.stale}"
+            for row in scored
+            if row.stale
         ]
         self._printed: dict[str, dict[tuple[str, Term], Published]] = {}
         # Of what several tables print, the first paper's counts, with its deviation if it has one.
@@ -206,6 +209,22 @@ class Estimates:
             words = in_words(given)
             found.append(Estimate(row, metric, target, words, printed, count, sources))
         return found
+
+
+def fresh(dataset: str, records: Sequence[Record]) -> list[Record]:
+    """The records of a data set that are not stale.
+
+    Raises:
+        ValueError: There are records, and all are stale.
+    """
+    found = current(records)
+    if records and not found:
+        older = "; ".join(dict.fromkeys(map(stale, records)))
+        raise ValueError(
+            f"every record of {dataset} that is asked for is stale ({older}), expected current "
+            "ones: 'mmbench records stale' prints what to run again"
+        )
+    return found
 
 
 def chosen(terms: set[Term], target: str, given: Given) -> Column | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmbench.leaderboard.figures.estimates import MEAN, Estimates
+from mmbench.leaderboard.figures.estimates import MEAN, Estimates, fresh
 from mmbench.leaderboard.papers.comparison import follows
 from mmbench.leaderboard.papers.layouts import TABLES
 from mmbench.leaderboard.papers.published import published as printed
@@ -34,7 +34,7 @@ def records(
         FileNotFoundError: A folder is missing, or holds no record.
         LookupError: There is no such record.
         ValueError: It is not clear which data set is meant, no paper prints results of it, a
-            record is damaged, or two folders have different records of one run.
+            record is damaged, all are stale, or two folders have different records of one run.
     """
     every, where = merged(folders), " and ".join(map(str, folders))
     known = list(dict.fromkeys(r.dataset for r in every))
@@ -60,8 +60,10 @@ def records(
             paper = ", and no paper a result" if published else ""
             missing = f"{dataset} has no record of the model {model!r}{paper}"
             raise LookupError(missing + nearest(model, ran))
-    found = [r for r in found if not models or r.model in models]
-    return dataset, only(found, settings)
+    found = only([r for r in found if not models or r.model in models], settings)
+    if not published:
+        fresh(dataset, found)  # refuses what has nothing to draw
+    return dataset, found
 
 
 def estimates(

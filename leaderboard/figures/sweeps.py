@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mmbench.leaderboard.figures import style
-from mmbench.leaderboard.figures.estimates import CONDITIONAL, MEAN, Estimate, Estimates, Given
+from mmbench.leaderboard.figures.estimates import (
+    CONDITIONAL,
+    MEAN,
+    Estimate,
+    Estimates,
+    Given,
+    fresh,
+)
 from mmbench.leaderboard.figures.estimates import in_words as given_in_words
 from mmbench.leaderboard.figures.output import Drawn
 from mmbench.leaderboard.rows import Row
@@ -70,19 +77,22 @@ def ablation(
 ) -> tuple[Drawn, list[str]]:
     """Draws metrics against a setting, such as "model.d": one line jointly, one conditionally.
 
-    The records are all of this data set; those of one model differ in the setting alone.
+    The records are all of this data set; those of one model differ in the setting alone. Stale
+    ones are left out.
 
     Returns:
         The figure, and sentences about what it leaves out.
 
     Raises:
         LookupError: No protocol has such a setting.
-        ValueError: The setting does not vary, or the protocols differ elsewhere too.
+        ValueError: The setting does not vary, the protocols differ elsewhere too, or every record
+            is stale.
     """
+    counted = fresh(dataset, records)
     by_model: dict[str, list[Record]] = {}
-    for r in records:
+    for r in counted:
         by_model.setdefault(r.model, []).append(r)
-    known = dict.fromkeys(path for r in records for path in values(r.protocol))
+    known = dict.fromkeys(path for r in counted for path in values(r.protocol))
     if parameter not in known:
         inside = [path for path in known if below(path, parameter)]
         if inside:
@@ -91,7 +101,7 @@ def ablation(
         raise LookupError(missing + nearest(parameter, known))
     varying = {m: of for m, of in by_model.items() if parameter in differences(of)}
     if not varying:
-        has = [in_words(values(r.protocol).get(parameter, UNSET)) for r in records]
+        has = [in_words(values(r.protocol).get(parameter, UNSET)) for r in counted]
         others = [path for of in by_model.values() for path in differences(of)]
         whose = "each model" if len(by_model) > 1 else next(iter(by_model))
         raise ValueError(
@@ -101,8 +111,8 @@ def ablation(
         )
     for of in varying.values():
         equal_but_for(of, parameter)
-    found = Estimates(dataset, [r for of in varying.values() for r in of])
     same = [m for m in by_model if m not in varying]
+    found = Estimates(dataset, [r for r in records if r.model not in same])
     found.remarks += [f"{m} is left out: its records do not differ in {parameter}" for m in same]
     set_to = {row: values(row.records[0].protocol).get(parameter, UNSET) for row in found.rows}
     places, across = _places(parameter, list(set_to.values()))
@@ -124,19 +134,22 @@ def cost(
 ) -> tuple[Drawn, list[str]]:
     """Draws metrics of one model against the network evaluations a sample, over samplers.
 
-    The records are all of this data set and of one model; they differ in the sampler alone.
+    The records are all of this data set and of one model; they differ in the sampler alone. Stale
+    ones are left out.
 
     Returns:
         The figure, and sentences about what it leaves out.
 
     Raises:
-        ValueError: There are several models, or the protocols differ elsewhere too.
+        ValueError: There are several models, the protocols differ elsewhere too, or every record
+            is stale.
     """
-    models = list(dict.fromkeys(r.model for r in records))
+    counted = fresh(dataset, records)
+    models = list(dict.fromkeys(r.model for r in counted))
     if len(models) != 1:
         whose = ", ".join(models) or "no model"
         raise ValueError(f"the records are of {whose}, expected one model: choose by --model")
-    equal_but_for(records, SAMPLER)
+    equal_but_for(counted, SAMPLER)
     found = Estimates(dataset, records)
     named = {}
     by_sampler: dict[str, dict[Row, float]] = {}
@@ -235,7 +248,9 @@ def _places(parameter: str, found: Sequence[object]) -> tuple[dict[str, float], 
     numbers = {in_words(v): float(v) for v in plain if abs(v) < LARGEST}
     distinct = {in_words(v) for v in found}
     label = style.short(parameter)
-    if len(numbers) < len(distinct):  # words, at equal distances, behind the numbers
+    if not numbers or len(numbers) < len(
+        distinct
+    ):  # words, at equal distances, behind the numbers
         rank = {v: (v == UNSET, v not in numbers, numbers.get(v, 0.0), v) for v in distinct}
         order = sorted(distinct, key=lambda v: rank[v])
         return {v: float(i) for i, v in enumerate(order)}, _Across(

@@ -8,7 +8,7 @@ from mmbench.core.score import JOINT
 from mmbench.leaderboard.papers.filled import Kind, Line
 from mmbench.leaderboard.papers.layouts import Heading, PaperTable
 from mmbench.leaderboard.papers.published import ANY
-from mmbench.leaderboard.rows import Mean, Row
+from mmbench.leaderboard.rows import Mean, Row, mark
 from mmbench.leaderboard.tables.cells import Cell, noted
 from mmbench.leaderboard.tables.columns import Column
 from mmbench.leaderboard.tables.table import Table, seeds
@@ -68,7 +68,8 @@ def departing(
             which = departures(row.records[0].protocol, paper)
             more = f", and {len(which) - SHOWN} more" if len(which) > SHOWN else ""
             listed = ", ".join(which[:SHOWN]) + more
-            notes.append(f"{label} departs from the paper's protocol: {listed}")
+            older = f"; it is stale: {row.stale}" if row.stale else ""
+            notes.append(f"{label} departs from the paper's protocol: {listed}{older}")
 
 
 def unlike(table: PaperTable, heading: Heading, cell: Cell, row: Row) -> Iterator[str]:
@@ -110,7 +111,7 @@ def _rows(found: Iterable[Table]) -> list[Row]:
 def _label(called: str, row: Row, own: Sequence[Row]) -> str:
     """What tells a row from others of its method, after what it is called."""
     data = f" (data {row.data[:6]})" if len({r.data for r in own}) > 1 else ""
-    return called + data + (f" (stale: {row.stale})" if row.stale else "")
+    return called + data + mark(row.stale, {r.stale for r in own})
 
 
 def _line(

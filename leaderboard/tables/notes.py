@@ -36,8 +36,8 @@ def notes(metric: str, shown: Shown, several: bool = False) -> Iterable[str]:
     yield "Data: " + by_row((row.label, row.data[:16]) for row, _ in shown)
     if len({row.data for row, _ in shown}) > 1:
         yield "Rows marked (data …) were trained and tested on different examples"
-    if any(row.stale for row, _ in shown):
-        yield "Stale rows are of other versions and have no rank: see mmbench records stale"
+    if older := by_row((row.label, row.stale) for row, _ in shown):
+        yield f"Stale rows have no rank (see mmbench records stale): {older}"
     if several:
         same = "measured with the same networks as most rows"
         yield f"Numbers by different networks are not comparable; ranks are among those {same}"

@@ -34,6 +34,7 @@ from PIL import Image
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.folders import Published, in_threads
+from mmbench.errors import concerning
 from mmbench.files.folder import files
 from mmbench.files.text import read_text
 from mmbench.media.image import decoded, planes
@@ -110,7 +111,8 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
             Split({m: torch.from_numpy(x[rows]) for m, x in tensors.items()})
             for rows in (slice(count), slice(count, None))
         )
-        return Dataset(NAME, modalities(), train, test, version=VERSION)
+        with concerning(root):
+            return Dataset(NAME, modalities(), train, test, version=VERSION)
 
     return cached(place(cache, NAME, root), source, read, progress)
 

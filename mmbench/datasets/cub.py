@@ -26,6 +26,7 @@ from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.captions import LENGTH, Vocabulary, tokenise
 from mmbench.datasets.formats.folders import Published, in_threads
+from mmbench.errors import concerning
 from mmbench.files.folder import visible
 from mmbench.files.text import read_text
 from mmbench.media.image import pictures, resized
@@ -87,7 +88,8 @@ def _read(root: Path, parts: Mapping[str, Part], progress: Progress) -> Dataset:
         return Split({"image": images, "sentence": sentences}, {"image": index})
 
     both = split("train"), split("test")
-    return Dataset(NAME, modalities(vocabulary), *both, version=VERSION)
+    with concerning(root):
+        return Dataset(NAME, modalities(vocabulary), *both, version=VERSION)
 
 
 def modalities(vocabulary: Vocabulary, pixels: int = PIXELS) -> tuple[Modality, Modality]:

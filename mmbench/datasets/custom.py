@@ -30,7 +30,7 @@ from mmbench.core.source import Source
 from mmbench.datasets.formats.arrays import load
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.paired import PARTS, Files, View
-from mmbench.errors import first_line
+from mmbench.errors import concerning, first_line
 from mmbench.files import tensors
 from mmbench.files.toml import read_toml
 from mmbench.progress import Progress
@@ -118,20 +118,21 @@ def _arrays(path: Path, description: Description) -> Dataset:
 
     found = _open(path, every)
     splits = []
-    for part in PARTS:
-        views = {
-            m: compact(found[f"{part}/{m}"], view, f"{part}/{m} of {path}")
-            for m, view in description.modalities.items()
-        }
-        numbers = {
-            name: _numbers(found[key], f"the array {key} of {path}")
-            for name in ("labels", *(f"{m}/index" for m in views))
-            if (key := f"{part}/{name}") in found
-        }
-        index = {m: numbers[f"{m}/index"] for m in views if f"{m}/index" in numbers}
-        splits.append(Split(views, index, numbers.get("labels")))
-    words = {m: tuple(view.words or ()) for m, view in description.modalities.items()}
-    return _dataset(description, splits[0], splits[1], words)
+    with concerning(path):
+        for part in PARTS:
+            views = {
+                m: compact(found[f"{part}/{m}"], view, f"{part}/{m}")
+                for m, view in description.modalities.items()
+            }
+            numbers = {
+                name: _numbers(found[key], f"the array {key}")
+                for name in ("labels", *(f"{m}/index" for m in views))
+                if (key := f"{part}/{name}") in found
+            }
+            index = {m: numbers[f"{m}/index"] for m in views if f"{m}/index" in numbers}
+            splits.append(Split(views, index, numbers.get("labels")))
+        words = {m: tuple(view.words or ()) for m, view in description.modalities.items()}
+        return _dataset(description, splits[0], splits[1], words)
 
 
 def _numbers(x: Tensor, where: str) -> Tensor:
@@ -175,8 +176,10 @@ def _read(files: Files, description: Description, progress: Progress) -> Dataset
                 x = files.read(part, m, known)
                 parts[part][m] = compact(x, known, f"{part}/{m} of {files.root}")
                 bar.update(bar.done + 1)
-    train, test = (Split(parts[p], files.index(p), files.labels(p)) for p in PARTS)
-    return _dataset(description, train, test, words)
+    index, labels = ({p: of(p) for p in PARTS} for of in (files.index, files.labels))
+    with concerning(files.root):
+        train, test = (Split(parts[p], index[p], labels[p]) for p in PARTS)
+        return _dataset(description, train, test, words)
 
 
 def _dataset(

@@ -14,9 +14,15 @@ def load_dataset(name: str, folder: Path | None, cache: Path, progress: Progress
 
     Raises:
         LookupError: There is no such data set.
-        FileNotFoundError, ValueError: As `source`; or its files are missing or damaged.
+        FileNotFoundError, ValueError: As `source`; or its files are missing or damaged, or it has
+            another version than its source states.
     """
-    return source(name).load(folder, cache, progress)
+    where = source(name)
+    found = where.load(folder, cache, progress)
+    if found.version != where.version:
+        states = f"{name} has version {found.version}, its source states {where.version}"
+        raise ValueError(f"{states}: expected the same, or its records are stale at once")
+    return found
 
 
 def source(name: str) -> Source:

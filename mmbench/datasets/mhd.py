@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mmbench.core.data import Dataset, Modality, Spectrogram, Split
 from mmbench.datasets.formats.folders import Published
+from mmbench.errors import concerning
 from mmbench.files import tensors
 from mmbench.progress import Progress
 
@@ -56,7 +57,8 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
             splits[part], ranges[part] = _split(root / _file(part))
             bar.update(i + 1)
     modalities = (*MODALITIES[:2], replace(MODALITIES[2], spectrogram=ranges["train"]))
-    return Dataset(NAME, modalities, splits["train"], splits["test"], 10, sampling_rate=16_000)
+    with concerning(root):
+        return Dataset(NAME, modalities, splits["train"], splits["test"], 10, sampling_rate=16_000)
 
 
 def _file(part: str) -> str:

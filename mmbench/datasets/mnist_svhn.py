@@ -22,7 +22,7 @@ from mmbench.datasets.formats import idx
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.folders import Published
 from mmbench.datasets.formats.idx import Bytes, Integers
-from mmbench.errors import first_line
+from mmbench.errors import concerning, first_line
 from mmbench.progress import Progress
 from mmbench.seeds import derive
 
@@ -70,7 +70,8 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
             for part in PARTS:
                 splits.append(paired(*idx.digits(raw, part), *svhn(mats / _mat(part)), part))
                 bar.update(len(splits))
-        return Dataset(NAME, MODALITIES, splits[0], splits[1], classes=10, version=VERSION)
+        with concerning(root):
+            return Dataset(NAME, MODALITIES, splits[0], splits[1], classes=10, version=VERSION)
 
     return cached(place(cache, NAME, root), source, read, progress)
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.folders import Published, in_threads
+from mmbench.errors import concerning
 from mmbench.files import tensors
 from mmbench.files.folder import files
 from mmbench.media.image import decoded, planes
@@ -65,7 +66,8 @@ def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
     def read() -> Dataset:
         modalities = tuple(Modality(f"m{k}", "image", SHAPE) for k in range(counts["train"]))
         train, test = (parts[part].read(progress) for part in PARTS)
-        return Dataset(NAME, modalities, train, test, classes=10, version=VERSION)
+        with concerning(root):
+            return Dataset(NAME, modalities, train, test, classes=10, version=VERSION)
 
     return cached(place(cache, NAME, root), source, read, progress)
 

@@ -91,7 +91,11 @@ def read_json(path: Path) -> Any:
     Raises:
         OSError, Damaged: As `read`.
     """
-    return json.loads(read(path))["content"]
+    content = read(path)
+    try:
+        return json.loads(content)["content"]
+    except (LookupError, TypeError, ValueError, RecursionError):
+        raise Damaged(f"{path} is not JSON with a content beside its seal") from None
 
 
 def recalled(

@@ -4,10 +4,10 @@ from functools import partial
 
 import numpy as np
 from PIL import Image
-from refusals import refusal
 
 from mmbench.datasets.cub import EACH, cub
 from mmbench.progress import Progress
+from tests.datasets.refusals import refusal
 
 SPECIES = {
     "001.Black_footed_Albatross": 3,

@@ -2,9 +2,10 @@
 
 import pytest
 
+from mmbench.core.source import Source
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.formats.folders import Published
-from mmbench.datasets.load import source
+from mmbench.datasets.load import load_dataset, source
 from mmbench.datasets.mini import celebamask, cub, mhd, mnist_svhn, polymnist
 from mmbench.declarations import declared
 from mmbench.progress import Progress
@@ -36,3 +37,10 @@ def test_one_constant_is_the_version_of_a_twin(twin, tmp_path):
     load = loader(twin.NAME, twin.VERSION, lambda progress: twin.make(**SIZES))
     for _ in range(2):  # made, then kept
         assert load(None, tmp_path, Progress(None)).version == twin.VERSION
+
+
+def test_a_source_that_states_another_version_is_refused(monkeypatch, tmp_path):
+    own = Source("mine", "", lambda *_: mhd.make(**SIZES), version=mhd.VERSION + 1)
+    monkeypatch.setattr("mmbench.datasets.load.find", lambda *_: own)
+    with pytest.raises(ValueError, match=f"version {mhd.VERSION}, .* states {mhd.VERSION + 1}"):
+        load_dataset("my.data:mine", None, tmp_path, Progress(None))

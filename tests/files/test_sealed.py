@@ -71,6 +71,15 @@ def test_a_file_in_anothers_place_is_noticed(write, read, tmp_path):
     read(tmp_path / "moved" / "a" / "file")
 
 
+@pytest.mark.parametrize(
+    "content", [b'{"seal": "%b"}', b'["%b"]', b'"%b"', b"%b", b"[" * 9**5 + b"%b", b"\xff%b"]
+)
+def test_a_file_whose_seal_fits_other_content_is_damaged(content, tmp_path):
+    sealed.write(tmp_path / "x.json", content.replace(b"%b", sealed.BLANK))
+    with pytest.raises(Damaged, match=r"x\.json"):
+        sealed.read_json(tmp_path / "x.json")
+
+
 def test_a_file_without_a_seal_is_taken_where_asked_for(tmp_path):
     path = tmp_path / "x.safetensors"
     save_file(TENSORS, path, {"k": "v"})

@@ -48,10 +48,12 @@ def test_versions_never_share_a_row_and_stale_ones_have_no_rank():
         ("mvae", "", (0,)),
     ]
     [table] = tables(records)
-    stale = "mvae (stale: model version 1, now 2)"
-    assert ranks(table) == {stale: 0, "mvae": 2, "mopoe": 1}
+    assert ranks(table) == {"mvae (stale)": 0, "mvae": 2, "mopoe": 1}
     assert table.lines[1].cells[0].mean.value == 91.0
-    assert any("Stale" in note for note in table.notes)
+    told = "\n".join([*ranks(table), *table.notes])
+    assert told.count("model version 1, now 2") == 1  # and not wherever the row is named
+    oldest = made("mvae", 7, version=0)
+    assert len(ranks(tables([*records, oldest])[0])) == 4  # each label is of one row
     assert not any("Stale" in note for note in tables(records[3:])[0].notes)
 
 
@@ -63,7 +65,7 @@ def test_claims_figures_and_checks_leave_stale_runs_out_and_count_them():
     assert "3 stale runs left out" in verdict.evidence[0]
     found = Estimates("toy", old + ours)
     assert [e.row.model for e in found.of("coherence", MEAN, 0)] == ["mld"]
-    assert found.remarks == ["mvae (stale: model version 1, now 2), 3 runs, is left out"]
+    assert found.remarks == ["mvae (stale), 3 runs, is left out: model version 1, now 2"]
     assert {row.model for row in of_records(old + ours).rows} == {"mld"}
     page = page_data(old + ours, {}, {})["datasets"][0]
     assert found.remarks[0] in page["charts"]["remarks"]

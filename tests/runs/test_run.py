@@ -26,8 +26,9 @@ from mmbench.models.mld import MLD
 
 TOY = """
 from mmbench.core import Source
-from conftest import toy_dataset
-toy = Source("toy", "https://example.org", lambda folder, cache, progress: toy_dataset())
+from conftest import VERSION, toy_dataset
+load = lambda folder, cache, progress: toy_dataset()
+toy = Source("toy", "https://example.org", load, version=VERSION)
 """
 
 

@@ -2,6 +2,7 @@ import csv
 import io
 import math
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from statistics import fmean, stdev
 
 import factory
@@ -430,6 +431,8 @@ def test_metrics_alone_are_no_difference():
             "model.d",
             "(dddddd, eeeeee), expected one",
         ),
+        ([replace(r, model_version=0) for r in swept()], "model.d", "model version 0, now 1"),
+        ([replace(r, scores=()) for r in swept()], "model.d", "no record of toy has a value"),
     ],
 )
 def test_an_ablation_refuses_in_a_sentence(records, parameter, sentence):
@@ -443,6 +446,18 @@ def test_models_without_the_parameter_are_told():
     drawn, remarks = ablation("toy", swept() + swept((0.3,), model="mvae"), "model.d", ["fid"])
     assert remarks == ["mvae is left out: its records do not differ in model.d"]
     assert {e.row.model for e in drawn.shown} == {"mld"}
+
+
+def test_sweeps_leave_stale_records_out():
+    older = [replace(r, model_version=0) for r in swept((0.7,), width=512)]
+    drawn, remarks = ablation("toy", swept() + older, "model.d", ["fid"])
+    assert {at["model.d"] for at in drawn.at} == {"0.1", "0.5", "0.9"}
+    assert len(remarks) == 1 and "model version 0" in remarks[0]
+    older = [replace(r, model_version=0) for r in several("mvae", "mld", names=TWO)]
+    drawn, remarks = cost("toy", samplers() + older, ["fid"])
+    assert {e.row.stale for e in drawn.shown} == {""} and len(remarks) == 2
+    with pytest.raises(ValueError, match="model version 0, now 1"):
+        cost("toy", older[3:], [])
 
 
 def test_settings_choose_records():
@@ -608,6 +623,14 @@ def test_every_figure_of_records_has_a_command(tmp_path):
         assert "coherence" in done.output
         ElementTree.parse(out)
         assert out.with_suffix(".csv").stat().st_size
+
+
+def test_a_folder_of_stale_records_is_refused(tmp_path):
+    older = [replace(r, model_version=0) for r in several("mld", names=TWO)]
+    folder = save(older, tmp_path / "results")
+    for name in ("inputs", "plane", "cost"):
+        done = mmbench(name, "--results", folder, "--out", tmp_path / "f.svg")
+        assert done.exit_code == 1 and "model version 0, now 1" in done.output
 
 
 @pytest.mark.parametrize(
