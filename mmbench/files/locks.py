@@ -60,8 +60,10 @@ def alone(path: Path, busy: Callable[[Path], None] | None = None) -> Iterator[No
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
-        os.close(held)
+        try:
+            path.unlink(missing_ok=True)
+        finally:  # an interrupt meanwhile leaves a file, which is no lock
+            os.close(held)
 
 
 def _supported(folder: Path) -> bool:

@@ -93,6 +93,18 @@ def test_a_killed_process_holds_nothing(tmp_path):
     assert not list((tmp_path / "deep").iterdir())
 
 
+def test_an_interrupt_while_it_ends_holds_nothing(tmp_path, monkeypatch):
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patches:
+        patches.setattr(os, "unlink", interrupted)
+        with pytest.raises(KeyboardInterrupt), alone(tmp_path / "lock"):
+            pass
+    with alone(tmp_path / "lock", lambda path: pytest.fail(f"{path} is held")):
+        pass
+
+
 def test_who_waits_goes_on_when_the_holder_ends(tmp_path):
     order = []
 
