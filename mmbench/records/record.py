@@ -31,8 +31,8 @@ class Declared:
 
     Attributes:
         version: That of its numbers.
-        title, better, unit: As in `mmbench.core.score.Metric`, of a metric that is not mmbench's own
-            and may be absent where the record is read.
+        title, better, unit: As in `mmbench.core.score.Metric`, of a metric of another package,
+            which may be absent where the record is read.
     """
 
     version: int = 1
