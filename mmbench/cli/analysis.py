@@ -23,26 +23,22 @@ def robustness(
     Latents of test examples are diffused to a time, decoded, and judged by the classifiers: figure
     5 of the MLD paper. The numbers go to a .csv beside the figure.
     """
+    from mmbench.api.trained import load_run
     from mmbench.core.score import Context
     from mmbench.files.atomic import write_text
     from mmbench.models.latent_diffusion import LatentDiffusion
     from mmbench.models.robustness import plot
     from mmbench.models.robustness import robustness as measure
-    from mmbench.progress import Progress
-    from mmbench.runs.trained import find, reload
 
-    progress, cache = Progress(sys.stderr), options.cache_folder()
-    path, record = find(run_path)
-    loaded = options.load(dataset or "", data, progress, record.dataset)
-    where = options.compute_device(device)
-    run = reload(path, record, loaded, where, cache, progress)
-    model = run.trained()
+    trained = load_run(run_path, dataset, folder=data, device=device)
+    run, model = trained.run, trained.model
     if not isinstance(model, LatentDiffusion):
-        raise ValueError(f"{path} is of {record.model}, expected an MLD: it has no diffusion")
-    rows = run.evaluation.rows(loaded.test)
+        raise ValueError(f"{trained.path} is of {run.model}, expected an MLD: it has no diffusion")
+    rows = run.evaluation.rows(run.dataset.test)
     times = [model.sde.T * i / steps for i in range(steps + 1)]
-    curves = measure(model, loaded, rows, Context(where, cache, progress), times, record.seed)
-    plot(curves, out, f"{record.model} on {record.dataset}, seed {record.seed}, N = {len(rows):,}")
+    context = Context(run.device, run.cache, run.progress)
+    curves = measure(model, run.dataset, rows, context, times, run.seed)
+    plot(curves, out, f"{run.model} on {run.dataset.name}, seed {run.seed}, N = {len(rows):,}")
     write_text(out.with_suffix(".csv"), curves.to_csv(index=False))
     wide = curves.pivot(index="t", columns="modality", values="coherence")[model.names]
     click.echo(wide.round(1).to_string())
@@ -83,6 +79,9 @@ def ablate(
     """
     import tomllib
 
+    from mmbench.api.data import loaded as load
+    from mmbench.api.device import compute_device
+    from mmbench.api.places import cache_folder
     from mmbench.datasets.load import source
     from mmbench.files.toml import plain
     from mmbench.leaderboard.figures import sweeps
@@ -102,9 +101,9 @@ def ablate(
     source(dataset)
     whole = protocol.load(dataset, settings=settings, model=model)
     protocols = ablation.protocols(whole, model)
-    progress, cache = Progress(sys.stderr), options.cache_folder()
-    loaded = options.load(dataset, data, progress)
-    where = options.compute_device(device)
+    progress, cache = Progress(sys.stderr), cache_folder()
+    loaded = load(dataset, data, progress)
+    where = compute_device(device)
     click.echo(f"{ablation.name}: {ablation.about}")
     runs = [
         (value, Run(model, loaded, seed, changed, out, where, cache, progress, {}))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
+from mmbench.api.places import cache_folder, data_folder
 from mmbench.cli import options
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def download(name: str, folder: Path | None, accept_changed: bool, dry_run: bool
     source = _source(name)
     if source is None:
         return
-    folder = folder or options.data_folder()
+    folder = folder or data_folder()
     click.echo("\n".join(downloads.describe(name, source, folder)))
     if not dry_run:
-        progress, cache = Progress(sys.stderr), options.cache_folder()
+        progress, cache = Progress(sys.stderr), cache_folder()
         downloads.download(name, source, folder, cache, progress, accept_changed)
 
 
@@ -67,7 +68,7 @@ def verify(name: str, folder: Path | None) -> None:
     source = _source(name)
     if source is None:
         return
-    wrong = downloads.verify(name, source, folder or options.data_folder(), Progress(sys.stderr))
+    wrong = downloads.verify(name, source, folder or data_folder(), Progress(sys.stderr))
     for line in wrong:
         click.echo(line)
     if wrong:
@@ -84,12 +85,13 @@ def verify(name: str, folder: Path | None) -> None:
 @options.file("--out", required=True, help="The picture, a PNG.")
 def show(name: str, folder: Path | None, out: Path) -> None:
     """Draw a page of a data set's test examples."""
+    from mmbench.api.data import loaded
     from mmbench.media.grid import example_page
     from mmbench.progress import Progress
 
     if out.suffix.lower() != ".png":
         raise ValueError(f"--out {out} ends in {out.suffix!r}, expected .png")
-    example_page(out, options.load(name, folder, Progress(sys.stderr)))
+    example_page(out, loaded(name, folder, Progress(sys.stderr)))
     click.echo(f"wrote {out}")
 
 

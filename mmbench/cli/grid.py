@@ -44,6 +44,7 @@ def grid(
       mmbench figure grid --dataset mhd-mini --given sound --target image --out grid.png
       mmbench figure grid --dataset polymnist-mini --model mld --model mvtcae --out joint.png
     """
+    from mmbench.api.data import loaded as load
     from mmbench.core.score import NOTHING
     from mmbench.leaderboard.figures import selection
     from mmbench.leaderboard.rows import rows
@@ -54,10 +55,10 @@ def grid(
 
     progress = Progress(sys.stderr)
     own = dataset is not None and (dataset.endswith(".toml") or ":" in dataset)
-    loaded = options.load(dataset or "", data, progress) if own else None
+    loaded = load(dataset or "", data, progress) if own else None
     asked = loaded.name if loaded else dataset
     name, records = selection.records(folders, asked, models, settings)
-    loaded = loaded or options.load("", data, progress, name)
+    loaded = loaded or load("", data, progress, name)
     condition = gallery.subset(loaded, [m for m in given.split("+") if m])
     gallery.subset(loaded, targets)
     seeds = sorted({r.seed for r in records})

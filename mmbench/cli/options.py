@@ -1,11 +1,10 @@
-"""What several commands share: options, and the folders and devices that they stand for.
+"""What several commands share: their options, and what they print.
 
 Heavy packages are imported within the functions that need them.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
@@ -15,10 +14,6 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import click
 
 if TYPE_CHECKING:
-    import torch
-
-    from mmbench.core.data import Dataset
-    from mmbench.progress import Progress
     from mmbench.records.record import Record
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -169,54 +164,6 @@ def decorated(*several: Callable[[Command], Command]) -> Callable[[Command], Com
         return command
 
     return add
-
-
-def cache_folder() -> Path:
-    """The folder of trained classifiers, data sets and features of real data."""
-    from platformdirs import user_cache_path
-
-    named = os.environ.get("MMBENCH_CACHE")
-    return Path(named) if named else user_cache_path("mmbench", appauthor=False)
-
-
-def data_folder() -> Path:
-    """The folder of data sets, unless the user names one."""
-    return cache_folder() / "data"
-
-
-def load(name: str, data: Path | None, progress: Progress, recorded: str = "") -> Dataset:
-    """A data set from the folder that the user named or the one that downloads go to.
-
-    With the name "", it is the registered one that records call `recorded`.
-    """
-    from mmbench.datasets.load import dataset_of
-
-    downloads = data_folder() if data_folder().is_dir() else None
-    return dataset_of(recorded, name or None, data or downloads, cache_folder(), progress)
-
-
-def compute_device(name: str) -> torch.device:
-    """The device of that name; "auto" is CUDA where there is one."""
-    import torch
-
-    from mmbench.errors import first_line
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        expected = "cpu, cuda, cuda:1, ... or auto"
-        raise ValueError(f"there is no device {name!r}; expected {expected}") from None
-    try:
-        torch.zeros(1, device=device).item()  # "meta" makes tensors without values
-    except (RuntimeError, AssertionError, ImportError) as error:
-        raise ValueError(f"the device {name!r} cannot be used: {first_line(error)}") from None
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    if device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic cuBLAS
-    return device
 
 
 def count_stale(records: Iterable[Record]) -> None:

@@ -57,38 +57,31 @@ def run(
       mmbench run --model mld --dataset polymnist --data DIR --seed 0 1 2
       mmbench run --set models.mld.score.epochs=10 --sampler ancestral
     """
-    from mmbench.datasets.load import source
-    from mmbench.pretrained import fetch_needed, locate, named, needed
+    from mmbench.api import preparation
     from mmbench.progress import Progress
-    from mmbench.protocols import protocol as protocols
-    from mmbench.registry import find
-    from mmbench.runs.run import Run
 
-    find("models", model)  # a misspelt name is refused before anything is loaded
-    source(dataset)
-    if sampler is not None and not protocols.has_sampler(model):
-        raise ValueError(f"{model} has no sampler: leave out --sampler {sampler}")
-    whole = protocols.load(dataset, protocol, settings, model, sampler)
-    where = options.compute_device(device)
-    weights = named(assignments, where)
-    progress, cache = Progress(sys.stderr), options.cache_folder()
-    metrics = whole["evaluation"].get("metrics")
-    metrics = metrics if isinstance(metrics, dict) else {}  # the run says what is wrong with it
-    if download_weights:
-        fetch_needed(metrics, weights, progress)
-    for card in needed(metrics):
-        locate(card, weights)  # a damaged file is refused before anything is trained
-    loaded = options.load(dataset, data, progress)
+    runs = preparation.runs(
+        model,
+        dataset,
+        seeds,
+        out,
+        device,
+        Progress(sys.stderr),
+        folder=data,
+        protocol=protocol,
+        settings=settings,
+        sampler=sampler,
+        weights=assignments,
+        download_weights=download_weights,
+    )
     records = []
-    for seed in dict.fromkeys(seeds):
-        one = Run(model, loaded, seed, whole, out, where, cache, progress, weights)
+    for one in runs:
         if dry_run:
             parameters = sum(p.numel() for p in one.build().parameters())
             _ = one.evaluation  # refuses what does not fit
             click.echo(json.dumps(one.settings, indent=2))
-            click.echo(
-                f"{parameters:,} parameters on {where}; would write {out / one.place.record}"
-            )
+            path = out / one.place.record
+            click.echo(f"{parameters:,} parameters on {one.device}; would write {path}")
         else:
             records.append(one.execute(rescore))
     if records:

@@ -1,22 +1,11 @@
 """The commands `generate` and `evaluate`. Heavy packages are imported when they are called."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mmbench.cli import options
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from mmbench.core.data import Dataset
-
-TEST = "test:"
-"""Begins the name of a test example: "test:17"."""
 
 
 @click.command(cls=options.Several)
@@ -69,27 +58,23 @@ def generate(
       mmbench generate --run RUN --given image=test:17 sound=test:17 --out drawn
       mmbench generate --run RUN --all --out samples
     """
-    from mmbench.progress import Progress
+    from mmbench.api import given as inputs
+    from mmbench.api.trained import load_run
     from mmbench.runs import requested, samples
-    from mmbench.runs.trained import find, reload
 
     if everything and (given or targets):
         raise ValueError("--all generates from every subset: leave out --given and --targets")
-    progress, cache = Progress(sys.stderr), options.cache_folder()
-    path, record = find(run_path)
-    loaded = options.load(dataset or "", data, progress, record.dataset)
-    where = options.compute_device(device)
+    trained = load_run(run_path, dataset, folder=data, device=device)
+    loaded = trained.dataset
     if everything:
-        run = reload(path, record, loaded, where, cache, progress)
         with requested.renewing(out, loaded) as folder:
-            for one in run.samples():
+            for one in trained.run.samples():
                 samples.write(folder, one)
     else:
-        condition = _conditions(given, loaded)
-        wanted = _targets(targets, condition, loaded)
-        model = reload(path, record, loaded, where, cache, progress).trained()
+        condition = inputs.conditions(_assigned(given), loaded, trained.run.progress)
+        inputs.targets(targets, condition, loaded)
         with requested.renewing(out, loaded) as folder:
-            made = requested.draw(model, condition, wanted, count, seed, where)
+            made = trained.generate(condition, targets, count, seed)
             missing = requested.write(folder, loaded, condition, made)
         if missing:
             click.echo(missing, err=True)
@@ -141,66 +126,35 @@ def evaluate(
       mmbench evaluate --dataset mhd-mini --samples DIR --name mine
       mmbench evaluate --dataset cub --samples DIR --name mine --seed 1 --set evaluation.given=[1]
     """
-    from mmbench.datasets.load import source
-    from mmbench.pretrained import named
+    from mmbench.api import preparation
     from mmbench.progress import Progress
-    from mmbench.protocols import protocol as protocols
-    from mmbench.runs.samples import Samples
-    from mmbench.runs.submission import Submission
 
-    source(dataset)  # a misspelt name is refused before anything is loaded
-    whole = protocols.load(dataset, protocol, settings)
-    where = options.compute_device(device)
-    weights = named(assignments, where)
-    progress, cache = Progress(sys.stderr), options.cache_folder()
-    loaded = options.load(dataset, data, progress)
-    found = Samples.find(folder, loaded)
-    one = Submission(name, found, seed, whole, out, where, cache, progress, weights)
+    one = preparation.submission(
+        folder,
+        name,
+        dataset,
+        seed,
+        out,
+        device,
+        Progress(sys.stderr),
+        folder=data,
+        protocol=protocol,
+        settings=settings,
+        weights=assignments,
+    )
     options.show([one.execute(replace)])
 
 
-def _conditions(given: tuple[str, ...], dataset: Dataset) -> dict[str, Tensor]:
-    """Modality -> the given example, (1, *shape), in the data set's order."""
-    from mmbench.datasets.formats import examples
-    from mmbench.runs.gallery import subset
-
-    found: dict[str, Tensor] = {}
+def _assigned(given: tuple[str, ...]) -> dict[str, str]:
+    """Modality -> file or test example, of the option `--given`."""
+    found: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not value:
-            forms = f"MODALITY=FILE or MODALITY={TEST}NUMBER"
-            raise ValueError(f"--given {text} is not of the form {forms}")
-        subset(dataset, [name])
+            raise ValueError(
+                f"--given {text} is not of the form MODALITY=FILE or MODALITY=test:17"
+            )
         if name in found:
             raise ValueError(f"{name} is given twice, expected once")
-        modality = dataset.modality(name)
-        if value.startswith(TEST):
-            found[name] = _test(value, name, dataset)
-            continue
-        path = Path(value)
-        found[name] = examples.read(path, modality)
-        if modality.kind == "text" and (words := examples.unknown_words(path, modality)):
-            click.echo(f"{path}: {name} has no words {', '.join(words)}", err=True)
-    return {m.name: found[m.name] for m in dataset.modalities if m.name in found}
-
-
-def _test(value: str, name: str, dataset: Dataset) -> Tensor:
-    """A modality of the test example that "test:17" names, (1, *shape)."""
-    import torch
-
-    number, n = value.removeprefix(TEST), len(dataset.test)
-    if not number.isdecimal() or int(number) >= n:
-        known = f"{TEST}0 to {TEST}{n - 1}"
-        raise ValueError(f"{value} is no test example of {dataset.name}: expected {known}")
-    return dataset.test.batch(torch.tensor([int(number)]), [name])[name]
-
-
-def _targets(targets: tuple[str, ...], given: dict[str, Tensor], dataset: Dataset) -> list[str]:
-    """The modalities to generate, in the data set's order."""
-    from mmbench.runs.gallery import subset
-
-    named = subset(dataset, targets)
-    wanted = [*named] or [m.name for m in dataset.modalities if m.name not in given]
-    if not wanted:
-        raise ValueError(f"every modality of {dataset.name} is given: name some by --targets")
-    return wanted
+        found[name] = value
+    return found

@@ -63,15 +63,12 @@ def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
             return [name] if name in names else list(names)
 
         (row,) = load(path, own).values()
-        if row.shape not in (modality.shape, (1, *modality.shape)):
-            wanted = f"one {modality.name} of shape {modality.shape}"
-            raise ValueError(f"{path} has shape {row.shape}, expected {wanted}")
     elif ending in PICTURES:
         row = _picture(path, modality.shape, resize)
     else:
         reader = _tokens if kind == "text" else _named
         row = reader(read_text(path), modality, path)
-    return checked(row.reshape(1, *modality.shape), modality, str(path))
+    return one(row, modality, str(path))
 
 
 def endings(modality: Modality) -> tuple[str, ...]:
@@ -81,14 +78,26 @@ def endings(modality: Modality) -> tuple[str, ...]:
     return (".txt", *ARRAYS) if modality.kind in ("text", "attributes") else ARRAYS
 
 
+def one(x: NDArray[Any], modality: Modality, where: str) -> Tensor:
+    """One example, (*shape) or (1, *shape), as `checked` returns it: (1, *shape).
+
+    Raises:
+        ValueError: As `checked`.
+    """
+    if x.shape not in (modality.shape, (1, *modality.shape)):
+        wanted = f"one {modality.name} of shape {modality.shape}"
+        raise ValueError(f"{where} has shape {x.shape}, expected {wanted}")
+    return checked(x.reshape(1, *modality.shape), modality, where)
+
+
 def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:
     """Values (N, *shape) as the networks see them: float32, or int64 for tokens.
 
-    uint8 holds [0, 1] in 255 steps, but for tokens, attributes and masks of zeros and ones.
-    `where` names the values in messages.
+    uint8 holds [0, 1] in 255 steps, but for tokens, attributes and masks of zeros and ones; so do
+    other whole numbers beyond 1. `where` names the values in messages.
 
     Raises:
-        ValueError: They have another shape, are not finite, or out of range.
+        ValueError: They have another shape, are no numbers, not finite, or out of range.
     """
     if x.shape[1:] != modality.shape or not len(x):
         wanted = f"(N, {', '.join(map(str, modality.shape))})"
@@ -101,15 +110,18 @@ def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:
             wanted = f"0 to {len(modality.words) - 1}"
             raise ValueError(f"{where} has tokens from {x.min()} to {x.max()}, expected {wanted}")
         return torch.from_numpy(x.astype(np.int64))
+    if x.dtype.kind not in "buif":
+        raise ValueError(f"{where} holds {x.dtype}, expected numbers")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         bad = int((~np.isfinite(x)).reshape(len(x), -1).any(1).argmax())
         raise ValueError(f"{where} is not finite, first in row {bad}")
     bits = kind == "attributes" or (kind == "mask" and x.max() <= 1)
-    scale = 255 if x.dtype == np.uint8 and not bits else 1
+    steps = x.dtype == np.uint8 or (x.dtype.kind in "ui" and kind not in LIMITS and x.max() > 1)
+    scale = 255 if steps and not bits else 1
     low, high = LIMITS.get(kind, (0, 1))
     if not low <= x.min() / scale <= x.max() / scale <= high:
         wrong = f"{where} has values from {x.min():g} to {x.max():g}"
-        raise ValueError(f"{wrong}, expected [0, 1], or uint8 in 255 steps")
+        raise ValueError(f"{wrong}, expected [0, 1], or whole numbers in 255 steps")
     values = torch.from_numpy(np.ascontiguousarray(x, np.float32))
     return values.div_(255) if scale == 255 else values
 

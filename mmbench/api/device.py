@@ -1,0 +1,37 @@
+"""The device that everything is computed on."""
+
+import os
+
+import torch
+
+from mmbench.errors import first_line
+
+
+def compute_device(name: str | torch.device) -> torch.device:
+    """The device of that name; "auto" is CUDA where there is one.
+
+    It makes torch prefer deterministic algorithms, in the whole process.
+
+    Args:
+        name: "cpu", "cuda", "cuda:1", ... or "auto".
+
+    Raises:
+        ValueError: There is no such device, or it cannot be used.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        expected = "cpu, cuda, cuda:1, ... or auto"
+        raise ValueError(f"there is no device {name!r}; expected {expected}") from None
+    try:
+        torch.zeros(1, device=device).item()  # "meta" makes tensors without values
+    except (RuntimeError, AssertionError, ImportError) as error:
+        unusable = f"the device {str(name)!r} cannot be used"
+        raise ValueError(f"{unusable}: {first_line(error)}") from None
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic cuBLAS
+    return device

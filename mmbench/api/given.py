@@ -1,0 +1,101 @@
+"""What samples are drawn from: one example of each modality given, as a user has it."""
+
+import operator
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmbench.core.data import Batch, Dataset, Modality
+from mmbench.datasets.formats import examples
+from mmbench.progress import Progress
+from mmbench.runs.gallery import subset
+
+TEST = "test:"
+"""Begins the name of a test example: "test:17"."""
+
+Example = Tensor | NDArray[Any] | str | os.PathLike[str]
+"""An example of a modality: its values (*shape) or (1, *shape), a file, or "test:17"."""
+
+
+def conditions(given: Mapping[str, Example], dataset: Dataset, progress: Progress) -> Batch:
+    """The examples given, each (1, *shape), in the data set's order.
+
+    Args:
+        given: Modality -> example.
+        dataset: Whose modalities they are.
+        progress: Where words of a text are reported that the modality does not know.
+
+    Raises:
+        LookupError: There is no such modality.
+        FileNotFoundError: There is no such file.
+        ValueError: A file is damaged, or values have another shape or range, or are not finite.
+    """
+    if not isinstance(given, Mapping):
+        kind = type(given).__name__
+        raise ValueError(f"given is a {kind}, expected a dictionary of modality -> example")
+    names = subset(dataset, map(str, given))
+    return {m: _example(given[m], dataset.modality(m), dataset, progress) for m in names}
+
+
+def targets(asked: Sequence[str] | None, given: Batch, dataset: Dataset) -> list[str]:
+    """The modalities to draw, in the data set's order; by default all that are not given.
+
+    Raises:
+        LookupError: There is no such modality.
+        ValueError: There is none to draw.
+    """
+    wanted = subset(dataset, [asked] if isinstance(asked, str) else asked or [])
+    drawn = list(wanted) or [m.name for m in dataset.modalities if m.name not in given]
+    if not drawn:
+        raise ValueError(f"every modality of {dataset.name} is given: name targets to reconstruct")
+    return drawn
+
+
+def count(name: str, value: int, least: int) -> int:
+    """A whole number that a user gave.
+
+    Raises:
+        ValueError: It is none, or less than the smallest number allowed.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{name} is {value!r}, expected a whole number of at least {least}")
+    return number
+
+
+def _example(value: Example, modality: Modality, dataset: Dataset, progress: Progress) -> Tensor:
+    if isinstance(value, str) and value.startswith(TEST):
+        return _test(value, modality.name, dataset)
+    if isinstance(value, str | os.PathLike):
+        path = Path(value)
+        found = examples.read(path, modality)
+        if modality.kind == "text" and (words := examples.unknown_words(path, modality)):
+            progress.say(f"{path}: {modality.name} has no words {', '.join(words)}")
+        return found
+    return examples.one(array(value), modality, f"the {modality.name} given")
+
+
+def array(value: object) -> NDArray[Any]:
+    """Values as numpy has them."""
+    if isinstance(value, Tensor):
+        x = value.detach().cpu()
+        return (x.float() if x.is_floating_point() else x).numpy()  # numpy has no bfloat16
+    return np.asarray(value)
+
+
+def _test(value: str, name: str, dataset: Dataset) -> Tensor:
+    """A modality of the test example that "test:17" names, (1, *shape)."""
+    number, n = value.removeprefix(TEST), len(dataset.test)
+    if not number.isdecimal() or int(number) >= n:
+        known = f"{TEST}0 to {TEST}{n - 1}"
+        raise ValueError(f"{value} is no test example of {dataset.name}: expected {known}")
+    return dataset.test.batch(torch.tensor([int(number)]), [name])[name]

@@ -1,0 +1,120 @@
+"""Runs and submissions, prepared: what can be checked at little cost is, before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmbench.api.data import loaded
+from mmbench.api.device import compute_device
+from mmbench.api.places import cache_folder
+from mmbench.core.data import Dataset
+from mmbench.datasets.load import source
+from mmbench.pretrained import fetch_needed, locate, named, needed
+from mmbench.progress import Progress
+from mmbench.protocols import protocol as protocols
+from mmbench.registry import find
+from mmbench.runs.run import Run
+from mmbench.runs.samples import Samples
+from mmbench.runs.submission import Submission
+
+
+def runs(
+    model: str,
+    data: Dataset | str,
+    seeds: Iterable[int],
+    out: Path,
+    device: str | torch.device,
+    progress: Progress,
+    *,
+    folder: str | Path | None = None,
+    protocol: str | Path | None = None,
+    settings: Sequence[str] = (),
+    sampler: str | None = None,
+    weights: Iterable[str] = (),
+    download_weights: bool = False,
+) -> list[Run]:
+    """A run for each seed, as `mmbench run` describes them; of a data set by name or as it is.
+
+    Raises:
+        LookupError: There is no such model, data set, protocol or metric.
+        FileNotFoundError: Files of the data set, the protocol or the weights are missing.
+        ValueError: The settings do not fit, or there is no such device.
+    """
+    find("models", model)  # a misspelt name is refused before anything is loaded
+    whole = _protocol(data, protocol, settings, model, sampler)
+    where = compute_device(device)
+    files = _weights(whole, weights, download_weights, where, progress)
+    dataset = _loaded(data, folder, progress)
+    cache = cache_folder()
+    return [
+        Run(model, dataset, seed, whole, out, where, cache, progress, files)
+        for seed in dict.fromkeys(seeds)
+    ]
+
+
+def submission(
+    samples: Path,
+    name: str,
+    data: Dataset | str,
+    seed: int,
+    out: Path,
+    device: str | torch.device,
+    progress: Progress,
+    *,
+    folder: str | Path | None = None,
+    protocol: str | Path | None = None,
+    settings: Sequence[str] = (),
+    weights: Iterable[str] = (),
+) -> Submission:
+    """The samples of one seed, as `mmbench evaluate` describes them.
+
+    Raises:
+        LookupError, FileNotFoundError, ValueError: As `runs`; or a folder of samples is missing,
+            or holds anything else.
+    """
+    whole = _protocol(data, protocol, settings)
+    where = compute_device(device)
+    files = _weights(whole, weights, False, where, progress)
+    found = Samples.find(samples, _loaded(data, folder, progress))
+    return Submission(name, found, seed, whole, out, where, cache_folder(), progress, files)
+
+
+def _protocol(
+    data: Dataset | str,
+    which: str | Path | None,
+    settings: Sequence[str],
+    model: str = "",
+    sampler: str | None = None,
+) -> protocols.Table:
+    if isinstance(data, str):
+        source(data)  # a misspelt name is refused before anything is loaded
+    if sampler is not None and not protocols.has_sampler(model):
+        raise ValueError(f"{model} has no sampler: leave out --sampler {sampler}")
+    name = data if isinstance(data, str) else data.name
+    return protocols.load(name, which, settings, model, sampler)
+
+
+def _loaded(data: Dataset | str, folder: str | Path | None, progress: Progress) -> Dataset:
+    return loaded(data, folder, progress) if isinstance(data, str) else data
+
+
+def _weights(
+    protocol: Mapping[str, Any],
+    assignments: Iterable[str],
+    download: bool,
+    device: torch.device,
+    progress: Progress,
+) -> dict[str, Path]:
+    """Extractor -> the file that the user named; those that the metrics need are verified."""
+    files = named(assignments, device)
+    metrics = protocol["evaluation"].get("metrics")
+    metrics = metrics if isinstance(metrics, dict) else {}  # the run says what is wrong with it
+    if download:
+        fetch_needed(metrics, files, progress)
+    for card in needed(metrics):
+        locate(card, files)  # a damaged file is refused before anything is trained
+    return files

@@ -1,0 +1,118 @@
+"""Trained runs: a model trained on a data set with a seed, to draw from."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from mmbench.api import given as inputs
+from mmbench.api.data import loaded
+from mmbench.api.device import compute_device
+from mmbench.api.places import cache_folder
+from mmbench.core.data import Batch, Dataset
+from mmbench.core.model import Model
+from mmbench.progress import Progress
+from mmbench.records.record import Record
+from mmbench.records.store import read
+from mmbench.runs.requested import draw
+from mmbench.runs.run import Run
+from mmbench.runs.trained import find, reload
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """A model that was trained on a data set with a seed; `train` and `load_run` return one.
+
+    Attributes:
+        run: Model, data set, seed and protocol, and where the files lie.
+        path: The file of its record, which it has once it is evaluated.
+    """
+
+    run: Run
+    path: Path
+
+    @property
+    def dataset(self) -> Dataset:
+        """What it was trained on."""
+        return self.run.dataset
+
+    @property
+    def record(self) -> Record | None:
+        """What it scored and cost; None before it is evaluated."""
+        return read(self.path) if self.path.is_file() else None
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained model, in evaluation mode, on the run's device."""
+        return self.run.trained()
+
+    def generate(
+        self,
+        given: Mapping[str, inputs.Example] | None = None,
+        targets: Sequence[str] | None = None,
+        n: int = 8,
+        seed: int = 0,
+    ) -> Batch:
+        """Draws samples of some modalities from one example of others.
+
+        Args:
+            given: Modality -> the example: a tensor or an array, (*shape) or (1, *shape), whole
+                numbers as 255 steps of [0, 1] or floats in the modality's range; a file, as for
+                `mmbench generate --given`; or "test:17" for test example 17. Nothing for joint
+                samples.
+            targets: The modalities to draw; by default all that are not given. One that is given
+                is reconstructed.
+            n: Number of samples.
+            seed: The seed of the samples; equal seeds draw equal samples.
+
+        Returns:
+            target -> (n, *shape), on the CPU: floats in the data's range, tokens of texts.
+
+        Raises:
+            LookupError: There is no such modality.
+            FileNotFoundError: There is no such file.
+            ValueError: An example has another shape or range or is not finite, or n or the seed
+                is not a whole number.
+        """
+        run = self.run
+        condition = inputs.conditions(given or {}, run.dataset, run.progress)
+        wanted = inputs.targets(targets, condition, run.dataset)
+        n, seed = inputs.count("n", n, 1), inputs.count("seed", seed, 0)
+        return draw(self.model, condition, wanted, n, seed, run.device)
+
+
+def load_run(
+    path: str | Path,
+    data: Dataset | str | None = None,
+    *,
+    folder: str | Path | None = None,
+    device: str | torch.device = "auto",
+    quiet: bool = False,
+) -> TrainedRun:
+    """Loads a run that `mmbench run` or `train` and `evaluate` made.
+
+    Args:
+        path: Its record, the folder of its weights `results/<dataset>/<model>/<seed>-<key>`, or
+            the folder of a model with one record.
+        data: The data set, or its name, where the record's is not registered or is at hand.
+        folder: Of the data set's files, as for `load_dataset`.
+        device: Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where there is one.
+        quiet: Whether to report nothing on standard error.
+
+    Returns:
+        The run, whose model is read when it is first used.
+
+    Raises:
+        FileNotFoundError: There is no such run, its weights are absent, or files of the data set.
+        LookupError: The data set is not registered.
+        ValueError: The record is damaged, of other data or of other code, or several records fit.
+    """
+    progress = Progress(None if quiet else sys.stderr)
+    file, record = find(Path(path))
+    if not isinstance(data, Dataset):
+        data = loaded(data or "", folder, progress, record.dataset)
+    where = compute_device(device)
+    return TrainedRun(reload(file, record, data, where, cache_folder(), progress), file)
