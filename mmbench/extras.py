@@ -1,4 +1,4 @@
-"""Optional packages, which the extras of pyproject.toml install."""
+"""Packages that are imported where they are used; the extras of pyproject.toml install some."""
 
 import re
 from functools import cache
@@ -7,21 +7,25 @@ from importlib.metadata import PackageNotFoundError, distribution, requires
 from typing import Any
 
 
-def lacking(what: str, package: str, extra: str, error: ImportError) -> ImportError:
+def lacking(what: str, package: str, extra: str | None, error: ImportError) -> ImportError:
     """The error with a message that says what needs the package and how to install it.
 
     Args:
         what: What needs the package, a singular such as "FID".
         package: The package.
-        extra: The extra that installs it.
+        extra: The extra that installs it; None if it comes with mmbench.
         error: Why it cannot be imported.
     """
     message = f"{what} needs {package} ({error}); install it with: {command(extra)}"
     return type(error)(message, name=error.name)
 
 
-def optional(module: str, what: str, package: str, extra: str) -> Any:
-    """Imports a module of an optional package.
+def optional(module: str, what: str, package: str, extra: str | None = None) -> Any:
+    """Imports a module of a package that may be missing.
+
+    Args:
+        module: The module.
+        what, package, extra: As `lacking` takes them.
 
     Raises:
         ImportError: It cannot be imported; the message is that of `lacking`.
@@ -32,9 +36,9 @@ def optional(module: str, what: str, package: str, extra: str) -> Any:
         raise lacking(what, package, extra, error) from None
 
 
-def command(extra: str) -> str:
-    """The command that installs an extra."""
-    return f"pip install 'mmbench[{extra}]'"
+def command(extra: str | None) -> str:
+    """The command that installs an extra, or whatever is missing of mmbench's own packages."""
+    return f"pip install 'mmbench[{extra}]'" if extra else "pip install mmbench"
 
 
 @cache

@@ -113,7 +113,7 @@ def library() -> Any:
     Raises:
         ImportError: It is not installed.
     """
-    return optional("open_clip", "CLIP", "open_clip", "clip")
+    return optional("open_clip", "CLIP", "open_clip_torch")
 
 
 CLIP = Weights(

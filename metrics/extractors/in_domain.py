@@ -74,7 +74,7 @@ def build(words: int, length: int) -> nn.Module:
 
 
 def _library() -> Any:
-    return optional("open_clip", TITLE, "open_clip", "clip")
+    return optional("open_clip", TITLE, "open_clip_torch")
 
 
 def look(images: Tensor) -> Tensor:

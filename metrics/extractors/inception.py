@@ -130,8 +130,8 @@ def fid_inception() -> nn.Module:
     Raises:
         ImportError: pytorch-fid is not installed.
     """
-    fid = optional("pytorch_fid.inception", "FID", "pytorch-fid", "fid")
-    models = optional("torchvision.models", "FID", "torchvision", "fid")
+    fid = optional("pytorch_fid.inception", "FID", "pytorch-fid")
+    models = optional("torchvision.models", "FID", "torchvision")
     network: nn.Module = models.Inception3(1008, aux_logits=False, init_weights=False)
     network.Mixed_5b = fid.FIDInceptionA(192, pool_features=32)
     network.Mixed_5c = fid.FIDInceptionA(256, pool_features=64)

@@ -80,7 +80,7 @@ def vggish() -> nn.Module:
 
 
 def _package() -> Any:
-    return optional("torchvggish", "FAD", "torchvggish", "fad")
+    return optional("torchvggish", "FAD", "torchvggish")
 
 
 def load_vggish(path: Path, device: torch.device) -> nn.Module:

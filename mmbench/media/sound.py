@@ -56,4 +56,4 @@ def library() -> Any:
     Raises:
         ImportError: It is not installed.
     """
-    return optional("librosa", "a waveform", "librosa", "fad")
+    return optional("librosa", "a waveform", "librosa")

@@ -18,7 +18,7 @@ def trivial_augment_wide() -> Callable[[Tensor], Tensor]:
     Raises:
         ImportError: torchvision is not installed.
     """
-    v2 = optional("torchvision.transforms.v2", "augmentation", "torchvision", "vision")
+    v2 = optional("torchvision.transforms.v2", "augmentation", "torchvision")
     augment = v2.TrivialAugmentWide()
 
     def apply(x: Tensor) -> Tensor:

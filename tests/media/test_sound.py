@@ -1,7 +1,7 @@
 """A spectrogram becomes a sound that has it."""
 
+import librosa
 import numpy as np
-import pytest
 import torch
 
 from mmbench.core.data import Spectrogram
@@ -11,7 +11,6 @@ from mmbench.datasets.mini.speech import mel
 from mmbench.media.sound import waveforms
 from mmbench.progress import Progress
 
-librosa = pytest.importorskip("librosa", reason="needs mmbench[fad]")
 RATE = 16_000
 HOW = Spectrogram(-120.0, -20.0)
 

@@ -7,10 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torchvision import transforms as T
 
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import Context, Generated
@@ -42,12 +44,7 @@ def pictures(n=3, h=40, w=56):
     return torch.randint(0, 256, (n, 3, h, w), generator=stream(0, "clip", h, w)).byte()
 
 
-@pytest.fixture
-def open_clip():
-    return pytest.importorskip("open_clip", reason="needs mmbench[clip]")
-
-
-def small(open_clip):
+def small():
     """CLIP's shape, with few parameters; seeded, for tests only."""
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
@@ -61,11 +58,11 @@ def small(open_clip):
 
 
 @pytest.fixture
-def file(open_clip, tmp_path, monkeypatch):
+def file(tmp_path, monkeypatch):
     """A file of random weights, in place of CLIP's."""
-    monkeypatch.setattr(module, "untrained", lambda: small(open_clip))
+    monkeypatch.setattr(module, "untrained", small)
     path = tmp_path / "random.pt"
-    torch.save(small(open_clip).state_dict(), path)
+    torch.save(small().state_dict(), path)
     return path
 
 
@@ -106,13 +103,8 @@ def test_bad_embeddings_are_refused_in_a_sentence():
             HESSEL.values(image, text)
 
 
-def transforms():
-    return pytest.importorskip("torchvision.transforms", reason="needs mmbench[vision]")
-
-
 @pytest.mark.parametrize(("h", "w"), [(40, 56), (64, 64), (300, 224), (500, 333)])
 def test_pictures_are_prepared_as_by_pillow_and_torchvision(h, w):
-    T = transforms()
     x = pictures(2, h, w)
     own = T.Compose([T.Resize(224, T.InterpolationMode.BICUBIC), T.CenterCrop(224), T.ToTensor()])
     theirs = torch.stack([own(Image.fromarray(np.asarray(p.permute(1, 2, 0)))) for p in x])
@@ -125,10 +117,9 @@ def test_pictures_are_prepared_as_by_pillow_and_torchvision(h, w):
     torch.testing.assert_close(bilinear, mld, atol=1e-5, rtol=0)
 
 
-def theirs(open_clip, path, definition, x, captions):
+def theirs(path, definition, x, captions):
     """The cosines by open_clip's own preprocessing, tokeniser and forward pass."""
-    T = transforms()
-    network = small(open_clip)
+    network = small()
     network.load_state_dict(torch.load(path, weights_only=True))
     if definition.resize == "bicubic":
         own = open_clip.image_transform(224, is_train=False)
@@ -143,9 +134,9 @@ def theirs(open_clip, path, definition, x, captions):
 
 
 @pytest.mark.parametrize("definition", THREE, ids=lambda d: d.name)
-def test_equals_open_clips_own_forward(open_clip, file, definition):
+def test_equals_open_clips_own_forward(file, definition):
     x = pictures(3, 64, 64)
-    cosine = theirs(open_clip, file, definition, x, CAPTIONS)
+    cosine = theirs(file, definition, x, CAPTIONS)
     cosine = cosine.clamp(min=0) if definition.clipped else cosine
     expected = definition.weight * cosine.mean().item()
     found = clip_score(x, CAPTIONS, file, definition)
@@ -184,7 +175,7 @@ def test_bad_pictures_are_refused_in_a_sentence(file):
             clip_score(images, captions, file)
 
 
-def test_the_architecture_is_openais(open_clip):
+def test_the_architecture_is_openais():
     with torch.device("meta"):
         network = module.untrained()
     state = network.state_dict()
@@ -214,8 +205,8 @@ def archive(state, path):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-def test_reads_openais_archive_of_half_precision(open_clip, file, tmp_path):
-    state = small(open_clip).half().state_dict()
+def test_reads_openais_archive_of_half_precision(file, tmp_path):
+    state = small().half().state_dict()
     extras = {"input_resolution": 224, "context_length": 77, "vocab_size": 49408}
     published = state | {k: torch.tensor(v) for k, v in extras.items()}
     network = load_clip(archive(published, tmp_path / "half.pt"), CPU)
@@ -226,8 +217,8 @@ def test_reads_openais_archive_of_half_precision(open_clip, file, tmp_path):
         load_clip(archive(published | {"extra": torch.ones(1)}, tmp_path / "wrong.pt"), CPU)
 
 
-def test_wrong_files_are_refused_in_a_sentence(open_clip, file, tmp_path):
-    state, path = small(open_clip).state_dict(), tmp_path / "wrong.pt"
+def test_wrong_files_are_refused_in_a_sentence(file, tmp_path):
+    state, path = small().state_dict(), tmp_path / "wrong.pt"
     for content, words in (
         ({k: x for k, x in state.items() if k != "visual.proj"}, "lacks visual.proj"),
         (state | {"logit_scale": torch.tensor(math.nan)}, "not finite"),
@@ -291,7 +282,7 @@ def test_without_open_clip_the_reason_names_the_extra(tmp_path, monkeypatch):
     path = tmp_path / "some.pt"
     path.write_bytes(b"whatever")
     (score,) = scores(clip_s, world(), tmp_path, path)
-    assert score.value is None and "pip install 'mmbench[clip]'" in score.reason
+    assert score.value is None and "pip install mmbench" in score.reason
 
 
 def test_scores_are_named_by_the_files_own_hash(file, tmp_path):

@@ -49,8 +49,6 @@ SHAPES = {m.name: m.shape for m in MODALITIES}
 LEVELS = (0.0, 0.1, 0.3, 0.6)
 PINNED = 0.3
 """The level of corruption that the pinned numbers are of."""
-NEEDS = {"clip": ("open_clip",), "fad": ("librosa", "torchvggish")}
-"""Extra -> what even tiny networks need of it."""
 
 
 def uniform(*purpose, shape):
@@ -325,9 +323,6 @@ class Case:
     def __post_init__(self):
         if self.name not in EXAMPLES:
             pytest.fail(f"the metric {self.name!r} is registered without an Example in {__file__}")
-        for extra in METRICS[self.name].extras:
-            for module in NEEDS.get(extra, ()):
-                pytest.importorskip(module, reason=f"needs mmbench[{extra}]")
         self.metric = METRICS[self.name].load()
         if self.name == "fid-infinity":
             self.metric = replace(self.metric, least=extrapolation.LEAST)

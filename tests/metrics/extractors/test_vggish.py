@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
+import torchvggish
 
 from mmbench.metrics.extractors.vggish import RATE, VGGISH, load_vggish, log_mel
 from mmbench.seeds import stream
-
-torchvggish = pytest.importorskip("torchvggish", reason="needs mmbench[fad]")
 
 CPU = torch.device("cpu")
 

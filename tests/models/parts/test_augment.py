@@ -1,8 +1,6 @@
 import pytest
 import torch
 
-pytest.importorskip("torchvision", reason="needs the extra [vision]")
-
 from mmbench.models.parts.augment import trivial_augment_wide
 
 
