@@ -1,3 +1,3 @@
 """Benchmark and evaluation suite for multi-modal generative models."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0rc1"

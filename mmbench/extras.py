@@ -25,7 +25,9 @@ def optional(module: str, what: str, package: str, extra: str | None = None) -> 
 
     Args:
         module: The module.
-        what, package, extra: As `lacking` takes them.
+        what: What needs the package, a singular such as "FID".
+        package: The package.
+        extra: The extra that installs it; None if it comes with mmbench.
 
     Raises:
         ImportError: It cannot be imported; the message is that of `lacking`.

@@ -40,6 +40,7 @@ def test_the_version_stands_in_the_changelog():
     from mmbench import __version__
 
     assert SETTINGS["project"]["version"] == __version__
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
     changelog = (ROOT / "CHANGELOG.md").read_text()
     assert re.search(rf"^## \[({re.escape(__version__)}|Unreleased)\]", changelog, re.M)
     assert "### Numbers changed" in changelog
