@@ -33,13 +33,15 @@ def facts(*names: str) -> Iterator[str]:
         "datasets": _dataset,
         "metrics": _metric,
     }
+    columns: list[dict[str, str]] = []
     for name in names:
         group = next((g for g in describe if name in registry.names(g)), None)
         if group is None:
             raise LookupError(f"{name!r} is not registered")
-        yield f"\n| `{name}` | |\n|:--|:--|"
-        yield from (f"| {title} | {text} |" for title, text in describe[group](name))
-    yield ""
+        columns.append(dict(describe[group](name)))
+    yield f"| | {' | '.join(f'`{name}`' for name in names)} |\n|:--|{':--|' * len(names)}"
+    for title in dict.fromkeys(title for column in columns for title in column):
+        yield f"| {title} | {' | '.join(column.get(title, '') for column in columns)} |"
 
 
 def _model(name: str) -> Lines:
