@@ -71,6 +71,7 @@ class Commands(Lazy, Sentences):
         "check": "mmbench.cli.claims:check",
         "claims": "mmbench.cli.claims:claims",
         "data": "mmbench.cli.data:data",
+        "doctor": "mmbench.cli.doctor:doctor",
         "evaluate": "mmbench.cli.samples:evaluate",
         "figure": "mmbench.cli.figures:figure",
         "generate": "mmbench.cli.samples:generate",

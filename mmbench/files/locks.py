@@ -38,7 +38,7 @@ def alone(path: Path, busy: Callable[[Path], None] | None = None) -> Iterator[No
         OSError: The folder cannot be written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if fcntl is None or not _supported(path.parent):
+    if fcntl is None or not supported(path.parent):
         lock = SoftFileLock(f"{path}{HELD}") if fcntl else FileLock(path)
         try:
             lock.acquire(timeout=0)
@@ -66,8 +66,14 @@ def alone(path: Path, busy: Callable[[Path], None] | None = None) -> Iterator[No
             os.close(held)
 
 
-def _supported(folder: Path) -> bool:
-    """Whether the file system of a folder has locks."""
+def supported(folder: Path) -> bool:
+    """Whether the file system of a folder has locks.
+
+    Raises:
+        OSError: The folder cannot be written to.
+    """
+    if fcntl is None:
+        return True
     try:
         with TemporaryFile(dir=folder) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
