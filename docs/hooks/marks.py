@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from declared import datasets, facts, metrics, models
-from measured import RECORDS, numbers, results, samples
+from measured import RECORDS, numbers, published, results, samples
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -20,7 +20,11 @@ from settings import protocol, settings
 
 FILLED: dict[str, Callable[..., Iterable[str]]] = {
     f.__name__: f
-    for f in (facts, settings, protocol, numbers, results, samples, models, datasets, metrics)
+    for f in (
+        *(facts, models, datasets, metrics),
+        *(settings, protocol),
+        *(numbers, results, published, samples),
+    )
 }
 
 _MARK = re.compile(r"^<!-- (\w+)(?:: (.+?))? -->$", re.MULTILINE)

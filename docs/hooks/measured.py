@@ -1,4 +1,4 @@
-"""What `records/` holds, in tables and pictures."""
+"""What `records/` holds and what papers print, in tables and pictures."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import fmean
 
 from mmbench.leaderboard import facts
+from mmbench.leaderboard.papers.comparison import fill
+from mmbench.leaderboard.papers.layouts import TABLES
 from mmbench.leaderboard.rows import Row, mean, rows
 from mmbench.leaderboard.submissions.collection import merged
 from mmbench.leaderboard.tables.cells import Cell, decimals
@@ -70,6 +72,13 @@ def results(dataset: str) -> Iterator[str]:
     """The tables of all models on a data set, as `mmbench table --results records` has them."""
     for table in tables(r for r in _records() if r.dataset == dataset):
         yield markdown(table.sheet)
+
+
+def published(dataset: str) -> Iterator[str]:
+    """The papers' tables of a data set."""
+    for table in TABLES:
+        if table.dataset == dataset:
+            yield markdown(fill(table, show="published").sheet)
 
 
 def samples(model: str) -> Iterator[str]:

@@ -63,12 +63,14 @@ def test_nothing_comes_from_elsewhere(site):
 
 
 def test_links_lead_somewhere(site):
+    root = next(path.parent for path in site if path.name == "404.html")
     for path, page in site.items():
         for link in page.links:
             if ELSEWHERE.match(link) or link.startswith("mailto:"):
                 continue
             place, _, anchor = unquote(link).partition("#")
-            target = (path.parent / place).resolve() if place else path
+            folder = root if place.startswith("/") else path.parent
+            target = (folder / place.lstrip("/")).resolve() if place else path
             target = target / "index.html" if target.is_dir() else target
             assert target.is_file(), f"{path.name} leads to {link}"
             if anchor and target in site and not anchor.startswith("__"):
