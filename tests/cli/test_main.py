@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from importlib.resources import files
@@ -20,9 +21,13 @@ def mmbench(*arguments, **options):
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
 @pytest.mark.parametrize("command", ["table", "claims"])
-def test_a_console_of_few_characters_shows_others(command, encoding):
+def test_a_console_of_few_characters_shows_others(command, encoding, tmp_path):
     """What it lacks among the arrows and minus signs of the tables is replaced."""
-    done = CliRunner(charset=encoding).invoke(main, [command, "--results", str(ROOT / "records")])
+    for model in ("mld", "mopoe"):
+        record = min((ROOT / "records" / "mhd-mini" / model).glob("0-*.json"))
+        (tmp_path / "mhd-mini" / model).mkdir(parents=True)
+        shutil.copy(record, tmp_path / "mhd-mini" / model)
+    done = CliRunner(charset=encoding).invoke(main, [command, "--results", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "?" in done.output
 

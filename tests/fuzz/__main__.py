@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -38,6 +39,21 @@ def result(base: Path, folder: Path, name: str, seed: int, number: int) -> str:
     return judged(TARGETS[name].read, folder, TARGETS[name].named)
 
 
+def fuzzed(name: str, seed: int, numbers: Sequence[int], out: Path) -> Iterator[tuple[int, str]]:
+    """What becomes of some mutants of a target; findings are kept in the folder `out`."""
+    target = TARGETS[name]
+    with tempfile.TemporaryDirectory() as scratch:
+        base, folder = Path(scratch, name, "case"), Path(scratch, "mutant", "case")
+        base.mkdir(parents=True)
+        target.make(base)
+        shutil.copytree(base, folder)
+        target.read(folder)  # here, too: what it imports need not be imported again
+        for number, found in verdicts(partial(result, base, folder, name, seed), numbers):
+            if found.partition(":")[0] not in FINE:
+                mutant(base, out / f"{name}-{seed}-{number}", name, seed, number)
+            yield number, found
+
+
 def main() -> None:
     """Draws, reads and reports."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
@@ -50,27 +66,15 @@ def main() -> None:
     torch.set_num_threads(1)  # the children are forked, which threads do not survive
     counts: Counter[str] = Counter()
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in options.targets:
-            base, folder = Path(scratch, name, "case"), Path(scratch, "mutant", "case")
-            base.mkdir(parents=True)
-            target = TARGETS[name]
-            target.make(base)
-            shutil.copytree(base, folder)
-            target.read(folder)  # here, too: what it imports need not be imported again
-            read = partial(result, base, folder, name, options.seed)
-            share = -(-options.count // len(options.targets))
-            numbers = range(share) if options.only is None else [options.only]
-            for number, found in verdicts(read, numbers):
-                kind = found.partition(":")[0]
-                counts[kind] += 1
-                if kind not in FINE or options.only is not None:
-                    print(f"{name} {number}: {found}", flush=True)
-                if kind not in FINE:
-                    kept = options.out / f"{name}-{options.seed}-{number}"
-                    mutant(base, kept, name, options.seed, number)
-            shutil.rmtree(folder)
-            print(f"{name}: {len(numbers)} mutants", flush=True)
+    share = -(-options.count // len(options.targets))
+    numbers = range(share) if options.only is None else [options.only]
+    for name in options.targets:
+        for number, found in fuzzed(name, options.seed, numbers, options.out):
+            kind = found.partition(":")[0]
+            counts[kind] += 1
+            if kind not in FINE or options.only is not None:
+                print(f"{name} {number}: {found}", flush=True)
+        print(f"{name}: {len(numbers)} mutants", flush=True)
     seconds = time.monotonic() - begun
     print(", ".join(f"{n} {kind}" for kind, n in counts.items()), f"in {seconds:.0f} s")
     sys.exit(any(kind not in FINE for kind in counts))
