@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any, Literal
 
 Group = Literal["models", "datasets", "metrics", "extractors", "networks"]
@@ -17,16 +18,26 @@ LISTED = 40
 """Right names that a sentence about a wrong one lists where none is near."""
 
 
+_entry_points = cache(lambda path: entry_points())
+"""All of the packages on a path, read once: packages are not installed meanwhile."""
+
+
 @cache
 def _registered(group: Group, path: tuple[str, ...]) -> EntryPoints:
-    """What the packages on a path register, read once: packages are not installed meanwhile."""
-    return entry_points(group=f"mmbench.{group}")
+    """What the packages on a path register in a group."""
+    found: EntryPoints = _entry_points(path).select(group=f"mmbench.{group}")
+    return found
 
 
-def names(group: Group) -> dict[str, EntryPoint]:
+@cache
+def _names(group: Group, path: tuple[str, ...]) -> Mapping[str, EntryPoint]:
+    found = {e.name: e for e in _registered(group, path)}
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+def names(group: Group) -> Mapping[str, EntryPoint]:
     """All registered names of a group, sorted; nothing is imported."""
-    found = {e.name: e for e in _registered(group, tuple(sys.path))}
-    return dict(sorted(found.items()))
+    return _names(group, tuple(sys.path))
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:

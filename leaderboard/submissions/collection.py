@@ -6,10 +6,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
-from mmbench.leaderboard.submissions.validation import validated
 from mmbench.leaderboard.tables.columns import modalities
 from mmbench.records.paths import Place
-from mmbench.records.paths import records as records_of
 from mmbench.records.record import Record
 from mmbench.records.store import find, order, read, write, writing
 from mmbench.records.strict import shown
@@ -35,27 +33,6 @@ def merged(folders: Sequence[Path]) -> list[Record]:
                     f"{Place.of(record).record}: {_differing(same, record)}"
                 )
     return sorted((record for _, record in known.values()), key=order)
-
-
-def valid(paths: Sequence[Path]) -> tuple[list[Record], list[str]]:
-    """The valid ones of untrusted records, and a sentence for each fault of the others.
-
-    Paths are files of records, or results folders, all of whose records are read.
-
-    Raises:
-        FileNotFoundError: There is no such file or folder, or the folder holds no record.
-    """
-    records, faults = [], []
-    for path in paths:
-        files = records_of(path) if path.is_dir() else [path]
-        if not files:
-            raise FileNotFoundError(f"{shown(path)} holds no record <dataset>/<model>/*.json")
-        for file in files:
-            try:
-                records.append(validated(file, path if path.is_dir() else None))
-            except ValueError as error:
-                faults += str(error).splitlines()
-    return records, faults
 
 
 def add(

@@ -6,7 +6,7 @@ place cannot be read off a record: run it again, and `mmbench check` compares.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from mmbench.leaderboard.submissions.scores import faults as score_faults
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import CODE, METRIC_CODE, digest
 from mmbench.records import schema1
-from mmbench.records.paths import Place
+from mmbench.records.paths import Place, records
 from mmbench.records.record import SCHEMA, SCORES, Record
 from mmbench.records.shapes import built, mismatches
 from mmbench.records.strict import Faults, read, short, shown
@@ -27,6 +27,27 @@ from mmbench.registry import names
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"([\w.+-]{1,60}-g)?[0-9a-f]{40}|v?[0-9][\w.+-]{0,60}", re.ASCII)
 _VERSION = re.compile(r"[0-9A-Za-z][\w.+!-]{0,39}", re.ASCII)
+
+
+def valid(paths: Sequence[Path]) -> tuple[list[Record], list[str]]:
+    """The valid ones of untrusted records, and a sentence for each fault of the others.
+
+    Paths are files of records, or results folders, all of whose records are read.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder, or the folder holds no record.
+    """
+    found, faults = [], []
+    for path in paths:
+        files = records(path) if path.is_dir() else [path]
+        if not files:
+            raise FileNotFoundError(f"{shown(path)} holds no record <dataset>/<model>/*.json")
+        for file in files:
+            try:
+                found.append(validated(file, path if path.is_dir() else None))
+            except ValueError as error:
+                faults += str(error).splitlines()
+    return found, faults
 
 
 def validated(path: Path, results: Path | None = None) -> Record:

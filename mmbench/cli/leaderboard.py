@@ -50,18 +50,21 @@ def table(
       mmbench table --paper diff-mvae-3 --show published
     """
     from mmbench.files.atomic import write_text
-    from mmbench.leaderboard.papers import layouts as shapes
-    from mmbench.leaderboard.papers.comparison import fill
     from mmbench.leaderboard.submissions.collection import merged
     from mmbench.leaderboard.tables import render
     from mmbench.leaderboard.tables import table as tables
 
     if list_papers:
-        for shape in shapes.TABLES:
+        from mmbench.leaderboard.papers.layouts import TABLES
+
+        for shape in TABLES:
             click.echo(f"{shape.name:<13} {shape.caption}")
         return
     if papers:
-        wanted = [shapes.find(name) for name in papers]
+        from mmbench.leaderboard.papers.comparison import fill
+        from mmbench.leaderboard.papers.layouts import find
+
+        wanted = [find(name) for name in papers]
         show = show or "both"
         found = () if show == "published" else existing(context, folders)
         records = merged(found) if found else []
@@ -124,7 +127,7 @@ def validate(records: tuple[Path, ...]) -> None:
     A record is valid if its values are possible, follow its protocol, and agree with one another
     and with its file's name.
     """
-    from mmbench.leaderboard.submissions.collection import valid
+    from mmbench.leaderboard.submissions.validation import valid
 
     found, faults = valid(records)
     _refuse(faults)
@@ -146,7 +149,7 @@ def add(records: tuple[Path, ...], folder: Path, replace: bool, dry_run: bool) -
       mmbench leaderboard add sent/0-1a2b3c4d.json --to records
     """
     from mmbench.leaderboard.submissions.collection import add as put
-    from mmbench.leaderboard.submissions.collection import valid
+    from mmbench.leaderboard.submissions.validation import valid
     from mmbench.records.strict import shown
 
     found, faults = valid(records)

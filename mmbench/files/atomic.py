@@ -6,8 +6,8 @@ that no other process has, whatever its host and process id, and renamed when it
 
 import errno
 import os
+import platform
 import re
-import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -84,7 +84,7 @@ def write_text(path: Path, text: str) -> None:
 @cache
 def _here() -> str:
     """Where process ids are those of this process: a host since its start, or a container."""
-    parts = [socket.gethostname()]
+    parts = [platform.node()]
     for place in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
         try:
             parts.append(os.readlink(place) if "ns" in place else Path(place).read_text())

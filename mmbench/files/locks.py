@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from filelock import FileLock, SoftFileLock, Timeout
-
 try:
     import fcntl
 except ImportError:  # Windows
@@ -39,6 +37,8 @@ def alone(path: Path, busy: Callable[[Path], None] | None = None) -> Iterator[No
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if fcntl is None or not supported(path.parent):
+        from filelock import FileLock, SoftFileLock, Timeout
+
         lock = SoftFileLock(f"{path}{HELD}") if fcntl else FileLock(path)
         try:
             lock.acquire(timeout=0)

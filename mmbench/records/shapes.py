@@ -1,4 +1,4 @@
-"""Values compared with annotated types fault by fault, and built from them."""
+"""Values compared with annotated types fault by fault, and built from JSON."""
 
 import math
 import types
@@ -28,7 +28,12 @@ def built(value: Any, hint: Any, where: str = "the file") -> Any:
         Faults: It does not have that type.
     """
     Faults.refuse(mismatches(value, hint, where))
-    return _built(value, hint)
+    return shaped(value, hint)
+
+
+def shaped(value: Any, hint: Any) -> Any:
+    """As `built`, of what is validated afterwards: a part of another shape stays as it is."""
+    return make(value) if (make := _maker(hint)) else value
 
 
 def mismatches(value: object, hint: Any, where: str) -> Iterator[str]:
@@ -75,13 +80,14 @@ def _fit(hint: Any) -> Callable[[Any], bool]:
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        options = [_fit(h) for h in arguments]
-        return lambda x: any(fits(x) for fits in options)
+        kinds = {h for h in arguments if h in _WORDS and h is not float}
+        others = [_fit(h) for h in arguments if h not in kinds]
+        return lambda x: type(x) in kinds or any(fits(x) for fits in others)
     if _is_dataclass(hint):
         parts = {f.name: _fit(of) for f, of in _typed(hint)}
-        kinds = dict, hint
+        either = dict, hint
         return lambda x: (
-            isinstance(x, kinds)
+            isinstance(x, either)
             and len(found := x if isinstance(x, dict) else vars(x)) == len(parts)
             and all(name in parts and parts[name](item) for name, item in found.items())
         )
@@ -125,27 +131,45 @@ def _fields(value: object, of: type, where: str) -> Iterator[str]:
         if f.name in found:
             inside = f.name if where == "the file" else f"{where}.{f.name}"
             yield from mismatches(found[f.name], hint, inside)
-        elif f.default is MISSING and f.default_factory is MISSING:
+        elif not _optional(f):
             yield f"{where} has no field {f.name!r}"
 
 
-def _built(value: Any, hint: Any) -> Any:
-    if not isinstance(value, dict | list):
-        return value
-    if get_origin(hint) in (Union, types.UnionType):
-        hint = next(h for h in get_args(hint) if not any(mismatches(value, h, "")))
-    origin = get_origin(hint)
-    if hint is Any:
-        return value
-    if isinstance(value, list):
-        each = zip(value, _each(hint, value), strict=True)
-        return (origin or list)(_built(item, of) for item, of in each)
+@cache
+def _maker(hint: Any) -> Callable[[Any], Any] | None:
+    """Makes values of an annotated type; None where JSON has that type already."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        options = [(h, make) for h in arguments if (make := _maker(h))]
+        of = lambda x: (make(x) for h, make in options if not any(mismatches(x, h, "")))
+        return (lambda x: next(of(x), x)) if options else None
     if _is_dataclass(hint):
-        hints = {f.name: of for f, of in _typed(hint)}
-        return hint(**{name: _built(item, hints[name]) for name, item in value.items()})
-    if origin is dict:
-        return {name: _built(item, get_args(hint)[1]) for name, item in value.items()}
-    return value
+        makers = {f.name: make for f, of in _typed(hint) if (make := _maker(of))}
+        known = {f.name for f in fields(hint)}
+        needed = {f.name for f in fields(hint) if not _optional(f)}
+        construct: Callable[..., Any] = hint
+        return lambda x: (
+            construct(**x | {name: make(x[name]) for name, make in makers.items() if name in x})
+            if isinstance(x, dict) and needed <= x.keys() <= known
+            else x
+        )
+    if origin is tuple and arguments[-1] is not ...:
+        each = [_maker(h) for h in arguments]
+        return lambda x: (
+            tuple(make(item) if make else item for make, item in zip(each, x, strict=True))
+            if isinstance(x, list) and len(x) == len(each)
+            else x
+        )
+    if origin in (list, tuple):
+        make = _maker(arguments[0])
+        return lambda x: origin(map(make, x) if make else x) if isinstance(x, list) else x
+    if origin is dict and (make := _maker(arguments[1])):
+        return lambda x: {k: make(v) for k, v in x.items()} if isinstance(x, dict) else x
+    return None
+
+
+def _optional(field: Field[Any]) -> bool:
+    return field.default is not MISSING or field.default_factory is not MISSING
 
 
 def _is_dataclass(hint: Any) -> TypeGuard[type]:

@@ -19,7 +19,7 @@ from mmbench.records import strict
 from mmbench.records.paths import records
 from mmbench.records.record import SCHEMA, Record
 from mmbench.records.schema1 import upgraded
-from mmbench.records.shapes import built
+from mmbench.records.shapes import mismatches, shaped
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -56,8 +56,10 @@ def read(path: Path) -> Record:
             found = upgraded(found)
         elif schema is not None and schema != SCHEMA:  # of another layout nothing can be judged
             raise ValueError(f"schema is {strict.short(schema)}, expected {SCHEMA}")
-        record: Record = built(found, Record)
-        return record
+        record = shaped(found, Record)  # which validates itself
+        if isinstance(record, Record):
+            return record
+        fault = next(mismatches(found, Record, "the file"))
     except RecursionError:
         fault = "it is nested too deeply"
     except ValueError as error:

@@ -18,7 +18,8 @@ from mmbench.evaluation import references
 from mmbench.evaluation.checkpoint import Part
 from mmbench.evaluation.settings import Evaluation
 from mmbench.files import sealed, tensors
-from mmbench.leaderboard.submissions.collection import merged, valid
+from mmbench.leaderboard.submissions.collection import merged
+from mmbench.leaderboard.submissions.validation import valid
 from mmbench.leaderboard.tables.render import render
 from mmbench.leaderboard.tables.table import tables
 from mmbench.progress import Progress

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from mmbench.cli.main import main
 from mmbench.leaderboard.submissions import collection
-from mmbench.leaderboard.submissions.collection import add, merged, valid
+from mmbench.leaderboard.submissions.collection import add, merged
+from mmbench.leaderboard.submissions.validation import valid
 from mmbench.records.paths import Place
 from mmbench.records.store import find, read, write
 
