@@ -31,7 +31,7 @@ class MMVAE(MultimodalVAE):
     """q(z | x_S) = 1/|S| Σ q(z | xᵐ), Laplace experts and a Laplace prior of learned scale.
 
     Args:
-        modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
+        modalities: As in `MultimodalVAE`, like all parameters that are not listed here.
         beta: Weight of log p(z) - log q(z | x); 1 in the paper.
         samples: K samples of each expert.
         estimator: "iwae" for the gradient of the bound, "dreg" for the doubly reparameterised one

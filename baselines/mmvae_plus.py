@@ -31,7 +31,7 @@ class MMVAEPlus(MultimodalVAE):
     """q(z | x_S) = 1/|S| Σ q(z | xᵐ) for what is shared, q(wᵐ | xᵐ) for what is private.
 
     Args:
-        modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
+        modalities: As in `MultimodalVAE`, like all parameters that are not listed here.
         latent: Size of the shared z.
         private: Size of each private w.
         samples: K samples of each expert.

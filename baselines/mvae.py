@@ -23,7 +23,7 @@ class MVAE(MultimodalVAE):
     """q(z | x_S) = p(z) Π q(z | xᵐ), normalised, for any subset S (equation 4).
 
     Args:
-        modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
+        modalities: As in `MultimodalVAE`, like all parameters that are not listed here.
         weights: λ of equation 3: modality -> factor of its log-likelihood.
         subsampled: k of equation 5: random subsets a batch, beside all modalities and each alone.
         annealing: Epochs over which β rises from 0.

@@ -21,7 +21,7 @@ class MVTCAE(MultimodalVAE):
     """q(z | x_S) = Π q(z | xᵐ), normalised, without the prior as an expert.
 
     Args:
-        modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
+        modalities: As in `MultimodalVAE`, like all parameters that are not listed here.
         beta: β, the weight of all divergences.
         alpha: α of equation 9, between the variational (0) and the conditional (1) information
             bottleneck.

@@ -23,7 +23,7 @@ class NEXUS(MultimodalVAE):
     """Bottom VAEs xᵐ - zᵐ, messages cᵐ(zᵐ), their mean, and a top VAE to z and back to all zᵐ.
 
     Args:
-        modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
+        modalities: As in `MultimodalVAE`, like all parameters that are not listed here.
         latent: D, the size of the top z.
         bottom: Size of each zᵐ, or one for all.
         beta: β_c, the weight of the top divergence.

@@ -173,7 +173,7 @@ def mean(runs: Sequence[Mapping[Term, Score]], terms: Sequence[Term]) -> Mean:
     mean.
 
     Args:
-        runs: For each seed, what it scored of a metric.
+        runs: The scores of a metric, for each seed.
         terms: Which scores are averaged.
     """
     wanted = set(terms)

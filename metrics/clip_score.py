@@ -44,7 +44,7 @@ class Definition:
     """What a CLIP-S is.
 
     Attributes:
-        name: As in records.
+        name: Its name in records.
         weight: The factor of the cosine.
         clipped: Whether a negative cosine counts as zero.
         resize: How pictures are resized.

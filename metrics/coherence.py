@@ -53,7 +53,7 @@ def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterat
 def _score(
     given: tuple[str, ...], target: str, right: Tensor, judges: Iterable[Classifier]
 ) -> Score:
-    """Of samples (N,) that are right or wrong."""
+    """The score of samples (N,) that are right or wrong."""
     percent, n = 100 * right.double().mean().item(), len(right)
     low, high = bootstrap(100 * right.double())
     identity = "; ".join(j.identity for j in judges)

@@ -84,7 +84,7 @@ def _embedded(waves: Tensor, network: nn.Module) -> Tensor:
 
 
 def _distance(dims: int, drawn: Tensor, real: Tensor) -> float:
-    """Of features (N, windows · dims)."""
+    """The Fréchet distance of features (N, windows · dims)."""
     return frechet_distance(*(Statistics.of(x.reshape(-1, dims)) for x in (drawn, real)))
 
 

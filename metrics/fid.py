@@ -40,7 +40,7 @@ def frechet_inception_distance(
     Args:
         generated: (N, 3, H, W), uint8, or floats that are clamped to [0, 1]; or a folder of
             pictures, which may differ in size.
-        real: Likewise.
+        real: The same, of real images.
         weights: A file of FID Inception's weights; by default the published one from the folder
             that $MMBENCH_WEIGHTS names, or from torch's hub cache.
         device: Where to compute.

@@ -33,9 +33,9 @@ def kernel_distance(
     Args:
         generated: (N, d) features.
         real: (N', d) features.
-        subsets: How many are drawn, from streams of their own, without replacement in each; one
-            where a subset is the whole of both sets.
-        size: Of a subset; the smaller of N and N' where that is less.
+        subsets: Number of subsets. Each is drawn without replacement from a random stream of its
+            own; there is only one where a subset would be the whole of both sets.
+        size: Samples of a subset, at most the smaller of N and N'.
 
     Raises:
         ValueError: The features are not finite or differ in dimension, or a set has fewer than 2

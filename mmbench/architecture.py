@@ -52,8 +52,9 @@ class Likelihood:
     Attributes:
         distribution: "normal" and "laplace" take the output as their location; "bernoulli" as
             logits, "categorical" as logits of the tokens of x, over one more axis, the last.
-        scale: Of the normal (standard deviation) or Laplace. The squared error without a factor,
-            which several papers use, is the normal of scale sqrt(1/2).
+        scale: The scale of a Laplace, or the standard deviation of a normal distribution. The
+            squared error without a factor, which several papers use, is the normal of scale
+            sqrt(1/2).
     """
 
     distribution: Distribution

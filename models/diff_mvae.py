@@ -36,7 +36,7 @@ class DiffMVAE(MoPoE):
     """The posterior of MoPoE; a decoder of a modality is a likelihood or a diffusion.
 
     Args:
-        modalities: As of `MultimodalVAE`, like all parameters that are not listed here.
+        modalities: As in `MultimodalVAE`, like all parameters that are not listed here.
         training: How encoders and decoders are trained, together.
         diffusion: The modalities with a diffusion decoder: names, patterns of names such as "m*",
             or kinds such as "<image>".

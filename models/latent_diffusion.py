@@ -35,20 +35,21 @@ class LatentDiffusion(DiffusedLatents):
     """A diffusion over the latents of independent autoencoders.
 
     Args:
-        modalities: The data set's, in the order of their latents.
+        modalities: The data set's modalities, in the order of their latents.
         architectures: Networks and likelihood of each modality.
         latent: Latent size of each modality, or one for all (table 8).
         autoencoder: How each autoencoder is trained (table 8).
         autoencoders: How the autoencoders of some modalities are trained instead.
-        augmented: Images whose autoencoder is trained on augmented ones (section D.1).
+        augmented: Image modalities whose autoencoders are trained on augmented images (section
+            D.1).
         score: How the score network is trained (table 9; EMA 0.999).
         width: Width of the score network.
         blocks: Levels of the score network.
         time_embedding: Size of its time embedding.
         groups: Groups of its group normalisations.
-        statistics: Whose mean and deviation standardise the latents: of "all" training examples,
-            or of the first "batch" of the second stage, as in the paper (section A.1). They have
-            the same expectation, but the former does not depend on the order of examples.
+        statistics: The examples whose mean and deviation standardise the latents: "all" training
+            examples, or the first "batch" of the second stage, as in the paper (section A.1). Both
+            have the same expectation, but the former does not depend on the order of examples.
         sampler: The sampler's name, under "name", and its parameters.
     """
 
@@ -112,12 +113,13 @@ class LatentDiffusion(DiffusedLatents):
         Args:
             z: (B, D) standardised latents.
             noise: Source of all randomness.
-            present: (B, M), 1 where an example has a modality; by default it has all. An absent
-                one is pure noise to the network, as at t = 1, and no part of the loss.
+            present: (B, M), 1 where an example has a modality; by default it has all of them. To
+                the network an absent modality is pure noise, as at t = 1, and the loss leaves it
+                out.
         """
 
     def conditional_score(self, given: Batch, z: Tensor, generator: torch.Generator) -> Score:
-        """Algorithm 3: what is given has the time 0, all else the time of the diffusion."""
+        """Algorithm 3: given modalities have time 0, all others the time of the diffusion."""
         diffused = [m not in given for m in self.names]
         times = torch.tensor(diffused, device=self.owner.device).float()
 
@@ -139,8 +141,12 @@ class LatentDiffusion(DiffusedLatents):
     def fit(self, train: Split, trainer: Trainer) -> None:
         """Trains the autoencoders, then the score network on their latents.
 
-        An example that lacks modalities is used with those it has. A score network narrower than
-        the latents is reported: the noise of all of them does not pass through it.
+        An example that lacks modalities is trained on with those that it has. A score network
+        narrower than the latents is reported, because it cannot predict the noise of all of them.
+
+        Raises:
+            ValueError: Fewer than two examples that standardise the latents have a modality.
+            FloatingPointError: A loss is not finite.
         """
         width = self.score_network.inward.out_features
         if width < self.size:

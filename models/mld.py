@@ -25,12 +25,17 @@ class MLD(LatentDiffusion):
     """Multi-modal latent diffusion.
 
     Args:
-        modalities: As for `LatentDiffusion`, like all parameters that are not listed here.
+        modalities: As in `LatentDiffusion`, like all parameters that are not listed here.
         d: Probability that all modalities are diffused, ν(∅) of section 4.1 (table 9).
         masks: "example" draws a subset A1 for each example, "batch" one for each batch, as
             Algorithm 2 does: the same objective at a higher variance.
         image: The registered name of networks for the autoencoders of images, where they differ
             from the data set's: see `mmbench.models.mld_star`.
+
+    Raises:
+        ValueError: d is no probability, there are too few modalities for it, or `image` is missing
+            or the data set has no image.
+        LookupError: No network is registered as `image`.
     """
 
     title: ClassVar[str] = "Multi-modal latent diffusion"
@@ -88,7 +93,7 @@ class MLD(LatentDiffusion):
     def diffusion_loss(
         self, z: Tensor, noise: torch.Generator, present: Tensor | None = None
     ) -> Tensor:
-        """Algorithm 2 for a batch, with the noise as the network's target."""
+        """Algorithm 2 for a batch; the network predicts the noise."""
         B = len(z)
         diffused = self._diffused(B, noise)  # (B, M), 1 for A1
         if present is None:

@@ -37,11 +37,11 @@ def robustness(
     All times share the same noise, so that a curve shows the diffusion and not chance.
 
     Args:
-        model: Trained on the data set.
-        dataset: With classes.
+        model: A model trained on the data set.
+        dataset: A data set with classes.
         rows: (N,) test examples to encode.
-        context: For the classifiers.
-        times: From 0, where no information is lost, to T.
+        context: Where the classifiers are kept, and where they compute.
+        times: Times of the diffusion, from 0, where no information is lost, to T.
         seed: The seed of the noise.
 
     Returns:
@@ -53,9 +53,9 @@ def robustness(
     """
     labels, T = dataset.test.labels, model.sde.T
     if labels is None:
-        raise ValueError(f"{dataset.name} has no classes, which robustness is measured by")
+        raise ValueError(f"{dataset.name} has no classes, expected some to measure robustness by")
     if not len(rows):
-        raise ValueError("there are no test examples, expected at least one test example")
+        raise ValueError("there are no test examples, expected at least one")
     for t in times:
         if not 0 <= t <= T:
             raise ValueError(f"the time {t} is not between 0 and {T:g}")

@@ -47,7 +47,8 @@ class Quantity:
             in each.
         change: "" for the mean; else the change from one given modality to as many as possible,
             whatever `given` says: in "points" of the metric, or in "%" of its start.
-        step: Of a change: from and to how many given modalities, instead of all the way.
+        step: The numbers of given modalities between which a change is measured, instead of from
+            the first to the last.
         itself: Whether the target is among the given modalities.
     """
 
@@ -97,7 +98,10 @@ class Quantity:
         return given == EVERY or len(of) > 0
 
     def _mean(self, scores: Mapping[Term, float], given: Given) -> float | None:
-        """Over targets and subsets, then numbers of given modalities; distances: targets last."""
+        """The mean over targets and subsets, then over numbers of given modalities.
+
+        Distances are averaged over targets last, since their mean is geometric.
+        """
         if len(targets := self.apart(scores)) > 1:
             parts = [replace(self, target=t)._mean(scores, given) for t in targets]
             distances = [x for x in parts if x is not None]
@@ -138,11 +142,11 @@ class Contender:
 
     Attributes:
         model: The model's name.
-        setting: What of its protocol tells its runs from others, such as "model.auxiliary"; "" if
-            all of its runs count.
+        setting: The protocol's setting by which its runs differ from others of the model, such as
+            "model.auxiliary"; "" if all runs of the model count.
         value: The value of that setting.
         default: Its value where a protocol does not set it.
-        note: What the evidence says of the setting, after the model's name.
+        note: What the evidence adds to the model's name about the setting.
     """
 
     model: str
@@ -172,7 +176,7 @@ class Results:
     Attributes:
         dataset: The data set's name.
         records: Those that are compared.
-        stale: Those that are not, since their versions are not those installed.
+        stale: Those that are left out because they are of other versions than those installed.
 
     Raises:
         ValueError: Two records are of the same run.
@@ -191,7 +195,7 @@ class Results:
         return modalities(self.records)
 
     def metrics(self, kind: Sequence[str]) -> list[str]:
-        """Those metrics of a kind that have values; if none has, those that lack theirs."""
+        """The metrics of a kind that have values; if none has, those whose values are missing."""
         scores = [s for r in self.records for s in r.scores if s.metric in kind]
         valued = {s.metric for s in scores if s.value is not None}
         return [m for m in kind if m in (valued or {s.metric for s in scores})]

@@ -23,7 +23,7 @@ from mmbench.leaderboard.rows import Mean, average
 State = Literal["holds", "fails", "undecided", "not run"]
 
 CONFIDENCE = 0.95
-"""Of the interval of a difference, two-sided."""
+"""The confidence of the interval of a difference, two-sided."""
 
 MOST = 1000
 """Further seeds beyond which none are counted."""
@@ -75,7 +75,7 @@ class Pair:
             stds = [math.nan if s.std is None else float(s.std) for s in sides]
             variance = [np.square(std) / n for std, n in zip(stds, seeds, strict=True)]
             total = variance[0] + variance[1]
-            # Of shares, not of variances, whose squares may be too small for a float.
+            # The squares of shares, since those of variances may be too small for a float.
             shares = [(v / total) ** 2 / (n - 1) for v, n in zip(variance, seeds, strict=True)]
             quantile = stdtrit(1 / sum(shares), (1 + CONFIDENCE) / 2)
             half = np.where(total > 0, quantile * np.sqrt(total), total)

@@ -154,7 +154,7 @@ def _published(dataset: str, comparisons: Sequence[Comparison]) -> list[str]:
         assert name is not None  # for the type checker
         sides = [(comparison.larger, comparison.smaller), (comparison.smaller, comparison.larger)]
         own = comparison.quantity.metric
-        # Of the twins' pictures another distance may be measured than the papers print.
+        # The twins' pictures may be measured by another distance than the papers print.
         for metric in dict.fromkeys([own, *(QUALITY if own in QUALITY else ())]):
             quantity = replace(comparison.quantity, metric=metric)
             both = [

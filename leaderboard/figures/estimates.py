@@ -30,11 +30,11 @@ class Estimate:
     """A point of a figure.
 
     Attributes:
-        row: Whose runs.
+        row: The row whose runs it is the mean of.
         metric: The metric's name.
         target: The modality generated; `MEAN` where it is a mean over all.
         given: How many modalities are given, in words: "joint", "2", or "conditional".
-        mean: Over seeds; of each seed over targets and given subsets.
+        mean: The mean over seeds, of each seed the mean over targets and given subsets.
         scores: How many were averaged in each seed.
         source: Paper and tables that printed it; "" where it was measured.
     """
@@ -73,8 +73,8 @@ class Estimates:
 
     Args:
         dataset: The data set's name.
-        records: Of this data set.
-        beside: The models of which to add what the papers print; None for all.
+        records: The records of this data set.
+        beside: The models for which the papers' numbers are added; None for all.
 
     Attributes:
         rows: Those with scores, without stale ones.
@@ -96,7 +96,7 @@ class Estimates:
             if row.stale
         ]
         self._printed: dict[str, dict[tuple[str, Term], Published]] = {}
-        # Of what several tables print, the first paper's counts, with its deviation if it has one.
+        # The number that the first paper prints counts, preferably one with a deviation.
         papers = {name: i for i, name in enumerate(CITATIONS)}
         for p in sorted(published(), key=lambda p: papers.get(p.paper, 99)):
             if p.dataset != dataset or (beside is not None and p.model not in beside):

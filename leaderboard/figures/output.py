@@ -24,9 +24,9 @@ class Drawn:
     """A figure and what it shows.
 
     Attributes:
-        figure: To look at or to save.
+        figure: The figure, to look at or to save.
         shown: The estimates in it.
-        at: Of each, its place on the axis across, by the names of columns; may be empty.
+        at: The place of each on the horizontal axis, by the names of columns; may be empty.
     """
 
     figure: Figure

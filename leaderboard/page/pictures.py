@@ -21,7 +21,7 @@ LARGEST = 32 * 2**20
 """Bytes of a picture that is shown."""
 
 PIXELS = 64_000_000
-"""Of a picture that is shown."""
+"""The most pixels that a picture may have to be shown."""
 
 
 @dataclass(frozen=True)

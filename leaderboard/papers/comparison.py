@@ -28,7 +28,8 @@ def fill(table: PaperTable, records: Iterable[Record] = (), show: Show = "both")
 
     Args:
         table: Its shape.
-        records: Of any runs; a note says which are left out since they do not belong beside it.
+        records: Records of any runs; a note names those that are left out because they are not
+            comparable with the table.
         show: Which numbers; with both, also measured minus published.
 
     Raises:

@@ -35,7 +35,7 @@ class Line:
         model: The model's name here.
         kind: Which of these; "other" is measured by another protocol than the paper's.
         runs: In words: "published", "3 seeds", "no run", "difference".
-        protocol_hash: Of what was measured, else "".
+        protocol_hash: The hash of the protocol of what was measured, else "".
         cells: One for each heading.
         row: What was measured; None without runs.
     """

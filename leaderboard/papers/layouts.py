@@ -26,8 +26,8 @@ class Heading:
         group: The heading above it, shared with its neighbours; may be empty.
         title: Its own heading.
         metric: What is scored, by its name here.
-        given: From which modalities; "*" is any (see `mmbench.leaderboard.papers.published`).
-        target: Of which modality.
+        given: The modalities given; "*" is any (see `mmbench.leaderboard.papers.published`).
+        target: The modality scored.
     """
 
     group: str
@@ -52,7 +52,7 @@ class PaperTable:
 
     Attributes:
         paper: A key of `CITATIONS`.
-        number: Of the table in it.
+        number: The number of the table in the paper.
         caption: What it shows, in a line.
         dataset: The data set's name here.
         headings: Its columns.

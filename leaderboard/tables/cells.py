@@ -20,7 +20,7 @@ class Cell:
 
     Attributes:
         mean: What it shows.
-        decimals: Of its numbers as written; None writes them as they are printed.
+        decimals: Decimals of its numbers; None writes them as the paper prints them.
         signed: Whether a plus is written: in a difference.
         rank: 1 for the best of its column, 2 for the second, else 0.
         footnotes: Numbers of footnotes, from 1.
@@ -73,9 +73,9 @@ def column(
     scores of other numbers of samples, or by other networks, than most rows have.
 
     Args:
-        means: From top to bottom.
+        means: The means from top to bottom.
         better: As in `mmbench.core.score.Metric`; None for no ranks.
-        unit: Likewise.
+        unit: The metric's unit.
         stale: The places of means that have no rank.
     """
     places = decimals([m.value for m in means if m.value is not None], unit)

@@ -60,7 +60,7 @@ def modalities(records: Iterable[Record]) -> list[str]:
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """Sorts m2 before m10."""
-    # Of a longer number the length counts first, whatever int() would make of it.
+    # A longer number comes later, however large a number int() could read.
     parts = ((part, part.lstrip("0")) for part in re.split(r"(\d+)", name))
     return [(len(n), n) if part.isdecimal() else (-1, part) for part, n in parts]
 

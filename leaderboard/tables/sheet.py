@@ -46,7 +46,7 @@ class Sheet:
         grouped: Whether a terminal shows columns below their groups, with a rule between the two;
             else each column has its own two lines.
         left: What stands above the names of the lines.
-        headings: Of the other columns.
+        headings: The headings of the other columns.
         lines: The rows.
         footnotes: Those that cells refer to, the first being number 1.
         notes: Those that concern all cells.

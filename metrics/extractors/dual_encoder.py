@@ -39,7 +39,7 @@ class DualEncoder:
     """A network that embeds pictures and captions in one space.
 
     Attributes:
-        identity: As in records.
+        identity: Its identity in records.
         image: (B, 3, H, W), in [0, 1] -> (B, d).
         text: (B, L) tokens -> (B, d).
         views: How `image` and `text` prepare pictures and captions for the network: part of the

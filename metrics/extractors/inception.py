@@ -45,7 +45,7 @@ def inception_features(
 
     Args:
         images: (N, 3, H, W), float or uint8; floats are clamped to [0, 1].
-        network: From `load_inception`.
+        network: What `load_inception` returns.
         report: Takes the number of images done.
         resize: The convention.
 

@@ -38,7 +38,7 @@ def trained(
     """A network with a random stream of its own, trained or read by one process at a time.
 
     Args:
-        title: For messages.
+        title: What messages call it.
         folder: Where it is kept; its name is a hash of what is learnt, and how.
         seed: Seeds torch's generator while it is built; the caller's generators do not change.
         fit: (a folder for the trainer) -> the trained network.

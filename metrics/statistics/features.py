@@ -28,7 +28,7 @@ class Extractor:
     """A network that turns the samples of a modality into features.
 
     Attributes:
-        identity: As in records.
+        identity: Its identity in records.
         features: (N, *shape) and where to report -> (N, d), float32 on the CPU.
         networks: As in `Score`.
     """
@@ -72,7 +72,7 @@ def compare(
         distance: (features of the generated (N, d), of the real (N, d)) -> value, on a device
             that has float64.
         generated: The samples; their rows are the real examples.
-        dataset: Whose test split is real.
+        dataset: The data set whose test split is real.
         context: Where to compute, and what to keep.
         through: The extractors.
         concerns: Whether it scores a modality.

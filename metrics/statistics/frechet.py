@@ -30,7 +30,7 @@ from torch import Tensor
 BLOCK = 1024
 """Samples whose statistics are computed together."""
 PRECISION = 1e-8
-"""Of a distance, relative to the variance of both sets."""
+"""The precision of a distance, relative to the variance of both sets."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,8 +21,8 @@ def load_dataset(
     Args:
         name: A registered name (see `mmbench list datasets`), "module:object", or a TOML file
             that describes your own.
-        folder: Of its files; by default $MMBENCH_DATA, or where `mmbench data download` puts
-            them. Twins such as "mhd-mini" need none.
+        folder: The folder of its files; by default $MMBENCH_DATA, or where `mmbench data
+            download` puts them. Twins such as "mhd-mini" need none.
         quiet: Whether to report nothing on standard error.
 
     Returns:

@@ -28,7 +28,7 @@ def conditions(given: Mapping[str, Example], dataset: Dataset, progress: Progres
 
     Args:
         given: Modality -> example.
-        dataset: Whose modalities they are.
+        dataset: The data set that has these modalities.
         progress: Where words of a text are reported that the modality does not know.
 
     Raises:

@@ -98,7 +98,7 @@ def load_run(
         path: Its record, the folder of its weights `results/<dataset>/<model>/<seed>-<key>`, or
             the folder of a model with one record.
         data: The data set, or its name, where the record's is not registered or is at hand.
-        folder: Of the data set's files, as for `load_dataset`.
+        folder: The folder of the data set's files, as for `load_dataset`.
         device: Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where there is one.
         quiet: Whether to report nothing on standard error.
 

@@ -51,8 +51,8 @@ class Modality:
     Attributes:
         name: What the user calls it, e.g. "svhn".
         kind: What sort of signal it is; decides how it is drawn and which metrics apply.
-        shape: Of one example as the networks see it, e.g. (3, 32, 32). A text is a row of
-            tokens, numbers of its words: (32,).
+        shape: The shape of one example as the networks see it, e.g. (3, 32, 32). A text is a row
+            of tokens, numbers of its words: (32,).
         words: The word of each token, or the name of each attribute.
         spectrogram: How a sound became what the networks see, where that is known.
     """
@@ -206,7 +206,7 @@ class Dataset:
         train: What models and classifiers learn from.
         test: What conditions generation, and the real side of every distance.
         classes: Number of label values, or None where examples have no class.
-        sampling_rate: Of the sounds, in hertz.
+        sampling_rate: Samples per second of the sounds, in hertz.
         version: Rises when its examples change.
     """
 

@@ -47,7 +47,7 @@ PIXELS = 128
 MASK_PIXELS = 512
 """Height and width of a published mask."""
 TRAIN_SHARE = (5, 6)
-"""Of the sorted file names: 25,000 of 30,000."""
+"""The share of the sorted file names that is trained on: 25,000 of 30,000."""
 
 ATTRIBUTES = tuple(
     "Bald Bangs Black_Hair Blond_Hair Brown_Hair Bushy_Eyebrows Eyeglasses Gray_Hair Heavy_Makeup "

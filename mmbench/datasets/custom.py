@@ -57,7 +57,7 @@ class Description:
         modalities: Name -> what it is, in the order in which models concatenate them.
         name: The data set's; by default the TOML file's.
         classes: Number of label values; counted by default.
-        sampling_rate: Of the sounds, in hertz.
+        sampling_rate: Samples per second of the sounds, in hertz.
     """
 
     files: str

@@ -30,7 +30,7 @@ NAME = "mnist-svhn"
 PUBLISHED = Published.of(NAME)
 VERSION = 1
 SEED = 2019
-"""Of the pairing."""
+"""The seed of the pairing."""
 TIMES = 20
 """How often each picture occurs in a split."""
 MOST = 10_000
@@ -144,10 +144,10 @@ def pair(
 ) -> Pairs:
     """Pairs the pictures of two views, given their classes (A,) and (B,), at random in each class.
 
-    Of each class as many of each view are taken, from the first on, as there are of both, MOST at
-    most. They are paired `times` times over, each time all of them once and in an order of its
-    own, so that any stretch of the pairs is a fair sample. Each split has random streams of its
-    own.
+    In each class the first n pictures of both views are taken, where n is as many as both views
+    have, and MOST at most. They are paired `times` times over, each time all of them once and in
+    a new order, so that any stretch of the pairs is a fair sample. Each split has its own random
+    streams.
     """
     rows: dict[int, tuple[Integers, Integers]] = {}
     for c in np.union1d(first, second).tolist():

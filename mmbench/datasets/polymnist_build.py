@@ -41,12 +41,13 @@ def build(
 ) -> None:
     """Writes out/MMNIST/{train,test}/m{k}/{i}.{digit}.png, 8-bit RGB, as PolyMNIST is published.
 
-    Example i of a digit pairs the modalities, at least 2, whose hands are independent. Equal
-    arguments make equal pictures, and the first modalities are the same however many there are.
-    MNIST's folder is e.g. the one that holds MNIST/raw/; of the *.jpg and *.png of `backgrounds`
-    the first are taken in natural order (2.jpg comes before 10.jpg). The numbers of training and
-    test examples are shared out equally to the digits; by default there are all 60,000 and 10,000,
-    whose digits differ a little in number. `out` appears when all is written.
+    Example i of a digit shows it in every modality, of which there are at least 2, each time in
+    another hand, drawn independently. Equal arguments make equal pictures, and the first
+    modalities are the same however many there are. MNIST's folder is, for example, the one that
+    holds MNIST/raw/. The backgrounds are the first *.jpg and *.png of their folder in natural
+    order (2.jpg comes before 10.jpg). The training and test examples are shared out equally among
+    the digits; by default all 60,000 and 10,000 are used, whose digits differ a little in number.
+    `out` appears once everything is written.
 
     Raises:
         FileExistsError: There is something at `out`.
@@ -162,7 +163,7 @@ def build_polymnist(
     test: int | None,
     seed: int,
 ) -> None:
-    """Writes a PolyMNIST of K modalities by the published recipe.
+    """Write a PolyMNIST of K modalities, following the published recipe.
 
     \b
     Example:

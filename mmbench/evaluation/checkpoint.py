@@ -28,7 +28,7 @@ class Part:
 
     Attributes:
         shown: A few samples.
-        scores: Of all samples.
+        scores: The scores of all samples.
         seconds: "evaluation: generation" and "evaluation: scoring" -> how long they took; no
             stage of training has such a name.
     """

@@ -59,8 +59,8 @@ def replacing(path: Path) -> Iterator[Path]:
 def discard(folder: Path, pattern: str = ".*.part") -> None:
     """Removes what killed processes left in a folder, not what others are writing.
 
-    Of a process on another host or in another container only the age of its file is known: it is
-    removed after `LIFETIME`.
+    Whether a process on another host or in another container still runs cannot be known, so its
+    file is removed after `LIFETIME`.
     """
     for left in folder.glob(pattern):
         found = _PART.fullmatch(left.name)

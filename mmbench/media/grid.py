@@ -33,15 +33,16 @@ def sample_grid(
 ) -> None:
     """Writes one PNG with a panel for each subset of given modalities.
 
-    Its text "mmbench:panels" says where they lie: a JSON list of
+    The PNG's text chunk "mmbench:panels" says where the panels lie: a JSON list of
     {"given": [modality, ...], "box": [left, top, width, height]}, in pixels.
 
-    A panel has a column for each of the first so many samples. The given modalities, of the data
-    set's test examples, stand above, on a tinted ground, what was generated from them below; a
-    modality that was given too is a reconstruction.
+    A panel has a column for each of the first `examples` samples. The given modalities of the test
+    examples are shown at the top, on a tinted ground, and below them what was generated from them.
+    A target that was itself given is a reconstruction.
 
     Raises:
-        ValueError: There is nothing to show, or a modality that the data set does not have.
+        ValueError: There is nothing to show, or the data set lacks one of the modalities.
+        OSError: The file cannot be written.
     """
     if not shown or examples < 1:
         raise ValueError(f"there is nothing to draw: {len(shown)} subsets, {examples} examples")
@@ -76,16 +77,24 @@ def example_page(path: Path, dataset: Dataset, lines: int = 3, columns: int = 10
 
 
 def spread(n: int, count: int) -> Tensor:
-    """So many of the numbers 0 to n - 1, evenly spaced: neighbours may share a picture."""
+    """`count` evenly spaced numbers from 0 to n - 1: neighbouring examples may share a picture."""
     return torch.arange(min(count, n)) * n // max(min(count, n), 1)
 
 
 def write(
     path: Path, panels: Sequence[Image.Image], across: int, given: Sequence[tuple[str, ...]] = ()
 ) -> None:
-    """Writes panels, so many beside each other, as one PNG; as SVG if the path ends in that.
+    """Writes panels, `across` of them in a row, as one PNG, or as SVG if the path ends in .svg.
 
-    With what was `given` in each panel, a PNG says where they lie.
+    Args:
+        path: The file to write.
+        panels: At least one.
+        across: Number of panels in a row.
+        given: The modalities given in each panel; a PNG then says where the panels lie, as in
+            `sample_grid`.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     lines = [panels[i : i + across] for i in range(0, len(panels), across)]
     margin = MARGIN * SCALE
@@ -124,8 +133,8 @@ def _svg(page: Image.Image) -> str:
 class Strip:
     """A row of samples."""
 
-    modality: Modality  # what they are of
-    label: str  # what stands before them
+    modality: Modality  # the modality that they are samples of
+    label: str  # the text in front of them
     values: Tensor  # (N, *modality.shape)
     given: bool = False  # whether they were given rather than drawn
     apart: bool = False  # whether it is set apart from the row above
@@ -152,9 +161,17 @@ def _panel(
 def panel(
     strips: Sequence[Strip], examples: int, tile: int, heading: str, room: int
 ) -> Image.Image:
-    """Rows of samples, `tile` pixels wide, below a title; those given come first, on a tint.
+    """Rows of samples below a title; those that were given come first, on a tinted ground.
 
-    `room` is the width of the labels and of the gap between them and the samples, in pixels.
+    Args:
+        strips: The rows.
+        examples: Number of columns.
+        tile: Width of a sample, in pixels.
+        heading: The title.
+        room: Width of the labels and of the gap between them and the samples, in pixels.
+
+    Raises:
+        ValueError: A sample does not have the shape that its modality declares.
     """
     gap, title, face = GAP * SCALE, font(TITLE, bold=True), font(LABEL)
     tall = ("text", "attributes")

@@ -21,7 +21,7 @@ from mmbench.files.regular import regular
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-"""Of the files in these formats."""
+"""The endings of files in these formats."""
 TOGETHER = 64
 """Pictures of a folder that are in memory at once."""
 MOST_PIXELS = 2**30 // 12

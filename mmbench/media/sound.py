@@ -13,7 +13,7 @@ from mmbench.extras import optional
 from mmbench.seeds import derive
 
 ITERATIONS = 60
-"""Of Griffin and Lim's algorithm, as many as the authors of MLD take."""
+"""Iterations of Griffin and Lim's algorithm, as many as the authors of MLD use."""
 
 
 def waveforms(samples: Tensor, how: Spectrogram, rate: int) -> Tensor:

@@ -32,7 +32,7 @@ def code(objects: Iterable[str]) -> dict[str, str]:
 
 @cache
 def _sources(module: ModuleType) -> str:
-    """Of the sources as imported: read once in a process, so later edits do not count."""
+    """The hash of the sources as imported: later edits in the same process do not count."""
     whole = hashlib.sha256()
     file = getattr(module, "__file__", None)
     for root in getattr(module, "__path__", [Path(file).parent] if file else []):

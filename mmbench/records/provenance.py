@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def versions(metrics: Iterable[str], model: str = "") -> dict[str, str]:
-    """Of what the numbers depend on, the packages that register a model and metrics included."""
+    """The versions of all packages that the numbers depend on, those of plug-ins included."""
     import torch
 
     found = {

@@ -13,10 +13,10 @@ from mmbench.protocols.protocol import digest
 from mmbench.records.shapes import mismatches
 
 GREATEST = 1e100
-"""Of a score or a duration: beyond any, while tables can still square and sum it."""
+"""The largest score or duration: beyond any real one, but tables can still square and sum it."""
 
 LARGEST = 2**63 - 1
-"""Of a whole number."""
+"""The largest whole number."""
 
 SCHEMA = 2
 """Version of the layout of the files."""
@@ -59,7 +59,7 @@ class Record:
             model: runs are alike where model, hash and data are.
         data: `Dataset.fingerprint` of the examples.
         versions: Package -> version.
-        commit: Of the source tree; None outside a repository.
+        commit: The commit of the source tree; None outside a repository.
         device: What it ran on, in words.
         parameters: Number of trained parameters.
         evaluations: Network evaluations that one sample costs.

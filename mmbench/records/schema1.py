@@ -25,7 +25,7 @@ VERSIONS = {"mhd-mini": 2, "mnist-svhn-mini": 2}
 
 PRODUCTS = ("mvae", "mvtcae", "mopoe", "mopoe-star", "diff-mvae", "diff-mvae-star")
 MODELS = {"mhd-mini": dict.fromkeys(PRODUCTS, 2)}
-"""Likewise of models: on mhd-mini their products of experts were in single precision."""
+"""The versions of models, likewise: on mhd-mini products of experts were in single precision."""
 
 
 @dataclass

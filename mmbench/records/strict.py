@@ -19,7 +19,7 @@ DEEPEST = 16
 LONGEST = 2000
 """Characters of a text or a name."""
 DIGITS = 19
-"""Of a whole number: 64 bits."""
+"""The most digits of a whole number: those of 64 bits."""
 MOST = 100
 """Reported faults of one file; to word more would take a hostile one's time."""
 

@@ -1,4 +1,4 @@
-"""Which numbers of a record are older than a change of what they were made with.
+"""Which numbers of a record were made with an older version of a model, data set or metric.
 
 Models, data sets and metrics declare a version, which rises when their numbers change. A record
 whose model or data set has another version is stale; where only a metric has, its scores are. What
@@ -23,7 +23,7 @@ def now(group: Group, name: str) -> int | None:
 
 
 def stale(record: Record) -> str:
-    """In what a run is of other versions than those installed; "" for a current one.
+    """Which versions of a run differ from those installed; "" if none does.
 
     For example "model version 1, now 2". Samples from elsewhere have no model that could change.
     """

@@ -21,8 +21,8 @@ def again(records: Iterable[Record], out: Path) -> Iterator[str]:
     What no command can make again, such as samples from elsewhere, is a comment.
 
     Args:
-        records: Of one results folder.
-        out: The folder.
+        records: The records of one results folder.
+        out: That folder.
     """
     old = sorted((r for r in records if why(r)), key=lambda r: (_alike(r), r.seed))
     for _, of in groupby(old, key=_alike):

@@ -90,8 +90,8 @@ def gallery(
 
     Args:
         path: The file to write.
-        dataset: Whose test examples were given.
-        exhibits: Of each model, drawn given the same.
+        dataset: The data set whose test examples were given.
+        exhibits: One for each model, all drawn given the same examples.
         targets: What to show; by default every modality that was not given. One that was is a
             reconstruction.
         examples: Columns.

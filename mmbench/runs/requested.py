@@ -46,7 +46,7 @@ def write(folder: Path, dataset: Dataset, given: Batch, drawn: Batch) -> str | N
         folder: Gets `<target>-<i>.png` or `.txt`, `given-<modality>.png` or `.txt`, a `.wav` of
             each sound beside its picture, and `samples.npz` with arrays `<target>` (n, *shape)
             and `given-<modality>` (1, *shape).
-        dataset: Whose modalities they are.
+        dataset: The data set that has these modalities.
         given: name -> (1, *shape).
         drawn: target -> (n, *shape), on the CPU.
 
@@ -74,7 +74,7 @@ def write(folder: Path, dataset: Dataset, given: Batch, drawn: Batch) -> str | N
 
 
 def _waveforms(x: Tensor, modality: Modality, rate: int | None) -> Tensor | str:
-    """Of spectrograms (N, *shape): (N, samples), or why there are none."""
+    """The waveforms (N, samples) of spectrograms (N, *shape), or why there are none."""
     if modality.spectrogram is None or rate is None:
         return f"{modality.name} has no waveforms: how its pictures were made is not declared"
     try:

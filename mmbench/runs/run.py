@@ -37,12 +37,12 @@ class Run:
 
     Args:
         model: Registered name, or "module:class".
-        dataset: Already loaded.
-        seed: Of initialisation, training and generation; never of the data.
+        dataset: The data set, already loaded.
+        seed: Seeds initialisation, training and generation, but never the data.
         protocol: A whole protocol, with overrides applied.
         out: The results folder.
         device: Where to compute.
-        cache: For classifiers and features of real data.
+        cache: The folder of classifiers and features of real data.
         progress: Where to report.
         weights: Extractor name -> file of weights that the user named.
     """

@@ -28,9 +28,9 @@ class Scoring:
     Attributes:
         place: Where the files lie in the results folder.
         out: The results folder.
-        dataset: Whose test examples condition and compare.
+        dataset: The data set whose test examples are conditioned on and compared with.
         evaluation: What is drawn and measured.
-        context: For the metrics.
+        context: What the metrics may use.
         again: The option by which a user asks to measure again.
     """
 

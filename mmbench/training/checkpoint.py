@@ -20,9 +20,9 @@ class Checkpoint:
 
     Attributes:
         identity: A hash of the stage's settings.
-        module: What is trained.
-        optimiser: With its moments.
-        average: Of each parameter, where the stage has a moving average.
+        module: The module in training.
+        optimiser: The optimiser with its moments.
+        average: The moving average of each parameter, where the stage has one.
     """
 
     identity: str

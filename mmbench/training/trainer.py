@@ -128,7 +128,7 @@ class Trainer:
 
         Args:
             stage: A name, unique in the run.
-            module: Whose parameters are trained.
+            module: The module whose parameters are trained.
             loss: The scalar loss of a batch of example numbers. It draws noise only from the
                 generator that it receives (dropout is seeded separately).
             examples: Number of training examples.

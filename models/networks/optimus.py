@@ -1,10 +1,10 @@
-"""A text VAE of language models: BERT encodes, GPT-2 decodes.
+"""A text VAE made of two language models: BERT encodes, GPT-2 decodes.
 
 Li, Gao, Li, Peng, Li, Zhang and Gao: Optimus: Organizing sentences via pre-trained modeling of a
-latent space, EMNLP 2020, https://arxiv.org/abs/2004.04092, which Wesego and Rooshenas,
-https://arxiv.org/abs/2408.16883, section 4.1, take for the captions of CUB. Both networks come
+latent space, EMNLP 2020, https://arxiv.org/abs/2004.04092. Wesego and Rooshenas,
+https://arxiv.org/abs/2408.16883, section 4.1, use it for the captions of CUB. Both networks come
 from the library transformers, without its tokenisers: their tokens are the words of the modality,
-one position each, so that a log-likelihood is comparable with any other network's.
+one position each, so that a log-likelihood is comparable with that of any other network.
 `mmbench.models.networks.optimus_weights` finds the words in the vocabularies of the published
 weights.
 """
@@ -25,9 +25,9 @@ from mmbench.extras import optional
 from mmbench.models.networks import optimus_weights
 
 ROWS = 256
-"""Texts computed at a time, in training too: a layer of GPT-2 holds megabytes for each."""
+"""Texts computed at a time, also in training: a layer of GPT-2 takes megabytes for each."""
 SPREAD = 0.02
-"""Standard deviation of the weights before training, as of BERT's and GPT-2's own."""
+"""Standard deviation of the initial weights, the same as in BERT and GPT-2."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Size:
     """The size of both networks.
 
     Attributes:
-        width: Values of a token.
-        layers: Layers of attention.
-        heads: Heads of each layer.
+        width: Size of a token's embedding.
+        layers: Number of layers.
+        heads: Attention heads of each layer.
     """
 
     width: int
@@ -48,7 +48,7 @@ class Size:
 FULL = Size(768, 12, 12)
 """BERT-base and GPT-2, as in the paper."""
 SMALL = Size(128, 2, 4)
-"""For two cores."""
+"""A size that trains on two processor cores."""
 
 
 def _transformers() -> Any:
@@ -62,6 +62,10 @@ class Encoder(nn.Module):
         modality: A text. Its word "<pad>", if it has one, is not attended to.
         outputs: Output size.
         size: The size of BERT.
+
+    Raises:
+        ValueError: The modality is no text.
+        ImportError: The library transformers is not installed.
     """
 
     def __init__(self, modality: Modality, outputs: int, size: Size) -> None:
@@ -95,13 +99,18 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """A latent (B, latent) -> a text that GPT-2 draws token by token.
 
-    The latent is a memory, a key and value before the first token in every layer, and is added to
-    the embedding of every token (section 3.2: both work better than either).
+    The latent enters twice: as a memory, which is a key and a value in front of the first token in
+    every layer, and added to the embedding of every token (section 3.2: both together work better
+    than either alone).
 
     Args:
         modality: A text.
         latent: Size of the latent.
         size: The size of GPT-2.
+
+    Raises:
+        ValueError: The modality is no text.
+        ImportError: The library transformers is not installed.
     """
 
     def __init__(self, modality: Modality, latent: int, size: Size) -> None:
@@ -135,7 +144,7 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def draw(self, z: Tensor) -> Tensor:
-        """The most probable token after those drawn before: (B, L) int64 for z (B, latent)."""
+        """Draws each token as the most probable one: (B, L) int64 for z (B, latent)."""
         return torch.cat([self._greedy(c) for c in z.split(ROWS)])
 
     def _greedy(self, z: Tensor) -> Tensor:
@@ -154,7 +163,7 @@ class Decoder(nn.Module):
         return memory
 
     def _next(self, tokens: Tensor, added: Tensor, memory: Any) -> Tensor:
-        """Logits (B, T, words) after each of the tokens (B, T), which join the memory."""
+        """Logits (B, T, words) of the next token after each of (B, T), which join the memory."""
         seen = self.gpt2.wte(tokens) + added[:, None]
         out = self.gpt2(inputs_embeds=seen, past_key_values=memory, use_cache=True)
         return F.linear(out.last_hidden_state, self.gpt2.wte.weight[: self.start])

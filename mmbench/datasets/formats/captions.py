@@ -51,7 +51,7 @@ def tokenise(text: str) -> list[str]:
 
     The rules are those of the Penn Treebank (Marcus, Santorini & Marcinkiewicz, "Building a large
     annotated corpus of English: the Penn Treebank", 1993, https://aclanthology.org/J93-2004) as
-    nltk's `word_tokenize` has them, after its parting of sentences: hyphenated words stay whole,
+    nltk's `word_tokenize` applies them to each sentence: hyphenated words stay whole,
     "it's" is "it" and "'s", "isn't" is "is" and "n't", and every full stop is a word.
     """
     text = _OPENING.sub(" `` ", text.translate(_CLEAN).lower()).replace('"', " '' ")
@@ -74,8 +74,8 @@ class Vocabulary:
     def tokens(self, captions: Sequence[Sequence[str]], length: int = LENGTH) -> Tensor:
         """Captions, given by their words, as tokens (N, length) int16.
 
-        They are the words, EOS, then PAD to the end, and EXC for a word not known. Words that
-        leave no room for EOS are left out.
+        A row holds the words, EOS, then PAD to the end, with EXC for every unknown word. A caption
+        that leaves no room for EOS is cut.
         """
         rows = torch.full((len(captions), length), PAD, dtype=torch.int16)
         for row, caption in zip(rows.numpy(), captions, strict=True):

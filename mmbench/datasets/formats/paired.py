@@ -46,10 +46,10 @@ class View:
     Attributes:
         kind: What sort of signal it is.
         size: Height and width to which pictures are resized; they must be equal without it.
-        channels: Of pictures: 3 for colour, 1 for grey.
+        channels: Channels of pictures: 3 for colour, 1 for grey.
         length: Tokens of a text.
         least: How often a word must occur in the training texts to have a token of its own.
-        words: Of texts that are given as tokens, or the names of attributes.
+        words: The words of texts that are given as tokens, or the names of attributes.
     """
 
     kind: Kind

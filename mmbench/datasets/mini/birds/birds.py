@@ -25,7 +25,7 @@ from mmbench.datasets.mini.materials import table
 _BIRDS = table(__file__, "birds.json")
 COLOURS: dict[str, Rgb] = {name: tuple(rgb) for name, rgb in _BIRDS["colours"].items()}
 LENGTHS: dict[str, float] = _BIRDS["lengths"]
-"""Of the beak, in lengths of the body."""
+"""Lengths of the beak, in lengths of the body."""
 SIZES: dict[str, float] = _BIRDS["sizes"]
 """Length of the body in widths of the picture."""
 _TILT: dict[str, float] = _BIRDS["tilts"]
@@ -42,7 +42,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 Bird = Mapping[str, str]
 """Attribute -> value, of all ATTRIBUTES."""
 
-# Of a bird that faces right with its body along the x-axis from -0.5 to 0.5, y downwards.
+# The outlines of a bird that faces right, its body on the x-axis from -0.5 to 0.5, y downwards.
 _OUTLINES: dict[str, list[list[float]]] = _BIRDS["outlines"]
 _BODY, _BREAST, _FOLDED, _SPREAD = (
     closed(_OUTLINES[part]) for part in ("body", "breast", "folded wing", "spread wing")

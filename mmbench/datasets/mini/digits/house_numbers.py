@@ -120,7 +120,7 @@ def _number(
 
 
 def _colours(n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Of the digits and of the walls, (N, 3) each, distinguished by their lightness."""
+    """Colours of the digits and of the walls, (N, 3) each, which differ in lightness."""
     wall = _palette(n, rng)
     paint = _palette(n, rng)
     light = rng.uniform(0.12, 0.9, (n, 1))

@@ -19,7 +19,7 @@ CELLS = 40
 REACH = 0.3
 """How far a field goes beyond the digit, in heights."""
 WIDEST = 0.85
-"""Of a digit, in heights."""
+"""The largest width of a digit, in heights."""
 ROWS = round((1 + 2 * REACH) * CELLS)
 COLUMNS = round((WIDEST + 2 * REACH) * CELLS)
 _ARC = 15  # degrees between two points of a bowl

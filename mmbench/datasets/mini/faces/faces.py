@@ -12,7 +12,7 @@ from mmbench.datasets.mini.faces.people import Portrait
 from mmbench.datasets.mini.faces.sheet import CROWN, LABELS, Sheet, between, mirrored
 
 BROWS, EYES, MOUTH = -0.088, -0.028, 0.15
-"""Heights of what is in a face."""
+"""Heights of the brows, the eyes and the mouth in a face."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,11 @@ class Drawing:
 
 
 def draw(portrait: Portrait, pixels: int) -> Drawing:
-    """Draws a portrait; the same face at any number of pixels."""
+    """Draws a portrait; it is the same face at any number of pixels.
+
+    Raises:
+        ValueError: The picture has no pixels.
+    """
     sheet = Sheet(portrait, pixels)
     behind = (_wall, back_hair, _bust, _ears, _head)
     for layer in (*behind, _nose, _mouth, _eyes, _brows, front_hair, _glasses, hat):

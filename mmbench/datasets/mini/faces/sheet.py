@@ -15,7 +15,7 @@ from mmbench.datasets.mini.faces.people import Portrait
 LABELS = {name: number for number, name in enumerate(("nothing", SKIN, *PARTS))}
 """The numbers of the parts on the sheet of labels."""
 MIDDLE = (0.5, 0.54)
-"""Of an unmoved face on the picture."""
+"""The middle of an unmoved face on the picture."""
 
 CROWN = -0.285
 """Height of the top of the bare head."""
