@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from mmbench.core.data import Dataset, Modality, Split
+from mmbench.datasets import load
 from mmbench.datasets.mini.mhd import VERSION
 from mmbench.files import transfer
+from mmbench.training import precision
 
 torch.set_num_threads(1)  # the networks of tests are small: threads cost more than they give
 
@@ -102,6 +104,24 @@ def toy_dataset():
 @pytest.fixture(scope="session")
 def toy():
     return toy_dataset()
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """Makes every name that a command is given load one data set."""
+    return lambda dataset: monkeypatch.setattr(load, "load_dataset", lambda *_: dataset)
+
+
+@pytest.fixture
+def toy_loads(toy, loads):
+    """Every name that a command is given loads the toy."""
+    loads(toy)
+
+
+@pytest.fixture
+def half(monkeypatch):
+    """Takes every device for one that is fast in bfloat16."""
+    monkeypatch.setattr(precision, "has_half", lambda device: True)
 
 
 @dataclass

@@ -104,9 +104,8 @@ def test_the_papers_tables_need_no_results(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def quick(toy, monkeypatch, tmp_path):
+def quick(toy_loads, tmp_path):
     """Arguments of a run that takes seconds, on the toy data set."""
-    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
     change = (
         "models.mld.width=32 models.mld.groups=4 models.mld.latent=4 evaluation.examples=20 "
         "models.mld.autoencoder.epochs=1 models.mld.score.epochs=1 "

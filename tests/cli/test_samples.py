@@ -38,9 +38,8 @@ def quick_judges(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _toy(toy, quick_judges, monkeypatch):
+def _toy(toy_loads, quick_judges, monkeypatch):
     monkeypatch.setenv("MMBENCH_CACHE", str(quick_judges))
-    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +251,7 @@ def test_mistakes_in_generating_get_one_sentence(finished, arguments, words, tmp
     assert not (tmp_path / "out").exists()
 
 
-def test_a_run_that_cannot_be_drawn_from(finished, exported, toy, tmp_path, monkeypatch):
+def test_a_run_that_cannot_be_drawn_from(finished, exported, toy, tmp_path, loads):
     out = tmp_path / "out"
     home = tmp_path / "results/mhd-mini/mld"
     home.mkdir(parents=True)
@@ -269,11 +268,11 @@ def test_a_run_that_cannot_be_drawn_from(finished, exported, toy, tmp_path, monk
     done = mmbench("generate", "--run", home, "--out", out)
     assert "has 2 records, expected one: name its file" in done.output
     other = type(toy)(toy.name, toy.modalities, toy.test, toy.test, 10, 16_000)
-    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: other)
+    loads(other)
     done = mmbench("generate", "--run", finished, "--out", out)
     assert "was trained on other examples of mhd-mini" in done.output
     other = type(toy)("another", toy.modalities, toy.train, toy.test, 10, 16_000)
-    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: other)
+    loads(other)
     done = mmbench("generate", "--run", finished, "--out", out)
     assert "is of mhd-mini, not of another" in done.output
     assert not out.exists()

@@ -142,8 +142,7 @@ class Runner:
 
 
 @pytest.fixture
-def run(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
+def run(toy_loads, tmp_path, monkeypatch):
     change = ["width=32", "groups=4", "autoencoder.epochs=1", "latent=4", "score.epochs=1"]
     settings = [*(f"models.mld.{c}" for c in change), "evaluation.examples=20",
                 "evaluation.sampler={name='ancestral', steps=2}",

@@ -322,8 +322,7 @@ def test_the_auxiliary_model_sees_the_posteriors_of_incomplete_examples():
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_generation_has_the_precision_of_training(precision, monkeypatch):
-    monkeypatch.setattr("mmbench.training.precision.has_half", lambda device: True)
+def test_generation_has_the_precision_of_training(precision, half):
     model = make(training=Optimisation(1, 16, 1e-3, precision=precision)).eval()
     seen = []
     last = model.decoders["image"].network.unet.conv_out
@@ -334,8 +333,7 @@ def test_generation_has_the_precision_of_training(precision, monkeypatch):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_z_is_drawn_in_the_precision_of_its_training(precision, monkeypatch):
-    monkeypatch.setattr("mmbench.training.precision.has_half", lambda device: True)
+def test_z_is_drawn_in_the_precision_of_its_training(precision, half):
     model = make(score=Optimisation(1, 16, 1e-3, precision=precision)).eval()
     nn.init.ones_(model.score_model.network.outward[-1].bias)
     seen = []

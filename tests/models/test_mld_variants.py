@@ -422,8 +422,7 @@ def test_in_painting_a_mixture_is_biased_as_predicted():
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", [MLD, MLDInpaint, MLDUni])
-def test_scores_are_computed_in_the_precision_of_training(kind, precision, monkeypatch):
-    monkeypatch.setattr("mmbench.training.precision.has_half", lambda device: True)
+def test_scores_are_computed_in_the_precision_of_training(kind, precision, half):
     variant = pair(kind, 4, replace(HOW, precision=precision), 2)
     seen = []
     linear = variant.score_network.inward

@@ -55,8 +55,7 @@ def data(n=48, seed=0):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_scores_are_computed_in_the_precision_of_training(precision, monkeypatch):
-    monkeypatch.setattr("mmbench.training.precision.has_half", lambda device: True)
+def test_scores_are_computed_in_the_precision_of_training(precision, half):
     model = make(score=replace(HOW, precision=precision)).eval()
     seen = []
     model.score_network.register_forward_hook(lambda *a: seen.append(a[2].dtype))

@@ -75,9 +75,8 @@ QUICK = [
 
 
 @pytest.fixture
-def ablate(toy, monkeypatch, tmp_path):
+def ablate(toy_loads, tmp_path):
     """Runs the command on the toy data set."""
-    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
     rest = [a for c in QUICK for a in ("--set", c)] + ["--out", str(tmp_path / "out")]
     return lambda *arguments: CliRunner().invoke(main, ["ablate", *arguments, *rest])
 

@@ -209,8 +209,7 @@ def test_subsets_come_in_the_order_of_the_data_set(toy):
 
 
 @pytest.fixture
-def results(tmp_path, toy, monkeypatch):
-    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
+def results(tmp_path, toy, toy_loads):
     for seed in (0, 1):
         finished(tmp_path / "results", toy, "mld", ["sound"], seed)
     finished(tmp_path / "results", toy, "mvae", ["sound"])

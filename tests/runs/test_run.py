@@ -99,9 +99,8 @@ def test_of_two_equal_runs_one_is_told_to_wait(command, tmp_path):
 
 
 @pytest.fixture
-def quick(toy, monkeypatch, tmp_path):
+def quick(toy_loads, monkeypatch, tmp_path):
     """A run of the toy in this process that takes a second or two."""
-    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
     change = ["width=32", "groups=4", "autoencoder.epochs=1", "latent=4", "score.epochs=1"]
     options = [a for c in change for a in ("--set", f"models.mld.{c}")]
     options += ["--set", "evaluation.examples=20",
@@ -359,12 +358,11 @@ class Flat(Noise):
 
 
 @pytest.fixture
-def own(toy, monkeypatch, tmp_path):
+def own(toy_loads, monkeypatch, tmp_path):
     """Runs a model of a module in the current folder, as README says."""
     (tmp_path / "lately_written.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
     # a changed tree's is no valid one
     monkeypatch.setattr("mmbench.runs.scoring.commit", lambda: None)
     yield lambda name, *more: CliRunner().invoke(main, [

@@ -67,8 +67,7 @@ def test_it_learns(tmp_path):
         replace(HOW, precision="bfloat16"),
     ],
 )
-def test_same_seed_same_bits_and_other_seed_other_bits(tmp_path, how, monkeypatch):
-    monkeypatch.setattr("mmbench.training.precision.has_half", lambda device: True)
+def test_same_seed_same_bits_and_other_seed_other_bits(tmp_path, how, half):
     a, b, c = network(), network(), network()
     train(tmp_path / "a", a, how)
     train(tmp_path / "b", b, how)
