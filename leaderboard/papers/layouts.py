@@ -89,7 +89,10 @@ def find(name: str) -> PaperTable:
     """
     known = {table.name: table for table in TABLES}
     if name not in known:
-        raise LookupError(f"no paper's table is called {name!r}{nearest(name, known)}")
+        paper = name.rpartition("-")[0]
+        of = ", ".join(table.name for table in TABLES if table.paper == paper)
+        hint = f"; there is {of}" if of else nearest(name, known)
+        raise LookupError(f"no paper's table is called {name!r}{hint}")
     return known[name]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from mmbench.core.score import JOINT, NOTHING, Metric, Score
 from mmbench.leaderboard.facts import facts
 from mmbench.records.paths import well_formed
+from mmbench.records.record import bounds, within
 from mmbench.records.strict import short
 
 MODALITIES = 12
@@ -83,7 +84,7 @@ def _impossible(where: str, s: Score) -> Iterator[str]:
         return
     if s.reason is not None or s.lacks is not None:
         yield f"{where}: there is a value, and a reason why there is none"
-    if s.low is not None and s.high is not None and not _within(s.low, s.value, s.high):
+    if s.low is not None and s.high is not None and not within(s.low, s.value, s.high):
         yield f"{where}: the value {s.value} is not within its interval, {s.low} to {s.high}"
     if known:
         yield from _undeclared(where, s, s.value, known)
@@ -91,24 +92,18 @@ def _impossible(where: str, s: Score) -> Iterator[str]:
 
 def _undeclared(where: str, s: Score, value: float, known: Metric) -> Iterator[str]:
     """What a score cannot be by the declaration of its metric."""
-    low = -math.inf if known.low is None else known.low
-    high = math.inf if known.high is None else known.high
+    low, high = bounds(known.name)
     wanted = f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
     for title, x in (("value", value), ("low", s.low), ("high", s.high)):
-        if x is not None and not _within(low, x, high):
+        if x is not None and not within(low, x, high):
             yield f"{where}: {title} is {x}, expected {wanted}"
-    if known.counts and s.n > 0 and _within(low, value, high):
+    if known.counts and s.n > 0 and within(low, value, high):
         right = value * s.n / 100
         if abs(right - round(right)) > _ROUNDING:
             share = f"{value} % of {s.n} samples are {right:g} samples"
             yield f"{where}: {share}, expected a whole number"
     if known.judge and not s.networks:
         yield f"{where}: networks is empty, expected the names and sha256 of those it needs"
-
-
-def _within(low: float, x: float, high: float) -> bool:
-    slack = _ROUNDING * max(1.0, abs(x))
-    return low - slack <= x <= high + slack
 
 
 def _about(s: Score) -> str:

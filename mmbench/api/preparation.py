@@ -13,6 +13,8 @@ from mmbench.api.device import compute_device
 from mmbench.api.places import cache_folder
 from mmbench.core.data import Dataset
 from mmbench.datasets.load import source
+from mmbench.models.diffusion.samplers import SAMPLERS
+from mmbench.models.parts.diffused_latents import DiffusedLatents
 from mmbench.pretrained import fetch_needed, locate, named, needed
 from mmbench.progress import Progress
 from mmbench.protocols import protocol as protocols
@@ -56,6 +58,21 @@ def runs(
     ]
 
 
+def preview(
+    model: str,
+    data: str,
+    protocol: str | Path | None = None,
+    settings: Sequence[str] = (),
+    sampler: str | None = None,
+) -> protocols.Table:
+    """The part of the protocol that a run would use, shown without the data set's files.
+
+    Raises:
+        LookupError, FileNotFoundError, ValueError: As `runs`.
+    """
+    return protocols.resolve(_protocol(data, protocol, settings, model, sampler), model)
+
+
 def submission(
     samples: Path,
     name: str,
@@ -94,8 +111,10 @@ def _protocol(
         source(data)  # a misspelt name is refused before anything is loaded
     if sampler is not None and not protocols.has_sampler(model):
         raise ValueError(f"{model} has no sampler: leave out --sampler {sampler}")
+    kind = find("models", model) if model else None
+    kinds = SAMPLERS if isinstance(kind, type) and issubclass(kind, DiffusedLatents) else ()
     name = data if isinstance(data, str) else data.name
-    return protocols.load(name, which, settings, model, sampler)
+    return protocols.load(name, which, settings, model, sampler, kinds)
 
 
 def _loaded(data: Dataset | str, folder: str | Path | None, progress: Progress) -> Dataset:

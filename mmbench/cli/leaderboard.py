@@ -1,7 +1,7 @@
 """The commands that show results: `table`, `page`, and `leaderboard` for records of others."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -116,6 +116,7 @@ def leaderboard() -> None:
     """Validate records that others sent, and add them to a results folder."""
 
 
+_FOLDER = click.Path(path_type=Path)
 _RECORDS = click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
@@ -173,12 +174,33 @@ def records() -> None:
     """Work on the files of results folders."""
 
 
+def _each(command: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Gives a command each results folder in turn, named by --results or as its argument."""
+
+    @click.argument("positional", metavar="[FOLDER]...", nargs=-1, type=_FOLDER)
+    @options.folders
+    @click.pass_context
+    @wraps(command)
+    def each(
+        context: click.Context, positional: tuple[Path, ...], folders: tuple[Path, ...]
+    ) -> None:
+        default = context.get_parameter_source("folders") is ParameterSource.DEFAULT
+        for folder in (*positional, *(() if default and positional else folders)):
+            command(folder)
+
+    return each
+
+
 @records.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@_each
 def migrate(folder: Path) -> None:
-    """Rewrite the records of an earlier version in FOLDER; weights and pictures move with them.
+    """Rewrite the records of an earlier version; weights and pictures move with them.
 
     Tables read them without it, but `mmbench run` does not find its finished runs.
+
+    \b
+    Example:
+      mmbench records migrate --results results
     """
     from mmbench.records.migrate import migrate as migrated
 
@@ -190,18 +212,19 @@ def migrate(folder: Path) -> None:
 
 
 @records.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@_each
 def stale(folder: Path) -> None:
-    """Print the runs of FOLDER that are older than a change of numbers, a command for each.
+    """Print the runs that are older than a change of numbers, with a command for each.
 
     Tables mark their rows, and nothing else counts them. The commands write beside them.
 
     \b
     Example:
-      mmbench records stale records | sh
+      mmbench records stale --results records | sh
     """
     from mmbench.records.store import find
     from mmbench.runs.again import again
 
-    for line in again(find(folder).values(), folder):
+    lines = list(again(find(folder).values(), folder))
+    for line in lines or [f"# no record in {folder} is stale"]:
         click.echo(line)

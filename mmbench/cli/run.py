@@ -31,7 +31,12 @@ from mmbench.cli import options
 )
 @options.results
 @click.option("--rescore", is_flag=True, help="Generate and score again, with trained weights.")
-@click.option("-n", "--dry-run", is_flag=True, help="Show the resolved protocol, then stop.")
+@click.option(
+    "-n",
+    "--dry-run",
+    is_flag=True,
+    help="Show the resolved protocol, also without data, then stop.",
+)
 def run(
     model: str,
     dataset: str,
@@ -60,26 +65,32 @@ def run(
     from mmbench.api import preparation
     from mmbench.progress import Progress
 
-    runs = preparation.runs(
-        model,
-        dataset,
-        seeds,
-        out,
-        device,
-        Progress(sys.stderr),
-        folder=data,
-        protocol=protocol,
-        settings=settings,
-        sampler=sampler,
-        weights=assignments,
-        download_weights=download_weights,
-    )
+    try:
+        runs = preparation.runs(
+            model,
+            dataset,
+            seeds,
+            out,
+            device,
+            Progress(sys.stderr),
+            folder=data,
+            protocol=protocol,
+            settings=settings,
+            sampler=sampler,
+            weights=assignments,
+            download_weights=download_weights,
+        )
+    except FileNotFoundError:
+        if dry_run:
+            shown = preparation.preview(model, dataset, protocol, settings, sampler)
+            click.echo(json.dumps(shown, indent=2))
+        raise
     records = []
     for one in runs:
         if dry_run:
-            parameters = sum(p.numel() for p in one.build().parameters())
             _ = one.evaluation  # refuses what does not fit
             click.echo(json.dumps(one.settings, indent=2))
+            parameters = sum(p.numel() for p in one.build().parameters())
             path = out / one.place.record
             click.echo(f"{parameters:,} parameters on {one.device}; would write {path}")
         else:

@@ -15,7 +15,7 @@ the tables that are like it.
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -41,6 +41,7 @@ def load(
     settings: Sequence[str] = (),
     model: str = "",
     sampler: str | None = None,
+    kinds: Collection[str] = (),
 ) -> Table:
     """The protocol of a data set, or another one, with overrides applied.
 
@@ -56,10 +57,12 @@ def load(
         model: The model to run; one from elsewhere gets an empty table if it has none.
         sampler: One of the protocol's samplers by name, or any sampler with its own defaults,
             instead of the one in `evaluation`.
+        kinds: The names of samplers that the model knows; by default any name may be one.
 
     Raises:
         FileNotFoundError: There is no such file, and no paper of that name.
-        ValueError: It is not TOML or does not have a protocol's tables, or a setting does not fit.
+        ValueError: It is not TOML or does not have a protocol's tables, a setting does not fit, or
+            there is no such sampler.
     """
     papers = shipped.papers(dataset)
     if which is None:
@@ -80,12 +83,15 @@ def load(
             raise ValueError(f"{name} has no table {key!r}")
     samplers = protocol.pop(SAMPLERS, {})
     if sampler is not None:
+        if kinds and sampler not in (*samplers, *kinds):
+            near = nearest(sampler, [*samplers, *kinds])
+            raise ValueError(f"the sampler has the name {sampler!r}{near}")
         protocol["evaluation"]["sampler"] = samplers.get(sampler, {"name": sampler})
         settings = [s for s in settings if s.partition("=")[0].strip() != "evaluation.sampler"]
     if elsewhere(model):
         protocol["models"].setdefault(model, {})
     elif which in papers and model and model not in protocol["models"]:
-        return load(dataset, None, settings, model, sampler)
+        return load(dataset, None, settings, model, sampler, kinds)
     like = [m for m, t in protocol["models"].items() if isinstance(t, dict) and "like" in t]
     last = [s for s in settings if s.strip().startswith(tuple(f"models.{m}." for m in like))]
     protocol = override(protocol, [s for s in settings if s not in last])

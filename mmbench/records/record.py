@@ -3,14 +3,18 @@
 A record can only be made of possible values, so that reading one back is making one again.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain
 from typing import Any
 
 from mmbench.core.score import Score
+from mmbench.declarations import declared
 from mmbench.protocols.protocol import digest
 from mmbench.records.shapes import mismatches
+from mmbench.registry import names
 
 GREATEST = 1e100
 """The largest score or duration: beyond any real one, but tables can still square and sum it."""
@@ -23,6 +27,8 @@ SCHEMA = 2
 
 SCORES = ("scores", "references")
 """The fields of a record that hold scores."""
+
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -141,3 +147,17 @@ def _impossible(name: str, score: Score) -> Iterator[str]:
     low, high = score.low, score.high
     if (low is None) != (high is None) or (low is not None and high is not None and low > high):
         yield f"{name} has the interval {[low, high]}, expected two ends in their order, or none"
+
+
+@cache
+def bounds(metric: str) -> tuple[float, float]:
+    """The ends of the values that a metric declares to have; infinite where it declares none."""
+    facts = declared("metrics", metric) if metric in names("metrics") else {}
+    low, high = facts.get("low"), facts.get("high")
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+def within(low: float, x: float, high: float) -> bool:
+    """Whether a value lies between two ends, up to rounding."""
+    slack = _ROUNDING * max(1.0, abs(x))
+    return low - slack <= x <= high + slack

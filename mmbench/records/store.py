@@ -10,16 +10,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mmbench.core.score import Score
 from mmbench.files.atomic import write_text
 from mmbench.files.locks import alone
 from mmbench.records import strict
-from mmbench.records.paths import records
-from mmbench.records.record import SCHEMA, Record
+from mmbench.records.paths import Place, records
+from mmbench.records.record import SCHEMA, SCORES, Record, bounds, within
 from mmbench.records.schema1 import upgraded
 from mmbench.records.shapes import mismatches, shaped
+from mmbench.registry import names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,22 +50,52 @@ def read(path: Path) -> Record:
         ValueError: The file is not a whole and possible record; the sentence names it.
         OSError: The file cannot be read.
     """
+    newer = False
     try:
         found = strict.read(path, printable=False)  # a path in a protocol may be any text
-        schema = found.get("schema") if isinstance(found, dict) else SCHEMA
+        if isinstance(found, dict) and "schema" not in found:
+            raise ValueError("the file has no field 'schema'")
+        schema = found["schema"] if isinstance(found, dict) else SCHEMA
+        newer = type(schema) is int and schema > SCHEMA
         if schema == 1 and schema is not True:
             found = upgraded(found)
         elif schema is not None and schema != SCHEMA:  # of another layout nothing can be judged
             raise ValueError(f"schema is {strict.short(schema)}, expected {SCHEMA}")
         record = shaped(found, Record)  # which validates itself
         if isinstance(record, Record):
-            return record
-        fault = next(mismatches(found, Record, "the file"))
+            faults = _unwritten(record)
+        else:
+            faults = mismatches(found, Record, "the file")
+        if not (fault := next(faults, "")):
+            return cast(Record, record)
     except RecursionError:
         fault = "it is nested too deeply"
     except ValueError as error:
         fault = str(error).partition("\n")[0]
-    raise ValueError(f"{path} is not a record: {fault}; delete it to run it again")
+    hint = "update mmbench, since a newer one wrote it" if newer else "delete it to run it again"
+    raise ValueError(f"{path} is not a record: {fault}; {hint}")
+
+
+def _unwritten(record: Record) -> Iterator[str]:
+    """What no run writes: names that leave the results folder, no score, impossible scores."""
+    for title, name in (("model", record.model), ("dataset", record.dataset)):
+        if ".." in (path := Path(name)).parts or path.is_absolute():
+            yield f"{title} is {strict.short(name)}, expected a name that stays in its folder"
+    if not record.scores:
+        yield "scores is empty, expected at least one"
+    for field in SCORES:
+        for i, score in enumerate(getattr(record, field)):
+            if score.value is None:
+                continue
+            low, high = bounds(score.metric)
+            for part in ("value", "low", "high"):
+                x = getattr(score, part)
+                if x is not None and not within(low, x, high):
+                    wanted = f"{low:g} to {high:g}, the range of {score.metric}"
+                    yield f"{field}[{i}].{part} is {x}, expected {wanted}"
+            if score.low is not None and not within(score.low, score.value, score.high):
+                interval = f"within its interval, {score.low} to {score.high}"
+                yield f"{field}[{i}].value is {score.value}, expected {interval}"
 
 
 def find(results: Path) -> dict[Path, Record]:
@@ -74,11 +105,15 @@ def find(results: Path) -> dict[Path, Record]:
 
     Raises:
         FileNotFoundError: The folder is missing, or holds no record.
-        ValueError: A record is damaged.
+        ValueError: A record is damaged, or lies in the folder of another model.
     """
     if not results.is_dir():
         raise FileNotFoundError(f"there is no folder {results}, expected one with records")
     found = {path: read(path) for path in records(results)}
+    for path, record in found.items():
+        home = results / Place.of(record).home
+        if path.parent.name != home.name and path.parent.name in names("models"):
+            raise ValueError(f"{path} is a record of {record.model}, expected in {home}: move it")
     if not found:
         raise FileNotFoundError(f"{results} holds no record <dataset>/<model>/*.json")
     return dict(sorted(found.items(), key=lambda item: order(item[1])))

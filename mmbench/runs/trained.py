@@ -1,5 +1,6 @@
 """The run that made a record, with its trained model, to draw from again."""
 
+import re
 from pathlib import Path
 
 import torch
@@ -12,6 +13,10 @@ from mmbench.records.record import Record
 from mmbench.records.store import read
 from mmbench.registry import nearest
 from mmbench.runs.run import Run
+
+_RUN = re.compile(r"\d+-[0-9a-f]{8}(\.json)?")
+"""The name of a record, or of the folder of its weights."""
+_EXPECTED = "expected results/<dataset>/<model>/<seed>-<key>.json"
 
 
 def find(path: Path) -> tuple[Path, Record]:
@@ -46,19 +51,17 @@ def _record(path: Path) -> tuple[Path, Record]:
     if path.is_file():
         return path, read(path)
     if not path.is_dir():
-        beside = []
-        if path.parent.is_dir():
-            entries = path.parent.iterdir()
-            beside = sorted(p.name for p in entries if p.suffix == ".json" or p.is_dir())
-        raise FileNotFoundError(f"there is no run {path}{nearest(path.name, beside)}")
+        entries = path.parent.iterdir() if path.parent.is_dir() else ()
+        beside = sorted(p.name for p in entries if _RUN.fullmatch(p.name))
+        hint = nearest(path.name, beside) if beside else f", {_EXPECTED}"
+        raise FileNotFoundError(f"there is no run {path}{hint}")
     known = [(p, read(p)) for p in sorted(path.glob("*.json"))]
     if not known:  # the records of the weights in a folder lie beside it
         name = path.resolve().name
         beside_it = ((p, read(p)) for p in sorted(path.resolve().parent.glob("*.json")))
         known = [(p, r) for p, r in beside_it if Place.of(r).folder.name == name]
     if not known:
-        expected = "expected results/<dataset>/<model>/<seed>-<key>.json"
-        raise FileNotFoundError(f"{path} is not the folder of a finished run, {expected}")
+        raise FileNotFoundError(f"{path} is not the folder of a finished run, {_EXPECTED}")
     if len(known) > 1:
         hint = f"name its file, e.g. {known[0][0]}"
         raise ValueError(f"{path} has {len(known)} records, expected one: {hint}")

@@ -74,6 +74,7 @@ def test_list(group):
         ("table --results /nowhere", "/nowhere"),
         ("table --paper mld-1 --results /nowhere", "/nowhere"),
         ("table --paper mdl-1", "no paper's table is called 'mdl-1'; did you mean 'mld-1'?"),
+        ("table --paper mld-99", "no paper's table is called 'mld-99'; there is mld-1, mld-2, "),
         ("table --show both", "--show chooses numbers of a paper's table: give --paper"),
         ("list model", "models"),
     ],
@@ -152,6 +153,21 @@ def test_dry_run_writes_nothing(quick, tmp_path):
     assert '"epochs": 1' in done.output
     assert "would write" in done.output
     assert not (tmp_path / "results").exists()
+
+
+def test_a_misspelt_sampler_is_refused_before_data_that_is_absent(tmp_path):
+    absent = tmp_path / "absent"
+    done = mmbench("run", "--dataset", "mhd", "--data", absent, "--sampler", "fsat")
+    assert done.exit_code == 1
+    assert "'fsat'; did you mean 'fast'?" in done.output and str(absent) not in done.output
+
+
+def test_a_dry_run_without_data_shows_the_protocol_all_the_same(tmp_path):
+    run = ["run", "--dataset", "cub", "--protocol", "diff-mvae", "--model", "diff-mvae"]
+    done = mmbench(*run, "--data", tmp_path / "absent", "--dry-run")
+    assert done.exit_code == 1
+    assert str(tmp_path / "absent") in done.stderr
+    assert json.loads(done.stdout).keys() == {"modalities", "model", "evaluation"}
 
 
 def test_run_then_table(quick, tmp_path):

@@ -231,6 +231,7 @@ def test_a_run_is_named_by_its_folders_too(finished, tmp_path):
     ("arguments", "words"),
     [
         (["--run", "/nowhere/0.json"], "there is no run /nowhere/0.json"),
+        (["--run", "/nope.json"], "there is no run /nope.json, expected results/"),
         (["--given", "image"], "--given image is not of the form MODALITY=FILE"),
         (["--given", "imge=test:1"], "mhd-mini has no modality 'imge'; did you mean 'image'?"),
         (["--given", "image=test:40"], "expected test:0 to test:39"),

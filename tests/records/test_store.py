@@ -50,20 +50,20 @@ scores = st.lists(
         high=st.none(),
     )
     | st.builds(
-        lambda ends, **rest: Score(low=min(ends), high=max(ends), **rest),
-        ends=st.tuples(number, number),
+        lambda three, **rest: Score(low=three[0], value=three[1], high=three[2], **rest),
+        three=st.tuples(number, number, number).map(sorted),
         metric=st.text(),
         given=st.just(()),
         target=st.text(),
-        value=number,
         n=st.integers(0, 2**63 - 1),
     ),
+    min_size=1,
     max_size=4,
     unique_by=lambda s: (s.metric, s.given, s.target),
 ).map(tuple)
 records = st.builds(
     record,
-    model=st.text(),
+    model=st.text().filter(lambda name: ".." not in name and not name.startswith("/")),
     seed=st.integers(0, 2**63 - 1),
     protocol=st.dictionaries(st.text(), plain, max_size=4),
     versions=st.dictionaries(st.text(), st.text(), max_size=2),
@@ -135,6 +135,13 @@ def edit_score(**changes):
         (edit(scores=[1]), r"scores\[0\] is 1, expected an object"),
         (edit(sedd=0), "unknown field 'sedd'; did you mean 'seed'"),
         (lambda found: found.pop("data"), "has no field 'data'"),
+        (lambda found: found.pop("schema"), "has no field 'schema'"),
+        (edit(model="../x"), "model is '../x', expected a name that stays"),
+        (edit(dataset="/x"), "dataset is '/x', expected a name that stays"),
+        (edit(scores=[]), "scores is empty, expected at least one"),
+        (edit_score(value=1e9), r"scores\[0\].value is 1000000000.0, expected 0 to 100"),
+        (edit_score(low=-1.0, high=99.0), r"scores\[0\].low is -1.0, expected 0 to 100"),
+        (edit_score(low=99.0, high=99.5), "value is 98.25, expected within its interval, 99.0 to"),
         (lambda found: found["scores"].append(found["scores"][0]), r"scores\[2\] is a second"),
         (lambda found: found["scores"][0].pop("n"), r"scores\[0\] has no field 'n'"),
         (edit_score(n=-1), r"scores\[0\].n is -1, expected at least 0"),
@@ -252,6 +259,20 @@ def test_find_reads_all_in_order_of_seeds(tmp_path):
     (tmp_path / "mhd" / "mld" / "score.safetensors").write_bytes(b"")
     found = [(r.model, r.seed) for r in find(tmp_path).values()]
     assert found == [("mld", 2), ("mld", 10), ("mvae", 0)]
+
+
+def test_a_record_in_the_folder_of_another_model_is_refused(tmp_path):
+    write(record(model="mvae"), tmp_path / "toy" / "mld" / "0.json")
+    with pytest.raises(ValueError, match=r"mld.0\.json is a record of mvae, expected in .*mvae"):
+        find(tmp_path)
+
+
+def test_nobody_is_told_to_delete_what_a_newer_version_wrote(tmp_path):
+    path = tmp_path / "0.json"
+    path.write_text('{"schema": 3}')
+    with pytest.raises(ValueError, match="schema is 3, expected 2; update") as error:
+        read(path)
+    assert "delete it" not in str(error.value)
 
 
 def test_find_says_what_is_missing(tmp_path):

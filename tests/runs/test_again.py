@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench.cli.main import main
+from mmbench.core.score import Score
 from mmbench.protocols.protocol import digest, load, resolve
 from mmbench.records import versions
 from mmbench.records.paths import Place
@@ -93,8 +94,20 @@ def test_what_no_command_makes_is_a_comment(changes):
 
 
 def test_the_command_lists_them(tmp_path):
-    r = made(model_version=0)
+    r = made(model_version=0, scores=[Score("coherence", (), "joint", 50.0, 10)])
     write(r, tmp_path / Place.of(r).record)
     done = CliRunner().invoke(main, ["records", "stale", str(tmp_path)])
     assert done.exit_code == 0
     assert arguments(done.stdout.strip())["--out"] == [[str(tmp_path)]]
+
+
+def test_nothing_stale_is_said_as_a_comment_of_each_folder(tmp_path):
+    r = made(scores=[Score("coherence", (), "joint", 50.0, 10)])
+    for folder in ("a", "b"):
+        write(r, tmp_path / folder / Place.of(r).record)
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    for arguments in ([a, "--results", b], [a, b], ["--results", a, "--results", b]):
+        done = CliRunner().invoke(main, ["records", "stale", *arguments])
+        first, second = done.stdout.splitlines()
+        assert first.startswith("#") and second.startswith("#")
+        assert {a, b} == {word for line in (first, second) for word in line.split() if "/" in word}

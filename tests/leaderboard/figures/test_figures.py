@@ -51,8 +51,9 @@ def scores(model, seed, names, metrics=("coherence", "fid"), add=0.0):
     for given in subsets(names):
         for metric in metrics:
             joint = metric == "coherence" and not given
+            unit = 100 if metric == "recall" else 1
             found += [
-                Score(metric, given, t, add + value(model, seed, metric, given, t), 1000)
+                Score(metric, given, t, (add + value(model, seed, metric, given, t)) / unit, 1000)
                 for t in (("joint",) if joint else names)
                 if len(given) < len(names)
             ]
@@ -497,7 +498,7 @@ def samplers():
                 s,
                 settings=p,
                 evaluations=evaluations,
-                scores=scores("mld", s, TWO, ("coherence", "fid", "recall"), steps),
+                scores=scores("mld", s, TWO, ("coherence", "fid", "recall"), steps / 25),
             )
             for s in range(2)
         ]

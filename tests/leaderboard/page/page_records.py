@@ -81,8 +81,8 @@ def fill(folder, records):
 def toy():
     """Three models, two with two seeds."""
     return [
-        record("mld", 0, level=90),
-        record("mld", 1, level=90),
+        record("mld", 0, level=88),
+        record("mld", 1, level=88),
         record("mvae", 0, level=30),
         record("mvae", 1, level=30),
         record("own model", 0, level=60),

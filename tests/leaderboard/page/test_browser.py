@@ -45,7 +45,7 @@ PHONE = {"viewport": {"width": 320, "height": 640}, "has_touch": True}
 def site(tmp_path_factory):
     """Three data sets and a hostile one; one run of the first has a picture."""
     folder = tmp_path_factory.mktemp("page")
-    wide = [record("mld", dataset="wide", level=90), record("mvae", dataset="wide", level=1)]
+    wide = [record("mld", dataset="wide", level=88), record("mvae", dataset="wide", level=1)]
     second = record("mvae", dataset="second set", references=())
     fill(folder / "results", [*toy(), second, *wide])
     picture((folder / "results" / Place.of(toy()[1]).record).with_suffix(".png"))
