@@ -23,7 +23,7 @@ Lines = Iterator[tuple[str, str]]
 
 
 def facts(*names: str) -> Iterator[str]:
-    """A table of what each registered thing declares.
+    """A table of what registered things declare, and another one of what they do not share.
 
     Raises:
         LookupError: Nothing is registered under a name.
@@ -39,9 +39,14 @@ def facts(*names: str) -> Iterator[str]:
         if group is None:
             raise LookupError(f"{name!r} is not registered")
         columns.append(dict(describe[group](name)))
-    yield f"| | {' | '.join(f'`{name}`' for name in names)} |\n|:--|{':--|' * len(names)}"
-    for title in dict.fromkeys(title for column in columns for title in column):
-        yield f"| {title} | {' | '.join(column.get(title, '') for column in columns)} |"
+    shared = {t: x for t, x in columns[0].items() if all(c.get(t) == x for c in columns)}
+    apart = dict.fromkeys(t for c in columns for t in c if t not in shared)
+    yield f"| | {', '.join(f'`{name}`' for name in names)} |\n|:--|:--|"
+    yield from (f"| {title} | {text} |" for title, text in shared.items())
+    if apart:
+        yield f"\n| | {' | '.join(apart)} |\n|:--|{':--|' * len(apart)}"
+    for name, column in zip(names if apart else (), columns, strict=False):
+        yield f"| `{name}` | {' | '.join(column.get(title, '') for title in apart)} |"
 
 
 def _model(name: str) -> Lines:
