@@ -16,8 +16,8 @@ from mmbench.leaderboard import facts
 from mmbench.leaderboard.claims.claims import Claim, verdicts
 from mmbench.leaderboard.claims.verdicts import Verdict
 from mmbench.leaderboard.figures.estimates import Estimates
-from mmbench.leaderboard.page.charts import charts
 from mmbench.leaderboard.page.pictures import Grid
+from mmbench.leaderboard.page.points import charts
 from mmbench.leaderboard.rows import Row, rows
 from mmbench.leaderboard.tables.cells import Cell
 from mmbench.leaderboard.tables.table import Line, Table, tables
