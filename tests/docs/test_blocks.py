@@ -6,6 +6,8 @@ to one epoch; files that the blocks name lie in the folder where they run.
 
 import os
 import re
+import runpy
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -32,10 +34,14 @@ RECORD = "results/mhd-mini/mld/0-1a2b3c4d.json"
 """The record that pages name."""
 
 LEAST = {
-    "epochs": 1, "batch_size": 10, "width": 32, "time_embedding": 16, "blocks": 1, "groups": 4,
-    "latent": 4, "bottom": 4, "private": 4, "message": 8, "hidden": 8, "steps": 4,
-    "resamplings": 2, "jump": 1, "layers": 1, "patch": 4, "examples": 10, "samples": 2,
-}  # fmt: skip
+    **dict.fromkeys(("epochs", "blocks", "layers", "jump"), 1),
+    **dict.fromkeys(("samples", "resamplings"), 2),
+    **dict.fromkeys(("latent", "bottom", "private", "groups", "steps", "patch"), 4),
+    **dict.fromkeys(("message", "hidden"), 8),
+    **dict.fromkeys(("batch_size", "examples"), 10),
+    "time_embedding": 16,
+    "width": 32,
+}
 """Setting -> its most."""
 
 
@@ -100,11 +106,15 @@ class Network(nn.Module):
         return self.encode_image(tokens)
 
 
+@pytest.fixture(autouse=True)
+def _own_cache():
+    """The cache is that of `small`."""
+
+
 @pytest.fixture(scope="module")
 def small(examples, tmp_path_factory):
     """Makes everything small, and keeps what is made away from all other tests."""
-    kept = (variants.of_paper, variants._protocol, variants.variants, variants.invocations,
-            variants._samplers)  # fmt: skip
+    kept = [of for of in vars(variants).values() if hasattr(of, "cache_clear")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MMBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         for name in registry.names("datasets"):
@@ -133,10 +143,19 @@ def small(examples, tmp_path_factory):
 
 
 def done(arguments, *codes):
-    """A command's output."""
+    """Runs a command of mmbench, which ends with status 0 or one of some others."""
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code in (0, *codes), f"{' '.join(arguments)}\n{result.output}"
-    return result.output
+
+
+def started(module, arguments):
+    """Runs a module as `python -m` does, which ends with status 0."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [module, *arguments])
+        try:
+            runpy.run_module(module, run_name="__main__")
+        except SystemExit as end:
+            assert not end.code, f"{module} {' '.join(arguments)}"
 
 
 @pytest.fixture(scope="module")
@@ -207,14 +226,17 @@ def names():
     }
 
 
-def commands(block, record):
-    """The commands of a block of sh for mmbench, with the record that is there."""
-    for words in block.commands:
-        programs = [i for i, w in enumerate(words) if w.rpartition("/")[2] == "mmbench"]
-        assert len(programs) == 1, words
-        yield [
-            w.replace(RECORD, record) if w != "RUN" else record for w in words[programs[0] + 1 :]
-        ]
+def run(words, record):
+    """Runs a command that a block names, with the record that is there."""
+    words = [record if word == "RUN" else word.replace(RECORD, record) for word in words]
+    programs = [i for i, word in enumerate(words) if word.rpartition("/")[2] == "mmbench"]
+    if programs:
+        arguments = words[programs[0] + 1 :]
+        # a check that finds differences says so by its status
+        done(arguments, *([1] if arguments[0] == "check" else []))
+    else:
+        assert words[:2] == ["python", "-m"], words
+        started(words[2], words[3:])
 
 
 @pytest.mark.parametrize(
@@ -223,13 +245,14 @@ def commands(block, record):
     ids=lambda path: path.relative_to(ROOT).as_posix(),
 )
 def test_blocks_run(path, home, names):
-    record = next(p for p in home.glob("results/mhd-mini/mld/0-*.json"))
+    record = next(home.glob("results/mhd-mini/mld/0-*.json")).relative_to(home)
     for block in blocks(path):
-        if block.reason is None and block.kind == "sh":
-            for arguments in commands(block, str(record.relative_to(home))):
-                # a check that finds differences says so by its status
-                done(arguments, *([1] if arguments[0] == "check" else []))
-        elif block.reason is None:
+        if block.reason is not None:
+            continue
+        if block.kind == "sh":
+            for words in block.commands:
+                run(words, str(record))
+        else:
             exec(compile(block.text, block.page, "exec"), names)
 
 
