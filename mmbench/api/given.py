@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmbench.core.data import Batch, Dataset, Modality
-from mmbench.datasets.formats import examples
+from mmbench.datasets.formats import examples, recordings
 from mmbench.progress import Progress
 from mmbench.runs.gallery import subset
 
 TEST = "test:"
 """Begins the name of a test example: "test:17"."""
+
+COMPARED = 500
+"""Test examples that a picture's brightness is compared with."""
 
 Example = Tensor | NDArray[Any] | str | os.PathLike[str]
 """An example of a modality: its values (*shape) or (1, *shape), a file, or "test:17"."""
@@ -77,11 +80,25 @@ def _example(value: Example, modality: Modality, dataset: Dataset, progress: Pro
         return _test(value, modality.name, dataset)
     if isinstance(value, str | os.PathLike):
         path = Path(value)
+        if modality.kind == "sound" and path.suffix.lower() not in examples.endings(modality):
+            return recordings.read(path, modality, dataset)
         found = examples.read(path, modality)
+        if modality.kind == "image" and _negative(found, modality.name, dataset):
+            seems = f"{path} is nearer to the negatives of {dataset.name}'s {modality.name}s"
+            progress.say(f"{seems} than to them: are light and dark swapped?")
         if modality.kind == "text" and (words := examples.unknown_words(path, modality)):
             progress.say(f"{path}: {modality.name} has no words {', '.join(words)}")
         return found
     return examples.one(array(value), modality, f"the {modality.name} given")
+
+
+def _negative(x: Tensor, name: str, dataset: Dataset) -> bool:
+    """Whether a picture (1, *shape) is as bright as no test example, but as their negatives."""
+    rows = torch.arange(min(COMPARED, len(dataset.test)))
+    usual = dataset.test.batch(rows, [name])[name].flatten(1).mean(1)
+    own, mean = x.mean(), usual.mean()
+    unlike = own < usual.min() or own > usual.max()
+    return bool(unlike and (1 - own - mean).abs() < (own - mean).abs())
 
 
 def array(value: object) -> NDArray[Any]:

@@ -13,8 +13,9 @@ from mmbench.cli import options
 @options.several(
     "--given",
     metavar="MODALITY=FILE ...",
-    help="A given modality, from a picture (images, masks), a TXT (texts, names of "
-    "attributes), a NPY or NPZ array, or test:17 for test example 17.  [default: none, for joint "
+    help="A given modality, from a picture of any size (images, masks), a recording (sounds: WAV, "
+    "FLAC, OGG, MP3), a TXT (texts, names of attributes), a NPY or NPZ array, or test:17 for test "
+    "example 17.  [default: none, for joint "
     "samples]",
 )
 @options.several(

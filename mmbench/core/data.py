@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import combinations
 from typing import Literal, get_args
@@ -33,6 +33,7 @@ class Spectrogram:
         scale: The mel scale on which the bands' edges are evenly spaced.
         norm: What a band's weights are scaled to: an area of 1 over hertz ("slaney"), or a sum of
             1 ("mean").
+        window: Samples of a frame that count, about its middle; by default all.
     """
 
     floor: float
@@ -42,6 +43,7 @@ class Spectrogram:
     lowest: float = 0.0
     scale: Literal["slaney", "htk"] = "slaney"
     norm: Literal["slaney", "mean"] = "slaney"
+    window: int | None = field(default=None, compare=False)  # it concerns recordings alone
 
 
 @dataclass(frozen=True)

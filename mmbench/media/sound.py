@@ -1,4 +1,4 @@
-"""From the picture of a sound back to its waveform."""
+"""From a sound to its picture and back."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +11,8 @@ from torch import Tensor
 from mmbench.core.data import Spectrogram
 from mmbench.extras import optional
 from mmbench.seeds import derive
+
+Waves = NDArray[np.float32]
 
 ITERATIONS = 60
 """Iterations of Griffin and Lim's algorithm, as many as the authors of MLD use."""
@@ -48,6 +50,32 @@ def waveforms(samples: Tensor, how: Spectrogram, rate: int) -> Tensor:
 
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
         return torch.from_numpy(np.stack(list(threads.map(invert, power))).astype(np.float32))
+
+
+def spectrogram(wave: Waves, how: Spectrogram, rate: int, bands: int, loudest: float) -> Tensor:
+    """The picture of a sound (samples,), by librosa's mel spectrogram: (1, frames, bands).
+
+    The sound is scaled so that the loudest cell of the picture has the value `loudest`, in (0, 1];
+    the rate is in hertz.
+
+    Raises:
+        ImportError: librosa is not installed.
+    """
+    power = library().feature.melspectrogram(
+        y=wave,
+        sr=rate,
+        n_fft=how.fft,
+        hop_length=how.hop,
+        win_length=how.window,
+        power=2.0,
+        n_mels=bands,
+        fmin=how.lowest,
+        htk=how.scale == "htk",
+        norm=1 if how.norm == "mean" else "slaney",
+    )
+    decibels = 10 * np.log10(np.maximum(power.astype(np.float64) / power.max(), 1e-30))
+    scaled = (loudest + decibels.T / (how.ceiling - how.floor)).clip(0, 1)
+    return torch.from_numpy(scaled.astype(np.float32))[None]
 
 
 def library() -> Any:

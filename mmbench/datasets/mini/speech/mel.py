@@ -29,7 +29,9 @@ FLOOR_DB = -75.0
 """Stored as 0; decibels of the mean power in a band, where a full-scale sine has 0 dB."""
 CEILING_DB = -5.0
 """Stored as 1."""
-SPECTROGRAM = Spectrogram(FLOOR_DB, CEILING_DB, FFT, HOP, LOWEST_HZ, scale="htk", norm="mean")
+SPECTROGRAM = Spectrogram(
+    FLOOR_DB, CEILING_DB, FFT, HOP, LOWEST_HZ, scale="htk", norm="mean", window=WINDOW
+)
 
 
 def _ends() -> Floats:
