@@ -144,7 +144,9 @@ def load(path: Path) -> Reference:
         if twice := [" ".join(map(str, k)) for k, count in Counter(keys).items() if count > 1]:
             raise Faults([f"{short(twice[0])} occurs twice"])
     except ValueError as error:
-        raise ValueError(f"{shown(path)} is no reference: {error}") from None
+        first, *others = str(error).splitlines()
+        more = f", and {len(others)} more of its values are wrong" if others else ""
+        raise ValueError(f"{shown(path)} is no reference: {first}{more}") from None
     return found
 
 

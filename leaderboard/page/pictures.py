@@ -6,11 +6,12 @@ it lies is read from its text "mmbench:panels", a JSON list of
 """
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, PngImagePlugin
+from PIL.PngImagePlugin import PngImageFile
 
 from mmbench.files.atomic import replacing
 from mmbench.media import PANELS
@@ -66,12 +67,13 @@ def read(path: Path) -> Grid:
         raise ValueError(f"{path} has {size:,} bytes, expected at most {LARGEST:,}")
     content = path.read_bytes()
     try:
-        with Image.open(BytesIO(content), formats=["PNG"]) as picture:
+        # Pillow's own opener would warn of large pictures; it warns of damaged animations, too.
+        with warnings.catch_warnings(action="ignore"), PngImageFile(BytesIO(content)) as picture:
             width, height = picture.size
             panels = _panels(picture)
             if width * height <= PIXELS:
                 picture.verify()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, LookupError) as error:  # Pillow's on bad content
         raise ValueError(f"{path} is not a whole PNG: {error}") from None
     if width * height > PIXELS:
         raise ValueError(f"{path} has {width:,} x {height:,} pixels, expected at most {PIXELS:,}")
@@ -86,9 +88,8 @@ def write(grid: Grid, folder: Path) -> Path:
     return path
 
 
-def _panels(picture: Image.Image) -> tuple[Panel, ...]:
+def _panels(picture: PngImageFile) -> tuple[Panel, ...]:
     """Those that a picture names; none if one is impossible."""
-    assert isinstance(picture, PngImagePlugin.PngImageFile)  # the only format that is opened
     try:
         named = parsed(str(picture.info.get(PANELS, "[]")).encode(errors="replace"))
         found: tuple[Panel, ...] = built(named, tuple[Panel, ...], "panels")

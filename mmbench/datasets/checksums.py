@@ -16,7 +16,9 @@ from typing import Any
 from mmbench.core.source import Download
 from mmbench.files.atomic import write_text
 from mmbench.files.locks import alone
+from mmbench.files.regular import regular
 from mmbench.progress import Progress
+from mmbench.protocols.arguments import construct
 
 RECORD = ".mmbench.json"
 FIRST_USE = "downloads.json"
@@ -39,8 +41,8 @@ class Kept:
 def read(place: Path) -> dict[str, Kept]:
     """The record in a data set's folder: `Download.file` -> what is known of it."""
     try:
-        return {file: Kept(**kept) for file, kept in _json(place / RECORD).items()}
-    except TypeError:
+        return {file: construct(Kept, kept, file) for file, kept in _json(place / RECORD).items()}
+    except ValueError:
         raise ValueError(_DAMAGED.format(place / RECORD)) from None
 
 
@@ -52,7 +54,11 @@ def write(place: Path, record: Mapping[str, Kept]) -> None:
 
 def members(place: Path, file: str) -> dict[str, str]:
     """What an archive held: path below the data set's folder -> sha256."""
-    lines = _list(place, file).read_text(encoding="utf-8").splitlines()
+    path = _list(place, file)
+    try:
+        lines = regular(path).read_text(encoding="utf-8").splitlines()
+    except ValueError:
+        raise ValueError(_DAMAGED.format(path)) from None
     return {member: sha256 for sha256, _, member in (line.partition("  ") for line in lines)}
 
 
@@ -112,7 +118,7 @@ def remember(cache: Path, kept: Kept) -> None:
 
 def _differs(path: Path, sha256: str, size: int | None = None) -> list[str]:
     try:
-        found = path.stat().st_size
+        found = regular(path).stat().st_size
         if size not in (None, found):
             return [f"{path} has {found:,} bytes, expected {size:,}"]
         with open(path, "rb") as file:
@@ -122,6 +128,8 @@ def _differs(path: Path, sha256: str, size: int | None = None) -> list[str]:
         return [f"{path} is missing"]
     except OSError as error:
         return [f"{path} cannot be read ({error.strerror})"]
+    except ValueError as error:
+        return [str(error)]
     return []
 
 
@@ -131,10 +139,10 @@ def _list(place: Path, file: str) -> Path:
 
 def _json(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(regular(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(isinstance(kept, dict) for kept in found.values()):
         raise ValueError(_DAMAGED.format(path))

@@ -1,4 +1,6 @@
 import hashlib
+import json
+import os
 import zipfile
 
 import pytest
@@ -65,7 +67,9 @@ def test_the_list_of_members_is_sha256sums(place):
         ("m0/7.png", b"8", "has changed since it was fetched"),
         ("m0/7.png", b"", "has changed since it was fetched"),
         ("m0/7.png", None, "is missing"),
-        ("m0/7.png", "folder", "cannot be read (Is a directory)"),
+        ("m0/7.png", "folder", "is a folder, expected a file"),
+        ("m0/7.png", "pipe", "is a pipe, a socket or a device, expected a file"),
+        (".mmbench-all.zip.sha256", "pipe", "is a pipe, a socket or a device, expected a file"),
         ("raw/a.gz", PLAIN[:-1], "has 499 bytes, expected 500"),
         ("raw/a.gz", PLAIN[::-1], "has changed since it was fetched"),
         ("raw/a.gz", None, "is missing"),
@@ -79,6 +83,8 @@ def test_verify_says_what_differs(place, name, content, told):
     path.unlink()
     if content == "folder":
         path.mkdir()
+    elif content == "pipe":
+        os.mkfifo(path)
     elif content is not None:
         path.write_bytes(content)
     assert check(place) == [f"{path} {told}"]
@@ -124,7 +130,14 @@ def test_verify_without_a_record(place):
         check(place)
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"a": 1}', '{"a": {"b": 1}}'])
+WHOLE = {"url": NOWHERE, "size": 3, "sha256": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [*("{", "[]", '{"a": 1}', '{"a": {"b": 1}}', "[" * 9**5),
+     *(json.dumps({"a": WHOLE | {key: []}}) for key in ("url", "size", "sha256", "members"))],
+)  # fmt: skip
 def test_a_damaged_record_is_told(place, damage):
     get(place)
     (place / checksums.RECORD).write_text(damage)
@@ -134,6 +147,14 @@ def test_a_damaged_record_is_told(place, damage):
     (place / checksums.RECORD).unlink()
     get(place)
     assert check(place) == []
+
+
+def test_a_damaged_list_of_members_is_told(place):
+    get(place)
+    path = place / ".mmbench-all.zip.sha256"
+    path.write_bytes(b"\xff")
+    with pytest.raises(ValueError, match=f"{path} is damaged"):
+        get(place)
 
 
 def test_what_is_there(place):

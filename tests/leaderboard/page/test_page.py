@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+import zlib
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -378,9 +379,18 @@ def test_a_picture_with_impossible_panels_is_shown_whole(panels, tmp_path):
     assert (grid.width, grid.height, grid.panels) == (40, 30, ())
 
 
+def test_a_damaged_animation_is_read_without_a_warning(tmp_path, recwarn):
+    whole, chunk = picture(tmp_path / "whole.png").read_bytes(), b"acTL" + bytes(8)
+    size, check = len(chunk[4:]).to_bytes(4, "big"), zlib.crc32(chunk).to_bytes(4, "big")
+    (tmp_path / "x.png").write_bytes(whole[:33] + size + chunk + check + whole[33:])
+    assert grids.read(tmp_path / "x.png").width == 40
+    assert not recwarn.list
+
+
 def test_a_picture_that_cannot_be_shown_is_told(tmp_path, monkeypatch):
     whole = picture(tmp_path / "whole.png").read_bytes()
     cases = {"cut.png": whole[:-20], "empty.png": b"", "text.png": b"<svg onload=alert(1)>"}
+    cases["bare.png"] = whole[:33] + whole[-12:]  # the header and the end
     for name, content in cases.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"{name} is not a whole PNG"):
