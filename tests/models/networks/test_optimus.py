@@ -144,20 +144,19 @@ def test_gradients_reach_everything():
 
 
 def test_it_learns_captions(birds):
-    """Fifty captions through a few numbers each; another caption's numbers do not say them."""
+    """Twenty captions through a few numbers each; another caption's numbers do not say them."""
     modality = birds.modality("sentence")
-    x = birds.train.batch(torch.arange(50))["sentence"]
+    x = birds.train.batch(torch.arange(20))["sentence"]
     torch.manual_seed(0)
-    part = Architecture(modality, optimus.networks(Size(64, 2, 2)), CATEGORICAL)
-    encoder, decoder = part.encoder(16), part.decoder(16)
+    part = Architecture(modality, optimus.networks(Size(64, 1, 2)), CATEGORICAL)
+    encoder, decoder = part.encoder(16).eval(), part.decoder(16).eval()  # without dropout
     parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimiser = torch.optim.Adam(parameters, lr=2e-3)
-    for _ in range(250):
+    optimiser = torch.optim.Adam(parameters, lr=4e-3, fused=True)
+    for _ in range(100):
         optimiser.zero_grad()
         (-part.log_prob(decoder, encoder(x), x).mean()).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-    encoder.eval(), decoder.eval()
     with torch.no_grad():
         z, spoken = encoder(x), x != PAD
         said = part.show(decoder(z))
