@@ -1,14 +1,14 @@
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
+from multiprocessing import get_context
 
 import pytest
+from click.testing import CliRunner
 from download_files import ARCHIVE, FILES, PLAIN, everything, sha256, source, visible, zipped
 
+from mmbench.cli.data import data
 from mmbench.core.source import Download
 from mmbench.datasets import download as module
 from mmbench.datasets.download import describe
@@ -132,7 +132,7 @@ def test_the_folder_of_an_object_of_a_module(tmp_path):
     assert module.home("my.package:digits", tmp_path) == tmp_path / "digits"
 
 
-def test_a_killed_command_goes_on_where_it_was(shop, tmp_path):
+def test_a_killed_command_goes_on_where_it_was(shop, tmp_path, monkeypatch):
     """Kill -9 in the middle of a transfer, then the same command again."""
     content = zipped({"a.bin": os.urandom(400_000)})
     url = shop.offer("all.zip", content, delay=0.05)
@@ -140,31 +140,22 @@ def test_a_killed_command_goes_on_where_it_was(shop, tmp_path):
         "from mmbench.core import Download, Source\n"
         f"digits = Source('digits', '', None, (Download({url!r}, 'all.zip', unpack='.'),))\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "MMBENCH_CACHE": str(tmp_path / "c")}
-    command = [
-        sys.executable,
-        "-c",
-        "from mmbench.cli.data import data; data()",
-        "download",
-        "shopping:digits",
-        "--data",
-        str(tmp_path / "data"),
-    ]
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    monkeypatch.syspath_prepend(tmp_path)
+    command = ["download", "shopping:digits", "--data", str(tmp_path / "data")]
+    process = get_context("fork").Process(target=data, args=(command,))
+    process.start()
     part = tmp_path / "data" / ".digits.part" / "files" / "all.zip.part"
     deadline = time.monotonic() + 60
     while not (part.exists() and part.stat().st_size > 50_000):
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.is_alive() and time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert visible(tmp_path / "data") == []
     have = part.stat().st_size
     assert 50_000 < have < len(content)
     shop.items["/all.zip"].delay = 0.0
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(data, command)
+    assert done.exit_code == 0, done.output
     assert [r for _, r in shop.asked] == [None, f"bytes={have}-"]
     assert (tmp_path / "data" / "digits" / "a.bin").stat().st_size == 400_000
