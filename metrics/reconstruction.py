@@ -1,4 +1,4 @@
-"""How well images are reconstructed: mean squared error and structural similarity.
+"""How well images and vectors are reconstructed: mean squared error, structural similarity.
 
 SSIM is that of Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error
 visibility to structural similarity", 2004, https://doi.org/10.1109/TIP.2003.819861, with the
@@ -7,7 +7,8 @@ biased variances, averaged over the places where the window lies within the imag
 channels; so computes scikit-image's `structural_similarity(gaussian_weights=True, sigma=1.5,
 use_sample_covariance=False, data_range=1)`.
 
-Images are in [0, 1]; samples are clamped to it. Both are averaged over images.
+Images are in [0, 1]; samples are clamped to it. Both are averaged over images. The squared error
+of a vector is over its values as they are, of any scale.
 """
 
 import math
@@ -35,7 +36,10 @@ def mean_squared_error(images: Tensor, truth: Tensor) -> Tensor:
     Raises:
         ValueError: There are no images, the shapes differ, or a value is outside [0, 1].
     """
-    x, y = _alike(images, truth)
+    return _squares(*_alike(images, truth))
+
+
+def _squares(x: Tensor, y: Tensor) -> Tensor:
     return (x - y).square().flatten(1).mean(1)
 
 
@@ -84,12 +88,13 @@ def _alike(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 def scores(
     metric: Literal["mse", "ssim"], generated: Generated, dataset: Dataset, context: Context
 ) -> Iterator[Score]:
-    """The scores of every image that was given and reconstructed."""
+    """The scores of every image and vector that was given and reconstructed."""
+    kinds = ("image", "vector") if metric == "mse" else ("image",)
     measure = mean_squared_error if metric == "mse" else structural_similarity
     given, rows = generated.given, generated.rows
     for m, samples in generated.samples.items():
         modality, n = dataset.modality(m), len(samples)
-        if modality.kind != "image" or m not in given:
+        if modality.kind not in kinds or m not in given:
             continue
         check(samples, modality)
         if n != len(rows):
@@ -102,7 +107,10 @@ def scores(
         device, values = precise(samples.device), []
         for x, block in zip(samples.split(BLOCK), rows.split(BLOCK), strict=True):
             truth = dataset.test.batch(block, [m])[m]
-            values.append(measure(x.to(device).clamp(0, 1), truth.to(device)))
+            if modality.kind == "vector":
+                values.append(_squares(x.to(device).double(), truth.to(device).double()))
+            else:
+                values.append(measure(x.to(device).clamp(0, 1), truth.to(device)))
         each = torch.cat(values)
         low, high = bootstrap(each)
         yield Score(metric, given, m, math.fsum(each.tolist()) / n, n, low=low, high=high)

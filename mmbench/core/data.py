@@ -17,7 +17,7 @@ from mmbench.core.score import JOINT, NOTHING
 Batch = dict[str, Tensor]
 """Modality name -> (B, *modality.shape): what crosses every boundary."""
 
-Kind = Literal["image", "mask", "sound", "trajectory", "text", "attributes"]
+Kind = Literal["image", "mask", "sound", "trajectory", "text", "attributes", "vector"]
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,9 @@ NUMBERS = (
 )
 """What own data may hold."""
 
+LARGEST = 100.0
+"""The largest value of a vector: networks learn little from others than standardised values."""
+
 
 @dataclass(frozen=True)
 class Description:
@@ -230,6 +233,13 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
         if x.ndim != 2 or x.shape[1] % 2 or not 0 <= float(x.min()) <= float(x.max()) <= 1:
             wrong = f"shape {tuple(x.shape)} and values from {x.min():g} to {x.max():g}"
             raise ValueError(f"{where} has {wrong}, expected (N, 2n), x before y, in [0, 1]")
+        return x.float()
+    if view.kind == "vector":
+        if (largest := float(x.double().abs().max())) > LARGEST:
+            wrong = f"{where} has values as large as {largest:g}, expected at most {LARGEST:g}"
+            raise ValueError(
+                f"{wrong}: subtract the training examples' mean, divide by their deviation"
+            )
         return x.float()
     if x.dtype in (torch.bool, torch.uint8) and view.kind in ("image", "sound"):
         return x if x.dtype == torch.uint8 else x.to(torch.uint8) * 255

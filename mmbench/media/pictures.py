@@ -13,6 +13,8 @@ from mmbench.core.data import Modality
 from mmbench.media.lettering import SCALE, cut, font, plain, wrap
 
 PAPER, INK = "#ffffff", "#16191d"
+RULE = "#c9ced6"
+BARS = 16  # values of a vector that are drawn as bars
 SUPERSAMPLING = 4  # of strokes
 END, PAD = "<eos>", "<pad>"  # words of a text that are not shown
 
@@ -29,6 +31,8 @@ def draw(modality: Modality, values: Tensor, size: tuple[int, int]) -> list[Imag
             return [_sound(x, size) for x in xs]
         case "trajectory":
             return [_trajectory(x, size) for x in xs]
+        case "vector":
+            return [_vector(x, size) for x in xs]
         case "text":
             lines = [sentence(modality.words, x) for x in xs.astype(int).tolist()]
             return _texts(lines, size)
@@ -60,6 +64,30 @@ def _trajectory(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
         pen.ellipse((*(b - thick), *(b + thick)), tuple(colour))  # rounds the joints
     for place in places[:1]:
         pen.ellipse((*(place - 2 * thick), *(place + 2 * thick)), tuple(colours[0]))
+    return sheet.resize(size, Image.Resampling.BOX)
+
+
+def _vector(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
+    """(..., n): bars of up to BARS values, else a line for each row, about a line at 0."""
+    wide, high = (SUPERSAMPLING * pixels for pixels in size)
+    sheet = Image.new("RGB", (wide, high), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    rows = x.reshape(-1, x.shape[-1])
+    low, highest = min(0.0, float(rows.min())), max(0.0, float(rows.max()))
+    scale = 0.9 * high / ((highest - low) or 1.0)
+    level = lambda value: 0.05 * high + (highest - value) * scale
+    pen.line((0, level(0), wide, level(0)), RULE, SUPERSAMPLING)
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.8, len(rows)), bytes=True)
+    for row, colour in zip(rows, colours, strict=True):
+        if len(rows) == 1 and len(row) <= BARS:
+            step = wide / len(row)
+            for i, value in enumerate(row):
+                top, bottom = sorted((level(value), level(0)))
+                pen.rectangle(((i + 0.15) * step, top, (i + 0.85) * step, bottom), tuple(colour))
+        else:
+            across = np.linspace(0.05, 0.95, len(row)) * wide
+            points = [(a, level(value)) for a, value in zip(across, row, strict=True)]
+            pen.line(points, tuple(colour), round(0.012 * wide), "curve")
     return sheet.resize(size, Image.Resampling.BOX)
 
 

@@ -29,6 +29,9 @@ words = ["bald", "young"]
 
 [modalities.walk]
 kind = "trajectory"
+
+[modalities.series]
+kind = "vector"
 """
 
 
@@ -44,6 +47,7 @@ def arrays(n=6, seed=0):
         "caption": rng.integers(0, 5, (n, 6)),
         "traits": rng.integers(0, 2, (n, 2)),
         "walk": rng.random((n, 8)),
+        "series": rng.normal(0, 5, (n, 2, 5)),
         "labels": np.arange(n) % 3,
     }
 

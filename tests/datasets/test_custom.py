@@ -14,6 +14,7 @@ def test_arrays_are_a_data_set(toml):
         ("caption", "text", (6,)),
         ("traits", "attributes", (2,)),
         ("walk", "trajectory", (8,)),
+        ("series", "vector", (2, 5)),
     ]
     assert data.modality("traits").words == ("bald", "young")
     kinds = {m: x.dtype for m, x in data.train.tensors.items()}
@@ -23,6 +24,7 @@ def test_arrays_are_a_data_set(toml):
         "caption": torch.int16,
         "traits": torch.bool,
         "walk": torch.float32,
+        "series": torch.float32,
     }
     found = data.test.batch(torch.tensor([2]))
     for m, x in arrays(4, 1).items():
@@ -33,7 +35,11 @@ def test_arrays_are_a_data_set(toml):
 
 def test_an_index_pairs_and_leaves_out(tmp_path):
     train = arrays() | {"photo/index": np.array([0, 5, -1]), "caption/index": np.array([-1, 1, 1])}
-    train |= {m: x[:3] for m, x in train.items() if m in ("outline", "traits", "walk", "labels")}
+    train |= {
+        m: x[:3]
+        for m, x in train.items()
+        if m in ("outline", "traits", "walk", "series", "labels")
+    }
     np.savez(tmp_path / "data.npz", **named(train=train, test=arrays(4, 1)))
     (tmp_path / "mine.toml").write_text(TOML.format("data.npz"))
     train = load(tmp_path / "mine.toml").train
@@ -142,3 +148,20 @@ def test_missing_training_files_are_incomplete_examples(folder):
     (folder / "data" / "test" / "song" / "x.npy").unlink()
     with pytest.raises(ValueError, match="song has no example 'x'"):
         load(folder / "birds.toml")
+
+
+def test_vectors_of_any_shape_and_scale(tmp_path):
+    values = np.random.default_rng(0).normal(0, 20, (6, 3, 4))
+    every = {f"{part}/{m}": x[:n] for m, x in {"series": values, "one": values[:, 0, :1]}.items()
+             for part, n in (("train", 6), ("test", 2))}  # fmt: skip
+    np.savez(tmp_path / "data.npz", **every)
+    kinds = "".join(f'[modalities.{m}]\nkind = "vector"\n' for m in ("series", "one"))
+    (tmp_path / "mine.toml").write_text(f'files = "data.npz"\n{kinds}')
+    data = load(tmp_path / "mine.toml")
+    assert {m.name: m.shape for m in data.modalities} == {"series": (3, 4), "one": (1,)}
+    found = data.test.batch(torch.tensor([1]))["series"]
+    assert torch.allclose(found[0].double(), torch.from_numpy(values[1]))
+    every["test/series"][0, 0, 0] = 1e4
+    np.savez(tmp_path / "data.npz", **every)
+    with pytest.raises(ValueError, match="series has values as large as 10000"):
+        load(tmp_path / "mine.toml")

@@ -167,7 +167,7 @@ def test_damaged_arrays_are_told(tmp_path, cut):
     at = int(len(content) * cut)
     for damaged in (content[:at], content[:at] + b"\0" * 9 + content[at + 9 :]):
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match="is not a whole file of arrays"):
+        with pytest.raises(ValueError, match=r"data\.npz (is not a whole file|has no array)"):
             load(tmp_path / "mine.toml")
 
 

@@ -17,6 +17,7 @@ KINDS = {
     "trajectory": (200,),
     "text": (12,),
     "attributes": (5,),
+    "vector": (7,),
 }
 N = 10
 

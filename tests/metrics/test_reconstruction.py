@@ -156,6 +156,17 @@ def test_scores_images_that_were_given(monkeypatch):
         assert not scores(metric, ("sound",), {"image": samples["image"]}, rows)
 
 
+def test_vectors_have_a_squared_error_of_any_scale():
+    split = Split({"series": torch.arange(24.0).reshape(4, 3, 2)})
+    dataset = Dataset("toy", (Modality("series", "vector", (3, 2)),), split, split)
+    rows, context = torch.tensor([3, 1]), world()[1]
+    samples = {"series": split.tensors["series"][rows] + torch.tensor([[[5.0]], [[-1.0]]])}
+    generated = Generated(("series",), samples, rows)
+    (score,) = mse.compute(generated, dataset, context)
+    assert score.value == pytest.approx((25 + 1) / 2)
+    assert not list(ssim.compute(generated, dataset, context))
+
+
 @pytest.mark.parametrize("metric", [mse, ssim], ids=lambda m: m.name)
 def test_bad_samples_are_refused_by_name(metric):
     rows = torch.arange(5)

@@ -31,7 +31,7 @@ from mmbench.registry import nearest
 DRAWN = (256, 256)
 """Width and height of the picture of a sound or a trajectory."""
 
-LIMITS = {"trajectory": (-1, 2), "attributes": (-1, 2)}
+LIMITS = {"trajectory": (-1, 2), "attributes": (-1, 2), "vector": (-1e3, 1e3)}
 """Kind -> lowest and highest value, [0, 1] by default. Models clamp pictures and sounds to [0, 1];
 an unbounded likelihood overshoots, but never as far as data of another scale."""
 
@@ -121,7 +121,10 @@ def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:
     low, high = LIMITS.get(kind, (0, 1))
     if not low <= x.min() / scale <= x.max() / scale <= high:
         wrong = f"{where} has values from {x.min():g} to {x.max():g}"
-        raise ValueError(f"{wrong}, expected [0, 1], or whole numbers in 255 steps")
+        expected = (
+            f"[{low:g}, {high:g}]" if kind == "vector" else "[0, 1], or whole numbers in 255 steps"
+        )
+        raise ValueError(f"{wrong}, expected {expected}")
     values = torch.from_numpy(np.ascontiguousarray(x, np.float32))
     return values.div_(255) if scale == 255 else values
 
