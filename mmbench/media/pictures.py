@@ -32,7 +32,8 @@ def draw(modality: Modality, values: Tensor, size: tuple[int, int]) -> list[Imag
         case "trajectory":
             return [_trajectory(x, size) for x in xs]
         case "vector":
-            return [_vector(x, size) for x in xs]
+            span = min(0.0, float(xs.min())), max(0.0, float(xs.max()))  # one scale for all
+            return [_vector(x, span, size) for x in xs]
         case "text":
             lines = [sentence(modality.words, x) for x in xs.astype(int).tolist()]
             return _texts(lines, size)
@@ -67,15 +68,14 @@ def _trajectory(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
     return sheet.resize(size, Image.Resampling.BOX)
 
 
-def _vector(x: NDArray[Any], size: tuple[int, int]) -> Image.Image:
+def _vector(x: NDArray[Any], span: tuple[float, float], size: tuple[int, int]) -> Image.Image:
     """(..., n): bars of up to BARS values, else a line for each row, about a line at 0."""
     wide, high = (SUPERSAMPLING * pixels for pixels in size)
     sheet = Image.new("RGB", (wide, high), PAPER)
     pen = ImageDraw.Draw(sheet)
     rows = x.reshape(-1, x.shape[-1])
-    low, highest = min(0.0, float(rows.min())), max(0.0, float(rows.max()))
-    scale = 0.9 * high / ((highest - low) or 1.0)
-    level = lambda value: 0.05 * high + (highest - value) * scale
+    scale = 0.9 * high / ((span[1] - span[0]) or 1.0)
+    level = lambda value: 0.05 * high + (span[1] - value) * scale
     pen.line((0, level(0), wide, level(0)), RULE, SUPERSAMPLING)
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.8, len(rows)), bytes=True)
     for row, colour in zip(rows, colours, strict=True):
