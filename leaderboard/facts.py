@@ -87,7 +87,18 @@ def arrow(metric: str, records: Iterable[Record] = ()) -> str:
     return {"higher": " ↑", "lower": " ↓", None: ""}[better(metric, records)]
 
 
+def heading(metric: str, records: Iterable[Record] = ()) -> str:
+    """Title, unit and arrow of a metric, such as "Coherence (%) ↑"."""
+    in_unit = f" ({of})" if (of := unit(metric, records)) else ""
+    return title(metric, records) + in_unit + arrow(metric, records)
+
+
+def counts(metric: str) -> bool:
+    """Whether a metric is registered and counts right answers."""
+    known = facts(metric)
+    return bool(known and known.counts)
+
+
 def order(metric: str) -> tuple[bool, str]:
     """Sorts metrics: those that count right answers first, then by name."""
-    known = facts(metric)
-    return not (known and known.counts), metric
+    return not counts(metric), metric

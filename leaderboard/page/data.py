@@ -80,7 +80,7 @@ def _table(table: Table, shown: Sequence[Row]) -> dict[str, Any]:
         "columns": columns,
         "rows": [_line(line, shown) for line in table.lines],
         "footnotes": table.footnotes,
-        "notes": table.notes,
+        "notes": (*table.notes, *table.provenance),
     }
 
 

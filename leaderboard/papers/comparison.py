@@ -154,7 +154,7 @@ def _notes(
     ]
     said: dict[str, list[str]] = {}  # note -> metrics
     for t in shown:
-        for note in t.notes:
+        for note in (*t.notes, *t.provenance):
             said.setdefault(note, []).append(t.metric)
     metrics = {t.metric for t in shown}
     for note, of in said.items():

@@ -64,12 +64,17 @@ def departing(
             label = _label(label, row, own)
             line = _line(label, "other", row, table, found, footnotes)
             yield replace(line, cells=tuple(replace(c, rank=0) for c in line.cells))
-            paper = of_paper(table.dataset, row.model, table.paper) or {}
-            which = departures(row.records[0].protocol, paper)
-            more = f", and {len(which) - SHOWN} more" if len(which) > SHOWN else ""
-            listed = ", ".join(which[:SHOWN]) + more
+            listed = departure(row, table.paper)
             older = f"; it is stale: {row.stale}" if row.stale else ""
             notes.append(f"{label} departs from the paper's protocol: {listed}{older}")
+
+
+def departure(row: Row, paper: str) -> str:
+    """In what a row's protocol departs from a paper's, in words; "" if it does not."""
+    published = of_paper(row.dataset, row.model, paper) or {}
+    which = departures(row.records[0].protocol, published)
+    more = f", and {len(which) - SHOWN} more" if len(which) > SHOWN else ""
+    return ", ".join(which[:SHOWN]) + more
 
 
 def unlike(table: PaperTable, heading: Heading, cell: Cell, row: Row) -> Iterator[str]:

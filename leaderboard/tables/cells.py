@@ -65,7 +65,11 @@ def noted(texts: Iterable[str], footnotes: list[str]) -> tuple[int, ...]:
 
 
 def column(
-    means: Sequence[Mean], better: str | None, unit: str, stale: Collection[int] = ()
+    means: Sequence[Mean],
+    better: str | None,
+    unit: str,
+    stale: Collection[int] = (),
+    least: int = 1,
 ) -> list[Cell]:
     """The cells of a column, with decimals and ranks; values that look alike share a rank.
 
@@ -77,8 +81,9 @@ def column(
         better: As in `mmbench.core.score.Metric`; None for no ranks.
         unit: The metric's unit.
         stale: The places of means that have no rank.
+        least: The fewest decimals of numbers that are no percentages.
     """
-    places = decimals([m.value for m in means if m.value is not None], unit)
+    places = decimals([m.value for m in means if m.value is not None], unit, least=least)
     fit = [m for i, m in enumerate(means) if m.value is not None and i not in stale]
     whole = max(len(m.terms) for m in means)
     counts = Counter((m.n, m.judges) for m in fit if len(m.terms) == whole)
@@ -119,10 +124,12 @@ def ranked(values: Sequence[Number | None], better: str) -> list[Rank]:
     return [ranks.get(x, 0) for x in values]
 
 
-def decimals(means: Iterable[Number], unit: str, stds: Iterable[Number] = ()) -> int:
+def decimals(
+    means: Iterable[Number], unit: str, stds: Iterable[Number] = (), least: int = 1
+) -> int:
     """One for percentages; else two digits of the smallest mean and of the largest deviation."""
     sizes = [*sorted(abs(float(x)) for x in means if x)[:1]]
     sizes += sorted(float(x) for x in stds if x)[-1:]
     if unit == "%" or not sizes:
         return 1
-    return min(6, max(1, *(1 - math.floor(math.log10(x)) for x in sizes)))
+    return min(6, max(least, *(1 - math.floor(math.log10(x)) for x in sizes)))

@@ -13,6 +13,7 @@ from itertools import combinations
 
 from mmbench.core.score import JOINT
 from mmbench.leaderboard.rows import Term
+from mmbench.leaderboard.tables.selection import ALL, Selection
 from mmbench.records.record import Record
 
 WIDEST = 3
@@ -65,13 +66,19 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(len(n), n) if part.isdecimal() else (-1, part) for part, n in parts]
 
 
-def columns(terms: Iterable[Term], names: Sequence[str]) -> tuple[Column, ...]:
+def columns(
+    terms: Iterable[Term], names: Sequence[str], asked: Selection = ALL
+) -> tuple[Column, ...]:
     """The columns of one metric's scores: either no target is given, or every one is.
 
-    `names` are the modalities, in order.
+    Args:
+        terms: The scores.
+        names: The modalities, in order.
+        asked: Which of the columns; single subsets, if it names some.
     """
-    terms = set(terms)
-    return tuple(_averages(terms, names) if len(names) > WIDEST else _subsets(terms, names))
+    terms = {term for term in terms if asked.takes(term[0])}
+    each = len(names) <= WIDEST or asked.subsets
+    return tuple(_subsets(terms, names) if each else _averages(terms, names))
 
 
 def _subsets(terms: set[Term], names: Sequence[str]) -> Iterable[Column]:

@@ -19,38 +19,61 @@ def notes(metric: str, shown: Shown, several: bool = False) -> Iterable[str]:
         several: Whether rows of one column were measured with different networks.
     """
     yield "Mean ± sample standard deviation over seeds."
-    yield "Seeds: " + by_row((row.label, _list(row.seeds)) for row, _ in shown)
     counts = [(row.label, {s.n for s in of if s.value is not None}) for row, of in shown]
     if any(ns for _, ns in counts):
-        yield "Samples N: " + by_row((label, _numbers(ns)) for label, ns in counts)
+        yield "Samples N: " + by_row((label, numbers(ns)) for label, ns in counts)
+    yield from small(metric, {n for _, ns in counts for n in ns})
+    yield from unlike([row for row, _ in shown], several)
+
+
+def small(metric: str, counts: Iterable[int]) -> Iterable[str]:
+    """That a metric is biased, if it was measured with as few samples as one of these numbers."""
     known = facts(metric)
-    if known and any(n < known.full_rank for _, ns in counts for n in ns):
+    if known and any(n < known.full_rank for n in counts):
         few = f"Small N: {metric} of fewer than {known.full_rank:,} samples is biased upwards"
         yield f"{few}, and can only be compared at equal N"
-    # What another program's samples cost is not known.
-    yield "Network evaluations per sample: " + by_row(
-        (row.label, _numbers(r.evaluations for r in row.records if r.samples is None) or "–")
-        for row, _ in shown
-    )
-    yield "Protocol: " + by_row((row.label, row.protocol_hash) for row, _ in shown)
-    yield "Data: " + by_row((row.label, row.data[:16]) for row, _ in shown)
-    if len({row.data for row, _ in shown}) > 1:
+
+
+def unlike(shown: Sequence[Row], several: bool = False) -> Iterable[str]:
+    """Which rows are not comparable with others; `several` as for `notes`."""
+    if len({row.data for row in shown}) > 1:
         yield "Rows marked (data …) were trained and tested on different examples"
-    if older := by_row((row.label, row.stale) for row, _ in shown):
+    if older := by_row((row.label, row.stale) for row in shown):
         yield f"Stale rows have no rank (see mmbench records stale): {older}"
     if several:
         same = "measured with the same networks as most rows"
         yield f"Numbers by different networks are not comparable; ranks are among those {same}"
+
+
+def provenance(shown: Shown) -> Iterable[str]:
+    """Sentences on where the numbers of a table come from; they name rows where rows differ."""
+    yield "Seeds: " + by_row((row.label, listed(row.seeds)) for row, _ in shown)
+    yield "Network evaluations per sample: " + by_row(
+        (row.label, evaluations(row)) for row, _ in shown
+    )
+    yield "Protocol: " + by_row((row.label, row.protocol_hash) for row, _ in shown)
+    yield "Data: " + by_row((row.label, row.data[:16]) for row, _ in shown)
+    if networks := measured_with(shown):
+        yield f"Measured with: {networks}"
+
+
+def measured_with(shown: Shown) -> str:
+    """The networks that the scores of some rows were measured with; "" for none."""
     scored = [(row.label, s) for row, of in shown for s in of]
     networks = {
-        target: by_row((label, _list(of)) for label, of in _networks(scored, target).items())
+        target: by_row((label, listed(of)) for label, of in _networks(scored, target).items())
         for target in dict.fromkeys(s.target for _, s in scored)
     }
     others = {text for target, text in networks.items() if target != JOINT}
     if set(networks.get(JOINT, "").split("; ")) <= others:
         networks.pop(JOINT, None)  # a list of the networks of the other targets
-    if any(networks.values()):
-        yield "Measured with: " + "; ".join(dict.fromkeys(filter(None, networks.values())))
+    return "; ".join(dict.fromkeys(filter(None, networks.values())))
+
+
+def evaluations(row: Row) -> str:
+    """How many network evaluations a sample of a row costs."""
+    # What another program's samples cost is not known.
+    return numbers(r.evaluations for r in row.records if r.samples is None) or "–"
 
 
 def by_row(texts: Iterable[tuple[str, str]]) -> str:
@@ -77,9 +100,11 @@ def _networks(scored: Sequence[tuple[str, Score]], target: str) -> dict[str, lis
     return found
 
 
-def _list(items: Iterable[object]) -> str:
+def listed(items: Iterable[object]) -> str:
+    """Items in their order, each once."""
     return ", ".join(dict.fromkeys(map(str, items)))
 
 
-def _numbers(counts: Iterable[int]) -> str:
+def numbers(counts: Iterable[int]) -> str:
+    """Whole numbers by size, each once: "70 and 2,410"."""
     return " and ".join(f"{n:,}" for n in sorted(set(counts)))

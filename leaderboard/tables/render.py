@@ -6,8 +6,11 @@ Records may be untrusted: each render escapes the texts in them.
 import csv
 import io
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
+from mmbench.files.atomic import write_text
+from mmbench.leaderboard.tables import frame
 from mmbench.leaderboard.tables.cells import DASH, MINUS, Cell
 from mmbench.leaderboard.tables.html import html
 from mmbench.leaderboard.tables.sheet import Sheet, Tabular
@@ -35,17 +38,33 @@ def render(tables: Iterable[Tabular], suffix: str) -> str:
     Raises:
         ValueError: There is no such format.
     """
-    renders: dict[str, Callable[[Sequence[Sheet]], str]] = {
-        ".md": lambda sheets: "\n".join(map(markdown, sheets)),
-        ".csv": lambda sheets: comma_separated([x for s in sheets for x in s.numbers]),
-        ".tex": lambda sheets: "\n".join(map(latex, sheets)),
-        ".html": html,
-        "terminal": lambda sheets: "\n".join(map(terminal, sheets)),
-    }
-    if suffix not in renders:
-        endings = [s for s in renders if s.startswith(".")]
-        raise ValueError(f"no table can be written as {suffix!r}{nearest(suffix, endings)}")
-    return renders[suffix]([t.sheet for t in tables])
+    check(suffix, RENDERS)
+    return RENDERS[suffix]([t.sheet for t in tables])
+
+
+def save(tables: Iterable[Tabular], path: Path) -> None:
+    """Writes tables to a file, in the format of its suffix.
+
+    Raises:
+        ValueError: There is no such format.
+        ImportError: The extra [tables] is not installed.
+        OSError: The file cannot be written.
+    """
+    check(path.suffix, SUFFIXES)
+    if path.suffix in frame.WRITERS:
+        frame.save([x for t in tables for x in t.sheet.numbers], path)
+    else:
+        write_text(path, render(tables, path.suffix))
+
+
+def check(suffix: str, known: Collection[str]) -> None:
+    """Checks that tables can be written in a format.
+
+    Raises:
+        ValueError: They cannot.
+    """
+    if suffix not in known:
+        raise ValueError(f"no table can be written as {suffix!r}{nearest(suffix, SUFFIXES)}")
 
 
 def markdown(sheet: Sheet) -> str:
@@ -122,7 +141,9 @@ def terminal(sheet: Sheet, width: int = WIDTH) -> str:
     left = [pad([*above, title, *map(plain, of)], str.ljust) for title, of in columns]
     room = width - sum(printed_width(column[0]) + 2 for column in left)
     lines = [*textwrap.wrap(plain(sheet.title), width), ""]
-    for block in fitting([*_columns(sheet, room)], room):
+    # deviations without spaces around ± where that saves a block
+    shapes = (fitting([*_columns(sheet, room, sign)], room) for sign in (" ± ", "±"))
+    for block in min(shapes, key=len) or [[]]:
         across = ["  ".join(x).rstrip() for x in zip(*left, *block, strict=True)]
         rule = "─" * (sum(printed_width(column[0]) + 2 for column in [*left, *block]) - 2)
         head, body = across[: len(above)], across[len(above) :]
@@ -147,9 +168,9 @@ def fitting(columns: Sequence[Column], room: int) -> list[list[Column]]:
     return blocks
 
 
-def _columns(sheet: Sheet, room: int) -> Iterator[Column]:
+def _columns(sheet: Sheet, room: int, sign: str) -> Iterator[Column]:
     """The columns with their headings: in groups, or each by itself."""
-    cells = [_aligned(of) for of in zip(*(line.cells for line in sheet.lines), strict=True)]
+    cells = [_aligned(of, sign) for of in zip(*(line.cells for line in sheet.lines), strict=True)]
     if not sheet.grouped:
         for h, of in zip(sheet.headings, cells, strict=True):
             group = h.group + (" ←" if "←" in h.alone else "")
@@ -184,15 +205,28 @@ def _span(group: str, columns: Sequence[Column]) -> Column:
     return [above, ("─" if group else " ") * wide, *lines]
 
 
-def _aligned(cells: Sequence[Cell]) -> Column:
+def _aligned(cells: Sequence[Cell], sign: str) -> Column:
     """Cells of a column, with their decimal points below one another."""
     parts = [(" ★☆"[c.rank] + c.text).partition(".") for c in cells]
     digits = max(len(point + after) for _, point, after in parts)
     tails = [
         (point + after).ljust(digits if c.spread else 0)
-        + c.spread
+        + c.spread.replace(" ± ", sign)
         + c.marks.translate(SUPERSCRIPT)
         for c, (_, point, after) in zip(cells, parts, strict=True)
     ]
     whole = pad([before for before, _, _ in parts], str.rjust)
     return ["".join(x) for x in zip(whole, pad(tails, str.ljust), strict=True)]
+
+
+RENDERS: dict[str, Callable[[Sequence[Sheet]], str]] = {
+    ".md": lambda sheets: "\n".join(map(markdown, sheets)),
+    ".csv": lambda sheets: comma_separated([x for s in sheets for x in s.numbers]),
+    ".tex": lambda sheets: "\n".join(map(latex, sheets)),
+    ".html": html,
+    "terminal": lambda sheets: "\n".join(map(terminal, sheets)),
+}
+"""Format -> how tables are written."""
+
+SUFFIXES = [*(s for s in RENDERS if s.startswith(".")), *frame.WRITERS]
+"""Of files with tables."""

@@ -16,11 +16,12 @@ from statistics import fmean
 
 from mmbench.core.score import Score
 from mmbench.leaderboard import facts
-from mmbench.leaderboard.rows import Mean, Row, judge, mean, rows
+from mmbench.leaderboard.rows import Mean, Row, Term, judge, mean, rows
 from mmbench.leaderboard.tables import sheet
 from mmbench.leaderboard.tables.cells import Cell, column, judged, measured_with, noted
 from mmbench.leaderboard.tables.columns import Column, columns, modalities
-from mmbench.leaderboard.tables.notes import notes
+from mmbench.leaderboard.tables.notes import notes, provenance
+from mmbench.leaderboard.tables.selection import ALL, Selection
 from mmbench.records.record import Record
 
 REAL = "real examples"
@@ -51,6 +52,7 @@ class Table:
         lines: One for each (model, protocol, data).
         footnotes: Those that cells refer to, the first being number 1.
         notes: Those that concern all cells.
+        provenance: Where the numbers come from, in sentences.
     """
 
     title: str
@@ -60,6 +62,12 @@ class Table:
     lines: tuple[Line, ...]
     footnotes: tuple[str, ...]
     notes: tuple[str, ...]
+    provenance: tuple[str, ...]
+
+    @property
+    def called(self) -> list[str]:
+        """The names of its columns, to sort by."""
+        return [c.title.lower() for c in self.columns]
 
     @property
     def sheet(self) -> sheet.Sheet:
@@ -113,8 +121,12 @@ def seeds(count: float) -> str:
     return f"{count} seed{'s' if count > 1 else ''}" if count else ""
 
 
-def tables(records: Iterable[Record]) -> list[Table]:
+def tables(records: Iterable[Record], asked: Selection = ALL) -> list[Table]:
     """The tables of some records, by data set: metrics that count right answers first.
+
+    Args:
+        records: Of any runs.
+        asked: Which metrics and subsets to show, in which order of rows.
 
     Raises:
         ValueError: Two records are of the same run, which a mean would count twice.
@@ -125,50 +137,74 @@ def tables(records: Iterable[Record]) -> list[Table]:
         runs = [r for row in all_rows for r in row.records]
         names = modalities(runs)
         scores = [s for r in runs for s in r.scores]
-        for metric in sorted({s.metric for s in scores}, key=facts.order):
+        metrics = {s.metric for s in scores if not asked.metrics or s.metric in asked.metrics}
+        for metric in sorted(metrics, key=facts.order):
             own = {(s.given, s.target) for s in scores if s.metric == metric}
             for itself in (False, True):
                 terms = {(given, t) for given, t in own if (t in given) == itself}
-                if terms:
-                    found.append(_table(metric, itself, columns(terms, names), all_rows))
+                if header := columns(terms, names, asked):
+                    found.append(_table(metric, itself, header, all_rows, asked))
     return found
 
 
-def _table(metric: str, itself: bool, header: tuple[Column, ...], among: list[Row]) -> Table:
+def _table(
+    metric: str, itself: bool, header: tuple[Column, ...], among: list[Row], asked: Selection
+) -> Table:
     terms = dict.fromkeys(t for c in header for t in c.terms)
-    shown: list[tuple[Row, list[dict[tuple[tuple[str, ...], str], Score]]]] = []
+    shown: list[tuple[Row, list[dict[Term, Score]]]] = []
     for row in among:
         runs = [{t: s for t, s in run.items() if t in terms} for run in row.scores(metric)]
         if any(runs):
             shown.append((row, runs))
+    own = [row for row, _ in shown]
     footnotes: list[str] = []
     means = [[mean(runs, c.terms) for c in header] for _, runs in shown]
-    across = [judged(of) for of in zip(*means, strict=True)]
-    judges = zip(*across, strict=True)
-    marks = [
-        [noted(filter(None, (*m.remarks, by)), footnotes) for m, by in zip(*both, strict=True)]
-        for both in zip(means, judges, strict=True)
-    ]
-    records = [r for row in among for r in row.records]
-    better, unit = facts.better(metric, records), facts.unit(metric, records)
-    stale = [i for i, (row, _) in enumerate(shown) if row.stale]
+    better, unit = facts.better(metric, runs_of(own)), facts.unit(metric, runs_of(own))
+    stale = [i for i, row in enumerate(own) if row.stale]
     by_column = [column(of, better, unit, stale) for of in zip(*means, strict=True)]
-    lines = []
-    for (row, _), line, numbers in zip(shown, zip(*by_column, strict=True), marks, strict=True):
-        cells = (replace(c, footnotes=of) for c, of in zip(line, numbers, strict=True))
-        lines.append(Line(row, tuple(cells)))
-    decimals = [of[0].decimals for of in by_column]
-    lines += _real(metric, header, [row for row, _ in shown], decimals, footnotes)
-    dataset = among[0].dataset
-    title = f"{dataset}: {facts.title(metric, records)}{f' ({unit})' if unit else ''}"
-    title += facts.arrow(metric, records)
+    lines = list(map(Line, own, marked(by_column, footnotes)))
+    values = [[c.mean.value for c in line.cells] for line in lines]
+    called = [((c.title.lower(),), better) for c in header]
+    lines = [lines[i] for i in asked.order(values, called)]
+    lines += real(metric, header, own, [of[0].decimals for of in by_column], footnotes)
+    title = f"{among[0].dataset}: {facts.heading(metric, runs_of(own))}"
     title += ", self-reconstruction" if itself else ""
     if any(len(c.terms) > 1 for c in header):
         title += ", mean over targets and given subsets"
     said = [(row, [run[t] for t in terms for run in runs if t in run]) for row, runs in shown]
-    several = any(text for of in across for text in of)
-    below = (*notes(metric, said, several), *_remarks(lines))
-    return Table(title, dataset, metric, header, tuple(lines), tuple(footnotes), below)
+    below = (*notes(metric, said, differ(by_column)), *_remarks(lines))
+    return Table(
+        title,
+        among[0].dataset,
+        metric,
+        header,
+        tuple(lines),
+        tuple(footnotes),
+        below,
+        tuple(provenance(said)),
+    )
+
+
+def runs_of(among: Iterable[Row]) -> list[Record]:
+    """The records of some rows."""
+    return [r for row in among for r in row.records]
+
+
+def marked(by_column: Sequence[Sequence[Cell]], footnotes: list[str]) -> list[tuple[Cell, ...]]:
+    """The cells of each row with their footnotes; new ones are added to the list."""
+    judges = [judged([c.mean for c in of]) for of in by_column]
+    return [
+        tuple(
+            replace(c, footnotes=noted(filter(None, (*c.mean.remarks, of[i])), footnotes))
+            for c, of in zip(cells, judges, strict=True)
+        )
+        for i, cells in enumerate(zip(*by_column, strict=True))
+    ]
+
+
+def differ(by_column: Sequence[Sequence[Cell]]) -> bool:
+    """Whether rows of one column were measured with different networks."""
+    return any(any(judged([c.mean for c in of])) for of in by_column)
 
 
 def _remarks(lines: Sequence[Line]) -> Iterator[str]:
@@ -188,7 +224,7 @@ def _remarks(lines: Sequence[Line]) -> Iterator[str]:
         yield f"{REAL.capitalize()}: what they score instead of samples"
 
 
-def _real(
+def real(
     metric: str,
     header: Sequence[Column],
     among: Sequence[Row],

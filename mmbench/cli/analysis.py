@@ -117,7 +117,7 @@ def ablate(
         progress.say(f"{ablation.key} = {value}, seed {run.seed}")
         records.append(run.execute())
     if len(ablation.values) < 2:
-        options.show(records)
+        options.show(records, out)
         return
     if ablation.key == ablations.SAMPLER:
         drawn, remarks = sweeps.cost(loaded.name, records)

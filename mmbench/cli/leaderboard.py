@@ -1,14 +1,23 @@
 """The commands that show results: `table`, `page`, and `leaderboard` for records of others."""
 
-from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 from click.core import ParameterSource
 
 from mmbench.cli import options
+
+if TYPE_CHECKING:
+    from mmbench.leaderboard.summary import Summary
+    from mmbench.leaderboard.tables.selection import Selection
+    from mmbench.leaderboard.tables.sheet import Tabular
+    from mmbench.leaderboard.tables.table import Table
+    from mmbench.records.record import Record
 
 SHOWN = 20
 """Faults that are printed."""
@@ -16,8 +25,26 @@ SHOWN = 20
 Show = Literal["published", "measured", "both"]
 
 
-@click.command()
+@click.command(cls=options.Several)
 @options.folders
+@options.several("--model", "models", metavar="NAME ...", help="Only these models.")
+@options.several("--dataset", "datasets", metavar="NAME ...", help="Only these data sets.")
+@options.several(
+    "--metric", "metrics", metavar="NAME ...", help="Only these metrics, by the number given."
+)
+@options.several(
+    "--given",
+    metavar="WHAT ...",
+    help="Only what is generated given these: joint, a number of modalities, or modalities "
+    "themselves, as in image+sound.",
+)
+@click.option(
+    "--sort", default="", metavar="COLUMN", help="Sort by a column, e.g. joint or fmd, best first."
+)
+@click.option("--full", is_flag=True, help="Every target and every given subset, by metric.")
+@click.option(
+    "--provenance", is_flag=True, help="Also seeds, cost, and hashes of protocols, data, networks."
+)
 @options.several(
     "--paper",
     "papers",
@@ -30,11 +57,18 @@ Show = Literal["published", "measured", "both"]
     help="Numbers of a paper's table; both shows their difference, too.  [default: both]",
 )
 @click.option("--list-papers", is_flag=True, help="List the papers' tables, then stop.")
-@options.file("--out", help="Also write a file: .md, .csv, .tex or .html.")
+@options.file("--out", help="Also write a file: .md, .csv, .tex, .html, .parquet or .xlsx.")
 @click.pass_context
 def table(
     context: click.Context,
     folders: tuple[Path, ...],
+    models: tuple[str, ...],
+    datasets: tuple[str, ...],
+    metrics: tuple[str, ...],
+    given: tuple[str, ...],
+    sort: str,
+    full: bool,
+    provenance: bool,
     papers: tuple[str, ...],
     show: Show | None,
     list_papers: bool,
@@ -42,43 +76,74 @@ def table(
 ) -> None:
     """Print the results: mean ± deviation over seeds, best and second best marked.
 
+    A data set has one table, with a row for each model; --full shows a table for each metric.
+
     \b
     Examples:
       mmbench table
+      mmbench table --dataset mhd-mini --sort joint
+      mmbench table --full --model mld mvtcae --metric coherence --given image+sound
       mmbench table --results records --results results --out results.html
       mmbench table --paper mld-1 --paper mld-11 --out papers.html
       mmbench table --paper diff-mvae-3 --show published
     """
-    from mmbench.files.atomic import write_text
     from mmbench.leaderboard.submissions.collection import merged
     from mmbench.leaderboard.tables import render
-    from mmbench.leaderboard.tables import table as tables
+    from mmbench.leaderboard.tables.selection import Selection
 
+    asked = Selection(models, datasets, metrics, given, sort)
+    found: Sequence[Tabular]
     if list_papers:
         from mmbench.leaderboard.papers.layouts import TABLES
 
         for shape in TABLES:
             click.echo(f"{shape.name:<13} {shape.caption}")
         return
+    if out is not None:
+        render.check(out.suffix, render.SUFFIXES)
     if papers:
         from mmbench.leaderboard.papers.comparison import fill
         from mmbench.leaderboard.papers.layouts import find
 
+        if asked != Selection() or full or provenance:
+            raise click.UsageError("--paper prints a whole table: give --show alone with it")
         wanted = [find(name) for name in papers]
         show = show or "both"
-        found = () if show == "published" else existing(context, folders)
-        records = merged(found) if found else []
-        filled = [fill(shape, records, show) for shape in wanted]
-        write = partial(render.render, filled)
+        there = () if show == "published" else existing(context, folders)
+        records = merged(there) if there else []
+        found = [fill(shape, records, show) for shape in wanted]
     elif show is not None:
         raise click.UsageError("--show chooses numbers of a paper's table: give --paper")
     else:
-        write = partial(render.render, tables.tables(merged(folders)))
+        found = results(merged(folders), asked, full, provenance)
     if out is not None:
-        write_text(out, write(out.suffix))
-    click.echo(write("terminal"))
+        render.save(found, out)
+    click.echo(render.render(found, "terminal"))
+    if not (papers or full):
+        click.echo("Every target and given subset: mmbench table --full")
     if out is not None:
         click.echo(f"wrote {out}")
+
+
+def results(
+    records: Iterable[Record], asked: Selection, full: bool, provenance: bool
+) -> Sequence[Tabular]:
+    """The tables of some records.
+
+    Raises:
+        LookupError: No record has what is asked for.
+    """
+    from mmbench.leaderboard.summary import summaries
+    from mmbench.leaderboard.tables.provenance import provenances
+    from mmbench.leaderboard.tables.table import tables
+    from mmbench.registry import nearest
+
+    records = asked.among(records)
+    found: Sequence[Table | Summary] = (tables if full else summaries)(records, asked)
+    called = {name: None for t in found for name in t.called}
+    if asked.sort and asked.sort.lower() not in called:
+        raise LookupError(f"no table has a column {asked.sort!r}{nearest(asked.sort, called)}")
+    return [*found, *(provenances(records) if full or provenance else ())]
 
 
 def existing(context: click.Context, folders: Sequence[Path]) -> Sequence[Path]:

@@ -175,9 +175,20 @@ def count_stale(records: Iterable[Record]) -> None:
         click.echo(f"{which} left out: see mmbench records stale", err=True)
 
 
-def show(records: list[Record]) -> None:
-    """Prints the tables of some records."""
-    from mmbench.leaderboard.tables.render import render
-    from mmbench.leaderboard.tables.table import tables
+def show(records: list[Record], out: Path) -> None:
+    """Prints a summary of records of one model and where the rest is, in a results folder."""
+    from shlex import join
 
-    click.echo(render(tables(records), "terminal"))
+    from mmbench.leaderboard.summary import summaries
+    from mmbench.leaderboard.tables.render import render
+    from mmbench.records.paths import Place
+
+    click.echo(render(summaries(records), "terminal"))
+    places = [Place.of(r) for r in records]
+    files = ", ".join(place.record.name for place in places)
+    click.echo(f"In {out / places[0].home}: {files}, each with a picture of samples (.png)")
+    where = [] if out == Path("results") else ["--results", str(out)]
+    of = ["--dataset", places[0].dataset, "--model", places[0].model]
+    click.echo(
+        f"Every target and given subset: {join(['mmbench', 'table', '--full', *where, *of])}"
+    )

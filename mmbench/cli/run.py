@@ -96,4 +96,4 @@ def run(
         else:
             records.append(one.execute(rescore))
     if records:
-        options.show(records)
+        options.show(records, out)

@@ -143,7 +143,7 @@ def evaluate(
         settings=settings,
         weights=assignments,
     )
-    options.show([one.execute(replace)])
+    options.show([one.execute(replace)], out)
 
 
 def _assigned(given: tuple[str, ...]) -> dict[str, str]:

@@ -161,7 +161,7 @@ def test_every_number_of_the_tables_is_there(results, site):
     for shown, table in zip(dataset["tables"], expected, strict=True):
         assert [c["title"] for c in shown["columns"]] == [c.title for c in table.columns]
         assert shown["footnotes"] == list(table.footnotes)
-        assert shown["notes"] == list(table.notes)
+        assert shown["notes"] == [*table.notes, *table.provenance]
         for shown_line, line in zip(shown["rows"], table.lines, strict=True):
             assert shown_line["label"] == line.row.label
             assert [c["value"] for c in shown_line["cells"]] == [c.mean.value for c in line.cells]

@@ -1,0 +1,300 @@
+"""The summary of a data set's results: a row for each model, and a column for each question.
+
+What is asked of a metric follows from what it declares. One that counts right answers is shown by
+the number of given modalities, and of modalities that are themselves given; where a data set has
+none, those of which higher values are better take its place. The others, such as distances from
+real examples, are shown jointly and given others. Metrics without any value are named below.
+
+What a paper prints of a model stands below its rows. Where none of them ran by the paper's
+protocol it says so, and notes say in what a row departs from it.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from statistics import fmean
+
+from mmbench.leaderboard import facts
+from mmbench.leaderboard.figures.estimates import CONDITIONAL, MEAN, Estimates, Given, chosen
+from mmbench.leaderboard.papers.layouts import CITATIONS
+from mmbench.leaderboard.papers.measured import departure
+from mmbench.leaderboard.papers.published import published
+from mmbench.leaderboard.rows import Mean, Row, Term, mean, rows
+from mmbench.leaderboard.tables import notes, sheet
+from mmbench.leaderboard.tables.cells import Cell, column
+from mmbench.leaderboard.tables.columns import Column
+from mmbench.leaderboard.tables.selection import ALL, Selection
+from mmbench.leaderboard.tables.table import REAL, Line, differ, marked, real, runs_of
+from mmbench.records.record import Record
+
+SECONDS, SEEDS = "seconds", "seeds"
+"""The last two columns."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A column of scores.
+
+    Attributes:
+        metric: The metric's name.
+        heading: Its title, unit and arrow.
+        better: Its better direction; None if it is not known.
+        title: From what is generated: "joint", "2 given", "given", "self".
+        terms: The scores that are averaged in each run.
+        given: How many modalities are given; None where the target is.
+    """
+
+    metric: str
+    heading: str
+    better: str | None
+    title: str
+    terms: tuple[Term, ...]
+    given: Given | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The results on one data set.
+
+    Attributes:
+        dataset: The data set's name.
+        parts: The columns of scores; seconds and seeds follow.
+        lines: A row for each (model, protocol, data), and rows of what real examples score and of
+            what papers print.
+        footnotes: Those that cells refer to, the first being number 1.
+        notes: Those that concern all cells.
+    """
+
+    dataset: str
+    parts: tuple[Part, ...]
+    lines: tuple[Line, ...]
+    footnotes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def called(self) -> list[str]:
+        """The names of its columns, to sort by."""
+        return [name for names, _ in _called(self.parts) for name in names]
+
+    @property
+    def sheet(self) -> sheet.Sheet:
+        """The summary as text, its metrics above what is given."""
+        heads = [sheet.Heading(p.heading, p.title, f"{p.heading} {p.title}") for p in self.parts]
+        heads += [sheet.Heading("", title, title.capitalize()) for title in (SECONDS, SEEDS)]
+        return sheet.Sheet(
+            page=self.dataset,
+            anchor="",
+            title=self.dataset,
+            kind="summary",
+            grouped=True,
+            left=("Model",),
+            headings=tuple(heads),
+            lines=tuple(sheet.Line((line.row.label,), line.cells) for line in self.lines),
+            footnotes=self.footnotes,
+            notes=self.notes,
+            numbers=tuple(n for line in self.lines for n in self._numbers(line)),
+        )
+
+    def _numbers(self, line: Line) -> Iterator[dict[str, object]]:
+        """The lines of CSV of a row, as those of other tables."""
+        row = line.row
+        columns = [(p.metric, p.title, len(p.terms)) for p in self.parts]
+        for (metric, title, wanted), cell in zip(
+            [*columns, (SECONDS, "", 1)], line.cells[:-1], strict=True
+        ):
+            yield {
+                "table": self.dataset,
+                "dataset": self.dataset,
+                "metric": metric,
+                "model": row.model if row.records else row.label,
+                "protocol_hash": row.protocol_hash,
+                "data": row.data,
+                "target": "",
+                "given": title,
+                "mean": cell.mean.value,
+                "std": cell.mean.std,
+                "low": None,
+                "high": None,
+                "seeds": cell.mean.seeds,
+                "scores": len(cell.mean.terms),
+                "scores_wanted": wanted,
+                "footnotes": "; ".join(self.footnotes[i - 1] for i in cell.footnotes),
+            }
+
+
+def summaries(records: Iterable[Record], asked: Selection = ALL) -> list[Summary]:
+    """The summaries of some records, by data set.
+
+    Args:
+        records: Of any runs.
+        asked: Which metrics and subsets to show, in which order of rows.
+
+    Raises:
+        ValueError: Two records are of the same run, which a mean would count twice.
+    """
+    by_dataset = groupby(rows(records), key=lambda row: row.dataset)
+    return [_summary(dataset, list(of), asked) for dataset, of in by_dataset]
+
+
+def _summary(dataset: str, among: list[Row], asked: Selection) -> Summary:
+    runs = runs_of(among)
+    terms: dict[str, set[Term]] = {}
+    for s in (s for r in runs for s in r.scores if asked.takes(s.given)):
+        if not asked.metrics or s.metric in asked.metrics:
+            scored = terms.setdefault(s.metric, set())
+            scored |= {(s.given, s.target)} if s.value is not None else set()
+    known = [metric for metric, of in terms.items() if of]
+    lead = asked.metrics or _lead(known, runs)
+    parts = [
+        part
+        for metric in sorted(known, key=lambda m: (m not in lead, facts.order(m)))
+        for part in _parts(metric, terms[metric], metric in lead, runs, asked)
+    ]
+    footnotes: list[str] = []
+    by_column = [_column(part, among, runs) for part in parts]
+    ends = [_seconds(among), [Cell(Mean(len(row.seeds)), None) for row in among]]
+    lines = list(map(Line, among, marked(by_column, footnotes))) if parts else []
+    for i, line in enumerate(lines):
+        lines[i] = replace(line, cells=(*line.cells, *(of[i] for of in ends)))
+    values = [[c.mean.value for c in line.cells] for line in lines]
+    lines = [lines[i] for i in asked.order(values, _called(parts))]
+    places = [of[0].decimals for of in by_column]
+    said = list(_notes(terms, among, parts, by_column))
+    lines = list(_beside(lines, parts, places, said))
+    lines += _real(among, parts, places, footnotes)
+    if not all(line.row.model for line in lines):
+        said.append(f"{REAL.capitalize()}: what they score instead of samples")
+    return Summary(dataset, tuple(parts), tuple(lines), tuple(footnotes), tuple(said))
+
+
+def _lead(metrics: Sequence[str], runs: Sequence[Record]) -> list[str]:
+    """The metrics that are shown by the number of given modalities."""
+    counting = [m for m in metrics if facts.counts(m)]
+    return counting or [m for m in metrics if facts.better(m, runs) == "higher"] or [*metrics]
+
+
+def _parts(
+    metric: str, terms: set[Term], lead: bool, runs: Sequence[Record], asked: Selection
+) -> Iterator[Part]:
+    """The columns of a metric; `terms` are the scores that have a value in any run."""
+    part = partial(Part, metric, facts.heading(metric, runs), facts.better(metric, runs))
+    numbers = sorted({len(given) for given, target in terms if given and target not in given})
+    for given in [0, *(numbers if lead else [CONDITIONAL])]:
+        if found := chosen(terms, MEAN, given):
+            title = found.given.replace(CONDITIONAL, "given")
+            if asked.subsets and given:
+                title = " / ".join(dict.fromkeys(", ".join(g) for g, _ in found.terms))
+            yield part(title, found.terms, given)
+    itself = sorted(term for term in terms if term[1] in term[0])
+    if lead and itself:
+        least = min(len(given) for given, _ in itself)
+        alone = tuple(term for term in itself if len(term[0]) == least)
+        yield part("self", alone, None)
+
+
+def _called(parts: Iterable[Part]) -> list[tuple[list[str], str | None]]:
+    """What columns are called, and which direction is better."""
+    called = [([p.title, p.metric, f"{p.metric} {p.title}"], p.better) for p in parts]
+    return [*called, ([SECONDS], "lower"), ([SEEDS], "higher")]
+
+
+def _column(part: Part, among: Sequence[Row], runs: Sequence[Record]) -> list[Cell]:
+    """The cells of a column; of one seed without the interval, which most of them lack."""
+    means = [replace(mean(row.scores(part.metric), part.terms), interval=None) for row in among]
+    stale = [i for i, row in enumerate(among) if row.stale]
+    return column(means, part.better, facts.unit(part.metric, runs), stale, least=0)
+
+
+def _seconds(among: Iterable[Row]) -> list[Cell]:
+    """What a run takes; of samples from elsewhere it is not known."""
+    took = [
+        [sum(r.seconds.values()) for r in row.records if r.samples is None and r.seconds]
+        for row in among
+    ]
+    return column([Mean(fmean(of)) if of else Mean() for of in took], None, "", least=0)
+
+
+def _notes(
+    terms: Mapping[str, Collection[Term]],
+    among: Sequence[Row],
+    parts: Sequence[Part],
+    by_column: Sequence[Sequence[Cell]],
+) -> Iterator[str]:
+    """What one must know before comparing the numbers."""
+    runs = runs_of(among)
+    spread = any(c.mean.std is not None for of in by_column for c in of)
+    yield (
+        "Mean ± sample standard deviation over seeds, of means over targets and given subsets"
+        if spread
+        else "Means over targets and given subsets"
+    )
+    counts: dict[str, set[int]] = {}
+    for s in (s for r in runs for s in r.scores if (s.given, s.target) in terms.get(s.metric, ())):
+        if s.value is not None:
+            counts.setdefault(s.metric, set()).add(s.n)
+    yield "Samples N: " + notes.by_row(
+        (facts.title(m, runs), notes.numbers(counts[m]))
+        for m in dict.fromkeys(p.metric for p in parts)
+    )
+    for metric, of in counts.items():
+        yield from notes.small(metric, of)
+    yield from notes.unlike(among, differ(by_column))
+    if absent := [facts.title(metric, runs) for metric, of in terms.items() if not of]:
+        yield f"Not computed: {', '.join(absent)} ('mmbench table --full' says why)"
+
+
+def _real(
+    among: Sequence[Row], parts: Sequence[Part], places: Sequence[int | None], footnotes: list[str]
+) -> Iterator[Line]:
+    """The lines of what real examples score."""
+    found: dict[Row, dict[int, Cell]] = {}
+    for i, part in enumerate(parts):
+        header = [Column("", part.title, part.terms)]
+        for line in real(part.metric, header, among, [places[i]], footnotes):
+            (cell,) = line.cells
+            alone = replace(cell, mean=replace(cell.mean, interval=None))
+            found.setdefault(line.row, {})[i] = alone
+    for row, cells in found.items():
+        yield _line(row, cells, len(parts))
+
+
+def _beside(
+    lines: Sequence[Line], parts: Sequence[Part], places: Sequence[int | None], said: list[str]
+) -> Iterator[Line]:
+    """The lines, and below the last one of a model what papers print of it; notes are added."""
+    ours = [line.row for line in lines if all(r.samples is None for r in line.row.records)]
+    if not ours:
+        yield from lines
+        return
+    found = Estimates(ours[0].dataset, runs_of(ours), beside={row.model for row in ours})
+    printed: dict[str, dict[int, Cell]] = {}
+    sources: dict[str, None] = {}
+    for i, part in enumerate(parts):
+        for e in found.of(part.metric, MEAN, part.given) if part.given is not None else ():
+            if e.published:
+                printed.setdefault(e.row.model, {})[i] = Cell(e.mean, places[i])
+                sources |= dict.fromkeys(e.source.split("; "))
+    last = {line.row.model: i for i, line in enumerate(lines)}
+    for i, line in enumerate(lines):
+        yield line
+        model, dataset = line.row.model, line.row.dataset
+        if model not in printed or last[model] != i:
+            continue
+        apart = {r: departure(r, _paper(dataset, model)) for r in ours if r.model == model}
+        other = " (by another protocol)" if all(apart.values()) else ""
+        yield _line(Row(f"{model}, published{other}", model, dataset), printed[model], len(parts))
+        said += [f"{r.label} departs from the paper's: {of}" for r, of in apart.items() if of]
+    if sources:
+        said.append(f"Published: {'; '.join(sources)}")
+
+
+def _paper(dataset: str, model: str) -> str:
+    """The first paper that prints results of a model on a data set."""
+    papers = {p.paper for p in published() if (p.dataset, p.model) == (dataset, model)}
+    return next(paper for paper in CITATIONS if paper in papers)
+
+
+def _line(row: Row, cells: Mapping[int, Cell], parts: int) -> Line:
+    """A line of what has no runs, by the number of the column."""
+    return Line(row, tuple(cells.get(i, Cell(Mean())) for i in range(parts + 2)))

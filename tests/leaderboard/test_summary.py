@@ -1,0 +1,219 @@
+"""The summary of a data set's results: its columns, its rows, and what stands beside them."""
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import factory
+import pytest
+
+from mmbench.core.data import subsets
+from mmbench.core.score import Score
+from mmbench.leaderboard.papers.published import published
+from mmbench.leaderboard.submissions.collection import merged
+from mmbench.leaderboard.summary import summaries
+from mmbench.leaderboard.tables.provenance import provenances
+from mmbench.leaderboard.tables.render import RENDERS, WIDTH, render
+from mmbench.leaderboard.tables.selection import ALL, Selection
+from mmbench.leaderboard.tables.table import tables
+from mmbench.protocols.variants import of_paper
+from mmbench.records.record import Declared
+from mmbench.text import printed_width
+
+NAMES = ("image", "sound", "trajectory")
+RECORDS = merged([Path(__file__).parents[2] / "records"])
+
+
+def record(model, seed, *scores, **changes):
+    protocol = {"modalities": {m: {} for m in NAMES}}
+    return factory.record(model, seed, scores, protocol, seconds={"all": 60.0}, **changes)
+
+
+def scores(metric, value, joint=None, itself=True, **changes):
+    """Scores of every target from every subset; value(given, target)."""
+    made = [] if joint is None else [Score(metric, (), "joint", joint, 1000)]
+    for given in subsets(NAMES):
+        made += [
+            Score(metric, given, m, value(given, m), 1000, **changes)
+            for m in NAMES
+            if (itself or m not in given) and (given or joint is None)
+        ]
+    return made
+
+
+def coherence(joint=50.0, by=(60.0, 70.0), itself=90.0):
+    value = lambda given, m: itself if m in given else by[len(given) - 1]
+    return scores("coherence", value, joint)
+
+
+def only(records, asked=ALL):
+    (found,) = summaries(records, asked)
+    return found
+
+
+def shown(found):
+    """(metric, title) -> the means of a column, from top to bottom."""
+    columns = [(p.metric, p.title) for p in found.parts] + ["seconds", "seeds"]
+    values = zip(*([c.mean.value for c in line.cells] for line in found.lines), strict=True)
+    return dict(zip(columns, map(list, values), strict=True))
+
+
+def names(found):
+    return [line.row.label for line in found.lines]
+
+
+def test_right_answers_are_counted_by_number_given_and_distances_jointly_and_given():
+    fid = scores("fid", lambda given, m: 10.0 * len(given) + 1.0)
+    runs = [record("mld", s, *coherence(50.0 + s), *fid) for s in range(2)]
+    found = shown(only(runs))
+    assert found == {
+        ("coherence", "joint"): [50.5],
+        ("coherence", "1 given"): [60.0],
+        ("coherence", "2 given"): [70.0],
+        ("coherence", "self"): [90.0],
+        ("fid", "joint"): [1.0],
+        ("fid", "given"): [pytest.approx((6 * 11 + 3 * 21) / 9)],
+        "seconds": [60.0],
+        "seeds": [2],
+    }
+
+
+def test_without_right_answers_the_higher_ones_are_shown_by_number_given():
+    """Also of a metric that is only known from what a record declares of it."""
+    declares = {
+        "own:x": Declared(1, "Own", "higher", "dB"),
+        "own:y": Declared(1, "Y", "lower", ""),
+    }
+    made = [*scores("own:x", lambda g, m: 1.0), *scores("own:y", lambda g, m: 2.0)]
+    found = only([record("mld", 0, *made, metrics=declares)])
+    assert [(p.metric, p.title) for p in found.parts] == [
+        *[("own:x", title) for title in ("joint", "1 given", "2 given", "self")],
+        *[("own:y", title) for title in ("joint", "given")],
+    ]
+    assert [p.heading for p in found.parts][3:5] == ["Own (dB) ↑", "Y ↓"]
+
+
+def test_a_metric_without_any_value_has_no_column_but_is_named():
+    no = scores("fid", lambda given, m: None, reason="no weights")
+    found = only([record("mld", 0, *coherence(), *no)])
+    assert {p.metric for p in found.parts} == {"coherence"}
+    assert [note for note in found.notes if "FID" in note and "full" in note]
+
+
+def test_selections_leave_the_rest_out():
+    fid = scores("fid", lambda given, m: 1.0)
+    runs = [record(m, 0, *coherence(), *fid) for m in ("mld", "mvae")]
+    asked = Selection(models=("mvae",), metrics=("fid",), given=("joint", "2"))
+    found = only(asked.among(runs), asked)
+    assert [(p.metric, p.title) for p in found.parts] == [
+        ("fid", "joint"),
+        ("fid", "2 given"),
+        ("fid", "self"),
+    ]
+    assert names(found) == ["mvae"]
+    one = Selection(given=("sound+image",))
+    assert [p.title for p in only(runs, one).parts] == ["image, sound", "self", "image, sound"]
+    full = tables(runs, Selection(metrics=("coherence",), given=("sound+image",)))
+    assert [[c.title for c in t.columns] for t in full] == [
+        ["trajectory ← image, sound"],
+        ["image ← image, sound", "sound ← image, sound"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (Selection(models=("mdl",)), "'mdl'; did you mean 'mld'"),
+        (Selection(datasets=("toi",)), "'toi'; did you mean 'toy'"),
+        (Selection(metrics=("coherenc",)), "did you mean 'coherence'"),
+        (Selection(given=("image+sund",)), "'sund'; did you mean 'sound'"),
+        (Selection(given=("3", "7"), metrics=("fid",)), "given 7"),
+    ],
+)
+def test_what_no_record_has_is_refused(asked, words):
+    runs = [record("mld", 0, *coherence()), record("mvae", 0, Score("fid", (), "image", 1.0, 9))]
+    with pytest.raises(LookupError, match=words):
+        asked.among(runs)
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [("", "abc"), ("joint", "cba"), ("fid", "bca"), ("fid given", "acb"), ("2 GIVEN", "abc")],
+)
+def test_rows_are_sorted_by_a_column_the_best_first(sort, order):
+    distances = {"a": (None, 1.0), "b": (2.0, 9.0), "c": (3.0, 5.0)}
+    runs = []
+    for i, (model, (joint, given)) in enumerate(distances.items()):
+        value = lambda g, m, joint=joint, given=given: given if g else joint
+        fid = scores("fid", value, reason=None if joint else "absent")
+        real = (Score("fid", (), "image", 0.5, 1000),)
+        runs.append(record(model, 0, *coherence(10.0 * i), *fid, references=real))
+    found = only(runs, Selection(sort=sort))
+    assert names(found) == list(order)
+    full = tables(runs, Selection(metrics=("coherence",), sort="Joint"))
+    assert [line.row.label for line in full[0].lines] == ["c", "b", "a"]
+
+
+def test_what_a_paper_prints_stands_below_runs_by_its_protocol():
+    settings = of_paper("mhd", "mld", "mld")
+    made = coherence()
+    own = {"dataset": "mhd"}
+    by_paper = factory.record("mld", 0, made, settings, **own)
+    found = only([by_paper])
+    assert names(found) == ["mld", "mld, published"]
+    printed = {
+        (frozenset(p.given), p.target): float(p.value)
+        for p in published()
+        if (p.paper, p.table, p.model, p.metric) == ("mld", 2, "mld", "coherence")
+    }
+    one = [x for (given, target), x in printed.items() if len(given) == 1]
+    below = {title: values[1] for title, values in shown(found).items()}
+    assert below["coherence", "joint"] == printed[frozenset(), "joint"]
+    assert below["coherence", "1 given"] == pytest.approx(sum(one) / 6)
+    assert below["coherence", "self"] is None
+    assert all(c.rank == 0 for line in found.lines for c in line.cells)
+    assert not any("departs" in note for note in found.notes)
+
+    other = {**settings, "model": {**settings["model"], "d": 0.123}}
+    found = only([factory.record("mld", 0, made, other, **own)])
+    assert names(found)[1] == "mld, published (by another protocol)"
+    assert any("departs" in note and "model.d 0.123" in note for note in found.notes)
+    assert len(only([replace(by_paper, samples="f" * 64)]).lines) == 1
+    assert len(only([replace(by_paper, dataset="mhd-mini")]).lines) == 1
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_plain_text_fits_a_hundred_columns(full):
+    found = [*(tables if full else summaries)(RECORDS), *provenances(RECORDS)]
+    lines = render(found, "terminal").splitlines()
+    assert max(map(printed_width, lines)) <= WIDTH
+    assert {line.row.label for t in found[:-9] for line in t.lines} >= {"mld", "mvae"}
+
+
+def test_every_row_of_the_records_is_in_a_summary_once():
+    found = summaries(RECORDS)
+    assert [t.dataset for t in found] == sorted({r.dataset for r in RECORDS})
+    runs = [r for t in found for line in t.lines for r in line.row.records]
+    assert sorted(map(id, runs)) == sorted(map(id, RECORDS))
+    assert all(len(p.terms) for t in found for p in t.parts)
+    for t, p in zip(found, provenances(RECORDS), strict=True):
+        own = [line for line in t.lines if line.row.records]
+        assert [line.names[0] for line in p.sheet.lines] == names(replace(t, lines=tuple(own)))
+
+
+def test_each_format_has_the_same_numbers():
+    found = summaries([record("mld", s, *coherence(50.0 + s)) for s in range(2)])
+    for suffix in RENDERS:
+        text = render(found, suffix)
+        assert "50.5" in text and "mld" in text
+    rows = list(
+        csv.DictReader(
+            io.StringIO(render([*found, *provenances(found[0].lines[0].row.records)], ".csv"))
+        )
+    )
+    assert [(r["metric"], r["given"]) for r in rows] == [
+        *[("coherence", p.title) for p in found[0].parts],
+        ("seconds", ""),
+    ]
+    assert float(rows[0]["std"]) == pytest.approx(0.5**0.5)
