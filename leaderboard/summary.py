@@ -80,7 +80,7 @@ class Summary:
     @property
     def sheet(self) -> sheet.Sheet:
         """The summary as text, its metrics above what is given."""
-        heads = [sheet.Heading(p.heading, p.title, f"{p.heading} {p.title}") for p in self.parts]
+        heads = [sheet.Heading(p.heading, p.title, f"{p.heading}: {p.title}") for p in self.parts]
         heads += [sheet.Heading("", title, title.capitalize()) for title in (SECONDS, SEEDS)]
         return sheet.Sheet(
             page=self.dataset,
@@ -212,7 +212,9 @@ def _seconds(among: Iterable[Row]) -> list[Cell]:
         [sum(r.seconds.values()) for r in row.records if r.samples is None and r.seconds]
         for row in among
     ]
-    return column([Mean(fmean(of)) if of else Mean() for of in took], None, "", least=0)
+    return column(
+        [Mean(fmean(of), seeds=len(of)) if of else Mean() for of in took], None, "", least=0
+    )
 
 
 def _notes(

@@ -149,6 +149,10 @@ def locate(module: str, attribute: str) -> Any:
         where = f"installed or in the current folder (for {attribute!r})"
         raise LookupError(f"there is no module {module!r}, {where}") from None
     if not hasattr(found, attribute):
+        if getattr(found, "__file__", None) is None and hasattr(found, "__path__"):
+            folder = next(iter(found.__path__), "")
+            what = f"{folder} is a folder without Python code, such as one of results"
+            raise LookupError(f"there is no module {module!r}: {what}; give it another name")
         public = [name for name in vars(found) if not name.startswith("_")]
         raise LookupError(f"module {module!r} has no {attribute!r}{nearest(attribute, public)}")
     return getattr(found, attribute)

@@ -58,6 +58,16 @@ def test_a_module_in_the_current_folder_hides_none(tmp_path, monkeypatch):
     del sys.modules["lies_here_only"]
 
 
+def test_a_folder_without_code_is_no_module(tmp_path, monkeypatch):
+    """Such as a results folder of the model's name, found before the module."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "lately_measured"
+    folder.mkdir()
+    with pytest.raises(LookupError, match=rf"{folder} is a folder without Python"):
+        find("models", "lately_measured:Model")
+    sys.modules.pop("lately_measured")
+
+
 def test_a_name_that_two_packages_register(installed):
     installed("rival", models={"mvae": "rival:Model", "own": "rival:Model"})
     with pytest.raises(LookupError, match="mmbench and rival both register 'mvae' among the mod"):

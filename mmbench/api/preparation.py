@@ -65,12 +65,12 @@ def preview(
     settings: Sequence[str] = (),
     sampler: str | None = None,
 ) -> protocols.Table:
-    """The part of the protocol that a run would use, shown without the data set's files.
+    """The protocol that a run would use, known without the data set's files.
 
     Raises:
         LookupError, FileNotFoundError, ValueError: As `runs`.
     """
-    return protocols.resolve(_protocol(data, protocol, settings, model, sampler), model)
+    return protocols.part(_protocol(data, protocol, settings, model, sampler), model)
 
 
 def submission(

@@ -9,7 +9,7 @@ import os
 import sys
 from io import TextIOWrapper
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import click
 
@@ -41,6 +41,9 @@ class Sentences(click.Group):
             raise  # a mistake of ours, not of the user's
         except BrokenPipeError:
             raise  # click ends without a word: the reader, such as `head`, has seen enough
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("\nAborted: what is done is kept, the same command goes on there", err=True)
+            raise click.exceptions.Exit(1) from None
         except Exception as error:
             sentence = _sentence(error)
             if not sentence or os.environ.get("MMBENCH_DEBUG"):
@@ -96,19 +99,70 @@ def main() -> None:
     """Benchmark multi-modal generative models: any subset of modalities from any other."""
 
 
-GROUPS = ["models", "datasets", "metrics", "extractors", "networks"]
+OTHER = "any other data set"
+"""Whose protocol is the default one."""
+
+GROUPS = ["models", "datasets", "metrics", "extractors", "networks", "protocols", "samplers"]
 
 
 @main.command("list")
 @click.argument("group", type=click.Choice(GROUPS))
-def list_(group: Group) -> None:
-    """List what is registered, with its paper and what it needs."""
+def list_(group: str) -> None:
+    """List what is registered, with its paper and what it needs; or the protocols or samplers."""
+    kinds = {"protocols": _protocols, "samplers": _samplers}
+    found = kinds[group]() if group in kinds else _registered(cast("Group", group))
+    wide = max(19, *map(len, found))
+    for name, lines in found.items():
+        for title, line in zip_longest([name], lines, fillvalue=""):
+            click.echo(f"{title:<{wide}} {line}")
+
+
+def _protocols() -> dict[str, list[str]]:
+    """Data set -> its protocols by name, with their papers."""
+    from mmbench.leaderboard.papers.layouts import CITATIONS
+    from mmbench.protocols.shipped import every
+
+    found: dict[str, list[str]] = {}
+    for dataset, paper in every():
+        own = "its own" if dataset else "default: networks by kind and shape"
+        line = f"{paper}: {CITATIONS[paper]}" if paper else f"{own}, of no paper"
+        if dataset in found:
+            line += f"; by --protocol {paper}"
+        found.setdefault(dataset or OTHER, []).append(line)
+    return found
+
+
+def _samplers() -> dict[str, list[str]]:
+    """Sampler or preset -> what a sample costs, and which data sets' protocols name it."""
+    from mmbench.models.diffusion.samplers import SAMPLERS, make_sampler
+    from mmbench.protocols.shipped import every, samplers
+
+    cost = lambda settings: f"{make_sampler(settings).evaluations:,}"
+    found: dict[str, dict[str, list[str]]] = {name: {} for name in SAMPLERS}
+    for dataset, paper in every():
+        for preset, settings in samplers(dataset, paper).items():
+            name = settings["name"]
+            line = f"{cost(settings)} by --sampler {preset}, which is {name}, on"
+            line = line if preset else f"{cost(settings)} by the protocols for"
+            found.setdefault(preset or name, {}).setdefault(line, []).append(
+                dataset or "any other"
+            )
+    for name in SAMPLERS:
+        default = f"{cost({'name': name})} network evaluations a sample by default"
+        found[name] = {default: [], **found[name]}
+    return {
+        name: [f"{line} {', '.join(dict.fromkeys(of))}".rstrip() for line, of in lines.items()]
+        for name, lines in found.items()
+    }
+
+
+def _registered(group: Group) -> dict[str, list[str]]:
+    """Name -> what is said of each registered object of a group."""
     from mmbench.extras import command, installed
     from mmbench.registry import names
 
-    known = names(group)
-    wide = max(19, *map(len, known))
-    for name, entry in known.items():
+    found = {}
+    for name, entry in names(group).items():
         try:
             lines = _described(group, name)
         except Exception as error:  # another package's mistakes hide nothing of the others
@@ -117,8 +171,8 @@ def list_(group: Group) -> None:
             for extra in entry.extras:
                 state = "is installed" if installed(extra) else f"is missing: {command(extra)}"
                 lines[-1] += f"; extra [{extra}] {state}"
-        for title, line in zip_longest([name], lines, fillvalue=""):
-            click.echo(f"{title:<{wide}} {line}")
+        found[name] = lines
+    return found
 
 
 def _described(group: Group, name: str) -> list[str]:

@@ -1,6 +1,5 @@
 """The command `run`: a model is trained, generates, is scored and recorded."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -35,7 +34,7 @@ from mmbench.cli import options
     "-n",
     "--dry-run",
     is_flag=True,
-    help="Show the resolved protocol, also without data, then stop.",
+    help="Print the protocol as a file for --protocol, also without data, then stop.",
 )
 def run(
     model: str,
@@ -61,9 +60,12 @@ def run(
       mmbench run
       mmbench run --model mld --dataset polymnist --data DIR --seed 0 1 2
       mmbench run --set models.mld.score.epochs=10 --sampler ancestral
+      mmbench run --dry-run > mine.toml; mmbench run --protocol mine.toml
     """
     from mmbench.api import preparation
+    from mmbench.files.toml import to_toml
     from mmbench.progress import Progress
+    from mmbench.protocols.protocol import part
 
     try:
         runs = preparation.runs(
@@ -83,17 +85,18 @@ def run(
     except FileNotFoundError:
         if dry_run:
             shown = preparation.preview(model, dataset, protocol, settings, sampler)
-            click.echo(json.dumps(shown, indent=2))
+            click.echo(to_toml(shown), nl=False)
         raise
     records = []
     for one in runs:
         if dry_run:
             _ = one.evaluation  # refuses what does not fit
-            click.echo(json.dumps(one.settings, indent=2))
             parameters = sum(p.numel() for p in one.build().parameters())
-            path = out / one.place.record
-            click.echo(f"{parameters:,} parameters on {one.device}; would write {path}")
+            would = f"would write {out / one.place.record}"
+            click.echo(f"# seed {one.seed}: {parameters:,} parameters on {one.device}; {would}")
         else:
             records.append(one.execute(rescore))
-    if records:
+    if dry_run:
+        click.echo(to_toml(part(runs[0].protocol, model)), nl=False)
+    else:
         options.show(records, out)

@@ -19,6 +19,7 @@ from PIL import Image
 from mmbench.datasets.formats import idx
 from mmbench.datasets.formats.folders import in_threads
 from mmbench.datasets.formats.idx import Bytes, Integers
+from mmbench.files.atomic import naming
 from mmbench.media.image import pictures, resized
 from mmbench.progress import Progress
 from mmbench.seeds import derive
@@ -89,7 +90,8 @@ def build(
             for k in range(modalities):
                 (beside / "MMNIST" / part / f"m{k}").mkdir(parents=True)
         total = modalities * sum(sum(shares) for _, _, shares in splits.values())
-        in_threads(work, jobs, f"writing {out}", "image", progress, total)
+        with naming(out):
+            in_threads(work, jobs, f"writing {out}", "image", progress, total)
         beside.rename(out)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, NamedTuple
 
 from mmbench.errors import first_line
+from mmbench.files.atomic import naming
 from mmbench.files.transfer import MB, require_space
 from mmbench.progress import Progress
 
@@ -123,7 +124,7 @@ def _write(member: _Member, path: Path) -> str:
     source = member.open()
     if source is None:
         raise EOFError
-    with source, open(path, "wb") as file:
+    with naming(path), source, open(path, "wb") as file:
         while chunk := source.read(_CHUNK):
             digest.update(chunk)
             file.write(chunk)

@@ -40,20 +40,32 @@ def replacing(path: Path) -> Iterator[Path]:
     discard(path.parent, f".{escape(path.name)}.*.part")
     part = path.with_name(f".{path.name}.{_here()}-{os.getpid()}-{uuid.uuid4().hex[:12]}.part")
     try:
-        with open(part, "xb") as file:
-            mode = os.fstat(file.fileno()).st_mode & 0o777
-        yield part
-        if part.stat().st_mode & 0o777 != mode:
-            part.chmod(mode)
-        _sync(part)
-        os.replace(part, path)
-        _sync(path.parent)
+        with naming(path):
+            with open(part, "xb") as file:
+                mode = os.fstat(file.fileno()).st_mode & 0o777
+            yield part
+            if part.stat().st_mode & 0o777 != mode:
+                part.chmod(mode)
+            _sync(part)
+            os.replace(part, path)
+            _sync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Lets the error of a full disk name what was written, which a failed write itself does not.
+
+    Raises:
+        OSError: The disk is full.
+    """
+    try:
+        yield
     except Exception as error:
         if (number := _full(error)) is not None:
             raise OSError(number, os.strerror(number), str(path)) from error
         raise
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def discard(folder: Path, pattern: str = ".*.part") -> None:

@@ -1,7 +1,10 @@
-"""TOML files as users write them."""
+"""TOML files as users write them, and tables as such a file."""
 
+import json
 import math
+import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -45,3 +48,38 @@ def plain(value: Any, where: str) -> None:
         raise ValueError(f"{where} is {value}, expected a finite number")
     elif isinstance(value, int) and abs(value) > MOST:
         raise ValueError(f"{where} is a number of {value.bit_length()} bits, expected at most 53")
+
+
+def to_toml(table: Mapping[str, Any]) -> str:
+    """A table as a TOML file, of texts, numbers, truth values, lists and tables."""
+    return "\n".join(_lines(table, ())).strip() + "\n"
+
+
+def _lines(table: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
+    """The lines of a table: its values, and below them its tables with their headings."""
+    for key, value in table.items():
+        if not isinstance(value, Mapping):
+            yield f"{_key(key)} = {_value(value)}"
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            path = (*above, key)
+            inside = all(isinstance(v, Mapping) for v in value.values())
+            yield from () if inside and value else ("", f"[{'.'.join(map(_key, path))}]")
+            yield from _lines(value, path)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(value).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        pairs = ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    return repr(value)
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)

@@ -19,7 +19,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from mmbench import __version__
-from mmbench.files.atomic import write_text
+from mmbench.files.atomic import naming, write_text
 from mmbench.progress import Progress
 
 TIMEOUT = 30.0
@@ -155,6 +155,7 @@ def _receive(
     title = f"fetching {part.stem}"
     with (
         progress.stage(title, -(-(total or 0) // MB), have // MB, unit="MB") as bar,
+        naming(part),
         open(part, "ab", buffering=0) as file,
     ):
         while chunk := response.read1(_CHUNK):

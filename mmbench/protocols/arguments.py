@@ -33,7 +33,9 @@ def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *
     known = {p.name: p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
     for name in table:
         if name not in known:
-            raise ValueError(f"{where} has no setting {name!r}{nearest(name, known)}")
+            within = (f"{where}.{p}.{name}" for p in known if name in _fields(known[p]))
+            near = next((f"; did you mean {path!r}?" for path in within), nearest(name, known))
+            raise ValueError(f"{where} has no setting {name!r}{near}")
     for name, p in known.items():
         if p.default is p.empty and name not in table:
             raise ValueError(f"{where} lacks the setting {name!r}")
@@ -48,6 +50,12 @@ def construct(build: Callable[..., Any], table: Mapping[str, Any], where: str, *
         return build(*first, **arguments)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def _fields(parameter: inspect.Parameter) -> set[str]:
+    """The settings of a parameter that takes a table."""
+    hints = (parameter.annotation, *get_args(parameter.annotation), parameter.default)
+    return {f.name for hint in hints if is_dataclass(hint) for f in fields(hint)}
 
 
 def at_least(least: float, **settings: float) -> None:

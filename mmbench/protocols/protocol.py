@@ -14,7 +14,6 @@ the tables that are like it.
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from importlib.resources.abc import Traversable
@@ -22,15 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from mmbench.declarations import declared
-from mmbench.files.toml import plain, read_toml
+from mmbench.files.toml import read_toml
 from mmbench.protocols import shipped
 from mmbench.protocols.code import code
-from mmbench.registry import located, names, nearest, place
+from mmbench.protocols.overrides import TABLES, Table, elsewhere, laid_over, override
+from mmbench.protocols.shipped import SAMPLERS
+from mmbench.registry import nearest, place
 
-Table = dict[str, Any]
-
-TABLES = ("modalities", "models", "evaluation")
-SAMPLERS = "samplers"
 CODE, METRIC_CODE = "code", "evaluation_code"
 """Further keys of a run's part of a protocol that names a user's code (`with_code`)."""
 
@@ -44,6 +41,9 @@ def load(
     kinds: Collection[str] = (),
 ) -> Table:
     """The protocol of a data set, or another one, with overrides applied.
+
+    A file is a whole protocol if it has the three tables of one; else it is laid over the data
+    set's own (`laid_over`).
 
     A data set without a protocol of its own gets the default one, which chooses networks by kind
     and shape. A model that a paper's protocol does not set is run by the data set's own: the paper
@@ -65,8 +65,9 @@ def load(
             there is no such sampler.
     """
     papers = shipped.papers(dataset)
+    own = shipped.own(dataset)
     if which is None:
-        file: Path | Traversable = shipped.own(dataset)
+        file: Path | Traversable = own
     elif which in papers:
         file = papers[str(which)]
     else:
@@ -75,12 +76,15 @@ def load(
             known = f"; {dataset} has {' and '.join(papers)}" if papers else ""
             raise FileNotFoundError(f"there is no protocol {which}{known}")
     protocol, name = read_toml(file), file.name if which is None else str(which)
-    for key in protocol:
+    for key, table in protocol.items():
         if key not in (*TABLES, SAMPLERS):
             raise ValueError(f"{name} has a table {key!r}{nearest(key, (*TABLES, SAMPLERS))}")
-    for key in (*TABLES, SAMPLERS):
-        if not isinstance(protocol.get(key, {} if key == SAMPLERS else None), dict):
-            raise ValueError(f"{name} has no table {key!r}")
+        if not isinstance(table, dict):
+            raise ValueError(f"{name}: {key} is {table!r}, expected a table")
+    if not protocol:
+        raise ValueError(f"{name} has no table, expected one of {', '.join(TABLES)}")
+    if not protocol.keys() >= {*TABLES}:
+        protocol = laid_over(read_toml(own), protocol, name)
     samplers = protocol.pop(SAMPLERS, {})
     if sampler is not None:
         if kinds and sampler not in (*samplers, *kinds):
@@ -94,9 +98,10 @@ def load(
         return load(dataset, None, settings, model, sampler, kinds)
     like = [m for m, t in protocol["models"].items() if isinstance(t, dict) and "like" in t]
     last = [s for s in settings if s.strip().startswith(tuple(f"models.{m}." for m in like))]
-    protocol = override(protocol, [s for s in settings if s not in last])
+    protocol = override(protocol, [s for s in settings if s not in last], model)
     models = protocol["models"]
-    return override(protocol | {"models": {m: _whole(models, m, name) for m in models}}, last)
+    whole = protocol | {"models": {m: _whole(models, m, name) for m in models}}
+    return override(whole, last, model)
 
 
 def _whole(models: Table, model: str, file: str) -> Any:
@@ -114,62 +119,6 @@ def _whole(models: Table, model: str, file: str) -> Any:
         if not isinstance(key, str) or key not in base:
             raise ValueError(f"{file}: models.{model} is without {key!r}{nearest(str(key), base)}")
     return {k: v for k, v in base.items() if k not in without} | own
-
-
-def override(protocol: Table, settings: Sequence[str]) -> Table:
-    """Applies settings like "models.mld.score.epochs=10"; values are TOML or else text.
-
-    The tables on the way must exist. The last key is checked where it is used: it may be an
-    argument that the protocol leaves at its default.
-
-    Raises:
-        ValueError: A setting is not KEY=VALUE, its tables do not exist, or no setting takes such
-            a value.
-    """
-    result: Table = json.loads(json.dumps(protocol))
-    for setting in settings:
-        path, equals, text = setting.partition("=")
-        keys = _keys(path.strip(), result["models"])
-        if not equals or not all(keys):
-            raise ValueError(f"the setting {setting!r} is not of the form KEY=VALUE")
-        table = result
-        for depth, key in enumerate(keys[:-1]):
-            if depth > 1 and keys[0] == "models" and elsewhere(keys[1]):
-                table.setdefault(key, {})  # its defaults are in its code
-            inside = ".".join(keys[:depth]) or "the protocol"
-            if not isinstance(table.get(key), dict):
-                tables = [k for k, v in table.items() if isinstance(v, dict)]
-                raise ValueError(f"{inside} has no table {key!r}{nearest(key, tables)}")
-            table = table[key]
-        if len(keys) == 1:
-            if path.strip() in TABLES:
-                example = "models.mld.score.epochs=10"
-                raise ValueError(f"{path} is a whole table: set a key in it, as in {example}")
-            raise ValueError(f"{path!r} is not a setting{nearest(path, TABLES)}")
-        try:
-            value = tomllib.loads(f"x = {text}")["x"]
-        except (ValueError, RecursionError):
-            value = text.strip()
-        plain(value, path.strip())
-        table[keys[-1]] = value
-    return result
-
-
-def _keys(path: str, models: Iterable[str]) -> list[str]:
-    """The keys of a setting; dots in a model's name, "package.module:class", do not separate."""
-    for model in models:
-        if path.startswith(f"models.{model}.") and "." in model:
-            return ["models", model, *path.removeprefix(f"models.{model}.").split(".")]
-    return path.split(".")
-
-
-def elsewhere(model: str) -> bool:
-    """Whether a model is "module:class" or another package's: protocols need not set those."""
-    known = names("models")
-    if model in known:
-        package = known[model].dist
-        return package is not None and package.name != "mmbench"
-    return located("models", model)
 
 
 def of_model(protocol: Table, model: str) -> Table:
@@ -202,6 +151,20 @@ def resolve(protocol: Table, model: str) -> Table:
         evaluation.pop("sampler", None)
     table = of_model(protocol, model)
     return {"modalities": protocol["modalities"], "model": table, "evaluation": evaluation}
+
+
+def part(protocol: Table, model: str) -> Table:
+    """The part of a protocol that one model uses, as a whole protocol: `load` reads it again.
+
+    Raises:
+        LookupError: There is no such model, or the protocol has no table for it.
+    """
+    own = resolve(protocol, model)
+    return {
+        "modalities": own["modalities"],
+        "models": {model: own["model"]},
+        "evaluation": own["evaluation"],
+    }
 
 
 def with_code(settings: Table, model: str = "", modalities: Iterable[Table] = ()) -> Table:

@@ -6,6 +6,12 @@ that reports results on them, and the first of these is the data set's own.
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Any
+
+from mmbench.files.toml import read_toml
+
+SAMPLERS = "samplers"
+"""The table of a protocol that names samplers to replace the one it uses."""
 
 PAPERS = ("mld", "diff-mvae")
 """The papers that protocols follow, in the order in which they are a data set's own."""
@@ -26,3 +32,21 @@ def own(dataset: str) -> Traversable:
     if twin.is_file():
         return twin
     return next(iter(papers(dataset).values()), files(__package__) / DEFAULT)
+
+
+def every() -> list[tuple[str, str]]:
+    """(data set, paper) of all protocols, the data set's own first; the paper is "" for a twin's.
+
+    The default one is that of the data set "".
+    """
+    found = {f.name for p in ("", *PAPERS) for f in (files(__package__) / p).iterdir()}
+    datasets = sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
+    each = [(d, paper) for d in datasets if f"{d}.toml" != DEFAULT for paper in papers(d) or [""]]
+    return [*each, ("", "")]
+
+
+def samplers(dataset: str, paper: str = "") -> dict[str, dict[str, Any]]:
+    """Preset -> the settings of a sampler that a protocol names; "" is the one that it uses."""
+    found = read_toml(papers(dataset)[paper] if paper else own(dataset))
+    used = found["evaluation"].get("sampler")
+    return ({"": used} if used else {}) | found.get(SAMPLERS, {})

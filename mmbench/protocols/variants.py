@@ -5,9 +5,8 @@ A record's protocol is compared with them without importing what the record name
 
 from functools import cache
 
-from mmbench.files.toml import read_toml
 from mmbench.protocols import shipped
-from mmbench.protocols.protocol import SAMPLERS, Table, digest, has_sampler, load, resolve
+from mmbench.protocols.protocol import Table, digest, has_sampler, load, resolve
 from mmbench.registry import names
 
 OWN = ""
@@ -67,15 +66,13 @@ def invocations(dataset: str, model: str) -> dict[str, list[str]]:
             continue
         by = ["--protocol", paper] if paper else []
         found.setdefault(digest(settings), by)
-        for name, sampler in _samplers(dataset, paper).items() if has_sampler(model) else ():
+        for name, sampler in _presets(dataset, paper).items() if has_sampler(model) else ():
             drawn = settings | {"evaluation": settings["evaluation"] | {"sampler": sampler}}
             found.setdefault(digest(drawn), [*by, "--sampler", name])
     return found
 
 
 @cache
-def _samplers(dataset: str, paper: str) -> Table:
+def _presets(dataset: str, paper: str) -> Table:
     """The samplers that a protocol names beside the one it uses."""
-    file = shipped.papers(dataset)[paper] if paper else shipped.own(dataset)
-    named: Table = read_toml(file).get(SAMPLERS, {})
-    return named
+    return {name: of for name, of in shipped.samplers(dataset, paper).items() if name}

@@ -14,6 +14,7 @@ from mmbench.core.model import Model
 from mmbench.core.score import JOINT
 from mmbench.datasets.formats import examples
 from mmbench.evaluation.evaluate import BLOCK
+from mmbench.files.atomic import naming
 from mmbench.media.sound import waveforms
 from mmbench.seeds import stream
 
@@ -105,7 +106,8 @@ def renewing(folder: Path, dataset: Dataset) -> Iterator[Path]:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     try:
-        yield new
+        with naming(folder):
+            yield new
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)

@@ -125,7 +125,19 @@ class Run:
         parts = architectures(self.dataset.modalities, self.settings["modalities"])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(self.seed, "initialisation"))
-            model = construct(kind, table, f"models.{self.model}", self.dataset.modalities, parts)
+            try:
+                model = construct(
+                    kind, table, f"models.{self.model}", self.dataset.modalities, parts
+                )
+            except AttributeError as error:
+                if "__init__() call" not in str(error):  # what torch says
+                    raise
+                model = None
+        if not hasattr(model, "training"):  # set by torch's own constructor
+            first = "super().__init__()"
+            raise ValueError(
+                f"the __init__ of {self.model} lacks a call of {first}, expected first"
+            )
         assert isinstance(model, Model)  # for the type checker
         return model.to(self.device)
 

@@ -1,8 +1,11 @@
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench.cli.main import main
+from mmbench.registry import names
 
 ROOT = Path(__file__).parents[2]
 MINI = files("mmbench") / "protocols" / "mhd-mini.toml"
@@ -43,11 +47,29 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.rstrip().endswith("set()")
 
 
-@pytest.mark.parametrize("group", ["models", "datasets", "metrics", "extractors"])
+@pytest.mark.parametrize("group", ["models", "datasets", "metrics", "extractors", "protocols"])
 def test_list(group):
     done = mmbench("list", group)
     assert done.exit_code == 0
     assert "https://" in done.output
+
+
+def test_samplers_and_protocols_name_their_data_sets():
+    samplers = mmbench("list", "samplers").output
+    assert re.search(r"2,410 .*\bmhd\b", samplers) and re.search(r"116 .*\bmhd-mini\b", samplers)
+    assert re.search(r"^fast .*110 .*\bmhd$", samplers, re.M)
+    listed = mmbench("list", "protocols").output
+    assert re.search(r"^cub +mld: ", listed, re.M) and "--protocol diff-mvae" in listed
+    assert {*names("datasets")} <= set(re.findall(r"^\S+", listed, re.M))
+
+
+def test_an_interrupt_says_that_the_same_command_goes_on(monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mmbench.leaderboard.submissions.collection.merged", interrupt)
+    done = mmbench("table")
+    assert done.exit_code == 1 and "the same command goes on" in done.output
 
 
 @pytest.mark.parametrize(
@@ -55,13 +77,16 @@ def test_list(group):
     [
         ("run --model mdl", "no model is called 'mdl'; did you mean 'mld'?"),
         ("run --dataset mhd-mni", "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
-        ("run --set models.mld.scor.epochs=1", "no table 'scor'; did you mean 'score'?"),
+        ("run --set models.mld.scor.epochs=1", "did you mean 'models.mld.score.epochs'?"),
         ("run --protocol /nowhere.toml", "there is no protocol /nowhere.toml"),
         ("run --set models={}", "models is a whole table: set a key in it"),
         ("run --model nowhere_at_all:Model", "there is no module 'nowhere_at_all', install"),
         ("run --model json:", "'json:' is not of the form 'package.module:object'"),
         ("data show mhd-mini --out x.jpg", "--out x.jpg ends in '.jpg', expected .png"),
-        ("table --paper mld-1 --out x", "as ''; there is .md, .csv, .tex, .html\n"),
+        (
+            "table --paper mld-1 --out x",
+            "as ''; there is .md, .csv, .tex, .html, .parquet, .xlsx\n",
+        ),
         ("ablate d --values []", "[] is not a list of values"),
         ("ablate models.mld.width --values [1]", "give model.width\n"),
         ("ablate models.mld.score.epochs --values [1]", "give model.score.epochs\n"),
@@ -150,9 +175,13 @@ def test_mistakes_in_a_run_get_one_sentence(quick, tmp_path, arguments, words):
 def test_dry_run_writes_nothing(quick, tmp_path):
     done = mmbench(*quick, "--dry-run")
     assert done.exit_code == 0, done.output
-    assert '"epochs": 1' in done.output
-    assert "would write" in done.output
+    assert tomllib.loads(done.stdout)["models"]["mld"]["score"]["epochs"] == 1
+    (record,) = re.findall(r"would write (\S+)", done.stdout)
     assert not (tmp_path / "results").exists()
+    saved = tmp_path / "mine.toml"
+    saved.write_text(done.stdout)
+    again = mmbench("run", "--protocol", saved, "--out", tmp_path / "results", "--dry-run")
+    assert record in again.stdout and again.stdout == done.stdout
 
 
 def test_a_misspelt_sampler_is_refused_before_data_that_is_absent(tmp_path):
@@ -167,7 +196,7 @@ def test_a_dry_run_without_data_shows_the_protocol_all_the_same(tmp_path):
     done = mmbench(*run, "--data", tmp_path / "absent", "--dry-run")
     assert done.exit_code == 1
     assert str(tmp_path / "absent") in done.stderr
-    assert json.loads(done.stdout).keys() == {"modalities", "model", "evaluation"}
+    assert tomllib.loads(done.stdout)["models"].keys() == {"diff-mvae"}
 
 
 def test_run_then_table(quick, tmp_path):
@@ -176,6 +205,10 @@ def test_run_then_table(quick, tmp_path):
     home = tmp_path / "results" / "mhd-mini" / "mld"
     records = sorted(home.glob("*.json"))
     assert [r.name[0] for r in records] == ["0", "1"]
+    assert done.stdout.count("\nmld ") == 1  # one row of one table, and where the rest is
+    assert all(r.name in done.stdout for r in records)
+    (command,) = re.findall(r"mmbench (table --full.*)", done.stdout)
+    assert "mhd-mini: Coherence" in mmbench(*shlex.split(command)).output
     assert all(r.with_suffix(".png").read_bytes().startswith(b"\x89PNG") for r in records)
     a, b = (json.loads(r.read_text()) for r in records)
     assert a["evaluations"] == 2

@@ -124,7 +124,7 @@ def test_seeds_share_a_row_and_other_samples_do_not_slip_in(samples, tmp_path):
     assert replaced["protocol_hash"] == first["protocol_hash"]
     done = evaluate(samples, out, "--seed", 1)
     assert done.exit_code == 0, done.output
-    shown = mmbench("table", "--results", out).output
+    shown = mmbench("table", "--full", "--results", out).output
     assert "theirs  2 seeds" in shown
 
 

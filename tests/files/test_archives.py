@@ -11,6 +11,11 @@ import pytest
 from mmbench.files.archives import unpack
 from mmbench.progress import Progress
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 QUIET = Progress(None)
 FILES = {"a/b/1.txt": b"one" * 5000, "a/2.txt": b"two", "a/é.txt": b"", "top.txt": b"three"}
 
@@ -185,3 +190,17 @@ def test_a_file_that_is_also_a_folder_is_told(tmp_path):
     path = zipped(tmp_path / "x.zip", {"a": b"", "a/b": b""})
     with pytest.raises(ValueError, match=r"x\.zip is damaged"):
         unpack(path, tmp_path / "out", QUIET)
+
+
+@pytest.mark.skipif(resource is None, reason="Windows has no limit on the size of a file")
+def test_a_full_disk_names_the_file_that_was_unpacked(tmp_path):
+    archive = zipped(tmp_path / "a.zip", {"a/1.txt": bytes(5000)})
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+    try:
+        with pytest.raises(OSError) as raised:
+            unpack(archive, tmp_path / "out", QUIET)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert raised.value.errno == errno.EFBIG
+    assert raised.value.filename.endswith("1.txt")

@@ -6,9 +6,10 @@ from typing import get_args
 import pytest
 
 from mmbench.core.data import Kind
+from mmbench.files.toml import to_toml
 from mmbench.models.diffusion.samplers import make_sampler
 from mmbench.protocols import shipped
-from mmbench.protocols.protocol import digest, load, override, resolve
+from mmbench.protocols.protocol import digest, load, override, part, resolve
 from mmbench.protocols.variants import shipped_hash, variants
 
 PROTOCOL = {
@@ -41,9 +42,15 @@ def test_override_changes_a_copy():
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("models.mdl.d=1", "models has no table 'mdl'; did you mean 'mld'"),
-        ("model.mld.d=1", "the protocol has no table 'model'; did you mean 'models'"),
-        ("models.mld.scores.epochs=1", "models.mld has no table 'scores'; did you mean 'score'"),
+        ("models.mdl.d=1", "models has no table 'mdl'; did you mean 'models.mld.d'"),
+        ("model.mld.d=1", "the protocol has no table 'model'; did you mean 'models.mld.d'"),
+        (
+            "models.mld.scores.epochs=1",
+            "no table 'scores'; did you mean 'models.mld.score.epochs'",
+        ),
+        ("mld.epochs=1", "no table 'mld'; did you mean 'models.mld.score.epochs'"),
+        ("epochs=1", "'epochs' is not a setting; did you mean 'models.mld.score.epochs'"),
+        ("foo.bar=1", "no table 'foo'; there is modalities, models, evaluation"),
         ("models.mld.d", "not of the form KEY=VALUE"),
         ("=3", "not of the form KEY=VALUE"),
         ("models=3", "models is a whole table: set a key in it, as in"),
@@ -53,6 +60,14 @@ def test_override_changes_a_copy():
 def test_bad_settings_are_refused(setting, words):
     with pytest.raises(ValueError, match=words):
         override(PROTOCOL, [setting])
+
+
+def test_a_setting_is_looked_for_in_the_model_that_runs_first():
+    for model, stage in (("mvae", "training"), ("mld", "score")):
+        with pytest.raises(ValueError, match=rf"did you mean 'models\.{model}\.{stage}\.epochs'"):
+            load("mhd-mini", settings=["epochs=3"], model=model)
+    with pytest.raises(ValueError, match=r"did you mean 'models\.mvae\.training\.epochs'"):
+        load("mhd-mini", settings=["models.mvae.train.epochs=3"], model="mld")
 
 
 def test_resolve_names_what_there_is():
@@ -86,7 +101,8 @@ def test_digest_ignores_order_only():
     [
         ("x =", "is not a TOML file"),
         ("[modality.a]\n", "has a table 'modality'; did you mean 'modalities'"),
-        ("[modalities]\n[models]\n", "has no table 'evaluation'"),
+        ("", "has no table, expected one of modalities, models, evaluation"),
+        ("[models.mdl]\n", "has a model 'mdl'; did you mean 'mld'"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, text, words):
@@ -111,7 +127,7 @@ def test_a_model_of_ones_own_needs_no_table():
     one = load("mhd-mini", settings=[f"models.{model}.score.epochs=2"], model=model)
     assert resolve(one, model)["model"] == {"score": {"epochs": 2}}
     assert resolve(changed, "mld")["model"] == load("mhd-mini")["models"]["mld"]
-    with pytest.raises(ValueError, match="has no table 'mine:Modle'; did you mean 'mine:Model'"):
+    with pytest.raises(ValueError, match=r"'mine:Modle'; did you mean 'models\.mine:Model\.d'"):
         load("mhd-mini", settings=["models.mine:Modle.d=1"], model="mine:Model")
     with pytest.raises(ValueError, match=r"models\.mld is 3, expected a table"):
         resolve(override(PROTOCOL, ["models.mld=3"]), "mld")
@@ -143,6 +159,49 @@ def test_files_that_are_no_protocols(tmp_path):
     path.write_bytes(b"\x89PNG\xff")
     with pytest.raises(ValueError, match=r"mine\.toml is not a text in UTF-8"):
         load("mhd-mini", path)
+
+
+PART = """
+[models.mld.score]
+epochs = 1
+[models.mvae]
+latent = 3
+[modalities.image.likelihood]
+distribution = "laplace"
+[evaluation]
+metrics = { coherence = "all" }
+"""
+
+
+def test_a_part_of_a_protocol_is_laid_over_the_data_sets_own(tmp_path):
+    """Key by key in models; a likelihood and the metrics are replaced as a whole."""
+    file = tmp_path / "part.toml"
+    file.write_text(PART)
+    own, found = load("mhd-mini"), load("mhd-mini", file)
+    changed = override(
+        own,
+        [
+            *(f"models.{m}.score.epochs=1" for m in ("mld", "mld-inpaint", "mld-uni", "mld-star")),
+            "models.mvae.latent=3",
+            "modalities.image.likelihood={distribution='laplace'}",
+            "evaluation.metrics={coherence='all'}",
+        ],
+    )
+    assert found == changed != own
+    file.write_text("[samplers]\nmine = { name = 'euler', steps = 3 }\n")
+    assert load("mhd-mini", file) == own
+    sampler = load("mhd-mini", file, sampler="mine")["evaluation"]["sampler"]
+    assert sampler == {"name": "euler", "steps": 3}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_models_part_written_as_toml_is_read_as_the_same_protocol(name, tmp_path):
+    file, whole = tmp_path / "own.toml", load(name)
+    for model in whole["models"]:
+        if ":" in model and not find_spec("multivae"):
+            continue  # needs the extra [multivae]
+        file.write_text(to_toml(part(whole, model)), encoding="utf-8")
+        assert resolve(load(name, file, model=model), model) == resolve(whole, model)
 
 
 LIKE = """
@@ -180,7 +239,7 @@ def test_settings_reach_the_tables_that_are_like_theirs(tmp_path, settings):
     assert models["mld-uni"] == {"width": 16, "score": {"epochs": first}}
     both = load("x", file, settings)["models"]  # in either order
     assert both["mld-uni"]["score"] == {"epochs": 2} and both["mld"]["score"] == {"epochs": 1}
-    with pytest.raises(ValueError, match="'mdl'; did you mean 'mld'"):
+    with pytest.raises(ValueError, match=r"'mdl'; did you mean 'models\.mld\.d'"):
         load("x", file, ["models.mdl.d=0.1"])
 
 

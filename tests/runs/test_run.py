@@ -351,6 +351,14 @@ class Bare(Noise):
     def __init__(self, *, scale: float = 1.0):
         pass
 
+class Orphan(Noise):
+    def __init__(self, modalities, parts):
+        self.layer = torch.nn.Linear(1, 1)
+
+class Foundling(Noise):
+    def __init__(self, modalities, parts):
+        self.shapes = {}
+
 class Flat(Noise):
     def generate(self, given, targets, n, generator):
         return {m: x.flatten(1) for m, x in super().generate(given, targets, n, generator).items()}
@@ -455,6 +463,8 @@ def test_an_error_in_own_code_says_where(own, tmp_path):
     ("Mute", "Mute.generate returned a NoneType, expected a dictionary of target -> tensor"),
     ("Numbers", "Numbers.generate drew image as a ndarray, expected a torch.Tensor"),
     ("Bare", "lately_written:Bare takes (*, scale: float = 1.0), expected (modalities, p"),
+    ("Orphan", "Orphan does not call its base's: expected super().__init__()"),
+    ("Foundling", "Foundling does not call its base's: expected super().__init__()"),
     ("Flat", "Flat.generate drew image of shape (20, 784), expected (20, 1, 28, 28)"),
     ("Nosie", "module 'lately_written' has no 'Nosie'; did you mean 'Noise'?"),
 ])  # fmt: skip

@@ -1,0 +1,135 @@
+"""What is laid over a protocol: single settings, and files that hold a part of one."""
+
+import json
+import math
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from mmbench.files.toml import plain
+from mmbench.registry import located, names, nearest
+
+Table = dict[str, Any]
+
+TABLES = ("modalities", "models", "evaluation")
+
+
+def laid_over(protocol: Table, part: Table, name: str) -> Table:
+    """A protocol with the values of a part of one in place of its own.
+
+    Tables of models are laid over key by key, down to the settings of a stage. Of modalities and
+    the evaluation a whole setting is replaced: metrics, a sampler or a likelihood do not mix.
+
+    Args:
+        protocol: A whole one.
+        part: Some of its tables, with some of their values.
+        name: Of the file that the part comes from, for messages.
+
+    Raises:
+        ValueError: A model of the part is neither in the protocol nor another package's.
+    """
+    result: Table = json.loads(json.dumps(protocol))
+    for model in part.get("models", {}):
+        if model not in result["models"] and not elsewhere(model):
+            raise ValueError(f"{name} has a model {model!r}{nearest(model, result['models'])}")
+    levels = {"models": math.inf, "modalities": 1}
+    return result | {k: _merged(result.get(k), t, levels.get(k, 0)) for k, t in part.items()}
+
+
+def _merged(below: Any, above: Any, levels: float) -> Any:
+    """Two tables merged down to some levels; other values are replaced."""
+    if levels < 0 or not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return below | {k: _merged(below.get(k), value, levels - 1) for k, value in above.items()}
+
+
+def override(protocol: Table, settings: Sequence[str], model: str = "") -> Table:
+    """Applies settings like "models.mld.score.epochs=10"; values are TOML or else text.
+
+    The tables on the way must exist. The last key is checked where it is used: it may be an
+    argument that the protocol leaves at its default.
+
+    Args:
+        protocol: A whole one.
+        settings: Each is "KEY=VALUE".
+        model: The model that is to run, whose settings a message names before those of others.
+
+    Raises:
+        ValueError: A setting is not KEY=VALUE, its tables do not exist, or no setting takes such
+            a value.
+    """
+    result: Table = json.loads(json.dumps(protocol))
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        keys = _keys(path.strip(), result["models"])
+        if not equals or not all(keys):
+            raise ValueError(f"the setting {setting!r} is not of the form KEY=VALUE")
+        table = result
+        for depth, key in enumerate(keys[:-1]):
+            if depth > 1 and keys[0] == "models" and elsewhere(keys[1]):
+                table.setdefault(key, {})  # its defaults are in its code
+            inside = ".".join(keys[:depth]) or "the protocol"
+            if not isinstance(table.get(key), dict):
+                raise ValueError(
+                    f"{inside} has no table {key!r}{_near(keys, depth, result, model)}"
+                )
+            table = table[key]
+        if len(keys) == 1:
+            if path.strip() in TABLES:
+                example = "models.mld.score.epochs=10"
+                raise ValueError(f"{path} is a whole table: set a key in it, as in {example}")
+            raise ValueError(f"{path!r} is not a setting{_near(keys, 0, result, model)}")
+        try:
+            value = tomllib.loads(f"x = {text}")["x"]
+        except (ValueError, RecursionError):
+            value = text.strip()
+        plain(value, path.strip())
+        table[keys[-1]] = value
+    return result
+
+
+def _near(keys: Sequence[str], depth: int, protocol: Table, model: str) -> str:
+    """How the sentence ends about a setting whose key at this depth is wrong.
+
+    It names the setting with that key corrected; else one of the same last key, wherever it is.
+    """
+    table = protocol
+    for key in keys[:depth]:
+        table = table[key]
+    tables = [k for k, v in table.items() if isinstance(v, dict)]
+    known = list(_paths(protocol))
+    for cutoff in (0.8, 0.5):
+        for close in get_close_matches(keys[depth], tables, 1, cutoff):
+            right = (*keys[:depth], close, *keys[depth + 1 :])
+            if cutoff > 0.5 or (depth and right in known):
+                return f"; did you mean {'.'.join(right)!r}?"
+    same = [path for path in known if path[-1] == keys[-1]]
+    own = [path for path in same if path[:2] == ("models", model) or path[0] != "models"]
+    near = get_close_matches(".".join(keys), map(".".join, own or same), 1, 0.0)
+    return f"; did you mean {near[0]!r}?" if near else nearest(keys[depth], tables)
+
+
+def _paths(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The keys of everything in a table, the tables included."""
+    for key, value in table.items():
+        yield (*above, key)
+        if isinstance(value, dict):
+            yield from _paths(value, (*above, key))
+
+
+def _keys(path: str, models: Iterable[str]) -> list[str]:
+    """The keys of a setting; dots in a model's name, "package.module:class", do not separate."""
+    for model in models:
+        if path.startswith(f"models.{model}.") and "." in model:
+            return ["models", model, *path.removeprefix(f"models.{model}.").split(".")]
+    return path.split(".")
+
+
+def elsewhere(model: str) -> bool:
+    """Whether a model is "module:class" or another package's: protocols need not set those."""
+    known = names("models")
+    if model in known:
+        package = known[model].dist
+        return package is not None and package.name != "mmbench"
+    return located("models", model)
