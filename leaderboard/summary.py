@@ -16,10 +16,9 @@ from itertools import groupby
 from statistics import fmean
 
 from mmbench.leaderboard import facts
-from mmbench.leaderboard.figures.estimates import CONDITIONAL, MEAN, Estimates, Given, chosen
-from mmbench.leaderboard.papers.layouts import CITATIONS
+from mmbench.leaderboard.figures.estimates import CONDITIONAL, MEAN, chosen
+from mmbench.leaderboard.papers.beside import printed
 from mmbench.leaderboard.papers.measured import departure
-from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.rows import Mean, Row, Term, mean, rows
 from mmbench.leaderboard.tables import notes, sheet
 from mmbench.leaderboard.tables.cells import Cell, column
@@ -42,7 +41,6 @@ class Part:
         better: Its better direction; None if it is not known.
         title: From what is generated: "joint", "2 given", "given", "self".
         terms: The scores that are averaged in each run.
-        given: How many modalities are given; None where the target is.
     """
 
     metric: str
@@ -50,7 +48,6 @@ class Part:
     better: str | None
     title: str
     terms: tuple[Term, ...]
-    given: Given | None
 
 
 @dataclass(frozen=True)
@@ -142,8 +139,9 @@ def _summary(dataset: str, among: list[Row], asked: Selection) -> Summary:
     terms: dict[str, set[Term]] = {}
     for s in (s for r in runs for s in r.scores if asked.takes(s.given)):
         if not asked.metrics or s.metric in asked.metrics:
-            scored = terms.setdefault(s.metric, set())
-            scored |= {(s.given, s.target)} if s.value is not None else set()
+            terms.setdefault(s.metric, set()).update(
+                [(s.given, s.target)] if s.value is not None else []
+            )
     known = [metric for metric, of in terms.items() if of]
     lead = asked.metrics or _lead(known, runs)
     parts = [
@@ -153,15 +151,15 @@ def _summary(dataset: str, among: list[Row], asked: Selection) -> Summary:
     ]
     footnotes: list[str] = []
     by_column = [_column(part, among, runs) for part in parts]
-    ends = [_seconds(among), [Cell(Mean(len(row.seeds)), None) for row in among]]
-    lines = list(map(Line, among, marked(by_column, footnotes))) if parts else []
-    for i, line in enumerate(lines):
-        lines[i] = replace(line, cells=(*line.cells, *(of[i] for of in ends)))
+    ends = zip(_seconds(among), (Cell(Mean(len(row.seeds)), None) for row in among), strict=True)
+    scored = marked(by_column, footnotes) or [()] * len(among)
+    lines = [Line(row, (*of, *end)) for row, of, end in zip(among, scored, ends, strict=True)]
     values = [[c.mean.value for c in line.cells] for line in lines]
     lines = [lines[i] for i in asked.order(values, _called(parts))]
     places = [of[0].decimals for of in by_column]
     said = list(_notes(terms, among, parts, by_column))
-    lines = list(_beside(lines, parts, places, said))
+    if not asked.subsets:  # papers print means over all subsets
+        lines = list(_beside(lines, parts, places, said))
     lines += _real(among, parts, places, footnotes)
     if not all(line.row.model for line in lines):
         said.append(f"{REAL.capitalize()}: what they score instead of samples")
@@ -179,18 +177,18 @@ def _parts(
 ) -> Iterator[Part]:
     """The columns of a metric; `terms` are the scores that have a value in any run."""
     part = partial(Part, metric, facts.heading(metric, runs), facts.better(metric, runs))
-    numbers = sorted({len(given) for given, target in terms if given and target not in given})
+    numbers = sorted({len(given) for given, _ in terms if given})
     for given in [0, *(numbers if lead else [CONDITIONAL])]:
         if found := chosen(terms, MEAN, given):
             title = found.given.replace(CONDITIONAL, "given")
             if asked.subsets and given:
                 title = " / ".join(dict.fromkeys(", ".join(g) for g, _ in found.terms))
-            yield part(title, found.terms, given)
+            yield part(title, found.terms)
     itself = sorted(term for term in terms if term[1] in term[0])
     if lead and itself:
         least = min(len(given) for given, _ in itself)
         alone = tuple(term for term in itself if len(term[0]) == least)
-        yield part("self", alone, None)
+        yield part("self", alone)
 
 
 def _called(parts: Iterable[Part]) -> list[tuple[list[str], str | None]]:
@@ -235,10 +233,10 @@ def _notes(
     for s in (s for r in runs for s in r.scores if (s.given, s.target) in terms.get(s.metric, ())):
         if s.value is not None:
             counts.setdefault(s.metric, set()).add(s.n)
-    yield "Samples N: " + notes.by_row(
-        (facts.title(m, runs), notes.numbers(counts[m]))
-        for m in dict.fromkeys(p.metric for p in parts)
-    )
+    metrics = dict.fromkeys(part.metric for part in parts)
+    titled = [(facts.title(m, runs), notes.numbers(counts[m])) for m in metrics]
+    if titled:
+        yield f"Samples N: {notes.by_row(titled)}"
     for metric, of in counts.items():
         yield from notes.small(metric, of)
     yield from notes.unlike(among, differ(by_column))
@@ -265,36 +263,31 @@ def _beside(
     lines: Sequence[Line], parts: Sequence[Part], places: Sequence[int | None], said: list[str]
 ) -> Iterator[Line]:
     """The lines, and below the last one of a model what papers print of it; notes are added."""
-    ours = [line.row for line in lines if all(r.samples is None for r in line.row.records)]
-    if not ours:
-        yield from lines
-        return
-    found = Estimates(ours[0].dataset, runs_of(ours), beside={row.model for row in ours})
-    printed: dict[str, dict[int, Cell]] = {}
-    sources: dict[str, None] = {}
-    for i, part in enumerate(parts):
-        for e in found.of(part.metric, MEAN, part.given) if part.given is not None else ():
-            if e.published:
-                printed.setdefault(e.row.model, {})[i] = Cell(e.mean, places[i])
-                sources |= dict.fromkeys(e.source.split("; "))
+    columns = [(part.metric, part.terms) for part in parts]
+    ours = {line.row: line.cells for line in lines if not _sent(line.row)}
+    found = printed([*ours], columns)
     last = {line.row.model: i for i, line in enumerate(lines)}
+    notes: dict[str, None] = {}
     for i, line in enumerate(lines):
         yield line
-        model, dataset = line.row.model, line.row.dataset
-        if model not in printed or last[model] != i:
+        model = line.row.model
+        if model not in found or last[model] != i:
             continue
-        apart = {r: departure(r, _paper(dataset, model)) for r in ours if r.model == model}
-        other = " (by another protocol)" if all(apart.values()) else ""
-        yield _line(Row(f"{model}, published{other}", model, dataset), printed[model], len(parts))
-        said += [f"{r.label} departs from the paper's: {of}" for r, of in apart.items() if of]
-    if sources:
-        said.append(f"Published: {'; '.join(sources)}")
+        theirs = found[model]
+        own = [row for row in ours if row.model == model]
+        other = " (other protocol)" if all(departure(r, theirs.paper) for r in own) else ""
+        row = Row(f"{model}, published{other}", model, line.row.dataset)
+        cells = {k: Cell(mean, places[k]) for k, mean in theirs.means.items()}
+        yield _line(row, cells, len(parts))
+        for r in own:
+            notes |= dict.fromkeys(theirs.apart(r, columns, ours[r]))
+        notes[f"Published: {'; '.join(theirs.sources)}"] = None
+    said += notes
 
 
-def _paper(dataset: str, model: str) -> str:
-    """The first paper that prints results of a model on a data set."""
-    papers = {p.paper for p in published() if (p.dataset, p.model) == (dataset, model)}
-    return next(paper for paper in CITATIONS if paper in papers)
+def _sent(row: Row) -> bool:
+    """Whether it is of samples from elsewhere, which follow no paper's protocol."""
+    return any(r.samples is not None for r in row.records)
 
 
 def _line(row: Row, cells: Mapping[int, Cell], parts: int) -> Line:

@@ -65,7 +65,8 @@ def names(found):
 
 def test_right_answers_are_counted_by_number_given_and_distances_jointly_and_given():
     fid = scores("fid", lambda given, m: 10.0 * len(given) + 1.0)
-    runs = [record("mld", s, *coherence(50.0 + s), *fid) for s in range(2)]
+    ssim = scores("ssim", lambda given, m: 0.5)
+    runs = [record("mld", s, *coherence(50.0 + s), *fid, *ssim) for s in range(2)]
     found = shown(only(runs))
     assert found == {
         ("coherence", "joint"): [50.5],
@@ -74,6 +75,8 @@ def test_right_answers_are_counted_by_number_given_and_distances_jointly_and_giv
         ("coherence", "self"): [90.0],
         ("fid", "joint"): [1.0],
         ("fid", "given"): [pytest.approx((6 * 11 + 3 * 21) / 9)],
+        ("ssim", "joint"): [0.5],
+        ("ssim", "given"): [0.5],
         "seconds": [60.0],
         "seeds": [2],
     }
@@ -177,10 +180,42 @@ def test_what_a_paper_prints_stands_below_runs_by_its_protocol():
 
     other = {**settings, "model": {**settings["model"], "d": 0.123}}
     found = only([factory.record("mld", 0, made, other, **own)])
-    assert names(found)[1] == "mld, published (by another protocol)"
+    assert names(found)[1] == "mld, published (other protocol)"
     assert any("departs" in note and "model.d 0.123" in note for note in found.notes)
     assert len(only([replace(by_paper, samples="f" * 64)]).lines) == 1
     assert len(only([replace(by_paper, dataset="mhd-mini")]).lines) == 1
+
+
+def test_a_mean_of_a_paper_is_of_the_same_numbers_of_given_modalities():
+    """PolyMNIST's averages are printed for each number; ours may be scored for some."""
+    five = tuple(f"m{i}" for i in range(5))
+    fid = [
+        Score("fid", given, m, 1.0, 100)
+        for given in subsets(five)
+        for m in five
+        if len(given) in (0, 2, 4) and m not in given
+    ]
+    settings = of_paper("polymnist", "mld", "mld")
+    one = factory.record(
+        "mld", 0, [Score("coherence", (), "joint", 1.0, 9), *fid], settings, dataset="polymnist"
+    )
+    found = only([one])
+    printed = {
+        len(p.given): float(p.value)
+        for p in published()
+        if (p.paper, p.model, p.metric, p.dataset) == ("mld", "mld", "fid", "polymnist")
+    }
+    means = {title: values[1] for title, values in shown(found).items()}
+    assert means["fid", "joint"] == printed[0]
+    assert means["fid", "given"] == pytest.approx((30 * printed[2] + 5 * printed[4]) / 35)
+    assert any("fid of 100 samples, the paper's of" in note for note in found.notes)
+    assert len(only([one], Selection(given=("m0+m1",))).lines) == 1
+
+
+def test_a_run_without_any_value_still_has_its_row():
+    (found,) = summaries([record("mld", 0, *scores("fid", lambda g, m: None, reason="no"))])
+    assert shown(found) == {"seconds": [60.0], "seeds": [1]}
+    assert "mld" in render([found], "terminal")
 
 
 @pytest.mark.parametrize("full", [False, True])

@@ -1,0 +1,80 @@
+"""What papers print of the columns of a summary, which are means over targets and subsets."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mmbench.leaderboard.figures.estimates import MEAN, Estimate, Estimates
+from mmbench.leaderboard.papers.layouts import CITATIONS, TABLES, Heading
+from mmbench.leaderboard.papers.measured import departure, unlike
+from mmbench.leaderboard.papers.published import published
+from mmbench.leaderboard.rows import Mean, Row, Term
+from mmbench.leaderboard.tables.cells import Cell
+
+Columns = Sequence[tuple[str, tuple[Term, ...]]]
+"""Of each column its metric, and the scores that it averages."""
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What papers print of one model.
+
+    Attributes:
+        means: By the number of the column.
+        sources: Papers and tables.
+        paper: The first paper that has results of the model on the data set.
+    """
+
+    means: dict[int, Mean]
+    sources: tuple[str, ...]
+    paper: str
+
+    def apart(self, row: Row, columns: Columns, cells: Sequence[Cell]) -> Iterator[str]:
+        """In what a row of the model does not follow the paper, and its numbers are unlike."""
+        if listed := departure(row, self.paper):
+            yield f"{row.label} departs from the paper's protocol: {listed}"
+            return
+        for i in self.means:
+            heading = Heading("", "", columns[i][0], (), "")
+            tables = (t for t in TABLES if (t.paper, t.dataset) == (self.paper, row.dataset))
+            for t in tables:
+                if any(h.metric == heading.metric for h in t.headings):
+                    yield from unlike(t, heading, cells[i], row)
+
+
+def printed(rows: Sequence[Row], columns: Columns) -> dict[str, Printed]:
+    """Model -> what papers print of it, of those that have runs on one data set.
+
+    A column of reconstructions has none.
+
+    Args:
+        rows: Of one data set, by their own runs.
+        columns: Those of the summary.
+    """
+    if not rows:
+        return {}
+    dataset = rows[0].dataset
+    found = Estimates(dataset, [r for row in rows for r in row.records], {r.model for r in rows})
+    cells: dict[str, dict[int, list[Estimate]]] = {}
+    for i, (metric, terms) in enumerate(columns):
+        if any(target in given for given, target in terms):
+            continue
+        numbers = sorted({len(given) for given, _ in terms})
+        each = [[e for e in found.of(metric, MEAN, k) if e.published] for k in numbers]
+        for model in {e.row.model for of in each for e in of}:
+            own = [e for of in each for e in of if e.row.model == model]
+            if len(own) == len(numbers):  # a mean of other subsets is not comparable
+                cells.setdefault(model, {})[i] = own
+    made = {}
+    for model, of in cells.items():
+        papers = {p.paper for p in published() if (p.dataset, p.model) == (dataset, model)}
+        sources = (text for own in of.values() for e in own for text in e.source.split("; "))
+        means = {i: _mean(own) for i, own in of.items()}
+        paper = next(paper for paper in CITATIONS if paper in papers)
+        made[model] = Printed(means, tuple(dict.fromkeys(sources)), paper)
+    return made
+
+
+def _mean(of: Sequence[Estimate]) -> Mean:
+    """The mean of means, each of so many scores."""
+    value = sum(e.value * e.scores for e in of) / sum(e.scores for e in of)
+    return Mean(value, of[0].mean.std if len(of) == 1 else None)
