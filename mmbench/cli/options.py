@@ -122,7 +122,7 @@ protocol = click.option(
     "--protocol",
     metavar="NAME|FILE",
     help="Use this protocol, not the data set's own: a paper's, such as diff-mvae for cub, or a "
-    "file. One that lacks any of the tables modalities, models and evaluation is laid over it.",
+    "file, which is laid over it unless it says whole = true.",
 )
 results = folder("--out", default="results", show_default=True, help="The results folder.")
 seeds = number(

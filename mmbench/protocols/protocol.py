@@ -28,6 +28,9 @@ from mmbench.protocols.overrides import TABLES, Table, elsewhere, laid_over, ove
 from mmbench.protocols.shipped import SAMPLERS
 from mmbench.registry import nearest, place
 
+WHOLE = "whole"
+"""What a protocol's file says to stand alone, and not to be laid over the data set's own."""
+
 CODE, METRIC_CODE = "code", "evaluation_code"
 """Further keys of a run's part of a protocol that names a user's code (`with_code`)."""
 
@@ -42,8 +45,7 @@ def load(
 ) -> Table:
     """The protocol of a data set, or another one, with overrides applied.
 
-    A file is a whole protocol if it has the three tables of one; else it is laid over the data
-    set's own (`laid_over`).
+    A file is laid over the data set's own (`laid_over`), unless it says `whole = true`.
 
     A data set without a protocol of its own gets the default one, which chooses networks by kind
     and shape. A model that a paper's protocol does not set is run by the data set's own: the paper
@@ -76,14 +78,18 @@ def load(
             known = f"; {dataset} has {' and '.join(papers)}" if papers else ""
             raise FileNotFoundError(f"there is no protocol {which}{known}")
     protocol, name = read_toml(file), file.name if which is None else str(which)
+    whole = protocol.pop(WHOLE, which is None or which in papers)
+    if not isinstance(whole, bool):
+        raise ValueError(f"{name}: {WHOLE} is {whole!r}, expected true or false")
     for key, table in protocol.items():
         if key not in (*TABLES, SAMPLERS):
             raise ValueError(f"{name} has a table {key!r}{nearest(key, (*TABLES, SAMPLERS))}")
         if not isinstance(table, dict):
             raise ValueError(f"{name}: {key} is {table!r}, expected a table")
-    if not protocol:
-        raise ValueError(f"{name} has no table, expected one of {', '.join(TABLES)}")
-    if not protocol.keys() >= {*TABLES}:
+    for key in TABLES if whole else ():
+        if key not in protocol:
+            raise ValueError(f"{name} has no table {key!r}")
+    if not whole:
         protocol = laid_over(read_toml(own), protocol, name)
     samplers = protocol.pop(SAMPLERS, {})
     if sampler is not None:
@@ -100,8 +106,8 @@ def load(
     last = [s for s in settings if s.strip().startswith(tuple(f"models.{m}." for m in like))]
     protocol = override(protocol, [s for s in settings if s not in last], model)
     models = protocol["models"]
-    whole = protocol | {"models": {m: _whole(models, m, name) for m in models}}
-    return override(whole, last, model)
+    protocol |= {"models": {m: _whole(models, m, name) for m in models}}
+    return override(protocol, last, model)
 
 
 def _whole(models: Table, model: str, file: str) -> Any:
@@ -154,13 +160,14 @@ def resolve(protocol: Table, model: str) -> Table:
 
 
 def part(protocol: Table, model: str) -> Table:
-    """The part of a protocol that one model uses, as a whole protocol: `load` reads it again.
+    """The part of a protocol that one model uses, as a file that stands alone for `load`.
 
     Raises:
         LookupError: There is no such model, or the protocol has no table for it.
     """
     own = resolve(protocol, model)
     return {
+        WHOLE: True,
         "modalities": own["modalities"],
         "models": {model: own["model"]},
         "evaluation": own["evaluation"],
