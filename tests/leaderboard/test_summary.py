@@ -210,6 +210,9 @@ def test_a_mean_of_a_paper_is_of_the_same_numbers_of_given_modalities():
     assert means["fid", "given"] == pytest.approx((30 * printed[2] + 5 * printed[4]) / 35)
     assert any("fid of 100 samples, the paper's of" in note for note in found.notes)
     assert len(only([one], Selection(given=("m0+m1",))).lines) == 1
+    more = Score("fid", five, "m5", 1.0, 100)  # given five: of no paper's PolyMNIST
+    found = shown(only([replace(one, scores=(*one.scores, more))]))
+    assert found["fid", "joint"][1] and found["fid", "given"][1] is None
 
 
 def test_a_run_without_any_value_still_has_its_row():
