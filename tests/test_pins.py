@@ -15,7 +15,8 @@ from torch import nn
 
 from mmbench.architecture import Likelihood, architectures
 from mmbench.core.data import Modality, Split
-from mmbench.datasets.mini.speech.mel import SPECTROGRAM
+from mmbench.datasets import celebamask_hq, mnist_svhn
+from mmbench.datasets.mini import mhd, polymnist
 from mmbench.metrics.extractors.classifiers import build, optimisation, recipe
 from mmbench.metrics.extractors.judges import TRAINED
 from mmbench.metrics.statistics.features import real_key
@@ -104,52 +105,34 @@ def test_names_of_random_streams(pinned):
     pinned("streams", {" ".join(map(str, p)): derive(7, *p) for p in purposes})
 
 
-SHIPPED = {
-    (
-        "image",
-        (1, 28, 28),
-        12_000,
-    ): "f621e23419aed07e7757ec4c7316f68c8f913324356ff178dc968d3e96da2bfd",
-    (
-        "trajectory",
-        (200,),
-        12_000,
-    ): "f9c31ba74a2c463efe959e0fd541707aa31567bd59bb74511efde8a7434deea6",
-    (
-        "sound",
-        (1, 32, 128),
-        12_000,
-    ): "23636f192de2353d75f6aa03ee37dc735bbf53c803e50153b0e3d45f590ebd6c",
-    (
-        "mnist",
-        (1, 28, 28),
-        10_000,
-    ): "5e8ad5b577c5fd42fde5d711b97fc8e1fa5275c0be910dc26894fabbb2e5d534",
-    (
-        "svhn",
-        (3, 32, 32),
-        10_000,
-    ): "f97ae0d1e6710542131b5311961cec9cf1bd6587c4a714e8fb11bfbd76c0d936",
+TWINS = {
+    "mhd-mini": mhd.MODALITIES,
+    "mnist-svhn-mini": mnist_svhn.MODALITIES,
+    "polymnist-mini": polymnist.MODALITIES,
+    "celebamask-mini": celebamask_hq.modalities(128),
+    "celebamask-mini-32": celebamask_hq.modalities(32),
 }
-"""Name and shape of a modality that comes with its judge, and how many examples it has learnt
-from -> their fingerprint.
+SHIPPED = json.loads(PINS.read_text())["examples of judges"]
+"""Twin and modality with a judge that comes with mmbench -> the number and the fingerprint of the
+examples that it has learnt from.
 
-Those of mhd-mini and mnist-svhn-mini; that the twins have them still is tested where they are
-made whole.
+That the twins have them still is tested where they are made whole.
 """
 
 
-@pytest.mark.parametrize("which", SHIPPED, ids=lambda which: which[0])
+@pytest.mark.parametrize("which", SHIPPED)
 def test_a_shipped_judge_is_not_trained_again(which):
-    (name, shape, examples), content = which, SHIPPED[which]
-    kind = {"trajectory": "trajectory", "sound": "sound"}.get(name, "image")
-    modality = Modality(name, kind, shape, spectrogram=SPECTROGRAM if kind == "sound" else None)
+    twin, name = which.split()
+    examples, content = SHIPPED[which]
+    (modality,) = [m for m in TWINS[twin] if m.name == name]
+    faces = twin.startswith("celebamask")
+    outputs = len(celebamask_hq.ATTRIBUTES) if faces else 10
+    title = f"{'attribute ' if faces else ''}classifier of {name}"
     how = optimisation(modality, examples)
-    file = TRAINED / recipe(content, modality, 10, how) / f"classifier-of-{name}.safetensors"
-    assert file.exists()
-    trainer = Trainer(file.parent, int(content[:15], 16), torch.device("cpu"), Progress(None))
-    with safe_open(file, "pt") as kept:
-        identity = trainer._identity(f"classifier of {name}", build(modality, 10), examples, how)
+    folder = TRAINED / recipe(content, modality, outputs, how)
+    trainer = Trainer(folder, int(content[:15], 16), torch.device("cpu"), Progress(None))
+    with safe_open(folder / f"{title.replace(' ', '-')}.safetensors", "pt") as kept:
+        identity = trainer._identity(title, build(modality, outputs), examples, how)
         assert kept.metadata()["identity"] == identity
 
 

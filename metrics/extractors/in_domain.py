@@ -109,6 +109,28 @@ def spell(tokens: Tensor, words: tuple[str, ...]) -> Tensor:
     return closed.scatter(1, count, len(words) + 1)
 
 
+def sizes(text: Modality) -> tuple[int, int]:
+    """The numbers of words and of tokens of captions as the network reads them."""
+    return len(text.words) + 2, text.shape[0] + 1
+
+
+def optimisation(pictures: int) -> Optimisation:
+    """How the dual encoder of so many pictures is trained."""
+    epochs = math.ceil(STEPS / max(pictures // BATCH, 1))
+    return Optimisation(epochs, BATCH, learning_rate=1e-3, schedule="cosine", warmup=50)
+
+
+def recipe(content: str, image: Modality, text: Modality, settings: Optimisation) -> str:
+    """The name of a dual encoder's folder: the hash of all that determines its weights.
+
+    `content` is the fingerprint of the pairs that it learns from.
+    """
+    with torch.device("meta"):  # only its shapes: nothing is drawn
+        layers = shapes(build(*sizes(text)))
+    names = [image.name, text.name]
+    return digest([VERSION, content, names, text.words, DIMENSIONS, settings, layers], 32)
+
+
 def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context) -> DualEncoder:
     names = [image.name, text.name]
     train, test = (
@@ -117,13 +139,9 @@ def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context
     )
     examples = train.to(context.device)
     album = Album.of(examples, image.name, text.name)
-    epochs = math.ceil(STEPS / max(len(album) // BATCH, 1))
-    settings = Optimisation(epochs, BATCH, learning_rate=1e-3, schedule="cosine", warmup=50)
-    shape = (len(text.words) + 2, text.shape[0] + 1)
-    with torch.device("meta"):  # only its shapes: nothing is drawn
-        layers = shapes(build(*shape))
+    settings, shape = optimisation(len(album)), sizes(text)
     content = train.fingerprint()
-    key = digest([VERSION, content, names, text.words, DIMENSIONS, settings, layers], 32)
+    key = recipe(content, image, text, settings)
     seed = int(content[:15], 16)
     title = f"{TITLE} of {image.name} and {text.name}"
 

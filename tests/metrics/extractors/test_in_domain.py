@@ -1,13 +1,18 @@
 """The in-domain dual encoder learns, is kept by content, and says what it is."""
 
+import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import Context, Generated
+from mmbench.datasets.cub import modalities
+from mmbench.datasets.formats.captions import Vocabulary
 from mmbench.datasets.mini.cub import make
 from mmbench.metrics.clip_score import clip_s_in_domain
 from mmbench.metrics.extractors import in_domain as module
@@ -187,3 +192,19 @@ def test_it_tells_the_birds_of_cub_mini(tmp_path):
     dataset = make(32)
     encoder = found(dataset, tmp_path)
     assert retrieval(encoder, dataset.test, "image", "sentence")[0] > 0.1
+
+
+PINS = json.loads((Path(__file__).parents[2] / "pins.json").read_text())
+
+
+@pytest.mark.parametrize("twin", PINS["pairs of cub-mini"])
+def test_a_shipped_dual_encoder_is_not_trained_again(twin):
+    pictures, content = PINS["pairs of cub-mini"][twin]
+    image, text = modalities(Vocabulary(tuple(PINS["words of cub-mini"])))
+    how = module.optimisation(pictures)
+    title = f"{module.TITLE} of {image.name} and {text.name}"
+    folder = judges.TRAINED / module.recipe(content, image, text, how)
+    trainer = Trainer(folder, int(content[:15], 16), torch.device("cpu"), Progress(None))
+    with safe_open(folder / f"{title.replace(' ', '-')}.safetensors", "pt") as kept:
+        network = module.build(*module.sizes(text))
+        assert kept.metadata()["identity"] == trainer._identity(title, network, pictures, how)
