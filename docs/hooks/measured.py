@@ -11,9 +11,10 @@ from mmbench.leaderboard.papers.comparison import fill
 from mmbench.leaderboard.papers.layouts import TABLES
 from mmbench.leaderboard.rows import Row, mean, rows
 from mmbench.leaderboard.submissions.collection import merged
+from mmbench.leaderboard.summary import summaries
 from mmbench.leaderboard.tables.cells import Cell, decimals
 from mmbench.leaderboard.tables.render import markdown
-from mmbench.leaderboard.tables.table import tables
+from mmbench.leaderboard.tables.selection import Selection
 from mmbench.records.record import Record
 
 RECORDS = Path(__file__).parents[2] / "records"
@@ -69,9 +70,10 @@ def _cost(row: Row) -> str:
 
 
 def results(dataset: str) -> Iterator[str]:
-    """The tables of all models on a data set, as `mmbench table --results records` has them."""
-    for table in tables(r for r in _records() if r.dataset == dataset):
-        yield markdown(table.sheet)
+    """The summary of all models on a data set, the most coherent jointly first."""
+    chosen = (r for r in _records() if r.dataset == dataset)
+    for summary in summaries(chosen, Selection(sort="joint")):
+        yield markdown(summary.sheet)
 
 
 def published(dataset: str) -> Iterator[str]:

@@ -9,6 +9,10 @@ from pages import DOCS, PAGES, ROOT, blocks, links, marked
 
 from mmbench import registry
 from mmbench.cli.main import main
+from mmbench.leaderboard.submissions.collection import merged
+from mmbench.leaderboard.summary import summaries
+from mmbench.leaderboard.tables.render import markdown
+from mmbench.leaderboard.tables.selection import Selection
 from mmbench.protocols import shipped
 
 NOT_RUN = 5
@@ -73,6 +77,23 @@ def test_links_lead_somewhere(path):
         place, _, _ = link.partition("#")
         if place and not re.match(r"https?://|mailto:", place):
             assert (path.parent / place).exists(), link
+
+
+def test_readmes_table_is_that_of_the_records(request):
+    """`--repin` writes it anew."""
+    asked = Selection(sort="joint")
+    records = merged([ROOT / "records"])
+    (summary,) = summaries((r for r in records if r.dataset == "mhd-mini"), asked)
+    table = markdown(summary.sheet)
+    path = ROOT / "README.md"
+    text = path.read_text("utf-8")
+    before, start, rest = text.partition("<!-- table -->\n")
+    shown, end, after = rest.partition("<!-- end of table -->\n")
+    assert start and end
+    if request.config.getoption("--repin"):
+        path.write_text(before + start + table + end + after, "utf-8")
+    else:
+        assert shown == table
 
 
 def test_readme_is_short():
