@@ -369,18 +369,17 @@ def test_mld_and_uni_draw_the_conditional_of_a_gaussian(kind, correlation):
 
 def in_painting_of_a_gaussian(law, steps=20_000):
     """Mean and variance that section 4.2's process ends with: its drift is linear."""
-    sde, mean, var = law.sde, 0.0, 1.0
-    for i in range(steps, 0, -1):
-        t = i / steps
-        a, s = sde.alpha(t), sde.sigma(t)
-        C = a**2 * law.C[0] + s**2 * torch.eye(2, dtype=torch.float64)
-        P = torch.linalg.inv(C)
-        m = a * law.m[0]
-        beta = sde.beta(t) / steps
-        slope = 1 + beta * (0.5 - P[0, 0].item())
-        pull = P[0, 0] * m[0] - P[0, 1] * (a * GIVEN - m[1])
-        mean = slope * mean + beta * pull.item()
-        var = slope**2 * var + (beta if i > 1 else 0)
+    t = torch.arange(steps, 0, -1, dtype=torch.float64) / steps
+    a, s, beta = law.sde.alpha(t), law.sde.sigma(t), law.sde.beta(t) / steps
+    C = a[:, None, None] ** 2 * law.C[0] + s[:, None, None] ** 2 * torch.eye(2)
+    P, m = torch.linalg.inv(C), a[:, None] * law.m[0]
+    slope = 1 + beta * (0.5 - P[:, 0, 0])
+    pull = P[:, 0, 0] * m[:, 0] - P[:, 0, 1] * (a * GIVEN - m[:, 1])
+    noise = beta.clone()
+    noise[-1] = 0
+    mean, var = 0.0, 1.0
+    for k, step, added in zip(slope.tolist(), (beta * pull).tolist(), noise.tolist(), strict=True):
+        mean, var = k * mean + step, k**2 * var + added
     return torch.tensor(mean), torch.tensor(var)
 
 
