@@ -1,4 +1,4 @@
-"""What the page shows, as plain JSON: tables, charts, claims, runs and their pictures.
+"""What the page shows, as plain JSON: summaries, tables, points of charts, claims, runs, pictures.
 
 Records may be untrusted: control characters, lone surrogates and marks that turn the direction of
 writing are removed from every text, and no text is endlessly long. The page writes them as text,
@@ -6,6 +6,7 @@ never as HTML.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mmbench.leaderboard.figures.estimates import Estimates
 from mmbench.leaderboard.page.pictures import Grid
 from mmbench.leaderboard.page.points import charts
 from mmbench.leaderboard.rows import Row, rows
+from mmbench.leaderboard.summary import Summary, summaries
 from mmbench.leaderboard.tables.cells import Cell
 from mmbench.leaderboard.tables.table import Line, Table, tables
 from mmbench.records.paths import Place
@@ -27,6 +29,9 @@ from mmbench.text import plain
 
 LONGEST = 600
 """Characters of a text that are shown."""
+
+DIGITS = 6
+"""Of a number that charts draw and tables sort by."""
 
 
 def page_data(
@@ -44,15 +49,15 @@ def page_data(
     datasets = []
     for name in sorted({r.dataset for r in records}):
         runs = [r for r in records if r.dataset == name]
-        found = Estimates(name, runs)
-        shown = [*found.rows, *(row for row in rows(runs) if row not in found.rows)]
+        shown = rows(runs)
         datasets.append(
             {
                 "name": name,
                 "about": about(name),
-                "rows": [{"label": x.label, "model": x.model, "seeds": x.seeds} for x in shown],
-                "tables": [_table(t, shown) for t in made.get(name, [])],
-                "charts": charts(found),
+                "rows": [_row(row) for row in shown],
+                "summary": _summary(*summaries(runs), shown),
+                "tables": [_table(t, shown, runs) for t in made.get(name, [])],
+                "charts": charts(Estimates(name, runs), shown, runs),
                 "runs": [_run(r, i, links, grids) for i, x in enumerate(shown) for r in x.records],
                 "claims": [_claim(claim, verdict) for _, claim, verdict in claimed.get(name, [])],
             }
@@ -69,15 +74,35 @@ def about(dataset: str) -> str | None:
     return title.removesuffix(" (nothing to download)") if isinstance(title, str) else None
 
 
-def _table(table: Table, shown: Sequence[Row]) -> dict[str, Any]:
-    itself = any(target in given for c in table.columns for given, target in c.terms)
-    name = facts.title(table.metric) + facts.arrow(table.metric)
-    columns = [{"target": c.target, "given": c.given, "title": c.title} for c in table.columns]
+def _row(row: Row) -> dict[str, Any]:
+    return {"label": row.label, "model": row.model, "seeds": row.seeds, "stale": bool(row.stale)}
+
+
+def _summary(summary: Summary, shown: Sequence[Row]) -> dict[str, Any]:
     return {
-        "name": name + (", self-reconstruction" if itself else ""),
+        "columns": [
+            {"group": p.heading, "title": p.title, "better": p.better} for p in summary.parts
+        ],
+        "rows": [
+            _line(replace(line, cells=line.cells[: len(summary.parts)]), shown)
+            | {"seconds": line.cells[len(summary.parts)].mean.value}
+            for line in summary.lines
+        ],
+        "footnotes": summary.footnotes,
+        "notes": summary.notes,
+    }
+
+
+def _table(table: Table, shown: Sequence[Row], runs: Sequence[Record]) -> dict[str, Any]:
+    return {
+        "metric": table.metric,
+        "itself": any(target in given for c in table.columns for given, target in c.terms),
+        "name": facts.title(table.metric, runs) + facts.arrow(table.metric, runs),
         "title": table.title.removeprefix(f"{table.dataset}: "),
-        "better": facts.better(table.metric),
-        "columns": columns,
+        "better": facts.better(table.metric, runs),
+        "columns": [
+            {"target": c.target, "given": c.given, "title": c.title} for c in table.columns
+        ],
         "rows": [_line(line, shown) for line in table.lines],
         "footnotes": table.footnotes,
         "notes": (*table.notes, *table.provenance),
@@ -95,7 +120,7 @@ def _line(line: Line, shown: Sequence[Row]) -> dict[str, Any]:
 
 
 def _cell(c: Cell) -> dict[str, Any]:
-    """The number in full for sorting, and as it is written."""
+    """The number for sorting, and as it is written."""
     return {
         "value": c.mean.value,
         "text": c.text,
@@ -152,11 +177,13 @@ def _grid(grid: Grid) -> dict[str, Any]:
 
 
 def _clean(value: Any) -> Any:
-    """Texts and keys of a JSON value that can be shown."""
+    """Texts and keys of a JSON value that can be shown, and numbers as long as they matter."""
     match value:
         case str():
             text = plain(value)
             return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+        case float():
+            return float(f"{value:.{DIGITS}g}")
         case dict():
             return {_clean(k): _clean(v) for k, v in value.items()}
         case list() | tuple():

@@ -1,13 +1,16 @@
-"""The numbers of the page's charts: scores by number of given modalities, and in planes."""
+"""The points that the page's charts (`templates/charts.js`) draw of scores by what is given."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmbench.leaderboard import facts
 from mmbench.leaderboard.figures.estimates import CONDITIONAL, MEAN, Estimate, Estimates, Given
 from mmbench.leaderboard.papers.layouts import COHERENCE
+from mmbench.leaderboard.rows import Row
+from mmbench.records.record import Record
 
 
-def charts(found: Estimates) -> dict[str, Any]:
+def charts(found: Estimates, shown: Sequence[Row], runs: Sequence[Record]) -> dict[str, Any]:
     """What can be drawn of a data set.
 
     Returns:
@@ -18,28 +21,28 @@ def charts(found: Estimates) -> dict[str, Any]:
     metrics = found.metrics()
     up = found.usual(COHERENCE)
     planes = []
-    curves = [{"y": axis(m), "series": _curves(found, m)} for m in metrics]
+    curves = [{"y": axis(m, runs), "series": _curves(found, shown, m)} for m in metrics]
     for m in (m for m in metrics if up and m != up):
-        if up and (series := _planes(found, m, up)):
-            planes.append({"x": axis(m), "y": axis(up), "series": series})
+        if up and (series := _planes(found, shown, m, up)):
+            planes.append({"x": axis(m, runs), "y": axis(up, runs), "series": series})
     return {"curves": curves, "planes": planes, "remarks": found.remarks}
 
 
-def axis(metric: str) -> dict[str, str | None]:
+def axis(metric: str, runs: Sequence[Record]) -> dict[str, str | None]:
     """What an axis says of a metric."""
     return {
         "metric": metric,
-        "title": facts.title(metric),
-        "unit": facts.unit(metric),
-        "better": facts.better(metric),
+        "title": facts.title(metric, runs),
+        "unit": facts.unit(metric, runs),
+        "better": facts.better(metric, runs),
     }
 
 
-def _curves(found: Estimates, metric: str) -> list[dict[str, Any]]:
+def _curves(found: Estimates, shown: Sequence[Row], metric: str) -> list[dict[str, Any]]:
     series = []
     for target in _targets(found, metric):
         points = [
-            {"row": found.rows.index(e.row), "given": k, "y": _value(e)}
+            {"row": shown.index(e.row), "given": k, "y": _value(e)}
             for k in range(found.most + 1)
             for e in found.of(metric, target, k)
         ]
@@ -48,7 +51,7 @@ def _curves(found: Estimates, metric: str) -> list[dict[str, Any]]:
     return series
 
 
-def _planes(found: Estimates, x: str, y: str) -> list[dict[str, Any]]:
+def _planes(found: Estimates, shown: Sequence[Row], x: str, y: str) -> list[dict[str, Any]]:
     series = []
     for target in _targets(found, x):
         points: list[dict[str, Any]] = []
@@ -56,7 +59,7 @@ def _planes(found: Estimates, x: str, y: str) -> list[dict[str, Any]]:
         for given in numbers:
             up = {e.row: e for e in found.of(y, target, given, also=x)}
             for e in (e for e in found.of(x, target, given, also=y) if e.row in up):
-                place = {"row": found.rows.index(e.row), "given": e.given}
+                place = {"row": shown.index(e.row), "given": e.given}
                 points.append(place | {"x": _value(e), "y": _value(up[e.row])})
         if points:
             series.append({"target": target, "points": points})

@@ -161,7 +161,10 @@ def existing(context: click.Context, folders: Sequence[Path]) -> Sequence[Path]:
     help="Where readers find the records.  [default: the results folders, relative to the page]",
 )
 def page(folders: tuple[Path, ...], out: Path, records_url: str | None) -> None:
-    """Make one self-contained page of the results: tables, charts, samples, claims, runs.
+    """Make one self-contained page of the results: who is best, charts, samples, claims, runs.
+
+    The page's address follows what is chosen on it, so that a link shows a data set, a metric and
+    some models to others.
 
     \b
     Examples:

@@ -1,7 +1,6 @@
 // Elements. Texts, many of them strangers', only ever become text nodes and attribute values.
 
-function el(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+function fill(made, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (value === true) made.setAttribute(name, "");
@@ -11,6 +10,11 @@ function el(tag, attributes = {}, ...children) {
   return made;
 }
 
+const el = (tag, attributes = {}, ...children) =>
+  fill(document.createElement(tag), attributes, children);
+const svg = (tag, attributes = {}, ...children) =>
+  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
 // A name from a record, kept apart from the direction of the writing around it.
 const name = (text) => el("bdi", {}, text);
 
@@ -18,12 +22,11 @@ let ids = 0;
 const fresh = (stem) => `${stem}-${++ids}`;
 
 // A labelled choice of one among [value, text]; nothing where there is nothing to choose.
-function choice(label, options, chosen, change) {
+function select(label, options, chosen, change) {
   if (options.length < 2) return null;
-  const select = el("select", { onchange: () => change(options[select.selectedIndex][0]) });
-  select.append(...options.map(([value, text]) =>
-    el("option", { selected: value === chosen }, text)));
-  return el("label", { class: "choice" }, el("span", {}, label), select);
+  const box = el("select", { onchange: () => change(options[box.selectedIndex][0]) },
+    options.map(([value, text]) => el("option", { selected: value === chosen }, text)));
+  return el("label", { class: "choice" }, el("span", {}, label), box);
 }
 
 // The same, with all options in view.
@@ -34,8 +37,12 @@ function radios(legend, options, chosen, change) {
     options.map(([value, text]) => el("label", {},
       el("input", {
         type: "radio", name: group, checked: value === chosen, onchange: () => change(value),
-      }), el("span", {}, text))));
+      }), el("span", {}, name(text)))));
 }
+
+// What is read only by whoever asks for it.
+const folded = (title, ...content) =>
+  el("details", { class: "folded" }, el("summary", {}, title), content);
 
 // A part of the page below a heading; `redraw` makes its content anew and keeps the focus.
 function section(id, title, draw) {
@@ -45,7 +52,9 @@ function section(id, title, draw) {
     el("h3", { id: heading }, title), body);
   const redraw = () => {
     const path = place(body, document.activeElement);
-    body.replaceChildren(...[draw(redraw)].flat().filter(Boolean));
+    const open = [...body.querySelectorAll("details.folded")].map((one) => one.open);
+    body.replaceChildren(...[draw()].flat().filter(Boolean));
+    body.querySelectorAll("details.folded").forEach((one, i) => { one.open = open[i] ?? false; });
     if (path) path.reduce((node, i) => node?.children[i], body)?.focus({ preventScroll: true });
   };
   return { whole, redraw };
@@ -68,3 +77,4 @@ function linked(text) {
 }
 
 const plural = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);

@@ -1,70 +1,66 @@
-// The rows of a data set, which of them are shown, and the colour and shape of each in charts.
+// The rows of a data set: which is best, which are shown, and the colour of each in charts.
 
 const HUES = 8;
-const SHAPES = [d3.symbolCircle, d3.symbolSquare, d3.symbolTriangle, d3.symbolDiamond,
-  d3.symbolStar, d3.symbolCross, d3.symbolWye];
-const hue = (i) => `var(--hue-${i % HUES})`;
-const shape = (i) => SHAPES[i % SHAPES.length];
 
-function swatch(i) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", d3.symbol(shape(i), 60)());
-  path.setAttribute("fill", hue(i));
-  svg.setAttribute("viewBox", "-8 -8 16 16");
-  svg.setAttribute("class", "swatch");
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(path);
-  return svg;
+// The first column of the summary that has values, by which rows are sorted; -1 if there is none.
+const first = ({ summary: { columns, rows } }) => columns.findIndex((_, i) =>
+  rows.some((line) => line.row != null && line.cells[i].value != null));
+
+// All rows, the best first and the stale ones last.
+function ranking(dataset) {
+  const lead = first(dataset);
+  const sign = dataset.summary.columns[lead]?.better === "lower" ? 1 : -1;
+  const values = new Map(dataset.summary.rows.map(({ row, cells }) => [row, cells[lead]?.value]));
+  const worth = (i) => values.get(i) == null ? Infinity : sign * values.get(i);
+  return d3.sort(d3.range(dataset.rows.length), (i) => dataset.rows[i].stale ? 1 : 0, worth);
 }
 
-// A filter by name and a box for each row; `change` is called when what is shown changes.
-function models(dataset, change) {
-  const unticked = new Set();
-  let wanted = [];
-  const matches = (i) => {
-    const label = dataset.rows[i].label.toLowerCase();
-    return !wanted.length || wanted.some((word) => label.includes(word));
-  };
-  const shown = (i) => matches(i) && !unticked.has(i);
+// Row -> colour. Of many rows only the best have one, since more than that no eye tells apart.
+function hues(dataset, choice) {
+  const order = ranking(dataset);
+  const shown = order.filter((i) => !choice.hidden.has(i));
+  const colours = new Map();
+  order.forEach((row, rank) => colours.set(row,
+    shown.length > HUES && rank >= HUES ? "var(--hue-none)" : `var(--hue-${rank % HUES})`));
+  return (row) => colours.get(row);
+}
+
+// A filter by name and a box for each row, folded below how many are shown.
+function models(dataset, choice, change) {
+  const count = el("span", { role: "status" });
   const boxes = dataset.rows.map((row, i) => el("label", { class: "model" },
     el("input", {
-      type: "checkbox", checked: true,
-      onchange: (event) => {
-        if (event.target.checked) unticked.delete(i);
-        else unticked.add(i);
-        changed();
-      },
-    }), swatch(i), name(row.label)));
-  const count = el("span", { class: "count", role: "status" });
+      type: "checkbox", checked: !choice.hidden.has(i),
+      onchange: ({ target }) => set((row) => row === i ? target.checked : !choice.hidden.has(row)),
+    }), name(row.label)));
+  const set = (wanted) => {
+    dataset.rows.forEach((_, i) => {
+      choice.hidden[wanted(i) ? "delete" : "add"](i);
+      boxes[i].querySelector("input").checked = wanted(i);
+    });
+    tell();
+    change();
+  };
+  const tell = () => {
+    const all = dataset.rows.length;
+    const hidden = choice.hidden.size;
+    count.textContent = hidden ? `${all - hidden} of ${all} shown` : `all ${all} shown`;
+  };
   const search = el("input", {
     type: "search", placeholder: "e.g. mld, mopoe", autocomplete: "off",
     oninput: () => {
-      wanted = search.value.toLowerCase().split(/[\s,]+/).filter(Boolean);
-      changed();
+      const words = search.value.toLowerCase().split(/[\s,]+/).filter(Boolean);
+      set((i) => !words.length
+        || words.some((word) => dataset.rows[i].label.toLowerCase().includes(word)));
     },
   });
-  const tell = () => {
-    boxes.forEach((box, i) => { box.hidden = !matches(i); });
-    const n = dataset.rows.filter((_, i) => shown(i)).length;
-    count.textContent = `${n} of ${plural(dataset.rows.length, "row")} shown`;
-  };
-  const tick = (text, on) => el("button", {
-    type: "button", class: "tick",
-    onclick: () => {
-      dataset.rows.forEach((_, i) => {
-        if (matches(i)) boxes[i].querySelector("input").checked = on;
-        if (matches(i)) unticked[on ? "delete" : "add"](i);
-      });
-      changed();
-    },
-  }, text);
-  const changed = () => { tell(); change(); };
+  const tick = (text, on) => el("button", { type: "button", onclick: () => set(() => on) }, text);
   tell();
-  const panel = el("fieldset", { class: "models" }, el("legend", {}, "Models"),
-    el("div", { class: "controls" },
-      el("label", { class: "choice" }, el("span", {}, "Filter by name"), search),
-      tick("All", true), tick("None", false), count),
-    el("div", { class: "boxes" }, boxes));
-  return { panel, shown };
+  return dataset.rows.length < 2 ? null : el("details", { class: "models" },
+    el("summary", {}, "Models: ", count),
+    el("fieldset", {}, el("legend", { class: "unseen" }, "Models that are shown"),
+      el("div", { class: "controls" },
+        el("label", { class: "choice" }, el("span", {}, "Only names with"), search),
+        tick("All", true), tick("None", false)),
+      el("div", { class: "boxes" }, boxes)));
 }

@@ -1,27 +1,14 @@
-// The page: the data set that the address names, and the theme.
+// The page: the data set and the choice that the address names, and the theme.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const PARTS = ["scores", "charts", "samples", "claims", "runs"];
 
-// The state's first word is its class: holds, fails, undecided or not.
-function claims(dataset) {
-  return section("claims", "Claims of the papers", () => {
-    const listed = (some) => el("ul", { class: "claims" }, some.map((claim) => el("li", {},
-      el("p", {}, el("span", { class: `verdict ${claim.state.split(" ")[0]}` },
-        claim.words[0].toUpperCase() + claim.words.slice(1)), " ", claim.statement),
-      [...claim.evidence, ...claim.published].map((line) => el("p", { class: "hint" },
-        el("span", {}, line))),
-      el("p", { class: "hint" }, linked(claim.source)))));
-    const absent = dataset.claims.filter((claim) => claim.state === "not run");
-    if (!dataset.claims.length) return el("p", {}, "No claim concerns what was scored here.");
-    const told = dataset.claims.filter((claim) => claim.state !== "not run");
-    return [told.length ? listed(told) : null, absent.length ? el("details", {},
-      el("summary", {}, `${plural(absent.length, "claim")} not run: results are missing`),
-      listed(absent)) : null];
-  });
-}
+const PARTS = ["summary", "scores", "charts", "samples", "claims", "runs"];
 
-function summary(dataset) {
+let current = null; // the data set that is shown
+let choice = null;
+let parts = [];
+
+function seeds(dataset) {
   const names = new Set(dataset.runs.map((run) => dataset.rows[run.row].model));
   const single = dataset.rows.filter((row) => row.seeds.length === 1).length;
   const most = d3.max(dataset.rows, (row) => row.seeds.length);
@@ -31,41 +18,50 @@ function summary(dataset) {
 }
 
 function open(dataset) {
-  const parts = [];
+  const change = () => { redraw(); keep(dataset, choice); };
   const redraw = () => parts.forEach((part) => part.redraw());
-  const picked = models(dataset, redraw);
-  parts.push(scores(dataset, picked.shown), charts(dataset, picked.shown),
-    samples(dataset, picked.shown), claims(dataset), runs(dataset, picked.shown));
+  parts = [
+    summary(dataset, choice, models(dataset, choice, change)), scores(dataset, choice, change),
+    charts(dataset, choice, change), samples(dataset, choice, change), claims(dataset),
+    runs(dataset, choice),
+  ];
   redraw();
   const contents = el("nav", { class: "contents", "aria-label": `Parts of ${dataset.name}` },
-    el("ul", {}, PARTS.map((part) => el("li", {}, el("a", { href: `${address(dataset)}/${part}` },
-      part[0].toUpperCase() + part.slice(1))))));
+    el("ul", {}, PARTS.map((part) =>
+      el("li", {}, el("a", { href: `${address(dataset)}/${part}` }, capital(part))))));
   document.getElementById("main").replaceChildren(
-    el("h2", {}, name(dataset.name)),
-    el("p", {}, dataset.about && `${dataset.about}. `, summary(dataset)), contents, picked.panel,
+    el("div", { class: "title" }, el("h2", {}, name(dataset.name)), contents,
+      el("p", {}, capital(`${dataset.about ? `${dataset.about}. ` : ""}${seeds(dataset)}`))),
     ...parts.map(({ whole }) => whole));
   document.title = `${dataset.name} – mmbench leaderboard`;
 }
 
-// An address is "#/data set" or "#/data set/part".
-const address = (dataset) => `#/${encodeURIComponent(dataset.name)}`;
-let current = null;
-
+// Follows the address. One that names a part and no choice keeps the choice.
 function navigate() {
   if (current && !location.hash.startsWith("#/")) return;
-  const [, wish, part] = location.hash.split("/");
+  const [path, query = ""] = location.hash.split("?");
+  const [, wish, asked] = path.split("/");
+  const part = PARTS.includes(asked) ? asked : null;
   const wanted = data.datasets.find((dataset) => address(dataset) === `#/${wish}`);
   const dataset = wanted ?? d3.greatest(data.datasets, (one) => one.runs.length);
-  if (dataset !== current) choose(dataset);
-  if (PARTS.includes(part)) document.getElementById(part).scrollIntoView();
+  if (dataset === current && part && !query) choice.part = part;
+  else {
+    choice = chosen(dataset, part, query);
+    open(dataset);
+    tell(dataset);
+  }
+  keep(dataset, choice);
+  if (part) document.getElementById(part).scrollIntoView();
 }
 
-function choose(dataset) {
+function tell(dataset) {
   document.getElementById("datasets").querySelectorAll("a").forEach((a, i) => {
-    if (data.datasets[i] === dataset) a.setAttribute("aria-current", "page");
-    else a.removeAttribute("aria-current");
+    if (data.datasets[i] === dataset) {
+      a.setAttribute("aria-current", "page");
+      const strip = a.closest("ul");
+      strip.scrollLeft = a.offsetLeft - strip.offsetLeft - (strip.clientWidth - a.offsetWidth) / 2;
+    } else a.removeAttribute("aria-current");
   });
-  open(dataset);
   if (current) document.getElementById("status").textContent = `${dataset.name} is shown`;
   current = dataset;
 }
@@ -77,17 +73,17 @@ function theme() {
   const root = document.documentElement;
   const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : system.matches;
   const tell = () => { button.textContent = dark() ? "Light theme" : "Dark theme"; };
-  const keep = (chosen) => {
+  const stored = (chosen) => {
     try {
       if (chosen) localStorage.setItem("mmbench-theme", chosen);
       return localStorage.getItem("mmbench-theme");
     } catch { return chosen; } // a browser that keeps nothing
   };
-  const kept = keep();
+  const kept = stored();
   if (kept === "dark" || kept === "light") root.dataset.theme = kept;
   button.addEventListener("click", () => {
     root.dataset.theme = dark() ? "light" : "dark";
-    keep(root.dataset.theme);
+    stored(root.dataset.theme);
     tell();
   });
   system.addEventListener("change", tell);
@@ -98,8 +94,8 @@ theme();
 document.getElementById("datasets").append(el("ul", {}, data.datasets.map((dataset) =>
   el("li", {}, el("a", { href: address(dataset) }, name(dataset.name))))));
 document.getElementById("footer").append(el("p", {}, `Made by mmbench ${data.version} from `
-  + `${plural(d3.sum(data.datasets, (one) => one.runs.length), "record")}. Charts by Observable `
-  + "Plot and D3 (ISC licence). This page loads nothing from the network."));
+  + `${plural(d3.sum(data.datasets, (one) => one.runs.length), "record")}. Charts by D3 (ISC `
+  + "licence). This page loads nothing from the network."));
 addEventListener("hashchange", navigate);
 addEventListener("click", (event) => { // on the address where one is already
   if (event.target.closest("a")?.getAttribute("href") === location.hash) navigate();

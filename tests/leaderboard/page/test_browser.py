@@ -38,17 +38,21 @@ FLAGS = [
     "--disable-sync",
 ]
 DESK = {"viewport": {"width": 1280, "height": 900}}
-PHONE = {"viewport": {"width": 320, "height": 640}, "has_touch": True}
+CROWD = [f"model {i}" for i in range(4)]
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Three data sets and a hostile one; one run of the first has a picture."""
+    """Four data sets and a hostile one; a run of each model of the first has a picture."""
     folder = tmp_path_factory.mktemp("page")
-    wide = [record("mld", dataset="wide", level=88), record("mvae", dataset="wide", level=1)]
+    stale = record("mopoe", dataset="wide", level=88, model_version=99)
+    wide = [*(record(m, dataset="wide", level=x) for m, x in (("mld", 80), ("mvae", 1))), stale]
     second = record("mvae", dataset="second set", references=())
-    fill(folder / "results", [*toy(), second, *wide])
-    picture((folder / "results" / Place.of(toy()[1]).record).with_suffix(".png"))
+    crowd = [record(m, dataset="crowd", level=50) for m in CROWD]
+    fill(folder / "results", [*toy(), second, *wide, *crowd])
+    for run in (toy()[1], toy()[2], toy()[4]):
+        picture((folder / "results" / Place.of(run).record).with_suffix(".png"))
     (folder / "results" / "x" / "y").mkdir(parents=True)
     write(hostile(), folder / "results" / "x" / "y" / "0.json")
     page, faults = write_site([folder / "results"], folder / "site")
@@ -122,15 +126,15 @@ def test_every_data_set_is_shown_without_an_error(opened):
     page = opened("")
     links = page.locator("#datasets a")
     assert page.locator("main h2").text_content() == "toy"  # the one with the most runs
-    assert links.count() == 4
-    for i in range(4):
+    assert links.count() == 5
+    for i in range(5):
         links.nth(i).click()
         name = links.nth(i).text_content()
         expect_heading(page, name)
         assert " ".join(name.split()) in page.title()
         assert links.nth(i).get_attribute("aria-current") == "page"
         assert page.locator("#datasets a[aria-current]").count() == 1
-        assert page.locator("main section").count() == 5
+        assert page.locator("main section").count() == 6
 
 
 def test_a_data_set_is_switched_from_the_keyboard_and_has_an_address(opened):
@@ -160,56 +164,106 @@ def test_tables_sort(opened):
     assert joint.get_attribute("aria-sort") == "ascending"
     assert labels(page, "scores") == ["mvae", "own model", "mld"]
 
-    page.get_by_text("FMD ↓", exact=True).click()
-    page.get_by_role("button", name="image (joint)").click()
+    page.locator("#scores .radios").get_by_text("FMD ↓").click()
+    page.locator("#scores").get_by_role("button", name="image (joint)").click()
     assert labels(page, "scores") == ["mld", "own model", "mvae", "real examples"]
-    page.get_by_role("button", name="image (joint)").click()
+    page.locator("#scores").get_by_role("button", name="image (joint)").click()
     assert labels(page, "scores") == ["mvae", "own model", "mld", "real examples"]
 
     page.locator("#runs").get_by_role("button", name="Seed").click()
     assert page.locator("#runs tbody td:nth-child(2)").all_text_contents() == list("00011")
 
 
-def test_the_filter_rules_tables_and_charts(opened):
+def test_the_first_screen_says_who_is_best(opened):
+    page = opened("#/wide")
+    first = page.locator("#summary")
+    below = ["mopoe (stale)", "real examples"]  # though the stale row has the best numbers
+    assert labels(page, "summary") == ["mld", "mvae", *below]
+    assert "mopoe" not in first.locator(".leaders").text_content()
+    best = first.locator(".leaders tr").nth(1).text_content()
+    assert best.startswith("joint") and "mld" in best and "40.0" in best
+    assert first.locator(".said").get_by_text("Stale").is_visible()
+    for part in (first.locator(".leaders"), first.locator(".scroll tbody tr").first):
+        expect(part).to_be_in_viewport()
+    given = first.get_by_role("button", name="1 given").first
+    given.click()
+    assert labels(page, "summary") == ["mld", "mvae", *below]
+    given.click()
+    assert labels(page, "summary") == ["mvae", "mld", *below]
+
+
+def test_the_choice_of_models_rules_tables_and_charts(opened):
     page = opened()
     assert len(points(page, 0)) == 3
-    page.get_by_label("Filter by name").fill("MVAE own")
+    folded = page.locator(".models summary")
+    folded.click()
+    page.get_by_label("Only names with").fill("MVAE own")
     assert labels(page, "scores") == ["mvae", "own model"]
+    assert labels(page, "summary") == ["own model", "mvae", "real examples"]
     assert sorted(set(labels(page, "runs"))) == ["mvae", "own model"]
     assert {p.split(",")[0] for p in points(page, 0)} == {"mvae", "own model"}
     page.get_by_role("checkbox", name="mvae").uncheck()
     assert labels(page, "scores") == ["own model"]
     assert {p.split(",")[0] for p in points(page, 1)} == {"own model"}
-    assert page.get_by_text("1 of 3 rows shown").is_visible()
+    assert folded.text_content() == "Models: 1 of 3 shown"
     page.get_by_role("button", name="None").click()
-    assert page.get_by_text("0 of 3 rows shown").is_visible()
-    page.get_by_role("button", name="All").click()
-    assert labels(page, "scores") == ["mvae", "own model"]
-    page.get_by_role("checkbox", name="mvae").uncheck()
-    page.get_by_label("Filter by name").fill("nothing")
-    assert page.locator("#scores").get_by_text("No row matches the filter.").is_visible()
+    assert page.locator("#scores").get_by_text("No model is ticked.").is_visible()
     assert page.locator("#charts").get_by_text("No row that is shown").count() == 2
-    page.get_by_label("Filter by name").fill("")
-    assert labels(page, "scores") == ["mld", "own model"]
+    page.get_by_role("button", name="All").click()
+    assert labels(page, "scores") == ["mld", "mvae", "own model"]
 
     page.locator("#scores").get_by_label("Generated").select_option("sound")
     assert page.locator("#scores th[scope=colgroup]").all_text_contents() == ["sound ←"]
 
 
+def test_the_address_holds_the_choice(opened):
+    page = opened()
+    page.locator("#scores .radios").get_by_text("FMD ↓").click()
+    assert page.url.endswith("#/toy?metric=fmd")
+    page.locator(".models summary").click()
+    page.get_by_role("checkbox", name="mvae").uncheck()
+    samples = page.locator("#samples")
+    samples.get_by_label("Left").select_option("own model")
+    samples.get_by_role("combobox", name="Given").select_option("nothing: joint")
+    page.get_by_role("link", name="Charts").click()
+    link = page.url
+    assert labels(page, "scores") == ["mld", "own model", "real examples"]
+
+    other = opened(link[link.index("#") :])
+    assert other.url == link
+    assert labels(other, "scores") == labels(page, "scores")
+    assert other.locator("#scores .radios :checked + span").first.text_content() == "FMD ↓"
+    assert other.locator("#charts figcaption").nth(1).text_content().startswith("FMD")
+    assert other.locator("#samples").get_by_label("Left").input_value() == "own model"
+    assert other.locator("#samples svg").first.get_attribute("viewBox") == "0 0 20 30"
+    other.get_by_role("link", name="toy", exact=True).click()  # the data set alone: all of it
+    expect(other.locator("#scores tbody th")).to_have_count(3)
+    assert other.url.endswith("#/toy")
+
+
+def test_an_address_of_what_is_not_there_is_followed_as_far_as_it_can_be(opened):
+    page = opened("#/toy/nowhere?metric=gone&of=smell&model=mld&model=gone&sample=gone&given=gone")
+    assert labels(page, "scores") == ["mld"]
+    assert page.locator("#scores .radios :checked + span").first.text_content() == "Coherence ↑"
+    assert page.locator("#samples figure").count() == 1
+    page = opened("#/toy?model=")
+    assert page.locator(".models summary").text_content() == "Models: 0 of 3 shown"
+
+
 def test_charts_speak_and_are_walked_by_arrow_keys(opened):
     page = opened()
-    assert "mld, joint, Coherence 45.5 ± 0.71, FMD 22.7 ± 0.71" in points(page, 0)
+    assert "mld, joint, Coherence 44.5 ± 0.71, FMD 23.2 ± 0.71" in points(page, 0)
     chart = page.locator("#charts figure").nth(1)
     assert len(points(page, 1)) == 9
     first = chart.locator("[role=img]").first
     first.focus()
-    tip = chart.locator("svg > g[aria-label=tip]")
-    tip.get_by_text("mld, joint").wait_for()
+    told = chart.locator(".readout")
+    expect(told).to_have_text(first.get_attribute("aria-label"))
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
     said = page.evaluate("document.activeElement.getAttribute('aria-label')")
     assert said in points(page, 1) and said != first.get_attribute("aria-label")
-    tip.get_by_text(said.split(", Coherence")[0]).wait_for()
+    expect(told).to_have_text(said)
     assert chart.locator("[tabindex='0']").count() == 1
 
     before = points(page, 0)
@@ -217,6 +271,19 @@ def test_charts_speak_and_are_walked_by_arrow_keys(opened):
     assert page.locator("#charts figure").nth(0).get_by_text("FMD").count()
     assert points(page, 0) != before
     assert all(", given 1," in p for p in points(page, 0))
+
+
+def test_every_name_stands_in_the_charts_and_on_no_other(opened):
+    page = opened("#/crowd")
+    for figure in (0, 1):
+        points(page, figure)
+        names = page.locator("#charts figure").nth(figure).locator(".label text")
+        assert sorted(names.all_text_contents()) == CROWD
+        boxes = [name.bounding_box() for name in names.all()]
+        for i, one in enumerate(boxes):
+            for other in boxes[:i]:
+                across = abs(one["x"] - other["x"]) < min(one["width"], other["width"])
+                assert not (across and abs(one["y"] - other["y"]) < 10)
 
 
 def test_points_far_apart_lie_within_the_charts(opened):
@@ -232,17 +299,24 @@ def test_points_far_apart_lie_within_the_charts(opened):
                 assert 0 < box[start] + box[length] / 2 - frame[start] < frame[length]
 
 
-def test_a_picture_shows_the_subset_that_is_picked(opened):
+def test_samples_of_two_models_stand_side_by_side(opened):
     page = opened()
     part = page.locator("#samples")
     shown = part.locator("figure svg")
-    assert shown.get_attribute("viewBox") == "20 0 20 30"
-    assert "seed 1, given image" in shown.get_attribute("aria-label")
-    part.get_by_role("combobox", name="Given").select_option("nothing: joint")
-    assert shown.get_attribute("viewBox") == "0 0 20 30"
-    part.get_by_role("combobox", name="Given").select_option("all subsets")
-    assert shown.get_attribute("viewBox") == "0 0 40 30"
-    href = part.locator("image").get_attribute("href")
+    assert [one.get_attribute("viewBox") for one in shown.all()] == ["20 0 20 30"] * 2
+    said = [one.get_attribute("aria-label") for one in shown.all()]
+    assert "mld on toy, seed 1, given image" in said[0]
+    assert "own model on toy, seed 0, given image" in said[1]  # the best two
+    left, right = (one.bounding_box() for one in shown.all())
+    assert left["y"] == right["y"] and left["x"] < right["x"]
+    given = part.get_by_role("combobox", name="Given")
+    given.select_option("nothing: joint")
+    assert [one.get_attribute("viewBox") for one in shown.all()] == ["0 0 20 30"] * 2
+    given.select_option("all subsets")
+    assert shown.first.get_attribute("viewBox") == "0 0 40 30"
+    part.get_by_label("Right").select_option("mvae")
+    assert "mvae on toy, seed 0" in shown.last.get_attribute("aria-label")
+    href = part.locator("image").first.get_attribute("href")
     width = page.evaluate(
         """async href => {
       const image = new Image(); image.src = href; await image.decode(); return image.width;
@@ -250,7 +324,10 @@ def test_a_picture_shows_the_subset_that_is_picked(opened):
         href,
     )
     assert width == 40
-    page.get_by_role("checkbox", name="mld").uncheck()
+    page.locator(".models summary").click()
+    page.get_by_label("Only names with").fill("mvae")
+    assert shown.count() == 1
+    page.get_by_role("button", name="None").click()
     assert part.get_by_text("No model that is shown has a picture").is_visible()
     page.get_by_role("link", name="second set").click()
     part.get_by_text("No pictures of samples lie beside these records").wait_for()
@@ -258,13 +335,16 @@ def test_a_picture_shows_the_subset_that_is_picked(opened):
 
 def test_claims_and_provenance_are_told(opened, site):
     page = opened()
-    assert page.locator("#claims li").count() > 0
+    claim = page.locator("#claims li").first
+    assert claim.locator(".verdict").is_visible() and not claim.locator("p").first.is_visible()
+    claim.locator("summary").click()
+    assert claim.locator("p").first.is_visible()
     for _ in range(2):  # the second time, the address is already that
         page.evaluate("scrollTo(0, 0)")
         page.locator("#scores tbody").get_by_role("link", name="2 seeds").first.click()
         expect(page.locator("#runs")).to_be_in_viewport()
     run = page.locator("#runs tbody tr").first
-    for text in ("70", "1,000", "d" * 12, "c" * 12, "torch 2.4", "cpu"):
+    for text in ("70", "1,000", "d" * 8, "c" * 8, "torch 2.4", "cpu"):
         assert run.get_by_text(text).count(), text
     assert not run.get_by_text("fit: 1.5").is_visible()
     run.locator("summary").focus()
@@ -333,13 +413,47 @@ def test_the_page_is_accessible(opened, screen):
 
 def test_a_phone_scrolls_only_downwards(opened):
     page = opened(**PHONE)
-    for i in range(3):
+    for i in range(4):  # the first one has the longest of names
         page.locator("#datasets a").nth(i).tap()
         page.locator("#charts [role=img]").first.wait_for()
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= 320
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        for width in (390, 320):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
         # All at once: a chart that is drawn anew for the width is no longer there later.
         widths = page.locator("#charts svg").evaluate_all(
             "all => all.map(chart => chart.getBoundingClientRect().width)"
         )
-        assert widths and max(widths) <= 320
+        assert widths and max(widths) <= width
+
+
+def test_names_stay_while_a_table_scrolls(opened):
+    page = opened(**PHONE)
+    table = page.locator("#scores .scroll")
+    assert table.evaluate("one => one.scrollWidth > one.clientWidth")
+    table.evaluate("one => { one.scrollLeft = 1000; }")
+    head = table.locator("tbody th").first
+    assert head.bounding_box()["x"] == table.bounding_box()["x"]
+    wide = opened(viewport={"width": 1440, "height": 900}).locator("#scores .scroll")
+    assert wide.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_colour_of_text_has_contrast(opened, scheme):
+    page = opened(color_scheme=scheme)
+    contrasts = page.evaluate(
+        """() => {
+      const probe = document.body.appendChild(document.createElement("p"));
+      const light = (colour) => {
+        probe.style.color = `var(${colour})`;
+        const [r, g, b] = getComputedStyle(probe).color.match(/[0-9.]+/g).map((x) => x / 255)
+          .map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+      };
+      const hues = [...Array(8).keys()].map((i) => `--hue-${i}`);
+      const texts = ["--ink", "--faint", "--link", "--good", "--bad", "--hue-none", ...hues];
+      return texts.map((text) => [text, light(text), light("--paper")])
+        .map(([text, a, b]) => [text, Math.max(a, b) / Math.min(a, b)]);
+    }"""
+    )
+    assert [(text, c) for text, c in contrasts if c < 4.5] == []
