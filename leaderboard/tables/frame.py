@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -40,8 +41,9 @@ def save(numbers: Iterable[Mapping[str, object]], path: Path) -> None:
             made.to_parquet(part, engine="pyarrow", index=False)
         else:
             safe = made.map(lambda x: escape_csv(x) if isinstance(x, str) else x)
-            with open(part, "wb") as file:
-                safe.to_excel(file, engine="openpyxl", index=False, freeze_panes=(1, 0))
+            content = io.BytesIO()
+            safe.to_excel(content, engine="openpyxl", index=False, freeze_panes=(1, 0))
+            part.write_bytes(content.getvalue())
 
 
 def _value(x: object) -> object:

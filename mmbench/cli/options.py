@@ -186,7 +186,10 @@ def show(records: list[Record], out: Path) -> None:
     click.echo(render(summaries(records), "terminal"))
     places = [Place.of(r) for r in records]
     files = ", ".join(place.record.name for place in places)
-    click.echo(f"In {out / places[0].home}: {files}, each with a picture of samples (.png)")
+    beside = "it" if len(places) == 1 else "each"
+    click.echo(
+        f"In {out / places[0].home}: {files}, and samples in a picture beside {beside} (.png)"
+    )
     where = [] if out == Path("results") else ["--results", str(out)]
     of = ["--dataset", places[0].dataset, "--model", places[0].model]
     click.echo(

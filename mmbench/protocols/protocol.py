@@ -24,7 +24,9 @@ from mmbench.declarations import declared
 from mmbench.files.toml import read_toml
 from mmbench.protocols import shipped
 from mmbench.protocols.code import code
-from mmbench.protocols.overrides import TABLES, Table, elsewhere, laid_over, override
+from mmbench.protocols.overrides import TABLES, elsewhere, laid_over
+from mmbench.protocols.overrides import Table as Table
+from mmbench.protocols.overrides import override as override
 from mmbench.protocols.shipped import SAMPLERS
 from mmbench.registry import nearest, place
 

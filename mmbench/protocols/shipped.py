@@ -49,4 +49,5 @@ def samplers(dataset: str, paper: str = "") -> dict[str, dict[str, Any]]:
     """Preset -> the settings of a sampler that a protocol names; "" is the one that it uses."""
     found = read_toml(papers(dataset)[paper] if paper else own(dataset))
     used = found["evaluation"].get("sampler")
-    return ({"": used} if used else {}) | found.get(SAMPLERS, {})
+    presets: dict[str, dict[str, Any]] = found.get(SAMPLERS, {})
+    return ({"": used} if used else {}) | presets

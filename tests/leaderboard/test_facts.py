@@ -56,6 +56,7 @@ READS = [
     "mmbench.leaderboard.page.page",
     "mmbench.leaderboard.submissions.collection",
     "mmbench.leaderboard.figures.selection",
+    "mmbench.leaderboard.summary",
 ]
 
 

@@ -97,6 +97,21 @@ def test_without_right_answers_the_higher_ones_are_shown_by_number_given():
     assert [p.heading for p in found.parts][3:5] == ["Own (dB) ↑", "Y ↓"]
 
 
+def test_a_packages_metric_that_counts_right_answers_is_shown_as_ours_is(installed, tmp_path):
+    installed("theirs", metrics={"theirs": "theirs:hits"})
+    about = 'title="Hits", better="higher", unit="%", paper="", compute=None, counts=True'
+    (tmp_path / "theirs.py").write_text(
+        f'from mmbench.core import Metric\nhits = Metric(name="theirs", {about})\n'
+    )
+    made = scores("theirs", lambda given, m: 1.0 if m in given else 2.0)
+    found = only([record("mld", 0, *made, *scores("ssim", lambda given, m: 0.5))])
+    assert [(p.metric, p.title) for p in found.parts] == [
+        *[("theirs", title) for title in ("joint", "1 given", "2 given", "self")],
+        *[("ssim", title) for title in ("joint", "given")],
+    ]
+    assert found.parts[0].heading == "Hits (%) ↑"
+
+
 def test_a_metric_without_any_value_has_no_column_but_is_named():
     no = scores("fid", lambda given, m: None, reason="no weights")
     found = only([record("mld", 0, *coherence(), *no)])
