@@ -109,7 +109,7 @@ def test_another_evaluation_trains_nothing_again(ablate, tmp_path):
 def test_one_value_is_a_table(ablate, tmp_path):
     done = ablate("d", "--values", "[0.5]")
     assert done.exit_code == 0, done.output
-    assert "Joint" in done.output and not list((tmp_path / "out").glob("*.svg"))
+    assert "joint" in done.output and not list((tmp_path / "out").glob("*.svg"))
 
 
 @pytest.mark.parametrize(
