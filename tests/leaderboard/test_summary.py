@@ -99,7 +99,7 @@ def test_without_right_answers_the_higher_ones_are_shown_by_number_given():
 
 def test_a_packages_metric_that_counts_right_answers_is_shown_as_ours_is(installed, tmp_path):
     installed("theirs", metrics={"theirs": "theirs:hits"})
-    about = 'title="Hits", better="higher", unit="%", paper="", compute=None, counts=True'
+    about = 'title="Hits", better="higher", unit="%", paper="", compute=print, counts=True'
     (tmp_path / "theirs.py").write_text(
         f'from mmbench.core import Metric\nhits = Metric(name="theirs", {about})\n'
     )
