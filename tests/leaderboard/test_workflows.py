@@ -100,7 +100,7 @@ def test_the_check_passes_fails_and_shows_what_it_found(tmp_path, scripts):
     copy = Path(shutil.copy(one, tmp_path / "results" / "mhd-mini" / "mvtcae"))
     status, summary = scripts("check", "Table")
     assert status == 0
-    assert "**mhd-mini: Coherence (%) ↑" in summary
+    assert "**mhd-mini**" in summary and "| Coherence (%) ↑: joint |" in summary
     assert "scores compared are within their tolerance" in summary
 
     moved = re.sub(r'"value": 9\d\.\d+', '"value": 1.0', copy.read_text())
