@@ -33,8 +33,9 @@ def test_what_is_published_is_found_by_name(name):
 
 @pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.NAME)
 def test_one_constant_is_the_version_of_a_twin(twin, tmp_path):
-    assert twin.make(**SIZES).version == twin.VERSION
-    load = loader(twin.NAME, twin.VERSION, lambda progress: twin.make(**SIZES))
+    made = twin.make(**SIZES)
+    assert made.version == twin.VERSION
+    load = loader(twin.NAME, twin.VERSION, lambda progress: made)
     for _ in range(2):  # made, then kept
         assert load(None, tmp_path, Progress(None)).version == twin.VERSION
 
