@@ -12,6 +12,7 @@ from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets import load
 from mmbench.datasets.mini.mhd import VERSION
 from mmbench.files import transfer
+from mmbench.metrics.extractors import classifiers
 from mmbench.training import precision
 
 torch.set_num_threads(1)  # the networks of tests are small: threads cost more than they give
@@ -28,13 +29,22 @@ def device(request):
     return torch.device(request.config.getoption("--device"))
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory):
-    """One cache for the session and all its workers: the toy's classifiers are trained once."""
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """No test reads or fills the user's cache; classifiers of few examples train briefly."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     folder.mkdir(exist_ok=True)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MMBENCH_CACHE", str(folder))
+        patch.setattr(classifiers, "LEAST_EXAMPLES", 1000)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def cache(_own_cache):
+    """One cache for the session and all its workers: the toy's classifiers are trained once."""
+    return _own_cache
 
 
 @pytest.fixture
@@ -53,12 +63,6 @@ def installed(tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(tmp_path)
 
     return add
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(cache, monkeypatch):
-    """No test reads or fills the user's cache."""
-    monkeypatch.setenv("MMBENCH_CACHE", str(cache))
 
 
 def pytest_collection_modifyitems(config, items):

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from mmbench.cli.main import main
+from mmbench.datasets import load
 from mmbench.evaluation.references import references
 
 CHANGE = """
@@ -29,40 +30,28 @@ def mmbench(*arguments):
     return CliRunner().invoke(main, list(map(str, arguments)))
 
 
-@pytest.fixture(scope="module")
-def quick_judges(tmp_path_factory):
-    """A cache for judges that were trained for a moment."""
+@pytest.fixture(scope="module", autouse=True)
+def _toy(toy):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mmbench.metrics.extractors.classifiers.LEAST_EXAMPLES", 1000)
-        yield tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def _toy(toy_loads, quick_judges, monkeypatch):
-    monkeypatch.setenv("MMBENCH_CACHE", str(quick_judges))
+        patch.setattr(load, "load_dataset", lambda *_: toy)
+        yield
 
 
 @pytest.fixture(scope="module")
-def finished(toy, quick_judges, tmp_path_factory):
+def finished(tmp_path_factory):
     """The record of a run."""
     out = tmp_path_factory.mktemp("results")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MMBENCH_CACHE", str(quick_judges))
-        patch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
-        done = mmbench("run", *SETTINGS, "--out", out)
+    done = mmbench("run", *SETTINGS, "--out", out)
     assert done.exit_code == 0, done.output
     (path,) = out.rglob("*.json")
     return path
 
 
 @pytest.fixture(scope="module")
-def exported(toy, quick_judges, finished, tmp_path_factory):
+def exported(finished, tmp_path_factory):
     """All samples that the run scored, in a folder."""
     out = tmp_path_factory.mktemp("samples") / "all"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MMBENCH_CACHE", str(quick_judges))
-        patch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
-        done = mmbench("generate", "--run", finished, "--all", "--out", out)
+    done = mmbench("generate", "--run", finished, "--all", "--out", out)
     assert done.exit_code == 0, done.output
     return out
 

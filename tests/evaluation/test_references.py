@@ -17,13 +17,8 @@ ROWS = torch.arange(5, 35)
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory):
-    """With judges that were trained for a moment."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr("mmbench.metrics.extractors.classifiers.LEAST_EXAMPLES", 1000)
-    cache = tmp_path_factory.mktemp("cache")
-    yield Context(torch.device("cpu"), cache, Progress(None), model=object())
-    patch.undo()
+def context(cache):
+    return Context(torch.device("cpu"), cache, Progress(None), model=object())
 
 
 def measured(dataset, context, metrics=(coherence, fmd)):
