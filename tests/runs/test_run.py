@@ -3,11 +3,12 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
-from importlib.resources import files
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -24,82 +25,9 @@ from mmbench.leaderboard.submissions.validation import validated
 from mmbench.metrics.fmd import fmd
 from mmbench.models.mld import MLD
 
-TOY = """
-from mmbench.core import Source
-from conftest import VERSION, toy_dataset
-load = lambda folder, cache, progress: toy_dataset()
-toy = Source("toy", "https://example.org", load, version=VERSION)
-"""
-
 
 @pytest.fixture
-def command(tmp_path, cache):
-    """Starts a run of the toy in a process of its own; returns results folder and process."""
-    (tmp_path / "toys.py").write_text(TOY)
-    tests = Path(__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{tests}", "OMP_NUM_THREADS": "1",
-                   "MMBENCH_CACHE": str(cache)}  # fmt: skip
-    protocol = tmp_path / "toy.toml"
-    protocol.write_text((files("mmbench") / "protocols" / "mhd-mini.toml").read_text())
-    change = ["width=32", "groups=4", "latent=4", "autoencoder.epochs=3", "score.epochs=20",
-              "score.batch_size=50"]  # fmt: skip
-    options = [a for c in change for a in ("--set", f"models.mld.{c}")]
-    options += ["--set", "evaluation.sampler={name='ancestral', steps=20}"]
-
-    def start(out):
-        return subprocess.Popen(
-            [sys.executable, "-m", "mmbench", "run", "--dataset", "toys:toy", "--protocol",
-             str(protocol), "--out", str(tmp_path / out), *options],
-            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    return start
-
-
-def finished(process):
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, out + err
-
-
-def content(folder):
-    """The record but for its timings, and the weights."""
-    (path,) = folder.glob("mhd-mini/mld/*.json")
-    (weights,) = folder.glob("mhd-mini/mld/*/weights.safetensors")
-    record = {k: v for k, v in json.loads(path.read_text()).items() if k != "seconds"}
-    return record, load_file(weights)
-
-
-def test_killed_at_any_moment_it_goes_on_to_the_same_bits(command, tmp_path):
-    finished(command("whole"))
-    wanted, weights = content(tmp_path / "whole")
-    marks = ["autoencoder-image.safetensors", "autoencoder-sound.safetensors",
-             "score.safetensors", "weights.safetensors", "evaluation-*/nothing.safetensors",
-             "evaluation-*/image+trajectory.safetensors"]  # fmt: skip
-    for mark in marks:  # each kill comes as soon as a stage has left its file
-        process = command("cut")
-        while process.poll() is None and not list((tmp_path / "cut").glob(f"*/*/*/{mark}")):
-            time.sleep(0.002)
-        process.kill()
-        process.communicate()
-    finished(command("cut"))
-    found, again = content(tmp_path / "cut")
-    assert found == wanted
-    assert weights.keys() == again.keys()
-    assert all(torch.equal(weights[k], again[k]) for k in weights)
-    assert not list((tmp_path / "cut").rglob("*.checkpoint"))
-
-
-def test_of_two_equal_runs_one_is_told_to_wait(command, tmp_path):
-    a, b = command("both"), command("both")
-    (_, first), (_, second) = a.communicate(timeout=300), b.communicate(timeout=300)
-    assert sorted([a.returncode, b.returncode])[0] == 0
-    if a.returncode or b.returncode:
-        assert "another process is running mld" in first + second
-    content(tmp_path / "both")
-
-
-@pytest.fixture
-def quick(toy_loads, monkeypatch, tmp_path):
+def quick(toy_loads, tmp_path):
     """A run of the toy in this process that takes a second or two."""
     change = ["width=32", "groups=4", "autoencoder.epochs=1", "latent=4", "score.epochs=1"]
     options = [a for c in change for a in ("--set", f"models.mld.{c}")]
@@ -111,6 +39,75 @@ def quick(toy_loads, monkeypatch, tmp_path):
         return CliRunner().invoke(main, arguments)
 
     return start
+
+
+@pytest.fixture
+def forked(quick):
+    """Starts a run in a process of its own, which fails where the run does."""
+
+    def start(*more, before=lambda: None):
+        def run():
+            before()
+            done = quick(*more)
+            print(done.output)
+            sys.exit(done.exit_code)
+
+        process = get_context("fork").Process(target=run)
+        process.start()
+        return process
+
+    return start
+
+
+def dies_after(mark):
+    """Has this process killed at its next file operation after it has left a file of that name."""
+    left = False
+
+    def watch(event, arguments):
+        nonlocal left
+        if event in ("open", "os.rename", "os.remove", "os.rmdir"):
+            if left:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left = event == "os.rename" and Path(arguments[1]).match(mark)
+
+    sys.addaudithook(watch)
+
+
+def content(folder):
+    """The record but for its timings, and the weights."""
+    (path,) = folder.glob("mhd-mini/mld/*.json")
+    (weights,) = folder.glob("mhd-mini/mld/*/weights.safetensors")
+    record = {k: v for k, v in json.loads(path.read_text()).items() if k != "seconds"}
+    return record, load_file(weights)
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_bits(quick, forked, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert quick("--out", whole).exit_code == 0
+    marks = ["autoencoder-image-*.safetensors", "autoencoder-sound-*.safetensors",
+             "score.safetensors", "weights.safetensors", "evaluation-*/nothing.safetensors",
+             "evaluation-*/image+trajectory.safetensors"]  # fmt: skip
+    for mark in marks:
+        process = forked("--out", cut, before=partial(dies_after, mark))
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    assert quick("--out", cut).exit_code == 0
+    (wanted, weights), (found, again) = content(whole), content(cut)
+    assert found == wanted
+    assert weights.keys() == again.keys()
+    assert all(torch.equal(weights[k], again[k]) for k in weights)
+    assert not list(cut.rglob("*.checkpoint"))
+
+
+def test_of_two_equal_runs_one_is_told_to_wait(forked, tmp_path, capfd):
+    """Or finds the record of the other."""
+    runs = [forked() for _ in range(2)]
+    for run in runs:
+        run.join()
+    codes = sorted(run.exitcode for run in runs)
+    assert codes in ([0, 0], [0, 1])
+    assert codes == [0, 0] or "another process is running mld" in capfd.readouterr().out
+    content(tmp_path / "results")
 
 
 def test_a_run_in_progress_is_not_disturbed(quick, tmp_path):
