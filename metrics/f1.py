@@ -38,7 +38,11 @@ def f1_score(samples: Tensor, truth: Tensor) -> float:
 
 
 def each_f1(samples: Tensor, truth: Tensor) -> Tensor:
-    """The F1 of each sample: (N,), float64, of arguments as `f1_score` takes them."""
+    """The F1 of each sample: (N,), float64, of arguments as `f1_score` takes them.
+
+    Raises:
+        ValueError: As `f1_score`.
+    """
     if samples.shape != truth.shape or samples.ndim < 2 or 0 in samples.shape:
         shapes = f"{tuple(samples.shape)} cannot be compared with {tuple(truth.shape)}"
         raise ValueError(f"samples of shape {shapes}, expected (N, ...) twice")

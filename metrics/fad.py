@@ -14,7 +14,7 @@ diffusion", 2024, https://doi.org/10.3390/e26040320, for MHD.
 The value depends on the number of samples, so only values of equal n may be compared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import Context, Generated, Metric, Score, Unavailable
+from mmbench.datasets.formats import recordings
 from mmbench.media.sound import library, waveforms
 from mmbench.metrics.extractors.vggish import RATE, VGGISH
 from mmbench.metrics.statistics.features import Extractor, Report, compare
@@ -40,31 +41,39 @@ BATCH = 64
 
 
 def frechet_audio_distance(
-    generated: Tensor,
-    real: Tensor,
+    generated: Tensor | Path,
+    real: Tensor | Path,
     weights: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> float:
     """The FAD of two sets of sounds.
 
     Args:
-        generated: (N, T) at 16 kHz, of any scale.
-        real: (N', T').
+        generated: (N, T) at 16 kHz, of any scale; or a folder of recordings.
+        real: Likewise.
         weights: A file of VGGish's weights; by default the published one from the folder that
             $MMBENCH_WEIGHTS names, or from torch's hub cache.
         device: Where to compute.
 
     Raises:
-        FileNotFoundError: There are no weights.
-        ValueError: The sounds are not finite, or too few, or the file holds something else.
+        FileNotFoundError: There are no weights, or a folder holds no sounds.
+        ValueError: The sounds are not finite, or too few, or a file is damaged or holds
+            something else.
     """
+    sides = [_sounds(x) for x in (generated, real)]
     network = published(VGGISH, weights, torch.device(device))
-    for x in (generated, real):
-        if x.ndim != 2:
-            raise ValueError(f"sounds have shape {tuple(x.shape)}, expected (N, samples)")
-        check(x, Modality("sounds", "trajectory", tuple(x.shape[1:])))  # of any scale
-    sides = (torch.cat([_embedded(w, network) for w in x.split(BATCH)]) for x in (generated, real))
-    return _distance(VGGISH.dims, *sides)
+    heard = ((_embedded(w, network).reshape(-1, VGGISH.dims) for w in x) for x in sides)
+    return frechet_distance(*map(Statistics.gather, heard))
+
+
+def _sounds(x: Tensor | Path) -> Iterable[Tensor]:
+    """Sounds in sets (B, T)."""
+    if isinstance(x, Path):
+        return recordings.several(x, RATE)
+    if x.ndim != 2:
+        raise ValueError(f"sounds have shape {tuple(x.shape)}, expected (N, samples)")
+    check(x, Modality("sounds", "trajectory", tuple(x.shape[1:])))  # of any scale
+    return x.split(BATCH)
 
 
 def windows(waves: Tensor) -> Tensor:

@@ -52,8 +52,8 @@ def frechet_inception_distance(
         ValueError: The images are not finite or not RGB or fewer than 2, or a file holds
             something else than it should.
     """
+    sides = [photographs(x) if isinstance(x, Path) else [x] for x in (generated, real)]
     network = published(INCEPTION, weights, torch.device(device))
-    sides = (photographs(x) if isinstance(x, Path) else [x] for x in (generated, real))
     return frechet_distance(*(Statistics.gather(streamed(x, network, resize)) for x in sides))
 
 

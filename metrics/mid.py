@@ -60,7 +60,11 @@ def mutual_information_divergence(
 
 
 def pointwise(image: Tensor, text: Tensor, real_image: Tensor, real_text: Tensor) -> Tensor:
-    """The term of each pair, whose mean is MID: (M,), float64; same arguments."""
+    """The term of each pair, whose mean is MID: (M,), float64; same arguments.
+
+    Raises:
+        SingularError, ValueError: As `mutual_information_divergence`.
+    """
     sides = [paired(image, real_image), paired(text, real_text)]
     (x, real_x), (y, real_y) = sides
     for title, a, b in (("generated", x, y), ("real", real_x, real_y)):

@@ -50,7 +50,11 @@ def precision_of(generated: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
 
 
 def recall_of(generated: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
-    """The fraction of real features within the balls of generated ones; see `precision_of`."""
+    """The fraction of real features (N', d) within the balls of generated ones (N, d).
+
+    Raises:
+        ValueError: As `precision_of`.
+    """
     x, y = _centred(generated, real, k)
     return _covered(y, x, k)
 

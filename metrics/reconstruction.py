@@ -88,7 +88,11 @@ def _alike(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 def scores(
     metric: Literal["mse", "ssim"], generated: Generated, dataset: Dataset, context: Context
 ) -> Iterator[Score]:
-    """The scores of every image and vector that was given and reconstructed."""
+    """The scores of every image and vector that was given and reconstructed.
+
+    Raises:
+        ValueError: Samples are not of their modality, or not one for each test example.
+    """
     kinds = ("image", "vector") if metric == "mse" else ("image",)
     measure = mean_squared_error if metric == "mse" else structural_similarity
     given, rows = generated.given, generated.rows

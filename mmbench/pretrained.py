@@ -102,7 +102,7 @@ def published(weights: Weights, file: Path | None, device: torch.device) -> nn.M
     path = locate(weights, {} if file is None else {weights.name: file})
     if path is None:
         raise FileNotFoundError(weights.absent)
-    return weights.load(path, device)
+    return _read(weights, path, device)
 
 
 def _read(weights: Weights, path: Path, device: torch.device) -> nn.Module:

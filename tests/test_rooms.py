@@ -22,7 +22,7 @@ LAYERS = [
     ["models"],
     ["evaluation", "runs"],
     ["leaderboard"],
-    ["api"],
+    ["api", "scores"],
     ["cli", "__main__"],
 ]
 """Rooms from the lowest layer up. Within a layer imports may run one way."""

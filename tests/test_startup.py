@@ -49,3 +49,19 @@ def test_no_library_is_imported(command, place):
     assert not HEAVY & imported
     if command == "table --results records":  # a second of processor time in all
         assert not {"filelock", "mmbench.leaderboard.papers", "pandas", "numpy"} & imported
+
+
+def loaded(statements, place):
+    """The modules that statements import, in a process of their own."""
+    code = f"import sys, mmbench\n{statements}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_importing_mmbench_imports_no_library(place):
+    assert not loaded("dir(mmbench)", place) & {*HEAVY, "numpy", "pandas", "click", "mmbench.core"}
+
+
+def test_results_are_read_without_torch(place):
+    assert not loaded("mmbench.results('records')", place) & HEAVY

@@ -15,7 +15,8 @@ class Network(nn.Module):
         super().__init__()
         self.trunk, self.head = trunk, head
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, x: Tensor) -> Tensor:
+        """The logits of the classes: (B, *shape) -> (B, K)."""
         return cast(Tensor, self.head(self.trunk(x)))
 
 

@@ -113,7 +113,10 @@ def enough(metric: str, n: int, least: int) -> None:
 def real_features(
     through: Extractor, modality: Modality, dataset: Dataset, rows: Tensor, context: Context
 ) -> Tensor:
-    """Features of test examples; a picture that several share (CUB's ten captions) counts once."""
+    """Features (N, d) of the test examples `rows` (N,).
+
+    A picture that several share (CUB's ten captions) is looked at once.
+    """
     m, split = modality.name, dataset.test
     pictures = Split({m: split.tensors[m]})
     rows = rows.to(split.device)
@@ -133,13 +136,13 @@ def real_features(
 
 
 def real_key(dataset: Dataset, name: str, rows: Tensor, extractor: str) -> str:
-    """The key of the features of some test examples: a hash of data, rows and network."""
+    """The key of features of the test examples `rows` (N,): a hash of data, rows and network."""
     chosen = hashlib.sha256(rows.cpu().long().contiguous().numpy().tobytes()).hexdigest()
     return digest([dataset.test.fingerprint([name]), name, chosen, extractor], 32)
 
 
 def drawn_features(through: Extractor, samples: Tensor, title: str, context: Context) -> Tensor:
-    """Features of samples, computed once for the same samples while there is room."""
+    """Features (N, d) of samples (N, *shape), computed once for the same ones if there is room."""
     digest = hashlib.sha256(f"{through.identity} {samples.dtype} {samples.shape}".encode())
     for part in samples.split(1024):
         digest.update(part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
@@ -158,7 +161,7 @@ _KEPT: dict[bytes, Tensor] = {}
 def recall(
     path: Path, n: int, compute: Callable[[], Tensor], say: Callable[[str], None]
 ) -> Tensor:
-    """The features of n samples from a file, or else computed and kept there."""
+    """The features of n samples, (n, d), from a file, or else computed and kept there."""
 
     def read(path: Path) -> Tensor:
         features = read_tensors(path)[0].get("features", torch.empty(0))

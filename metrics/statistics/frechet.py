@@ -176,13 +176,21 @@ def _require_two(n: int) -> None:
 
 
 def require_equal(d: int, other: int) -> None:
-    """Refuses to compare features whose dimensions differ."""
+    """Refuses to compare features whose dimensions differ.
+
+    Raises:
+        ValueError: They do.
+    """
     if d != other:
         raise ValueError(f"features of {d} and of {other} dimensions cannot be compared")
 
 
 def require_finite(features: Tensor, samples: str) -> None:
-    """Refuses features (N, d) that are not finite; `samples` says whose they are."""
+    """Refuses features (N, d) that are not finite; `samples` says whose they are.
+
+    Raises:
+        ValueError: A row is not finite; says which is the first.
+    """
     bad = (~features.isfinite()).any(1).nonzero()
     if len(bad):
         found = f"{len(bad)} of {len(features)} {samples} are not finite"

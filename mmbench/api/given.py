@@ -1,16 +1,13 @@
 """What samples are drawn from: one example of each modality given, as a user has it."""
 
-import operator
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from mmbench.api import asked
 from mmbench.core.data import Batch, Dataset, Modality
 from mmbench.datasets.formats import examples, recordings
 from mmbench.progress import Progress
@@ -22,7 +19,7 @@ TEST = "test:"
 COMPARED = 500
 """Test examples that a picture's brightness is compared with."""
 
-Example = Tensor | NDArray[Any] | str | os.PathLike[str]
+Example = asked.Array | str | os.PathLike[str]
 """An example of a modality: its values (*shape) or (1, *shape), a file, or "test:17"."""
 
 
@@ -46,33 +43,18 @@ def conditions(given: Mapping[str, Example], dataset: Dataset, progress: Progres
     return {m: _example(given[m], dataset.modality(m), dataset, progress) for m in names}
 
 
-def targets(asked: Sequence[str] | None, given: Batch, dataset: Dataset) -> list[str]:
+def targets(wanted: Sequence[str] | None, given: Batch, dataset: Dataset) -> list[str]:
     """The modalities to draw, in the data set's order; by default all that are not given.
 
     Raises:
         LookupError: There is no such modality.
         ValueError: There is none to draw.
     """
-    wanted = subset(dataset, [asked] if isinstance(asked, str) else asked or [])
-    drawn = list(wanted) or [m.name for m in dataset.modalities if m.name not in given]
+    named = subset(dataset, [wanted] if isinstance(wanted, str) else wanted or [])
+    drawn = list(named) or [m.name for m in dataset.modalities if m.name not in given]
     if not drawn:
         raise ValueError(f"every modality of {dataset.name} is given: name targets to reconstruct")
     return drawn
-
-
-def count(name: str, value: int, least: int) -> int:
-    """A whole number that a user gave.
-
-    Raises:
-        ValueError: It is none, or less than the smallest number allowed.
-    """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise ValueError(f"{name} is {value!r}, expected a whole number of at least {least}")
-    return number
 
 
 def _example(value: Example, modality: Modality, dataset: Dataset, progress: Progress) -> Tensor:
@@ -89,7 +71,8 @@ def _example(value: Example, modality: Modality, dataset: Dataset, progress: Pro
         if modality.kind == "text" and (words := examples.unknown_words(path, modality)):
             progress.say(f"{path}: {modality.name} has no words {', '.join(words)}")
         return found
-    return examples.one(array(value), modality, f"the {modality.name} given")
+    title = f"the {modality.name} given"
+    return examples.one(asked.array(value, title), modality, title)
 
 
 def _negative(x: Tensor, name: str, dataset: Dataset) -> bool:
@@ -99,14 +82,6 @@ def _negative(x: Tensor, name: str, dataset: Dataset) -> bool:
     own, mean = x.mean(), usual.mean()
     unlike = own < usual.min() or own > usual.max()
     return bool(unlike and (1 - own - mean).abs() < (own - mean).abs())
-
-
-def array(value: object) -> NDArray[Any]:
-    """Values as numpy has them."""
-    if isinstance(value, Tensor):
-        x = value.detach().cpu()
-        return (x.float() if x.is_floating_point() else x).numpy()  # numpy has no bfloat16
-    return np.asarray(value)
 
 
 def _test(value: str, name: str, dataset: Dataset) -> Tensor:

@@ -47,10 +47,10 @@ def runs(
         ValueError: The settings do not fit, or there is no such device.
     """
     find("models", model)  # a misspelt name is refused before anything is loaded
-    whole = _protocol(data, protocol, settings, model, sampler)
+    whole = protocol_of(data, protocol, settings, model, sampler)
     where = compute_device(device)
-    files = _weights(whole, weights, download_weights, where, progress)
-    dataset = _loaded(data, folder, progress)
+    files = weights_of(whole, weights, download_weights, where, progress)
+    dataset = loaded_of(data, folder, progress)
     cache = cache_folder()
     return [
         Run(model, dataset, seed, whole, out, where, cache, progress, files)
@@ -70,11 +70,11 @@ def preview(
     Raises:
         LookupError, FileNotFoundError, ValueError: As `runs`.
     """
-    return protocols.part(_protocol(data, protocol, settings, model, sampler), model)
+    return protocols.part(protocol_of(data, protocol, settings, model, sampler), model)
 
 
 def submission(
-    samples: Path,
+    samples: Path | Mapping[str, Mapping[str, Any]],
     name: str,
     data: Dataset | str,
     seed: int,
@@ -86,27 +86,40 @@ def submission(
     protocol: str | Path | None = None,
     settings: Sequence[str] = (),
     weights: Iterable[str] = (),
+    download_weights: bool = False,
 ) -> Submission:
-    """The samples of one seed, as `mmbench evaluate` describes them.
+    """The samples of one seed, as `mmbench evaluate` describes them, in a folder or in memory.
 
     Raises:
         LookupError, FileNotFoundError, ValueError: As `runs`; or a folder of samples is missing,
             or holds anything else.
     """
-    whole = _protocol(data, protocol, settings)
+    if isinstance(samples, Path) and not samples.is_dir():
+        raise FileNotFoundError(f"there is no folder {samples} of samples")
+    whole = protocol_of(data, protocol, settings)
     where = compute_device(device)
-    files = _weights(whole, weights, False, where, progress)
-    found = Samples.find(samples, _loaded(data, folder, progress))
+    files = weights_of(whole, weights, download_weights, where, progress)
+    dataset = loaded_of(data, folder, progress)
+    if isinstance(samples, Path):
+        found = Samples.find(samples, dataset)
+    else:
+        found = Samples.of(samples, dataset)
     return Submission(name, found, seed, whole, out, where, cache_folder(), progress, files)
 
 
-def _protocol(
+def protocol_of(
     data: Dataset | str,
     which: str | Path | None,
     settings: Sequence[str],
     model: str = "",
     sampler: str | None = None,
 ) -> protocols.Table:
+    """The protocol of a data set, by name or as it is, as `mmbench.protocols.protocol.load`.
+
+    Raises:
+        LookupError, FileNotFoundError, ValueError: As `load`; or there is no such data set, or
+            the model has no sampler.
+    """
     if isinstance(data, str):
         source(data)  # a misspelt name is refused before anything is loaded
     if sampler is not None and not protocols.has_sampler(model):
@@ -117,18 +130,29 @@ def _protocol(
     return protocols.load(name, which, settings, model, sampler, kinds)
 
 
-def _loaded(data: Dataset | str, folder: str | Path | None, progress: Progress) -> Dataset:
+def loaded_of(data: Dataset | str, folder: str | Path | None, progress: Progress) -> Dataset:
+    """A data set by name or as it is.
+
+    Raises:
+        LookupError, FileNotFoundError, ValueError: As `mmbench.api.data.loaded`.
+    """
     return loaded(data, folder, progress) if isinstance(data, str) else data
 
 
-def _weights(
+def weights_of(
     protocol: Mapping[str, Any],
     assignments: Iterable[str],
     download: bool,
     device: torch.device,
     progress: Progress,
 ) -> dict[str, Path]:
-    """Extractor -> the file that the user named; those that the metrics need are verified."""
+    """Extractor -> the file that the user named; those that the metrics need are verified.
+
+    Raises:
+        LookupError: There is no such metric or extractor.
+        FileNotFoundError: There is no such file.
+        ValueError: A file holds something else.
+    """
     files = named(assignments, device)
     metrics = protocol["evaluation"].get("metrics")
     metrics = metrics if isinstance(metrics, dict) else {}  # the run says what is wrong with it

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from mmbench.api import asked, preparation
 from mmbench.api import given as inputs
 from mmbench.api.data import loaded
 from mmbench.api.device import compute_device
@@ -22,7 +23,7 @@ from mmbench.runs.run import Run
 from mmbench.runs.trained import find, reload
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrainedRun:
     """A model that was trained on a data set with a seed; `train` and `load_run` return one.
 
@@ -33,6 +34,10 @@ class TrainedRun:
 
     run: Run
     path: Path
+
+    def __repr__(self) -> str:
+        run = self.run
+        return f"<{run.model} trained on {run.dataset.name}, seed {run.seed}, in {run.folder}>"
 
     @property
     def dataset(self) -> Dataset:
@@ -78,10 +83,67 @@ class TrainedRun:
                 is not a whole number.
         """
         run = self.run
-        condition = inputs.conditions(given or {}, run.dataset, run.progress)
+        condition = inputs.conditions({} if given is None else given, run.dataset, run.progress)
         wanted = inputs.targets(targets, condition, run.dataset)
-        n, seed = inputs.count("n", n, 1), inputs.count("seed", seed, 0)
+        n, seed = asked.count("n", n, 1), asked.count("seed", seed, 0)
         return draw(self.model, condition, wanted, n, seed, run.device)
+
+
+def train(
+    model: str,
+    data: Dataset | str | Path,
+    seed: int = 0,
+    protocol: str | Path | None = None,
+    settings: asked.Settings = (),
+    sampler: str | None = None,
+    out: str | Path = "results",
+    *,
+    folder: str | Path | None = None,
+    device: str | torch.device = "auto",
+    quiet: bool = False,
+) -> TrainedRun:
+    """Trains a model on a data set, or finds the run that did.
+
+    It draws and scores nothing: `evaluate` does. The same call goes on with an interrupted
+    training, and `mmbench run` with the same settings does not train again.
+
+    Args:
+        model: A registered name (see `mmbench list models`) or "module:class".
+        data: The data set, or its name.
+        seed: Of initialisation, training and generation.
+        protocol: Use this one, not the data set's own: a paper's name, such as "diff-mvae" for
+            CUB, or a TOML file.
+        settings: Overrides of the protocol: {"models.mld.score.epochs": 10}, or texts
+            "KEY=VALUE".
+        sampler: One that the protocol names, or any with its own defaults.
+        out: The results folder.
+        folder: Of the data set's files, as for `load_dataset`.
+        device: Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where there is one.
+        quiet: Whether to report nothing on standard error.
+
+    Returns:
+        The trained run.
+
+    Raises:
+        LookupError: There is no such model, data set or protocol.
+        FileNotFoundError: Files of the data set are missing.
+        ValueError: The settings do not fit, or another process trains this run.
+        OSError: The results folder cannot be written to.
+    """
+    (run,) = preparation.runs(
+        asked.model(model),
+        asked.dataset(data),
+        [asked.count("seed", seed, 0)],
+        Path(out),
+        device,
+        Progress(None if quiet else sys.stderr),
+        folder=folder,
+        protocol=protocol,
+        settings=asked.lines(settings),
+        sampler=sampler,
+    )
+    run.train()
+    return TrainedRun(run, run.out / run.place.record)
 
 
 def load_run(
@@ -96,7 +158,7 @@ def load_run(
 
     Args:
         path: Its record, the folder of its weights `results/<dataset>/<model>/<seed>-<key>`, or
-            the folder of a model with one record.
+            the folder of a model with one trained run.
         data: The data set, or its name, where the record's is not registered or is at hand.
         folder: The folder of the data set's files, as for `load_dataset`.
         device: Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where there is one.

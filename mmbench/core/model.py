@@ -67,8 +67,9 @@ class Model(nn.Module, ABC):
     def embed(self, given: Batch) -> Batch:
         """What `generate` needs of each modality given, whatever the others: it takes either.
 
-        Evaluation keeps an `Embedded`, so that each modality is encoded once for all subsets; by
-        default there is nothing to keep.
+        Of name -> (n, *shape) it makes name -> (n, ...), a row for each example. Evaluation keeps
+        an `Embedded`, so that each modality is encoded once for all subsets; by default there is
+        nothing to keep.
         """
         return given
 

@@ -50,9 +50,7 @@ def evaluate(
             start = time.monotonic()
             generated = draw(given)
             drawn = time.monotonic()
-            scores: list[Score] = []
-            for metric in evaluation.wanted(given) if generated.samples else ():
-                scores += metric.compute(generated, dataset, context)
+            scores = scored(generated, dataset, evaluation, context)
             few = spread(len(generated.rows), SHOWN)
             shown = replace(
                 generated,
@@ -65,6 +63,14 @@ def evaluate(
             }
             Part(shown, scores, seconds).write(path)
         yield Part.read(path, given)
+
+
+def scored(
+    generated: Generated, dataset: Dataset, evaluation: Evaluation, context: Context
+) -> list[Score]:
+    """The scores of what was drawn from one subset, by all metrics that are asked for it."""
+    metrics = evaluation.wanted(generated.given) if generated.samples else ()
+    return [s for metric in metrics for s in metric.compute(generated, dataset, context)]
 
 
 def _usable(path: Path, given: tuple[str, ...], context: Context) -> bool:

@@ -59,7 +59,7 @@ def _lines(table: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
     """The lines of a table: its values, and below them its tables with their headings."""
     for key, value in table.items():
         if not isinstance(value, Mapping):
-            yield f"{_key(key)} = {_value(value)}"
+            yield f"{_key(key)} = {written(value)}"
     for key, value in table.items():
         if isinstance(value, Mapping):
             path = (*above, key)
@@ -68,18 +68,19 @@ def _lines(table: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
             yield from _lines(value, path)
 
 
-def _value(value: Any) -> str:
+def written(value: Any) -> str:
+    """A value as TOML has it in one line: a text, a number, a truth value, a list or a table."""
     if isinstance(value, str):
         return json.dumps(value).replace("\x7f", "\\u007f")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        pairs = ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items())
+        pairs = ", ".join(f"{_key(k)} = {written(v)}" for k, v in value.items())
         return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
+        return f"[{', '.join(map(written, value))}]"
     return repr(value)
 
 
 def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else written(key)

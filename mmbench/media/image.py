@@ -115,9 +115,9 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def photographs(path: Path) -> Iterator[Tensor]:
-    """The pictures of a folder as `pictures` lists them.
+    """The pictures of a folder as `pictures` lists them; the folder is read at once, they later.
 
-    Yields:
+    Returns:
         (B, 3, H, W) uint8, pictures that follow each other and have one size, at most TOGETHER.
 
     Raises:
@@ -128,6 +128,10 @@ def photographs(path: Path) -> Iterator[Tensor]:
         raise FileNotFoundError(f"{path} is not a folder, expected one of pictures")
     if not (files := pictures(path)):
         raise FileNotFoundError(f"{path} holds no pictures, expected files {', '.join(ENDINGS)}")
+    return _stacked(files)
+
+
+def _stacked(files: list[Path]) -> Iterator[Tensor]:
     waiting: list[NDArray[np.uint8]] = []
     for file in files:
         picture = resized(file, None)

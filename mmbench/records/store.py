@@ -20,6 +20,7 @@ from mmbench.records.paths import Place, records
 from mmbench.records.record import SCHEMA, SCORES, Record, bounds, within
 from mmbench.records.schema1 import upgraded
 from mmbench.records.shapes import mismatches, shaped
+from mmbench.records.versions import older_metric, stale
 from mmbench.registry import names
 
 if TYPE_CHECKING:
@@ -129,19 +130,31 @@ def frame(records: Iterable[Record]) -> DataFrame:
 
     Returns:
         Columns dataset, model, seed, protocol_hash, data, commit, device, parameters,
-        evaluations, seconds (of all stages), then the fields of `Score`, with `given` joined by
-        commas (empty for joint generation) and NaN for a value that is missing.
+        evaluations, seconds (of all stages), stale (in what its numbers are older than what is
+        installed; "" for a current one), then those of `frame_of`.
+    """
+    columns = "dataset model seed protocol_hash data commit device parameters evaluations".split()
+    found: list[Score] = []
+    runs: list[dict[str, object]] = []
+    for r in records:
+        run = {c: getattr(r, c) for c in columns} | {"seconds": sum(r.seconds.values())}
+        found += r.scores
+        runs += [run | {"stale": stale(r) or older_metric(r, s.metric)} for s in r.scores]
+    scores = frame_of(found)
+    for place, name in enumerate([*columns, "seconds", "stale"]):
+        scores.insert(place, name, [run[name] for run in runs])
+    return scores
+
+
+def frame_of(scores: Iterable[Score]) -> DataFrame:
+    """One row for each score.
+
+    Returns:
+        The fields of `Score` as columns, with `given` joined by commas (empty for joint
+        generation) and NaN for a number that is missing.
     """
     import pandas as pd  # half a second, and most commands do without
 
-    columns = "dataset model seed protocol_hash data commit device parameters evaluations".split()
-    rows = [
-        {c: getattr(r, c) for c in columns}
-        | {"seconds": sum(r.seconds.values())}
-        | asdict(s)
-        | {"given": ",".join(s.given)}
-        for r in records
-        for s in r.scores
-    ]
-    names = [*columns, "seconds", *(f.name for f in fields(Score))]
-    return pd.DataFrame(rows, columns=names).astype({"value": float})
+    rows = [asdict(s) | {"given": ",".join(s.given)} for s in scores]
+    names = [f.name for f in fields(Score)]
+    return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(("value", "low", "high"), float))

@@ -182,6 +182,19 @@ class Run:
                 model.evaluations,
             )
 
+    def train(self) -> None:
+        """Trains the model, unless its weights are there.
+
+        Raises:
+            LookupError, ValueError: The settings do not fit, or the same run is in progress.
+            OSError: The results folder cannot be written to.
+        """
+        model = self.build()
+        with alone(self.folder / "lock", self._refuse):
+            discard(self.folder)
+            discard(self.shared)
+            self._train(model)
+
     def trained(self) -> Model:
         """The trained model of a finished run."""
         model = self.build()

@@ -14,11 +14,13 @@ Joint samples have no test example; theirs are numbers from 0 that say which bel
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmbench.core.data import Dataset, Modality, subsets
@@ -44,14 +46,18 @@ def folder_of(given: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Samples:
-    """A folder of samples of a data set's test examples.
+    """Samples of a data set's test examples, in a folder or in memory.
 
-    `found` maps the modalities given to each modality drawn and its file or folder.
+    Attributes:
+        root: What sentences call them: the folder.
+        dataset: Whose test examples they are of.
+        found: The modalities given -> each modality drawn -> its file or folder, or an array
+            (N, *shape) in the order of the test examples.
     """
 
-    root: Path
+    root: Path | str
     dataset: Dataset
-    found: dict[tuple[str, ...], dict[str, Path]]
+    found: dict[tuple[str, ...], dict[str, Path | NDArray[Any]]]
 
     @classmethod
     def find(cls, root: Path, dataset: Dataset) -> Samples:
@@ -63,19 +69,15 @@ class Samples:
         """
         names = [m.name for m in dataset.modalities]
         known = {composed(m): m for m in names}
-        found: dict[tuple[str, ...], dict[str, Path]] = {}
+        found: dict[tuple[str, ...], dict[str, Path | NDArray[Any]]] = {}
         for folder in _entries(root):
-            parts = [] if folder.name == JOINT else composed(folder.name).split("+")
-            parts = [known.get(m, m) for m in parts]
-            given = tuple(m for m in names if m in parts)
-            if len(given) < len(parts) or not folder.is_dir():
-                wrong = next((m for m in parts if m not in names), folder.name)
-                expected = f"expected {JOINT}/ or modalities of {dataset.name} joined by +"
-                hint = nearest(wrong, [JOINT, *names])
-                raise ValueError(f"{folder} is not a folder of samples, {expected}{hint}")
+            wrong = f"{folder} is not a folder of samples"
+            given = _given(composed(folder.name), wrong, dataset)
+            if not folder.is_dir():
+                raise ValueError(f"{wrong}, but a file")
             if given in found:
                 raise ValueError(f"{folder} has samples of the same subset as another folder")
-            targets: dict[str, Path] = {}
+            targets: dict[str, Path | NDArray[Any]] = {}
             for path in _entries(folder):
                 name = composed(path.name if path.is_dir() else path.name.removesuffix(".npz"))
                 if (m := known.get(name, name)) not in names:
@@ -87,6 +89,39 @@ class Samples:
             found[given] = {m: targets[m] for m in names if m in targets}
         return cls(root, dataset, {s: found[s] for s in subsets(names) if s in found})
 
+    @classmethod
+    def of(
+        cls, samples: Mapping[str, Mapping[str, NDArray[Any] | Path]], dataset: Dataset
+    ) -> Samples:
+        """Samples in memory, in a dictionary like such a folder.
+
+        Args:
+            samples: "joint" or modalities given, joined by + -> modality drawn -> array
+                (N, *shape), or a file or a folder of it.
+            dataset: Whose test examples they are of.
+
+        Raises:
+            LookupError: There is no such modality.
+            ValueError: It is no such dictionary, or a subset is there twice.
+        """
+        root, names = "the dictionary of samples", [m.name for m in dataset.modalities]
+        found: dict[tuple[str, ...], dict[str, Path | NDArray[Any]]] = {}
+        for key, drawn in samples.items():
+            given = _given(str(key), f"{root} has the key {key!r}", dataset)
+            if given in found:
+                raise ValueError(f"{root} has the subset {key!r} twice")
+            if not isinstance(drawn, Mapping) or not drawn:
+                expected = "expected a dictionary of modality drawn -> samples"
+                raise ValueError(f"{root} has {type(drawn).__name__} at {key!r}, {expected}")
+            for name in drawn:
+                if name not in names:
+                    hint = nearest(str(name), names)
+                    raise LookupError(f"{dataset.name} has no modality {name!r}{hint}")
+            found[given] = {m: drawn[m] for m in names if m in drawn}
+        if not found:
+            raise ValueError(f"{root} is empty, expected {JOINT!r} or modalities given -> samples")
+        return cls(root, dataset, {s: found[s] for s in subsets(names) if s in found})
+
     def read(self, given: tuple[str, ...], rows: Tensor) -> Generated:
         """The samples of one subset in `found`, in the order of the test examples, `rows` (N,).
 
@@ -96,10 +131,14 @@ class Samples:
         """
         wanted = rows.tolist() if given else list(range(len(rows)))
         samples = {}
-        for m, path in self.found[given].items():
+        for m, source in self.found[given].items():
             modality = self.dataset.modality(m)
-            numbers, x = (_files if path.is_dir() else _arrays)(path, modality, wanted)
-            samples[m] = x[_places(numbers, wanted, path)]
+            if isinstance(source, Path):
+                numbers, x = (_files if source.is_dir() else _arrays)(source, modality, wanted)
+                samples[m] = x[_places(numbers, wanted, source)]
+            else:
+                where = f"{m} given {folder_of(given)}" if given else f"{JOINT} {m}"
+                samples[m] = _each(examples.checked(source, modality, where), wanted, where)
         return Generated(given, samples, rows)
 
     def fingerprint(self, rows: Tensor) -> str:
@@ -110,6 +149,31 @@ class Samples:
                 digest.update(f"{given} {m} {x.dtype} {tuple(x.shape)};".encode())
                 digest.update(x.contiguous().numpy().data)
         return digest.hexdigest()
+
+
+def _given(name: str, wrong: str, dataset: Dataset) -> tuple[str, ...]:
+    """The modalities that "joint" or their names joined by + stand for; `wrong` begins a refusal.
+
+    Raises:
+        ValueError: It stands for none.
+    """
+    names = [m.name for m in dataset.modalities]
+    known = {composed(m): m for m in names}
+    parts = [known.get(m, m) for m in ([] if name == JOINT else name.split("+"))]
+    given = tuple(m for m in names if m in parts)
+    if len(given) < len(parts):
+        unknown = next((m for m in parts if m not in names), name)
+        expected = f"expected {JOINT}/ or modalities of {dataset.name} joined by +"
+        raise ValueError(f"{wrong}, {expected}{nearest(unknown, [JOINT, *names])}")
+    return given
+
+
+def _each(x: Tensor, wanted: list[int], where: object) -> Tensor:
+    """Samples, one for each of the test examples."""
+    if len(x) != len(wanted):
+        expected = f"expected {len(wanted):,}: one for each test example that is scored"
+        raise ValueError(f"{where} has {len(x):,} samples, {expected}")
+    return x
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -137,10 +201,7 @@ def _arrays(path: Path, modality: Modality, wanted: list[int]) -> tuple[list[int
     arrays = load(path, known)
     x = examples.checked(arrays["samples"], modality, str(path))
     if "index" not in arrays:
-        if len(x) != len(wanted):
-            expected = f"expected {len(wanted):,}: one for each test example that is scored"
-            raise ValueError(f"{path} has {len(x):,} samples, {expected}")
-        return wanted, x
+        return wanted, _each(x, wanted, path)
     index = arrays["index"]
     if index.shape != (len(x),) or index.dtype.kind not in "ui":
         found = f"the index of {path} is {index.dtype} of shape {index.shape}"

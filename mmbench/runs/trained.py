@@ -7,7 +7,7 @@ import torch
 
 from mmbench.core.data import Dataset
 from mmbench.progress import Progress
-from mmbench.protocols.protocol import CODE
+from mmbench.protocols.protocol import CODE, digest
 from mmbench.records.paths import Place
 from mmbench.records.record import Record
 from mmbench.records.store import read
@@ -24,7 +24,7 @@ def find(path: Path) -> tuple[Path, Record]:
 
     Args:
         path: A record, the folder of its weights `results/<dataset>/<model>/<seed>-<key>`, or a
-            folder with one record.
+            folder with records of one trained model and sampler.
 
     Returns:
         Its file and the record.
@@ -62,10 +62,17 @@ def _record(path: Path) -> tuple[Path, Record]:
         known = [(p, r) for p, r in beside_it if Place.of(r).folder.name == name]
     if not known:
         raise FileNotFoundError(f"{path} is not the folder of a finished run, {_EXPECTED}")
-    if len(known) > 1:
+    if len({_drawn_by(record) for _, record in known}) > 1:
         hint = f"name its file, e.g. {known[0][0]}"
         raise ValueError(f"{path} has {len(known)} records, expected one: {hint}")
     return known[0]
+
+
+def _drawn_by(record: Record) -> tuple[Path, str]:
+    """What decides of all that a run draws: its weights and its sampler."""
+    evaluation = record.protocol.get("evaluation")
+    sampler = evaluation.get("sampler") if isinstance(evaluation, dict) else None
+    return Place.of(record).folder, digest(sampler)
 
 
 def reload(

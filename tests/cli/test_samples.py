@@ -256,6 +256,10 @@ def test_a_run_that_cannot_be_drawn_from(finished, exported, toy, tmp_path, load
     assert "is not the folder of a finished run" in done.output
     shutil.copy(finished, home / "1-copy.json")
     done = mmbench("generate", "--run", home, "--out", out)
+    assert "has no weights beside it" in done.output  # a copy draws the same
+    copy = json.loads(finished.read_text()) | {"seed": 1}
+    (home / "1-copy.json").write_text(json.dumps(copy))
+    done = mmbench("generate", "--run", home, "--out", out)
     assert "has 2 records, expected one: name its file" in done.output
     other = type(toy)(toy.name, toy.modalities, toy.test, toy.test, 10, 16_000)
     loads(other)

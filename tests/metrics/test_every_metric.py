@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 import mmbench.metrics
-from mmbench import pretrained, registry
+from mmbench import pretrained, registry, scores
 from mmbench.core.data import Dataset, Modality, Spectrogram, Split
 from mmbench.core.score import Context, Generated, Metric
 from mmbench.declarations import declared
@@ -28,6 +28,7 @@ from mmbench.files.tensors import load_state
 from mmbench.metrics import extrapolation, fad
 from mmbench.metrics.extractors import classifiers, clip, in_domain, judges
 from mmbench.metrics.extractors import inception as inception_module
+from mmbench.metrics.extractors.dual_encoder import sentences
 from mmbench.metrics.extractors.judges import weights_hash
 from mmbench.metrics.extractors.vggish import log_mel
 from mmbench.metrics.mid import mutual_information_divergence
@@ -664,3 +665,70 @@ def test_the_changelog_says_what_moved():
     unreleased = re.split(r"^## ", text, flags=re.MULTILINE)[1]
     assert unreleased.startswith("[Unreleased]")
     assert re.search(r"^### Numbers changed\n\n- ", unreleased, re.MULTILINE)
+
+
+class Dense:
+    """A model that knows how likely an example is: the less, the brighter."""
+
+    def log_marginal(self, x, samples, noise):
+        return -x["path"].square().sum(1)
+
+    def to(self, device):
+        return self
+
+
+PAIR, EVERY = ("rgb", "text"), tuple(SHAPES)
+FUNCTIONS = {
+    "class-entropy": ((), ("path",), lambda x, _, w: scores.class_entropy(x, DATASET)),
+    "clip-s": ((), PAIR, lambda x, _, w: scores.clip_s(*spoken(x), **w)),
+    "clip-s[in-domain]": ((), PAIR, lambda x, _, w: scores.clip_s(x, DATASET)),
+    "clip-s[mld]": ((), PAIR, lambda x, _, w: scores.clip_s(*spoken(x), definition="mld", **w)),
+    "clip-s[percent]": (
+        (),
+        PAIR,
+        lambda x, _, w: scores.clip_s(*spoken(x), definition="percent", **w),
+    ),
+    "coherence": ((), EVERY, lambda x, _, w: scores.coherence(x, DATASET)),
+    "f1": (("rgb",), ("mask",), lambda x, y, w: scores.f1(x["mask"], y["mask"])),
+    "fad": ((), ("sound",), lambda x, y, w: scores.fad(*heard(x, y), **w)),
+    "fid": ((), ("rgb",), lambda x, y, w: scores.fid(x["rgb"], y["rgb"].numpy(), **w)),
+    "fid-infinity": ((), ("rgb",), lambda x, y, w: scores.fid_infinity(x["rgb"], y["rgb"], **w)),
+    "fid-tensorflow": (
+        (),
+        ("rgb",),
+        lambda x, y, w: scores.fid(x["rgb"], y["rgb"], resize="tensorflow", **w),
+    ),
+    "fmd": ((), ("path",), lambda x, _, w: scores.fmd({"path": x["path"].numpy()}, DATASET)),
+    "kid": ((), ("rgb",), lambda x, y, w: scores.kid(x["rgb"], y["rgb"], **w)),
+    "log-likelihood": ((), (), lambda *_: scores.log_likelihood(Dense(), DATASET)),
+    "mid": ((), PAIR, lambda x, y, w: scores.mid(*spoken(x), *spoken(y), **w)),
+    "mid[in-domain]": ((), PAIR, lambda x, _, w: scores.mid(x, DATASET)),
+    "mse": (("rgb",), ("rgb",), lambda x, y, w: scores.mse(x["rgb"], y["rgb"])),
+    "precision": ((), ("rgb",), lambda x, y, w: scores.precision(x["rgb"], y["rgb"], **w)),
+    "precision[in-domain]": ((), ("rgb",), lambda x, _, w: scores.precision(x, DATASET)),
+    "recall": ((), ("rgb",), lambda x, y, w: scores.recall(x["rgb"], y["rgb"], **w)),
+    "recall[in-domain]": ((), ("path",), lambda x, _, w: scores.recall(x, DATASET)),
+    "ssim": (("rgb",), ("rgb",), lambda x, y, w: scores.ssim(x["rgb"], y["rgb"])),
+}
+"""Metric -> what is given and generated, and its function of samples, real ones and weights."""
+
+
+def spoken(x):
+    return x["rgb"], sentences(x["text"], WORDS)
+
+
+def heard(*both):
+    return [hum(x["sound"], None, 16_000).numpy() for x in both]
+
+
+def test_the_function_gives_the_value_of_the_score(case, tmp_path, monkeypatch):
+    monkeypatch.setenv("MMBENCH_CACHE", str(tmp_path))
+    given, names, function = FUNCTIONS[case.name]
+    real = DATASET.test.batch(torch.arange(N))
+    worse = noise({m: real[m].clone() for m in names}, PINNED)
+    context = replace(case.context, model=Dense())
+    metric = case.metric
+    (score,) = metric.compute(Generated(given, worse, torch.arange(N)), DATASET, context)
+    files = {"weights": str(case.weights()[case.card.name])} if case.card else {}
+    found = function(worse, real, {**files, "device": "cpu"} if files else {})
+    assert found == like(score.value, 1e-6)

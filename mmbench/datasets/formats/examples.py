@@ -21,6 +21,7 @@ from mmbench.datasets.formats.arrays import ENDINGS as ARRAYS
 from mmbench.datasets.formats.arrays import load
 from mmbench.datasets.formats.captions import SPECIALS, Vocabulary, tokenise
 from mmbench.files.atomic import replacing, write_text
+from mmbench.files.folder import files
 from mmbench.files.regular import regular
 from mmbench.files.text import read_text
 from mmbench.media.image import ENDINGS as PICTURES
@@ -69,6 +70,22 @@ def read(path: Path, modality: Modality, resize: bool = True) -> Tensor:
         reader = _tokens if kind == "text" else _named
         row = reader(read_text(path), modality, path)
     return one(row, modality, str(path))
+
+
+def several(folder: Path, modality: Modality) -> Tensor:
+    """The examples in the files of a folder, in the order of their names: (N, *shape), as `read`.
+
+    Raises:
+        FileNotFoundError: There is no such folder, or it is empty.
+        ValueError: As `read`; or a picture has another size.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not a folder, expected one of {modality.name}")
+    if not (names := files(folder)):
+        raise FileNotFoundError(
+            f"{folder} is empty, expected files {', '.join(endings(modality))}"
+        )
+    return torch.cat([read(folder / name, modality, resize=False) for name in names])
 
 
 def endings(modality: Modality) -> tuple[str, ...]:

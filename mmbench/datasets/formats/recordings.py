@@ -1,5 +1,6 @@
 """Recordings that people have, as the pictures of sounds that models are given."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,12 @@ from torch import Tensor
 from mmbench.core.data import Dataset, Modality
 from mmbench.errors import first_line
 from mmbench.extras import optional
+from mmbench.files.folder import visible
 from mmbench.files.regular import regular
 from mmbench.media.sound import Waves, library, spectrogram
 
+ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
+"""Of the recordings in a folder."""
 COMPARED = 500
 """Test examples that tell how loud a data set's sounds are."""
 
@@ -48,6 +52,25 @@ def read(path: Path, modality: Modality, dataset: Dataset) -> Tensor:
     rows = torch.arange(min(COMPARED, len(dataset.test)))
     level = dataset.test.batch(rows, [modality.name])[modality.name].flatten(1).amax(1).mean()
     return spectrogram(wave, how, rate, bands, float(level))[None, :, :frames]
+
+
+def several(folder: Path, rate: int) -> Iterator[Tensor]:
+    """The recordings of a folder at a rate in hertz; the folder is read at once, they later.
+
+    Returns:
+        (1, T) each, float32, channels averaged.
+
+    Raises:
+        FileNotFoundError: There is no such folder, or it holds no recording.
+        ImportError: soundfile is not installed, or librosa where a file has another rate.
+        ValueError: A file is damaged or empty.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not a folder, expected one of sounds")
+    found = sorted(e.name for e in visible(folder) if e.name.lower().endswith(ENDINGS))
+    if not found:
+        raise FileNotFoundError(f"{folder} holds no sounds, expected files {', '.join(ENDINGS)}")
+    return (torch.from_numpy(_load(regular(folder / name), rate))[None] for name in found)
 
 
 def _load(path: Path, rate: int) -> Waves:

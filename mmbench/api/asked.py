@@ -1,0 +1,114 @@
+"""Arguments as people write them in Python, for functions that take what a command line has."""
+
+import operator
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmbench.core.data import Dataset
+from mmbench.errors import first_line
+from mmbench.files.toml import written
+
+Array = Tensor | NDArray[Any]
+"""Values, on any device."""
+
+Settings = Mapping[str, object] | Iterable[str]
+"""Overrides of a protocol: {"models.mld.score.epochs": 10}, or texts "KEY=VALUE"."""
+
+Metrics = str | Iterable[str] | Mapping[str, object]
+"""A metric's name, several, or {"fid": [0, 1]} with numbers of given modalities, or "all"."""
+
+Weights = Mapping[str, str | Path]
+"""Registered extractor -> file of its weights."""
+
+
+def lines(settings: Settings, metrics: Metrics | None = None) -> list[str]:
+    """Overrides of a protocol as the command line has them, "KEY=VALUE".
+
+    Raises:
+        ValueError: The settings are one text.
+    """
+    if isinstance(settings, str):
+        expected = 'expected a dictionary or a list such as ["KEY=VALUE"]'
+        raise ValueError(f"settings is {settings!r}, {expected}")
+    if isinstance(settings, Mapping):
+        settings = [f"{key}={written(_simple(value))}" for key, value in settings.items()]
+    found = [*settings]
+    if metrics is not None:
+        if not isinstance(metrics, Mapping):
+            metrics = dict.fromkeys([metrics] if isinstance(metrics, str) else metrics, "all")
+        found.append(f"evaluation.metrics={written(metrics)}")
+    return found
+
+
+def _simple(value: object) -> object:
+    """A number of numpy as Python's, and a path as text."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def assignments(weights: Weights) -> list[str]:
+    """Files of weights as the command line has them, "NAME=FILE"."""
+    return [f"{name}={file}" for name, file in weights.items()]
+
+
+def model(name: object) -> str:
+    """The name of a model.
+
+    Raises:
+        ValueError: It is no text.
+    """
+    if isinstance(name, str):
+        return name
+    expected = 'expected a registered name, or "module:class"'
+    raise ValueError(f"model is {name!r}, {expected}")
+
+
+def dataset(data: object) -> Dataset | str:
+    """A data set, or the name that stands for one.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return os.fspath(data)
+    expected = "expected a mmbench.core.Dataset, or the name of one"
+    raise ValueError(f"data is a {type(data).__name__}, {expected}")
+
+
+def count(name: str, value: object, least: int) -> int:
+    """A whole number, at least the smallest one allowed.
+
+    Raises:
+        ValueError: It is another value.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{name} is {value!r}, expected a whole number of at least {least}")
+    return number
+
+
+def array(value: object, title: str) -> NDArray[Any]:
+    """The values of a tensor, an array, or what numpy makes one of; `title` is for messages.
+
+    Raises:
+        ValueError: Numpy makes none of it.
+    """
+    if isinstance(value, Tensor):
+        x = value.detach().cpu()
+        return (x.float() if x.is_floating_point() else x).numpy()  # numpy has no bfloat16
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{title} cannot be read as numbers ({first_line(error)})") from None

@@ -1,0 +1,110 @@
+"""Metrics by the networks that a data set teaches, and the density of its examples."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from mmbench.api import asked
+from mmbench.core.data import Dataset
+from mmbench.core.model import Model
+from mmbench.core.score import Generated
+from mmbench.metrics.extractors.classifiers import classifier
+from mmbench.scores.inputs import Device, Drawn, context, drawn, judged, tensor, value
+
+
+def coherence(
+    generated: Drawn,
+    data: Dataset,
+    labels: asked.Array | Sequence[int] | None = None,
+    *,
+    device: Device = "auto",
+) -> float:
+    """How often samples show the class that they should (`mmbench.metrics.coherence`).
+
+    Args:
+        generated: {modality: samples (N, *shape), or a folder of files}: all modalities, samples
+            of one row belonging together; or one, with labels.
+        data: Its classifiers judge; they are trained on first use and kept in the cache.
+        labels: (N,) the class that each should show; None for how often all modalities agree.
+        device: As for `fid`.
+
+    Returns:
+        Percentage, from 0 to 100.
+
+    Raises:
+        LookupError: There is no such modality.
+        ValueError: Samples are not finite or of another shape or range, there are not as many
+            labels, or the data set has none.
+    """
+    if labels is None:
+        return judged("coherence", generated, data, device)
+    samples = drawn(generated, data)
+    if len(samples) != 1:
+        names = ", ".join(samples)
+        raise ValueError(f"labels are for one modality, the samples are of {names}")
+    ((name, x),) = samples.items()
+    truth = tensor(labels, "labels of the")
+    if tuple(truth.shape) != (len(x),):
+        raise ValueError(f"labels have shape {tuple(truth.shape)}, expected ({len(x)},)")
+    right = classifier(data, name, context(device)).predictions(x) == truth.cpu()
+    return 100 * float(right.double().mean())
+
+
+def class_entropy(generated: Drawn, data: Dataset, *, device: Device = "auto") -> float:
+    """How evenly samples spread over the classes (`mmbench.metrics.class_entropy`).
+
+    Args:
+        generated: {modality: samples (N, *shape), or a folder of files}.
+        data: Its classifier judges; it is trained on first use and kept in the cache.
+        device: As for `fid`.
+
+    Returns:
+        Nats, from 0 to the log of the number of classes.
+
+    Raises:
+        LookupError, ValueError: As `coherence`.
+    """
+    return judged("class-entropy", generated, data, device)
+
+
+def fmd(generated: Drawn, data: Dataset, *, device: Device = "auto") -> float:
+    """FMD: the Fréchet distance as the data set's own network sees it (`mmbench.metrics.fmd`).
+
+    Of features (N, d) of another network it is `fid(features, real_features)`.
+
+    Args:
+        generated: {modality: samples (N, *shape), or a folder of files}.
+        data: Its test examples are the real side. The network is trained on first use and kept in
+            the cache.
+        device: As for `fid`.
+
+    Returns:
+        The distance, at least 0; it depends on N.
+
+    Raises:
+        LookupError: There is no such modality.
+        ValueError: Samples are not finite or of another shape or range, or the data set teaches
+            no network.
+    """
+    return judged("fmd", generated, data, device)
+
+
+def log_likelihood(model: Model, data: Dataset, *, device: Device = "auto") -> float:
+    """The log-likelihood of a data set's test examples (`mmbench.metrics.log_likelihood`).
+
+    Args:
+        model: One that has a density: `log_marginal(x, samples, noise)`. It is moved to the
+            device.
+        data: What it was trained on.
+        device: As for `fid`.
+
+    Returns:
+        Nats, the mean over test examples, by 100 importance samples each.
+
+    Raises:
+        ValueError: The model has no density, or one that is not finite.
+    """
+    known = context(device)
+    known = replace(known, model=model.to(known.device))
+    return value("log-likelihood", Generated((), {}, torch.arange(len(data.test))), data, known)
