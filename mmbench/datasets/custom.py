@@ -179,7 +179,8 @@ def _read(files: Files, description: Description, progress: Progress) -> Dataset
                 x = files.read(part, m, known)
                 parts[part][m] = compact(x, known, f"{part}/{m} of {files.root}")
                 bar.update(bar.done + 1)
-    index, labels = ({p: of(p) for p in PARTS} for of in (files.index, files.labels))
+    index = {part: files.index(part) for part in PARTS}
+    labels = {part: files.labels(part) for part in PARTS}
     with concerning(files.root):
         train, test = (Split(parts[p], index[p], labels[p]) for p in PARTS)
         return _dataset(description, train, test, words)

@@ -1,5 +1,6 @@
 """Reading what torch.save wrote, without running code that a file may hold."""
 
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +22,9 @@ def read(path: Path) -> Any:
     """
     regular(path)
     try:
-        # only zip files can be mapped; torch wrote another format before 1.6
-        return torch.load(path, "cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with warnings.catch_warnings(action="ignore"):  # of how it was pickled
+            # only zip files can be mapped; torch wrote another format before 1.6
+            return torch.load(path, "cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (FileNotFoundError, PermissionError, MemoryError):
         raise
     except Exception:  # unpickling damaged bytes raises anything
