@@ -23,6 +23,7 @@ LAYERS = [
     ["evaluation", "runs"],
     ["leaderboard"],
     ["api", "scores"],
+    ["sweeps"],
     ["cli", "__main__"],
 ]
 """Rooms from the lowest layer up. Within a layer imports may run one way."""

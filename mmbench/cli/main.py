@@ -83,6 +83,7 @@ class Commands(Lazy, Sentences):
         "robustness": "mmbench.cli.analysis:robustness",
         "records": "mmbench.cli.leaderboard:records",
         "run": "mmbench.cli.run:run",
+        "sweep": "mmbench.cli.sweep:sweep",
         "table": "mmbench.cli.leaderboard:table",
     }
 

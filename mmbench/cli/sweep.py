@@ -1,0 +1,130 @@
+"""The command `sweep`: the runs of a table. Heavy packages are imported when it is called."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from mmbench.cli import options
+
+
+class Seeds(click.ParamType):
+    """A seed, or a range of them such as 0-4."""
+
+    name = "seeds"
+
+    def convert(  # noqa: D102
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        first, dash, last = str(value).partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            self.fail(f"{value!r} is no seed, expected a whole number or a range such as 0-4")
+        if dash and int(last) < int(first):
+            self.fail(f"{value!r} is empty, expected the smaller seed first")
+        return [*range(int(first), int(last if dash else first) + 1)]
+
+
+@click.command(cls=options.Several)
+@options.several(
+    "--model",
+    "models",
+    default=["mld"],
+    metavar="NAME ...",
+    help="Models, or all for mmbench's own whose settings the data set's protocol holds.  "
+    "[default: mld]",
+)
+@options.several(
+    "--dataset",
+    "datasets",
+    default=["mhd-mini"],
+    metavar="NAME ...",
+    help="Data sets, as in 'mmbench run'.  [default: mhd-mini]",
+)
+@options.several(
+    "--seed",
+    "seeds",
+    type=Seeds(),
+    default=["0"],
+    metavar="N|N-M ...",
+    help="Seeds, or ranges of them such as 0-4.  [default: 0]",
+)
+@options.data
+@options.protocol
+@options.settings
+@click.option("--sampler", metavar="NAME", help="As in 'mmbench run', where a model has one.")
+@options.device
+@options.weights
+@options.results
+@options.count("--workers", default=1, help="Runs at the same time.")
+@options.count("--per-gpu", default=1, help="Runs at the same time on each GPU.")
+@click.option("--plan", is_flag=True, help="Print the command of each run to make, then stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event.")
+def sweep(
+    models: tuple[str, ...],
+    datasets: tuple[str, ...],
+    seeds: tuple[list[int], ...],
+    data: Path | None,
+    protocol: str | None,
+    settings: tuple[str, ...],
+    sampler: str | None,
+    device: str,
+    assignments: tuple[str, ...],
+    out: Path,
+    workers: int,
+    per_gpu: int,
+    plan: bool,
+    as_json: bool,
+) -> None:
+    """Make the runs of a table that are missing: models x data sets x seeds.
+
+    What is done is not made again, and what was interrupted goes on. A run that fails stops no
+    other. The exit code is 0 if all runs are recorded.
+
+    \b
+    Examples:
+      mmbench sweep --model all --dataset mhd-mini --seed 0-2
+      mmbench sweep --model mld mopoe --dataset mhd-mini polymnist-mini --seed 0-4 --workers 2
+      mmbench sweep --model all --plan | xargs -P 2 -I RUN sh -c RUN
+    """
+    import torch
+
+    from mmbench.progress import Progress
+    from mmbench.sweeps.local import execute
+    from mmbench.sweeps.plan import Sweep
+    from mmbench.sweeps.view import View, described, overview
+
+    whole = Sweep(out, data, protocol, settings, sampler, device, assignments)
+    every = [seed for several in seeds for seed in several]
+    planned = whole.plan(models, datasets, dict.fromkeys(every), Progress(sys.stderr))
+    wanted = [p for p in planned if p.wanted]
+    impossible = [p for p in planned if p.state == "impossible"]
+    if plan:
+        for p in planned if as_json else wanted:
+            click.echo(json.dumps(described(p)) if as_json else p.command)
+    if plan or not as_json:
+        click.echo("\n".join(overview(planned)), err=plan)
+    if plan:
+        return
+    gpus = [str(i) for i in range(torch.cuda.device_count())] if device == "auto" else []
+    view = View(sys.stdout, len(wanted), as_json)
+    failed = []
+    try:
+        many = len(gpus) * per_gpu if gpus else workers
+        for outcome in execute(wanted, out, many, gpus, view.running):
+            view.ended(outcome)
+            if outcome.fault:
+                failed.append(outcome)
+    except KeyboardInterrupt:
+        view.close()
+        click.echo(
+            "interrupted: what runs had done is kept, and the same command goes on", err=True
+        )
+        raise
+    view.close()
+    for outcome in failed:
+        click.echo(f"failed: {outcome.fault}\n  {outcome.planned.command}", err=True)
+    if failed or impossible:
+        click.get_current_context().exit(1)

@@ -1,0 +1,243 @@
+"""The runs of a table, and how far each of them is."""
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+from mmbench.api.data import loaded
+from mmbench.api.preparation import protocol_of, runs
+from mmbench.core.data import Dataset
+from mmbench.datasets.load import source
+from mmbench.extras import command, installed
+from mmbench.progress import Progress
+from mmbench.protocols.protocol import has_sampler
+from mmbench.records.paths import records
+from mmbench.records.record import Record
+from mmbench.records.store import read
+from mmbench.records.versions import stale
+from mmbench.registry import find, names
+from mmbench.runs.run import Run
+
+State = Literal["done", "begun", "missing", "stale", "impossible"]
+"""done: recorded. begun: weights or checkpoints are there. stale: there is a record of an older
+version's numbers, and none of today's. impossible: see `Planned.why`."""
+
+ALL = "all"
+"""Stands for every model of mmbench's own whose settings the protocol of a data set holds."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run of a sweep.
+
+    Attributes:
+        model: Registered name, or "module:class".
+        dataset: What the user called the data set.
+        seed: The run's seed.
+        state: How far it is.
+        why: Why it is stale or impossible.
+        seconds: What runs of this model on this data set took, by their records; None if there
+            are none.
+        options: What `mmbench run` is given besides model, data set and seed.
+    """
+
+    model: str
+    dataset: str
+    seed: int
+    state: State
+    why: str = ""
+    seconds: float | None = None
+    options: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def title(self) -> str:
+        """The run in a word or three."""
+        return f"{self.dataset} {self.model} {self.seed}"
+
+    @property
+    def arguments(self) -> list[str]:
+        """What follows `mmbench` in the command that makes this run."""
+        which = ["--model", self.model, "--dataset", self.dataset, "--seed", str(self.seed)]
+        return ["run", *which, *self.options]
+
+    @property
+    def command(self) -> str:
+        """The command that makes this run, as a shell takes it."""
+        return shlex.join(["mmbench", *self.arguments])
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a sweep has to make it."""
+        return self.state in ("begun", "missing", "stale")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What all runs of a sweep have in common, as options of `mmbench run`.
+
+    Attributes:
+        out: The results folder.
+        folder: Of the data sets' files.
+        protocol: A protocol's name or file.
+        settings: Overrides of the protocol, "KEY=VALUE".
+        sampler: A sampler's name, for the models that have one.
+        device: Where to compute.
+        weights: "NAME=FILE" of evaluation networks.
+    """
+
+    out: Path
+    folder: Path | None = None
+    protocol: str | None = None
+    settings: Sequence[str] = ()
+    sampler: str | None = None
+    device: str = "auto"
+    weights: Sequence[str] = ()
+
+    def plan(
+        self,
+        models: Iterable[str],
+        datasets: Iterable[str],
+        seeds: Iterable[int],
+        progress: Progress,
+    ) -> list[Planned]:
+        """The runs of each model on each data set with each seed, and how far they are.
+
+        Runs of one model stand together, so that two models that share a training stage are
+        seldom made at the same time.
+
+        Raises:
+            LookupError: There is no such model, data set or protocol.
+            ValueError: The protocol or an override is wrong for every model.
+        """
+        models, datasets = list(dict.fromkeys(models)), list(dict.fromkeys(datasets))
+        for name in datasets:
+            source(name)
+        for model in models:
+            if model != ALL:
+                find("models", model)
+        found = []
+        for name in datasets:
+            try:
+                data: Dataset | str = loaded(name, self.folder, progress)
+                absent = ""
+            except FileNotFoundError as error:
+                data, absent = name, str(error)
+            took = _durations(self.out, name if isinstance(data, str) else data.name)
+            for model in self._models(models, name):
+                found += self._of(model, name, data, absent, seeds, took, progress)
+        return found
+
+    def options(self, model: str) -> tuple[str, ...]:
+        """The options of `mmbench run` for one model."""
+        pairs: list[tuple[str, object | None]] = [
+            ("--data", self.folder),
+            ("--protocol", self.protocol),
+            *(("--set", setting) for setting in self.settings),
+            ("--sampler", self.sampler if has_sampler(model) else None),
+            ("--device", None if self.device == "auto" else self.device),
+            *(("--weights", assignment) for assignment in self.weights),
+            ("--out", self.out),
+        ]
+        return tuple(str(part) for pair in pairs if pair[1] is not None for part in pair)
+
+    def _models(self, asked: Sequence[str], dataset: str) -> list[str]:
+        """The models asked for, "all" replaced by those of the data set's protocol."""
+        if ALL not in asked:
+            return list(asked)
+        settings = protocol_of(dataset, self.protocol, self.settings)["models"]
+        every = [m for m in names("models") if m in settings and ":" not in m]
+        return list(dict.fromkeys([*every, *(m for m in asked if m != ALL)]))
+
+    def _of(
+        self,
+        model: str,
+        name: str,
+        data: Dataset | str,
+        absent: str,
+        seeds: Iterable[int],
+        took: dict[str, list[float]],
+        progress: Progress,
+    ) -> Iterator[Planned]:
+        """One model on one data set."""
+        options = self.options(model)
+        impossible, several = absent or _lacking(model), []
+        if not impossible:
+            try:
+                several = self._runs(model, data, seeds, progress)
+            except (ValueError, LookupError, ImportError, FileNotFoundError) as error:
+                impossible = str(error)
+        if impossible:
+            for seed in seeds:
+                yield Planned(model, name, seed, "impossible", impossible, None, options)
+            return
+        seconds = median(took[model]) if took.get(model) else None
+        for run in several:
+            state, why = _state(run)
+            yield Planned(model, name, run.seed, state, why, seconds, options)
+
+    def _runs(
+        self, model: str, data: Dataset | str, seeds: Iterable[int], progress: Progress
+    ) -> list[Run]:
+        """The runs of one model, of which one was tried whether it can be built."""
+        found = runs(
+            model,
+            data,
+            seeds,
+            self.out,
+            self.device,
+            progress,
+            folder=self.folder,
+            protocol=self.protocol,
+            settings=self.settings,
+            sampler=self.sampler if has_sampler(model) else None,
+            weights=self.weights,
+        )
+        found[0].build()
+        return found
+
+
+def _lacking(model: str) -> str:
+    """The sentence about an extra that a model needs and that is not installed; "" if none."""
+    entry = names("models").get(model)
+    for extra in entry.extras if entry else ():
+        if not installed(extra):
+            return f"{model} needs the extra [{extra}]: {command(extra)}"
+    return ""
+
+
+def _state(run: Run) -> tuple[State, str]:
+    """How far a run is, and why it is stale or impossible."""
+    path = run.out / run.place.record
+    if path.exists():
+        try:
+            read(path)
+        except ValueError as error:
+            return "impossible", str(error)
+        return "done", ""
+    if run.folder.is_dir() and any(p.name != "lock" for p in run.folder.iterdir()):
+        return "begun", ""
+    for older in sorted(path.parent.glob(f"{run.seed}-*.json")):
+        try:
+            if why := stale(read(older)):
+                return "stale", why
+        except ValueError:  # it is not this run's
+            continue
+    return "missing", ""
+
+
+def _durations(out: Path, dataset: str) -> dict[str, list[float]]:
+    """Model -> seconds of its runs on a data set, by the records of a results folder."""
+    took: dict[str, list[float]] = {}
+    for path in records(out):
+        if path.parent.parent.name != dataset:
+            continue
+        try:
+            record: Record = read(path)
+        except ValueError:
+            continue
+        if record.samples is None:
+            took.setdefault(record.model, []).append(sum(record.seconds.values()))
+    return took

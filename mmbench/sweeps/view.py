@@ -1,0 +1,122 @@
+"""What a user sees of a sweep: a live view in a terminal, plain lines elsewhere, or JSON."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from mmbench.sweeps.local import Outcome, Worker
+from mmbench.sweeps.plan import Planned, State
+
+ORDER: tuple[State, ...] = ("done", "begun", "stale", "missing", "impossible")
+
+
+@dataclass
+class View:
+    """Reports a sweep to a stream.
+
+    Attributes:
+        out: Where to.
+        total: How many runs the sweep makes.
+        as_json: Whether each event is a line of JSON.
+    """
+
+    out: TextIO
+    total: int
+    as_json: bool = False
+    _drawn: int = 0
+    _ended: int = 0
+    _seen: set[str] = field(default_factory=set)
+
+    def running(self, workers: Sequence[Worker]) -> None:
+        """Shows the runs in progress: in a terminal each with the last line that it printed."""
+        for worker in workers:
+            if worker.planned.title not in self._seen:
+                self._seen.add(worker.planned.title)
+                self._event("started", worker.planned)
+        if self.as_json or not self.out.isatty():
+            return
+        width = shutil.get_terminal_size().columns
+        lines = [f"{self._ended} of {self.total} runs have ended"]
+        lines += [f"  {w.planned.title}  {clock(w.seconds)}  {w.line}" for w in workers]
+        self._erase()
+        self.out.write("".join(f"{line[: width - 1]}\n" for line in lines))
+        self.out.flush()
+        self._drawn = len(lines)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Reports that a run has ended."""
+        self._ended += 1
+        more = {"seconds": round(outcome.seconds, 1)}
+        if outcome.fault:
+            self._event(
+                "failed", outcome.planned, fault=outcome.fault, log=str(outcome.log), **more
+            )
+        else:
+            self._event("recorded", outcome.planned, **more)
+
+    def close(self) -> None:
+        """Leaves no trace of the live view."""
+        self._erase()
+
+    def _event(self, what: str, planned: Planned, **more: Any) -> None:
+        if self.as_json:
+            self._line(json.dumps({"event": what, **described(planned), **more}))
+            return
+        took = f" in {clock(more['seconds'])}" if "seconds" in more else ""
+        fault = f": {more['fault']}" if "fault" in more else ""
+        self._line(f"{what} {planned.title}{took}{fault}")
+
+    def _line(self, text: str) -> None:
+        self._erase()
+        self.out.write(f"{text}\n")
+        self.out.flush()
+
+    def _erase(self) -> None:
+        if self._drawn:
+            self.out.write(f"\x1b[{self._drawn}A\x1b[J")  # up, then clear what is below
+            self._drawn = 0
+
+
+def described(planned: Planned) -> dict[str, Any]:
+    """A run as plain JSON."""
+    found: dict[str, Any] = {
+        "model": planned.model,
+        "dataset": planned.dataset,
+        "seed": planned.seed,
+        "state": planned.state,
+        "command": planned.command,
+    }
+    return found | ({"why": planned.why} if planned.why else {})
+
+
+def overview(planned: Sequence[Planned]) -> list[str]:
+    """How far a sweep is, a line each: counts, and why runs are stale or impossible."""
+    counts = Counter(p.state for p in planned)
+    parts = [f"{counts[state]} {state}" for state in ORDER if counts[state]]
+    lines = [f"{len(planned)} runs: {', '.join(parts) or 'none'}"]
+    known = [p.seconds for p in planned if p.wanted and p.seconds is not None]
+    if known:
+        of = sum(p.wanted for p in planned)
+        lines.append(f"{len(known)} of {of} to make took {clock(sum(known))} in all before")
+    for state in ("stale", "impossible"):
+        for (dataset, why), models in _together(p for p in planned if p.state == state):
+            lines.append(f"{state}: {dataset} {', '.join(models)}: {why}")
+    return lines
+
+
+def clock(seconds: float) -> str:
+    """A duration as h:mm:ss or m:ss."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
+
+
+def _together(planned: Iterable[Planned]) -> Iterable[tuple[tuple[str, str], list[str]]]:
+    """(data set, why) -> the models of which it is true."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for p in planned:
+        found.setdefault((p.dataset, p.why), {})[p.model] = None
+    return [(key, list(models)) for key, models in found.items()]

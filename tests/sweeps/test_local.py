@@ -1,0 +1,104 @@
+"""Runs of a sweep as processes: several at a time, and none takes another down."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmbench.sweeps.local import LOGS, execute, last_line
+from mmbench.sweeps.plan import Planned
+
+SCRIPT = """
+import os, sys, time
+from pathlib import Path
+home, name = Path(sys.argv[1]), sys.argv[2:]
+seed = name[name.index("--seed") + 1]
+own = os.environ["OMP_NUM_THREADS"] + os.environ.get("CUDA_VISIBLE_DEVICES", "")
+(home / f"{seed}.begun").write_text(own)
+print("working", flush=True)
+if seed == "1":
+    sys.exit("Error: it cannot be made")
+if seed == "2":
+    while len(list(home.glob("*.begun"))) < 2: time.sleep(0.01)
+if seed == "9":
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        (home / "interrupted").touch()
+"""
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Executes runs of these seeds: seed -> its fault."""
+    (tmp_path / "run.py").write_text(SCRIPT)
+    start = [sys.executable, "-S", str(tmp_path / "run.py"), str(tmp_path)]
+
+    def go(seeds, workers, **more):
+        planned = [Planned("mld", "toy", seed, "missing") for seed in seeds]
+        found = execute(planned, tmp_path / "results", workers, start=start, **more)
+        return {o.planned.seed: o.fault for o in found}
+
+    return go
+
+
+def test_one_that_fails_stops_no_other(made, tmp_path):
+    assert made([0, 1, 3], 1) == {0: "", 1: "Error: it cannot be made", 3: ""}
+    logs = tmp_path / "results" / LOGS
+    assert {p.name for p in logs.iterdir()} == {f"toy-mld-{i}.log" for i in (0, 1, 3)}
+
+
+def test_several_run_at_the_same_time_with_a_share_of_the_threads(made, tmp_path):
+    assert made([2, 3], 2) == {2: "", 3: ""}  # the first waits for the second
+    cores = len(os.sched_getaffinity(0))
+    assert (tmp_path / "2.begun").read_text() == str(max(1, cores // 2))
+
+
+def test_each_worker_has_its_device(made, tmp_path):
+    made([2, 3], 2, devices=["4", "5"])
+    devices = {(tmp_path / f"{i}.begun").read_text()[1:] for i in (2, 3)}
+    assert devices == {"4", "5"}
+
+
+def test_an_interrupt_ends_all_of_them(made, tmp_path):
+    def interrupt(workers):
+        if (tmp_path / "9.begun").exists() and last_line(workers[0].log) == "working":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made([9], 1, watch=interrupt)
+    assert (tmp_path / "interrupted").exists()
+
+
+def test_runs_do_not_outlive_a_sweep_that_is_killed(tmp_path):
+    (tmp_path / "run.py").write_text(SCRIPT)
+    start = [sys.executable, "-S", str(tmp_path / "run.py"), str(tmp_path)]
+    child = os.fork()
+    if child == 0:
+        planned = [Planned("mld", "toy", 9, "missing")]
+        running = lambda workers: (tmp_path / "pid").write_text(str(workers[0].process.pid))
+        list(execute(planned, tmp_path / "results", 1, watch=running, start=start))
+        os._exit(0)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "9.begun").exists() or not (tmp_path / "pid").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    run = int((tmp_path / "pid").read_text())
+    while Path(f"/proc/{run}/stat").exists() and time.monotonic() < deadline:
+        if Path(f"/proc/{run}/stat").read_text().split()[2] == "Z":
+            break
+        time.sleep(0.01)
+    else:
+        assert not Path(f"/proc/{run}").exists()
+
+
+def test_the_last_line_of_a_log_is_that_of_a_bar(tmp_path):
+    log = tmp_path / "it.log"
+    assert last_line(log) == ""
+    log.write_bytes(b"one\n" + b"x" * 9000 + b"\nscore:  10%\rscore:  20%\r\n\n")
+    assert last_line(log) == "score:  20%"

@@ -1,0 +1,118 @@
+"""A sweep knows how far each of its runs is, and its commands make what is missing."""
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mmbench import registry
+from mmbench.cli.main import main
+from mmbench.progress import Progress
+from mmbench.records.store import find
+from mmbench.sweeps import plan as module
+from mmbench.sweeps.plan import ALL, Sweep
+
+SILENT = Progress(None)
+QUICK = ["models.mvae.latent=4", "models.mvae.training.epochs=1", "evaluation.examples=8",
+         "evaluation.metrics={mse='all'}"]  # fmt: skip
+
+
+def mmbench(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def planned(toy_loads, tmp_path):
+    """The plan of a sweep over the toy, (model, seed) -> run."""
+
+    def make(models=("mvae",), seeds=(0, 1), **more):
+        sweep = Sweep(tmp_path / "results", settings=QUICK, device="cpu", **more)
+        found = sweep.plan(models, ["mhd-mini"], seeds, SILENT)
+        return {(p.model, p.seed): p for p in found}
+
+    return make
+
+
+def test_its_commands_make_what_is_missing_and_nothing_twice(planned, tmp_path):
+    before = planned()
+    assert {p.state for p in before.values()} == {"missing"}
+    done = mmbench(*shlex.split(before["mvae", 1].command)[1:])
+    assert done.exit_code == 0, done.output
+    after = planned()
+    assert {key: p.state for key, p in after.items()} == {
+        ("mvae", 0): "missing",
+        ("mvae", 1): "done",
+    }
+    assert after["mvae", 0].seconds == pytest.approx(
+        sum(next(iter(find(tmp_path / "results").values())).seconds.values())
+    )
+
+
+def test_a_run_of_an_older_version_is_stale_and_a_damaged_record_is_named(planned, tmp_path):
+    mmbench(*shlex.split(planned()["mvae", 0].command)[1:])
+    (path,) = (tmp_path / "results" / "mhd-mini" / "mvae").glob("*.json")
+    record = json.loads(path.read_text())
+    path.unlink()
+    for folder in (p for p in path.parent.iterdir() if p.is_dir()):
+        shutil.rmtree(folder)
+    old = path.with_name("0-0123456789abcdef.json")
+    old.write_text(json.dumps(record | {"model_version": record["model_version"] - 1}))
+    assert (planned()["mvae", 0].state, planned()["mvae", 1].state) == ("stale", "missing")
+    assert "version" in planned()["mvae", 0].why
+    path.write_text("{")
+    assert planned()["mvae", 0].state == "impossible" and path.name in planned()["mvae", 0].why
+
+
+def test_weights_without_a_record_are_begun(planned, tmp_path):
+    mmbench(*shlex.split(planned()["mvae", 0].command)[1:])
+    (path,) = (tmp_path / "results" / "mhd-mini" / "mvae").glob("*.json")
+    path.unlink()
+    assert planned()["mvae", 0].state == "begun"
+
+
+def test_what_cannot_be_made_says_why_and_is_no_obstacle(planned, monkeypatch):
+    monkeypatch.setattr(module, "installed", lambda extra: extra != "diffusion")
+    found = planned(["mvae", "sbm-vae", "supervised"], [0])
+    assert found["mvae", 0].state == "missing"
+    assert "[diffusion]" in found["sbm-vae", 0].why
+    assert {found[m, 0].state for m in ("sbm-vae", "supervised")} == {"impossible"}
+    assert not found["supervised", 0].wanted
+
+
+def test_all_are_the_models_of_the_protocol(planned):
+    sweep = Sweep(Path("results"), device="cpu")
+    found = sweep._models([ALL], "mhd-mini")
+    assert {"mld", "mvae", "diff-mvae-star"} <= set(found) <= set(registry.names("models"))
+    assert "supervised" not in found
+
+
+@pytest.mark.parametrize(
+    ("models", "datasets"), [(["mldd"], ["mhd-mini"]), (["mld"], ["mhd-mimi"])]
+)
+def test_misspelt_names_are_refused(models, datasets):
+    with pytest.raises(LookupError, match=r"mld|mhd-mini"):
+        Sweep(Path("results")).plan(models, datasets, [0], SILENT)
+
+
+def test_the_command_prints_a_plan(toy_loads, tmp_path):
+    asked = ["sweep", "--model", "mvae", "supervised", "--seed", "0-1", "4", "--plan"]
+    asked += ["--device", "cpu", "--out", tmp_path]
+    done = mmbench(*asked)
+    assert done.exit_code == 0
+    lines = [line for line in done.stdout.splitlines() if line.startswith("mmbench run")]
+    assert [line.split("--seed ")[1].split()[0] for line in lines] == ["0", "1", "4"]
+    assert "3 missing, 3 impossible" in done.output
+    found = [json.loads(line) for line in mmbench(*asked, "--json").stdout.splitlines()]
+    assert {(p["model"], p["state"]) for p in found} == {
+        ("mvae", "missing"),
+        ("supervised", "impossible"),
+    }
+
+
+@pytest.mark.parametrize("seed", ["x", "4-2", "-1", "1-"])
+def test_bad_seeds_are_one_sentence(seed):
+    done = mmbench("sweep", "--seed", seed, "--plan")
+    assert done.exit_code == 2 and "seed" in done.output
