@@ -46,8 +46,8 @@ class Provenance:
         joint: dict[str, dict[str, None]] = {}
         for row in self.rows:
             for s in (s for r in row.records for s in r.scores if s.extractor):
-                of = joint if s.target == JOINT else judged
-                of.setdefault(str(s.extractor), {})[row.label] = None
+                found = joint if s.target == JOINT else judged
+                found.setdefault(str(s.extractor), {})[row.label] = None
         for together, of in joint.items():
             if not set(together.split("; ")) <= judged.keys():  # no list of the others
                 judged[together] = of

@@ -55,13 +55,13 @@ class Selection:
         terms = {(s.given, s.target) for r in records for s in r.scores}
         modalities = {m for given, target in terms for m in (*given, target)} - {JOINT}
         named = [m for text in self.given for m in text.split("+") if not m.isdecimal()]
-        for what, asked, known in (
+        for what, names, known in (
             ("the data set", self.datasets, {r.dataset for r in records}),
             ("the model", self.models, {r.model for r in records}),
             ("the metric", self.metrics, {s.metric for r in records for s in r.scores}),
             ("the modality", [m for m in named if m != JOINT], modalities),
         ):
-            for name in asked:
+            for name in names:
                 if name not in known:
                     near = nearest(name, sorted(map(plain, known)))
                     raise LookupError(f"no record has {what} {name!r}{near}")
@@ -73,13 +73,9 @@ class Selection:
             and (any(map(self._shows, r.scores)) or not (self.metrics or self.given))
         ]
         if not found:
-            what = [
-                *self.models,
-                *self.datasets,
-                *self.metrics,
-                *(f"given {g}" for g in self.given),
-            ]
-            raise LookupError(f"no record has a score of {', '.join(what)}, expected one or more")
+            given = [f"given {text}" for text in self.given]
+            asked = ", ".join([*self.models, *self.datasets, *self.metrics, *given])
+            raise LookupError(f"no record has a score of {asked}, expected one or more")
         return found
 
     def order(

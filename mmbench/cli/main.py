@@ -135,19 +135,21 @@ def _protocols() -> dict[str, list[str]]:
 
 def _samplers() -> dict[str, list[str]]:
     """Sampler or preset -> what a sample costs, and which data sets' protocols name it."""
+    from mmbench.models.diffusion.sampler import Sampler
     from mmbench.models.diffusion.samplers import SAMPLERS, make_sampler
     from mmbench.protocols.shipped import every, samplers
 
-    cost = lambda settings: f"{make_sampler(settings).evaluations:,}"
+    def cost(settings: dict[str, Any]) -> str:
+        sampler: Sampler = make_sampler(settings)
+        return f"{sampler.evaluations:,}"
+
     found: dict[str, dict[str, list[str]]] = {name: {} for name in SAMPLERS}
     for dataset, paper in every():
         for preset, settings in samplers(dataset, paper).items():
             name = settings["name"]
             line = f"{cost(settings)} by --sampler {preset}, which is {name}, on"
             line = line if preset else f"{cost(settings)} by the protocols for"
-            found.setdefault(preset or name, {}).setdefault(line, []).append(
-                dataset or "any other"
-            )
+            found.setdefault(preset or name, {}).setdefault(line, []).append(dataset or OTHER)
     for name in SAMPLERS:
         default = f"{cost({'name': name})} network evaluations a sample by default"
         found[name] = {default: [], **found[name]}
@@ -186,7 +188,7 @@ def _described(group: Group, name: str) -> list[str]:
     facts = declared(group, name, "title", "paper")
     if not isinstance(facts.get("title"), str) or "paper" not in facts:
         return [f"is no {group[:-1]}: {place(group, name)}"]
-    title, judge = facts["title"], facts.get("judge")
+    title, judge = facts["title"], facts.get("judge") or ""
     if group == "metrics":
         unit = f", in {facts['unit']}" if facts.get("unit") else ""
         title += f": {facts['better']} is better{unit}"
