@@ -29,6 +29,7 @@ class MVAE(MultimodalVAE):
         annealing: Epochs over which β rises from 0.
     """
 
+    proper: Tensor  # (subsets, M), 1 for a member
     version = 2
     title = "Multimodal variational autoencoder (product of experts)"
     paper = (
@@ -59,7 +60,8 @@ class MVAE(MultimodalVAE):
             )
         at_least(0, annealing=annealing)
         self.subsampled, self.annealing = subsampled, annealing
-        self.proper = torch.tensor([[float(m in s) for m in range(M)] for s in proper])
+        members = torch.tensor([[float(m in s) for m in range(M)] for s in proper])
+        self.register_buffer("proper", members, persistent=False)
 
     def objective(self, x: Batch, present: Tensor, noise: torch.Generator) -> Tensor:
         """Equation 5: ELBO(x) + Σ ELBO(xᵐ) + k ELBOs of random subsets."""
@@ -67,7 +69,7 @@ class MVAE(MultimodalVAE):
         members = torch.cat([torch.ones(1, M), torch.eye(M)]).to(present.device)
         if self.subsampled:
             order = torch.randperm(len(self.proper), generator=noise, device=present.device)
-            chosen = self.proper.to(present.device)[order[: self.subsampled]]
+            chosen = self.proper[order[: self.subsampled]]
             members = torch.cat([members, chosen])
         q = product(self.experts(x, present), members, torch.ones(len(members), 1).to(members))
         z = q.sample(noise)  # (S, B, D)

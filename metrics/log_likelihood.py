@@ -44,7 +44,8 @@ def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterat
         for i, block in enumerate(rows.split(BLOCK)):
             x = {m: v.to(context.device) for m, v in dataset.test.batch(block).items()}
             noise = stream(0, "log-likelihood", i, device=context.device)
-            found = model.log_marginal(x, SAMPLES, noise)
+            with torch.no_grad():
+                found = model.log_marginal(x, SAMPLES, noise)
             if found.shape != block.shape or found.is_complex():
                 what = f"{found.dtype} of shape {tuple(found.shape)} for {len(block)} examples"
                 raise ValueError(f"log_marginal returned {what}, expected real numbers (B,)")

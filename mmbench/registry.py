@@ -1,4 +1,8 @@
-"""The registry: objects by name, which is an entry point of a group or "module:object"."""
+"""The registry: objects by name: an entry point of a group, "module:object", "file.py:object".
+
+A file's objects are called by the file's name without its folder, "my_file.py:MyModel", whichever
+folder it lies in: records do not depend on where somebody keeps a file.
+"""
 
 import os
 import sys
@@ -8,11 +12,15 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
-from importlib.util import find_spec
-from types import MappingProxyType
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
 Group = Literal["models", "datasets", "metrics", "extractors", "networks"]
+
+PYTHON = ".py"
+"""Ends the name of a file that takes the place of a module."""
 
 LISTED = 40
 """Right names that a sentence about a wrong one lists where none is near."""
@@ -51,17 +59,20 @@ def nearest(wrong: str, known: Iterable[str]) -> str:
 
 
 def find(group: Group, name: str) -> Any:
-    """The object registered under a name, or at "module:object".
+    """The object registered under a name, or at "module:object" or "file.py:object".
 
     Raises:
         LookupError: There is no such name, module or object, it is not Python, or two packages
             register the name.
+        FileNotFoundError: There is no such file.
     """
     entries = {e.value: e for e in _registered(group, tuple(sys.path)) if e.name == name}
     if not entries:
         if located(group, name):
-            module, _, attribute = name.partition(":")
+            module, _, attribute = name.rpartition(":")
             return locate(module, attribute)
+        if name.endswith(PYTHON):
+            raise LookupError(f"{name} is a file: name an object in it, as in {name}:MyModel")
         known = names(group)
         near = nearest(name, family(known, name) or known)
         raise LookupError(f"no {group[:-1]} is called {name!r}{near}")
@@ -85,9 +96,29 @@ def _syntax(error: SyntaxError) -> str:
 
 
 def located(group: Group, name: str) -> bool:
-    """Whether a name is "module:object"; "multivae:mopoe" is not, but a registered name."""
+    """Whether a name is "module:object" or "file.py:object".
+
+    "multivae:mopoe" is not, but a registered name.
+    """
     known = names(group)
     return ":" in name and name not in known and not family(known, name)
+
+
+def called(name: str) -> str:
+    """What tables and records call an object that a user names.
+
+    It is the name itself; "models/my_file.py:MyModel" is called "my_file.py:MyModel", by which it
+    can be found from then on.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        LookupError: It is not Python, or a file of the same name in another folder is in use.
+    """
+    file, _, attribute = name.rpartition(":")
+    if not file.endswith(PYTHON):
+        return name
+    locate(file, attribute)
+    return f"{Path(file).name}:{attribute}"
 
 
 def place(group: Group, name: str) -> str:
@@ -95,7 +126,7 @@ def place(group: Group, name: str) -> str:
     entry = names(group).get(name)
     if entry is not None:
         return f"{entry.module}:{entry.attr}"
-    return name if located(group, name) else ""
+    return called(name) if located(group, name) else ""
 
 
 def family(known: Iterable[str], name: str) -> list[str]:
@@ -116,31 +147,61 @@ def expect_modalities(asked: Iterable[str], known: Collection[str], setting: str
 
 
 @contextmanager
-def _current_folder(package: str) -> Iterator[None]:
-    """Lets a package be imported from the current folder if it is installed nowhere."""
-    # Only during its import, so that a missing optional package is never found there.
-    here = os.getcwd()
-    if here in sys.path or package in sys.modules or find_spec(package) is not None:
-        yield
-        return
-    sys.path.append(here)
+def _importable(folder: str) -> Iterator[None]:
+    """Lets modules be imported from a folder that are installed nowhere."""
+    # Only during an import, so that a missing optional package is never found there.
+    sys.path.append(folder)
     try:
         yield
     finally:
-        sys.path.remove(here)
+        sys.path.remove(folder)
+
+
+def _loaded(file: Path) -> ModuleType:
+    """A file of Python as a module, which is run once and has the file's name.
+
+    A file without a folder is the one in use under that name, or else in the current folder.
+    """
+    known, path = sys.modules.get(file.name), file.expanduser().resolve()
+    if known is not None and (file.parent == Path() or known.__file__ == str(path)):
+        return known
+    if known is not None:
+        both = f"{known.__file__} and {path} have the same name"
+        raise LookupError(f"{both}: rename one of them, or use one at a time")
+    spec = spec_from_file_location(file.name, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        beside = [p.name for p in path.parent.glob(f"*{PYTHON}")] if path.parent.is_dir() else []
+        raise FileNotFoundError(f"there is no file {file}{nearest(file.name, beside)}")
+    module = sys.modules[file.name] = module_from_spec(spec)
+    try:
+        with _importable(str(path.parent)):
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[file.name]
+        raise
+    return module
+
+
+def _imported(module: str) -> ModuleType:
+    """A module by its name, which may lie in the current folder."""
+    package, here = module.partition(".")[0], os.getcwd()
+    if here in sys.path or package in sys.modules or find_spec(package) is not None:
+        return import_module(module)
+    with _importable(here):
+        return import_module(module)
 
 
 def locate(module: str, attribute: str) -> Any:
-    """The object `attribute` of a module, which may lie in the current folder.
+    """The object `attribute` of a module, which may lie in the current folder, or "file.py".
 
     Raises:
         LookupError: There is no such module or object, or it is not Python.
+        FileNotFoundError: There is no such file.
     """
     if not module or not attribute or module.startswith("."):
         raise LookupError(f"'{module}:{attribute}' is not of the form 'package.module:object'")
     try:
-        with _current_folder(module.partition(".")[0]):
-            found = import_module(module)
+        found = _loaded(Path(module)) if module.endswith(PYTHON) else _imported(module)
     except SyntaxError as error:
         raise LookupError(_syntax(error)) from None
     except ModuleNotFoundError as error:

@@ -1,10 +1,13 @@
+import re
 import sys
+from hashlib import sha256
 
 import pytest
 from click.testing import CliRunner
 
 from mmbench.cli.main import main
-from mmbench.registry import find, locate, names, nearest
+from mmbench.protocols.code import code
+from mmbench.registry import called, find, locate, names, nearest, place
 
 
 def test_every_registered_name_loads():
@@ -66,6 +69,64 @@ def test_a_folder_without_code_is_no_module(tmp_path, monkeypatch):
     with pytest.raises(LookupError, match=rf"{folder} is a folder without Python"):
         find("models", "lately_measured:Model")
     sys.modules.pop("lately_measured")
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A file of Python in a folder of its own, forgotten after the test."""
+    path = tmp_path / "folder" / "lies_in_a_file.py"
+    path.parent.mkdir()
+    (path.parent / "beside_it.py").write_text("y = 4\n")
+    path.write_text("from dataclasses import dataclass\nfrom beside_it import y\nx = 3\n")
+    yield path
+    for name in (path.name, "beside_it"):
+        sys.modules.pop(name, None)
+
+
+def test_an_object_of_a_file(file, tmp_path, monkeypatch):
+    before = list(sys.path)
+    assert find("metrics", f"{file}:x") == 3 and find("metrics", f"{file}:y") == 4
+    assert sys.path == before
+    assert called(f"{file}:x") == "lies_in_a_file.py:x" == place("metrics", f"{file}:x")
+    assert find("metrics", "lies_in_a_file.py:x") == 3  # whatever the current folder
+    assert called("mld") == "mld" and called("a.b:C") == "a.b:C"
+    (hashed,) = code([place("metrics", f"{file}:x")]).items()
+    assert hashed[0] == "lies_in_a_file.py"
+    assert hashed[1] == sha256(b"lies_in_a_file.py;" + file.read_bytes()).hexdigest()
+
+
+def test_a_file_is_found_in_the_current_folder(file, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    assert find("models", "lies_in_a_file.py:x") == 3
+
+
+@pytest.mark.parametrize(("name", "error", "words"), [
+    ("folder/lies_in_a_fiel.py:x", FileNotFoundError, "did you mean 'lies_in_a_file.py'"),
+    ("nowhere/f.py:x", FileNotFoundError, "there is no file nowhere/f.py"),
+    ("folder/lies_in_a_file.py:z", LookupError, "has no 'z'; "),
+    ("folder/lies_in_a_file.py", LookupError, "is a file: name an object in it"),
+])  # fmt: skip
+def test_what_a_file_lacks_is_told(file, tmp_path, monkeypatch, name, error, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=re.escape(words)):
+        find("models", name)
+
+
+def test_two_files_of_a_name_are_told_apart_or_refused(file, tmp_path):
+    other = tmp_path / file.name
+    other.write_text("x = 5\n")
+    assert find("models", f"{file}:x") == 3
+    with pytest.raises(LookupError, match="have the same name: rename one of them"):
+        find("models", f"{other}:x")
+
+
+def test_a_file_that_is_not_python_is_not_kept(file):
+    file.write_text("x = 1\ndef f(:\n")
+    with pytest.raises(LookupError, match=r"lies_in_a_file\.py, line 2: invalid syntax"):
+        find("models", f"{file}:x")
+    assert file.name not in sys.modules
+    file.write_text("x = 1\n")
+    assert find("models", f"{file}:x") == 1
 
 
 def test_a_name_that_two_packages_register(installed):

@@ -16,7 +16,7 @@ from mmbench.evaluation.settings import Evaluation
 from mmbench.leaderboard.submissions.scores import MODALITIES, misnamed
 from mmbench.leaderboard.submissions.scores import faults as score_faults
 from mmbench.protocols.arguments import construct
-from mmbench.protocols.protocol import CODE, METRIC_CODE, digest
+from mmbench.protocols.protocol import CODE, METRIC_CODE, TRAINED_CODE, digest
 from mmbench.records import schema1
 from mmbench.records.paths import Place, records
 from mmbench.records.record import SCHEMA, SCORES, Record
@@ -150,13 +150,13 @@ def _protocol(found: Mapping[str, Any]) -> Iterator[str]:
         reserved = f"the protocol has a modality {JOINT!r}, which stands for all of them"
         yield f"{reserved}: expected another name"
     wanted = {"modalities", "evaluation"} | ({"model"} if found.get("samples") is None else set())
-    if set(protocol) - {CODE, METRIC_CODE} != wanted:
+    if set(protocol) - {CODE, METRIC_CODE, TRAINED_CODE} != wanted:
         tables = ", ".join(map(short, sorted(protocol))) or "none"
         yield f"the protocol has the tables {tables}, expected {', '.join(sorted(wanted))}"
     for name in sorted(wanted & set(protocol)):
         if not isinstance(protocol[name], dict):
             yield f"protocol.{name} is {short(protocol[name])}, expected an object"
-    for name in (n for n in (CODE, METRIC_CODE) if n in protocol):
+    for name in (n for n in (CODE, METRIC_CODE, TRAINED_CODE) if n in protocol):
         of = protocol[name]
         hashes = list(of.values()) if isinstance(of, dict) else []
         if not hashes or not all(isinstance(v, str) and _SHA256.fullmatch(v) for v in hashes):

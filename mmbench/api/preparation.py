@@ -18,7 +18,8 @@ from mmbench.models.parts.diffused_latents import DiffusedLatents
 from mmbench.pretrained import fetch_needed, locate, named, needed
 from mmbench.progress import Progress
 from mmbench.protocols import protocol as protocols
-from mmbench.registry import find
+from mmbench.registry import called, find
+from mmbench.runs.other_code import keeping, refuse_to_forget
 from mmbench.runs.run import Run
 from mmbench.runs.samples import Samples
 from mmbench.runs.submission import Submission
@@ -38,24 +39,34 @@ def runs(
     sampler: str | None = None,
     weights: Iterable[str] = (),
     download_weights: bool = False,
+    keep_weights: bool = False,
+    retrain: bool = False,
 ) -> list[Run]:
     """A run for each seed, as `mmbench run` describes them; of a data set by name or as it is.
 
     Raises:
         LookupError: There is no such model, data set, protocol or metric.
         FileNotFoundError: Files of the data set, the protocol or the weights are missing.
-        ValueError: The settings do not fit, or there is no such device.
+        ValueError: The settings do not fit, there is no such device, or the model's code has
+            changed since weights were trained and the user does not say which it shall be.
     """
+    if keep_weights and retrain:
+        raise ValueError("--keep-weights and --retrain exclude each other: leave out one")
+    model = called(model)
     find("models", model)  # a misspelt name is refused before anything is loaded
     whole = protocol_of(data, protocol, settings, model, sampler)
     where = compute_device(device)
     files = weights_of(whole, weights, download_weights, where, progress)
     dataset = loaded_of(data, folder, progress)
     cache = cache_folder()
-    return [
-        Run(model, dataset, seed, whole, out, where, cache, progress, files)
+    prepared = [
+        Run(model, dataset, seed, whole, out, where, cache, progress, files, retrain)
         for seed in dict.fromkeys(seeds)
     ]
+    prepared = [keeping(run) if keep_weights else run for run in prepared]
+    for run in prepared:
+        refuse_to_forget(run)
+    return prepared
 
 
 def preview(
@@ -70,6 +81,7 @@ def preview(
     Raises:
         LookupError, FileNotFoundError, ValueError: As `runs`.
     """
+    model = called(model)
     return protocols.part(protocol_of(data, protocol, settings, model, sampler), model)
 
 

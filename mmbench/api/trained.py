@@ -86,7 +86,7 @@ class TrainedRun:
         condition = inputs.conditions({} if given is None else given, run.dataset, run.progress)
         wanted = inputs.targets(targets, condition, run.dataset)
         n, seed = asked.count("n", n, 1), asked.count("seed", seed, 0)
-        return draw(self.model, condition, wanted, n, seed, run.device)
+        return draw(self.model, run.dataset, condition, wanted, n, seed, run.device)
 
 
 def train(
@@ -100,6 +100,8 @@ def train(
     *,
     folder: str | Path | None = None,
     device: str | torch.device = "auto",
+    keep_weights: bool = False,
+    retrain: bool = False,
     quiet: bool = False,
 ) -> TrainedRun:
     """Trains a model on a data set, or finds the run that did.
@@ -108,7 +110,7 @@ def train(
     training, and `mmbench run` with the same settings does not train again.
 
     Args:
-        model: A registered name (see `mmbench list models`) or "module:class".
+        model: A registered name (see `mmbench list models`), "module:class" or "file.py:class".
         data: The data set, or its name.
         seed: Of initialisation, training and generation.
         protocol: Use this one, not the data set's own: a paper's name, such as "diff-mvae" for
@@ -119,6 +121,9 @@ def train(
         out: The results folder.
         folder: Of the data set's files, as for `load_dataset`.
         device: Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where there is one.
+        keep_weights: After a change of the model's code, use the weights that the other code
+            trained.
+        retrain: After a change of the model's code, train anew.
         quiet: Whether to report nothing on standard error.
 
     Returns:
@@ -127,7 +132,8 @@ def train(
     Raises:
         LookupError: There is no such model, data set or protocol.
         FileNotFoundError: Files of the data set are missing.
-        ValueError: The settings do not fit, or another process trains this run.
+        ValueError: The settings do not fit, another process trains this run, or the model's code
+            has changed since it was trained and neither choice is made.
         OSError: The results folder cannot be written to.
     """
     (run,) = preparation.runs(
@@ -141,6 +147,8 @@ def train(
         protocol=protocol,
         settings=asked.lines(settings),
         sampler=sampler,
+        keep_weights=keep_weights,
+        retrain=retrain,
     )
     run.train()
     return TrainedRun(run, run.out / run.place.record)
@@ -152,6 +160,7 @@ def load_run(
     *,
     folder: str | Path | None = None,
     device: str | torch.device = "auto",
+    keep_weights: bool = False,
     quiet: bool = False,
 ) -> TrainedRun:
     """Loads a run that `mmbench run` or `train` and `evaluate` made.
@@ -162,6 +171,7 @@ def load_run(
         data: The data set, or its name, where the record's is not registered or is at hand.
         folder: The folder of the data set's files, as for `load_dataset`.
         device: Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where there is one.
+        keep_weights: Whether to draw by the model's code as it is if that has changed since.
         quiet: Whether to report nothing on standard error.
 
     Returns:
@@ -177,4 +187,5 @@ def load_run(
     if not isinstance(data, Dataset):
         data = loaded(data or "", folder, progress, record.dataset)
     where = compute_device(device)
-    return TrainedRun(reload(file, record, data, where, cache_folder(), progress), file)
+    run = reload(file, record, data, where, cache_folder(), progress, keep_weights)
+    return TrainedRun(run, file)

@@ -55,6 +55,7 @@ def robustness(
 @options.settings
 @options.device
 @options.folder("--out", default="ablations", show_default=True, help="The results folder.")
+@options.retrain
 def ablate(
     name: str,
     values: str | None,
@@ -65,6 +66,7 @@ def ablate(
     settings: tuple[str, ...],
     device: str,
     out: Path,
+    retrain: bool,
 ) -> None:
     """Run a model with several values of one setting, and draw its effect.
 
@@ -87,7 +89,9 @@ def ablate(
     from mmbench.leaderboard.figures import sweeps
     from mmbench.progress import Progress
     from mmbench.protocols import protocol
+    from mmbench.registry import called
     from mmbench.runs import ablations
+    from mmbench.runs.other_code import refuse_to_forget
     from mmbench.runs.run import Run
 
     try:
@@ -99,6 +103,7 @@ def ablate(
     plain(own, "--values")
     ablation = ablations.find(name, own or ())
     source(dataset)
+    model = called(model)
     whole = protocol.load(dataset, settings=settings, model=model)
     protocols = ablation.protocols(whole, model)
     progress, cache = Progress(sys.stderr), cache_folder()
@@ -106,12 +111,14 @@ def ablate(
     where = compute_device(device)
     click.echo(f"{ablation.name}: {ablation.about}")
     runs = [
-        (value, Run(model, loaded, seed, changed, out, where, cache, progress, {}))
+        (value, Run(model, loaded, seed, changed, out, where, cache, progress, {}, retrain))
         for value, changed in zip(ablation.values, protocols, strict=True)
         for seed in dict.fromkeys(seeds)
     ]
     for run in {str(value): run for value, run in runs}.values():
         run.build()  # which refuses what does not fit, before any of them is trained
+    for _, run in runs:
+        refuse_to_forget(run)
     records = []
     for value, run in runs:
         progress.say(f"{ablation.key} = {value}, seed {run.seed}")

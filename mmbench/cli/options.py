@@ -87,13 +87,14 @@ dataset = click.option(
     default="mhd-mini",
     show_default=True,
     metavar="NAME",
-    help="A registered data set (see 'mmbench list datasets'), module:object, or a TOML file that "
-    "describes your own.",
+    help="A registered data set (see 'mmbench list datasets'), module:object, FILE.py:OBJECT, or "
+    "a TOML file that describes your own.",
 )
 dataset_of_records = click.option(
     "--dataset",
     metavar="NAME",
-    help="The data set as module:object or a TOML file, if the record's is not registered.",
+    help="The data set as module:object, FILE.py:OBJECT or a TOML file, if the record's is not "
+    "registered.",
 )
 device = click.option(
     "--device",
@@ -115,7 +116,7 @@ model = click.option(
     default="mld",
     show_default=True,
     metavar="NAME",
-    help="A registered model (see 'mmbench list models') or module:class.",
+    help="A registered model (see 'mmbench list models'), module:class or FILE.py:CLASS.",
 )
 picture = file("--out", required=True, callback=drawable, help="The figure, .png or .svg.")
 protocol = click.option(
@@ -125,6 +126,9 @@ protocol = click.option(
     "file, which is laid over it unless it says whole = true.",
 )
 results = folder("--out", default="results", show_default=True, help="The results folder.")
+retrain = click.option(
+    "--retrain", is_flag=True, help="After a change of the model's code, train anew."
+)
 seeds = number(
     "--seed",
     "seeds",

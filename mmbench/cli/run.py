@@ -31,6 +31,12 @@ from mmbench.cli import options
 @options.results
 @click.option("--rescore", is_flag=True, help="Generate and score again, with trained weights.")
 @click.option(
+    "--keep-weights",
+    is_flag=True,
+    help="After a change of the model's code, draw from the weights that the other code trained.",
+)
+@options.retrain
+@click.option(
     "-n",
     "--dry-run",
     is_flag=True,
@@ -49,6 +55,8 @@ def run(
     download_weights: bool,
     out: Path,
     rescore: bool,
+    keep_weights: bool,
+    retrain: bool,
     dry_run: bool,
 ) -> None:
     """Train a model, generate every modality from every subset, score and record.
@@ -81,6 +89,8 @@ def run(
             sampler=sampler,
             weights=assignments,
             download_weights=download_weights,
+            keep_weights=keep_weights,
+            retrain=retrain,
         )
     except FileNotFoundError:
         if dry_run:

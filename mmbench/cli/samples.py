@@ -29,6 +29,11 @@ from mmbench.cli import options
     is_flag=True,
     help="Write all samples that the run scored instead, as 'mmbench evaluate' reads them.",
 )
+@click.option(
+    "--keep-weights",
+    is_flag=True,
+    help="After a change of the model's code, draw by the code as it is.",
+)
 @options.dataset_of_records
 @options.data
 @options.device
@@ -45,6 +50,7 @@ def generate(
     count: int,
     seed: int,
     everything: bool,
+    keep_weights: bool,
     dataset: str | None,
     data: Path | None,
     device: str,
@@ -65,7 +71,7 @@ def generate(
 
     if everything and (given or targets):
         raise ValueError("--all generates from every subset: leave out --given and --targets")
-    trained = load_run(run_path, dataset, folder=data, device=device)
+    trained = load_run(run_path, dataset, folder=data, device=device, keep_weights=keep_weights)
     loaded = trained.dataset
     if everything:
         with requested.renewing(out, loaded) as folder:

@@ -1,7 +1,7 @@
 """The evaluation of a trained model: generate from every subset, score, keep what was scored."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +86,7 @@ def _usable(path: Path, given: tuple[str, ...], context: Context) -> bool:
     return not (now_possible(scores, named) or other_weights(scores, named))
 
 
+@torch.no_grad()
 def generate(
     model: Model,
     dataset: Dataset,
@@ -121,14 +122,35 @@ def generate(
         for i, block in enumerate(rows.split(BLOCK)):
             x = _embedded(model, dataset.test, given, i, block, context.device, kept)
             noise = stream(seed, "generate", *given, "block", i, device=context.device)
-            made = model.generate(x, targets, len(block), noise)
-            for m in targets:
-                out[m].append(_expected(made, dataset.modality(m), len(block), model))
+            for m, made in drawn(model, x, targets, len(block), noise, dataset).items():
+                out[m].append(made)
             bar.update(min((i + 1) * BLOCK, len(rows)))
     return Generated(given, {m: torch.cat(v) for m, v in out.items()}, rows)
 
 
-def _expected(made: object, modality: Modality, n: int, model: Model) -> Tensor:
+@torch.no_grad()
+def drawn(
+    model: Model,
+    given: Batch,
+    targets: Sequence[str],
+    n: int,
+    noise: torch.Generator,
+    dataset: Dataset,
+) -> Batch:
+    """What a model draws, as `Model.generate`: in evaluation mode and without gradients.
+
+    Raises:
+        ValueError: It is not what was asked for, in a sentence for who wrote the model.
+    """
+    if model.training:
+        model.eval()
+    made = model.generate(given, targets, n, noise)
+    return {m: _expected(made, dataset.modality(m), n, model, noise.device) for m in targets}
+
+
+def _expected(
+    made: object, modality: Modality, n: int, model: Model, device: torch.device
+) -> Tensor:
     """What a model made of a target, or a sentence for who wrote the model."""
     name, expected = modality.name, (n, *modality.shape)
     title = f"{type(model).__name__}.generate"
@@ -145,7 +167,13 @@ def _expected(made: object, modality: Modality, n: int, model: Model) -> Tensor:
     if tuple(x.shape) != expected:
         shape = tuple(x.shape)
         raise ValueError(f"{title} drew {name} of shape {shape}, expected {expected}")
-    return x
+    if x.device.type != device.type:
+        raise ValueError(f"{title} drew {name} on {x.device}, expected it on {device}")
+    tokens = modality.kind == "text"
+    if x.is_complex() or x.is_floating_point() == tokens or x.dtype == torch.bool:
+        wanted = "whole numbers, the tokens" if tokens else "floating-point numbers"
+        raise ValueError(f"{title} drew {name} as {x.dtype}, expected {wanted}")
+    return x.detach()
 
 
 def _embedded(

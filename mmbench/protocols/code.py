@@ -7,23 +7,23 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from mmbench.registry import locate
+from mmbench.registry import PYTHON, locate
 
 
 def code(objects: Iterable[str]) -> dict[str, str]:
-    """Module or package -> sha256 of its sources, for each "module:object" outside of mmbench.
+    """Module, package or file -> sha256 of its sources, for each object outside of mmbench.
 
     A package's covers all its files; other modules that it imports are not covered.
 
     Args:
-        objects: "module:object", or "" for none.
+        objects: "module:object" or "file.py:object", or "" for none.
 
     Raises:
-        LookupError: There is no such module or object.
+        LookupError, FileNotFoundError: There is no such module, file or object.
     """
     found = {}
     for module, _, attribute in (o.partition(":") for o in objects if o):
-        name = module.partition(".")[0]
+        name = module if module.endswith(PYTHON) else module.partition(".")[0]
         if name != "mmbench":
             locate(module, attribute)
             found[name] = _sources(sys.modules[name])

@@ -28,13 +28,15 @@ from mmbench.protocols.overrides import TABLES, elsewhere, laid_over
 from mmbench.protocols.overrides import Table as Table
 from mmbench.protocols.overrides import override as override
 from mmbench.protocols.shipped import SAMPLERS
-from mmbench.registry import nearest, place
+from mmbench.registry import called, nearest, place
 
 WHOLE = "whole"
 """What a protocol's file says to stand alone, and not to be laid over the data set's own."""
 
 CODE, METRIC_CODE = "code", "evaluation_code"
 """Further keys of a run's part of a protocol that names a user's code (`with_code`)."""
+TRAINED_CODE = "trained_code"
+"""The code that trained the weights, where `CODE` is another that draws from them."""
 
 
 def load(
@@ -109,7 +111,18 @@ def load(
     protocol = override(protocol, [s for s in settings if s not in last], model)
     models = protocol["models"]
     protocol |= {"models": {m: _whole(models, m, name) for m in models}}
-    return override(protocol, last, model)
+    return _called(override(protocol, last, model))
+
+
+def _called(protocol: Table) -> Table:
+    """A protocol whose metrics and networks have the names of `mmbench.registry.called`."""
+    tables, evaluation = dict(protocol["modalities"]), dict(protocol["evaluation"])
+    for m, table in tables.items():
+        if isinstance(table, dict) and isinstance(table.get("network"), str):
+            tables[m] = {**table, "network": called(table["network"])}
+    if isinstance(evaluation.get("metrics"), dict):
+        evaluation["metrics"] = {called(name): k for name, k in evaluation["metrics"].items()}
+    return {**protocol, "modalities": tables, "evaluation": evaluation}
 
 
 def _whole(models: Table, model: str, file: str) -> Any:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmbench.protocols.protocol import METRIC_CODE, Table, digest
+from mmbench.protocols.protocol import CODE, METRIC_CODE, TRAINED_CODE, Table, digest
 
 if TYPE_CHECKING:
     from mmbench.records.record import Record
@@ -49,8 +49,10 @@ def records(folder: Path) -> list[Path]:
 
 
 def trained(protocol: Table) -> Table:
-    """The part of a protocol that training depends on."""
-    return {k: v for k, v in protocol.items() if k not in ("evaluation", METRIC_CODE)}
+    """The part of a protocol that training depends on; its code is that which trained."""
+    later = ("evaluation", METRIC_CODE, TRAINED_CODE)
+    part = {k: v for k, v in protocol.items() if k not in later}
+    return part | ({CODE: protocol[TRAINED_CODE]} if TRAINED_CODE in protocol else {})
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,12 @@ class Place:
         """The folder of weights and checkpoints."""
         key = digest([trained(self.protocol), self.data, self.versions])[:8]
         return self.home / f"{self.seed}-{key}"
+
+    @property
+    def uncoded(self) -> str:
+        """The training key of any code of the model and its networks."""
+        part = {k: v for k, v in trained(self.protocol).items() if k != CODE}
+        return digest([part, self.data, self.versions])
 
     @property
     def weights(self) -> Path:

@@ -60,7 +60,9 @@ class Record:
         dataset: The data set's name.
         dataset_version: That of the data set's examples.
         seed: The run's seed, from which all its randomness is derived.
-        protocol: The resolved protocol: plain JSON, finite numbers.
+        protocol: The resolved protocol: plain JSON, finite numbers. Its tables `code` and
+            `evaluation_code` name a user's sources by their hash, `trained_code` those that
+            trained the weights if they are others.
         protocol_hash: `mmbench.protocols.protocol.digest` of the protocol, which does not name the
             model: runs are alike where model, hash and data are.
         data: `Dataset.fingerprint` of the examples.

@@ -13,7 +13,7 @@ from mmbench.core.data import Batch, Dataset, Modality
 from mmbench.core.model import Model
 from mmbench.core.score import JOINT
 from mmbench.datasets.formats import examples
-from mmbench.evaluation.evaluate import BLOCK
+from mmbench.evaluation import evaluate
 from mmbench.files.atomic import naming
 from mmbench.media.sound import waveforms
 from mmbench.seeds import stream
@@ -23,19 +23,28 @@ ALL = "samples.npz"
 
 
 def draw(
-    model: Model, given: Batch, targets: Sequence[str], n: int, seed: int, device: torch.device
+    model: Model,
+    dataset: Dataset,
+    given: Batch,
+    targets: Sequence[str],
+    n: int,
+    seed: int,
+    device: torch.device,
 ) -> Batch:
     """Draws n samples, given name -> (1, *shape), from a trained model on the device.
 
     Returns:
         target -> (n, *shape), on the CPU.
+
+    Raises:
+        ValueError: The model draws something else.
     """
     drawn: dict[str, list[Tensor]] = {m: [] for m in targets}
-    for i, start in enumerate(range(0, n, BLOCK)):
-        size = min(BLOCK, n - start)
+    for i, start in enumerate(range(0, n, evaluate.BLOCK)):
+        size = min(evaluate.BLOCK, n - start)
         x = {m: v.to(device).expand(size, *v.shape[1:]) for m, v in given.items()}
         noise = stream(seed, "draw", *sorted(given), "block", i, device=device)
-        for m, v in model.generate(x, targets, size, noise).items():
+        for m, v in evaluate.drawn(model, x, targets, size, noise, dataset).items():
             drawn[m].append(v.cpu())
     return {m: torch.cat(v) for m, v in drawn.items()}
 

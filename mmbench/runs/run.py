@@ -17,18 +17,21 @@ from mmbench.core.model import Model
 from mmbench.core.score import Context, Generated
 from mmbench.evaluation.evaluate import Kept, generate
 from mmbench.evaluation.settings import Evaluation
+from mmbench.evaluation.trial import tried
 from mmbench.files.atomic import discard
 from mmbench.files.locks import alone
+from mmbench.files.sealed import Damaged
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
-from mmbench.protocols.protocol import CODE, Table, digest, resolve, with_code
+from mmbench.protocols.protocol import CODE, TRAINED_CODE, Table, digest, resolve, with_code
 from mmbench.records.paths import SHARED, Place
 from mmbench.records.record import Record
 from mmbench.registry import find
+from mmbench.runs import other_code
 from mmbench.runs.scoring import Scoring
 from mmbench.seeds import derive
 from mmbench.training.trainer import Trainer
-from mmbench.training.weights import load_weights, save_weights, seconds_in
+from mmbench.training.weights import AGAIN, load_weights, save_weights, seconds_in
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class Run:
         cache: The folder of classifiers and features of real data.
         progress: Where to report.
         weights: Extractor name -> file of weights that the user named.
+        retrain: Whether to train anew though there are weights that other code trained.
+        trained_code: The code that trained the weights to use, module -> sha256, if it is not the
+            code as it is (see `mmbench.runs.other_code`).
     """
 
     model: str
@@ -56,6 +62,8 @@ class Run:
     cache: Path
     progress: Progress
     weights: dict[str, Path]
+    retrain: bool = False
+    trained_code: Table | None = None
 
     @cached_property
     def settings(self) -> Table:
@@ -64,7 +72,11 @@ class Run:
 
         settings = resolve(self.protocol, self.model)
         tables = settings["modalities"] = identified(settings["modalities"])
-        return with_code(settings, self.model, fitting(self.dataset.modalities, tables).values())
+        fit = fitting(self.dataset.modalities, tables).values()
+        settings = with_code(settings, self.model, fit)
+        if self.trained_code not in (None, settings.get(CODE)):
+            settings[TRAINED_CODE] = self.trained_code
+        return settings
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -207,6 +219,19 @@ class Run:
         draw = self._draw(model, Context(self.device, self.cache, self.progress))
         yield from map(draw, self.evaluation.subsets(self.dataset))
 
+    def _load(self, path: Path, model: Model) -> dict[str, float]:
+        """Loads weights into a model; returns how long each stage of their training took."""
+        try:
+            metadata = load_weights(path, model)
+        except Damaged as error:
+            if TRAINED_CODE not in self.settings:
+                raise
+            wrong = f"{path}, trained by other code of {self.model}, does not fit it as it is"
+            why = str(error).removesuffix(f"; {AGAIN}")
+            raise ValueError(f"{wrong} ({why}): --retrain trains anew") from None
+        seconds: dict[str, float] = seconds_in(metadata, dict, path)
+        return seconds
+
     def _draw(self, model: Model, context: Context) -> Callable[[tuple[str, ...]], Generated]:
         """Modalities given -> samples drawn from them."""
         rows, kept = self.evaluation.rows(self.dataset.test), Kept()
@@ -221,8 +246,11 @@ class Run:
     def _train(self, model: Model) -> dict[str, float]:
         path = self.out / self.place.weights
         if path.exists():
-            seconds: dict[str, float] = seconds_in(load_weights(path, model), dict, path)
+            seconds = self._load(path, model)
         else:
+            other_code.refuse_to_forget(self)
+            context = Context(self.device, self.cache, self.progress, self.weights)
+            tried(self.build(), self.dataset, self.evaluation, context, self.seed)
             trainer = Trainer(
                 self.folder,
                 self.seed,
@@ -233,7 +261,8 @@ class Run:
             )
             model.fit(self.dataset.train.to(self.device), trainer)
             seconds = trainer.seconds
-            save_weights(path, model, seconds=json.dumps(seconds))
+            told = other_code.metadata(self.place)
+            save_weights(path, model, seconds=json.dumps(seconds), **told)
         for stage in self.folder.glob("*.safetensors"):  # some, if a process was killed here
             if stage != path:
                 stage.unlink()

@@ -14,7 +14,7 @@ from mmbench.evaluation.stale import done, keep_measured, not_computed
 from mmbench.media.grid import sample_grid
 from mmbench.protocols.protocol import digest
 from mmbench.records import schema1
-from mmbench.records.paths import Place
+from mmbench.records.paths import FORM, Place, well_formed
 from mmbench.records.provenance import commit, in_words, versions
 from mmbench.records.record import Declared, Record
 from mmbench.records.store import content, read, write, writing
@@ -115,8 +115,12 @@ class Scoring:
         """Refuses before any work what a record cannot hold, such as an infinite setting.
 
         Raises:
-            ValueError: There is such a value.
+            ValueError: There is such a value, or the model's name cannot be shared.
         """
+        if not well_formed(self.place.model):
+            raise ValueError(
+                f"{self.place.model!r} cannot name a model: expected at most 80 {FORM}"
+            )
         self._record({}, 0, 0, (), ())
 
     def _record(

@@ -7,7 +7,7 @@ import torch
 
 from mmbench.core.data import Dataset
 from mmbench.progress import Progress
-from mmbench.protocols.protocol import CODE, digest
+from mmbench.protocols.protocol import CODE, TRAINED_CODE, digest
 from mmbench.records.paths import Place
 from mmbench.records.record import Record
 from mmbench.records.store import read
@@ -82,8 +82,11 @@ def reload(
     device: torch.device,
     cache: Path,
     progress: Progress,
+    keep_weights: bool = False,
 ) -> Run:
     """The run that made a record, its weights at hand: `path` and `record` as `find` returns them.
+
+    With `keep_weights` it draws by the code of the model as it is, whatever code trained it.
 
     Raises:
         ValueError: The record is of other data, or of other code.
@@ -96,9 +99,16 @@ def reload(
     settings = record.protocol
     whole = {**settings, "models": {record.model: settings["model"]}}
     out = path.resolve().parents[2]
-    run = Run(record.model, dataset, record.seed, whole, out, device, cache, progress, {})
-    if settings.get(CODE, {}) != run.settings.get(CODE, {}):
-        code = f"{path} was trained by other code of {record.model} or its networks"
-        raise ValueError(f"{code}: the same 'mmbench run' trains it anew")
+    code = settings.get(CODE)
+    by = settings.get(TRAINED_CODE, code)
+    run = Run(
+        record.model, dataset, record.seed, whole, out, device, cache, progress, {}, False, by
+    )
+    if code != run.settings.get(CODE):
+        changed = f"the code of {record.model} or its networks has changed since {path} was made"
+        if not keep_weights:
+            drawn = "--keep-weights draws from its weights by the code as it is"
+            raise ValueError(f"{changed}: {drawn}, 'mmbench run --retrain' trains anew")
+        progress.say(f"{changed}: its weights are drawn from by the code as it is")
     _expect_weights(path, run.out / run.place.weights)  # of the model's version as it is now
     return run

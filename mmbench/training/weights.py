@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import TypeVar
 
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from mmbench.errors import first_line
@@ -39,6 +40,15 @@ def load_weights(path: Path, module: nn.Module) -> dict[str, str]:
         wrong = f"{path} does not hold the weights of this network ({why})"
         raise Damaged(f"{wrong}; {AGAIN}") from None
     return metadata
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """What a file of weights says of itself, unverified; nothing where it cannot be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError):
+        return {}
 
 
 def seconds_in(metadata: dict[str, str], kind: type[Seconds], path: Path) -> Seconds:

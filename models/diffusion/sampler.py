@@ -78,6 +78,11 @@ class Sampler:
         among("grid", grid, POWERS)
         among("step", step, STEPS)
         self.steps, self.grid, self.move = steps, grid, STEPS[step]
+        self.short = False
+
+    def shorten(self) -> None:
+        """Leaves a single move, from T to 0, to try what draws by it."""
+        self.short = True
 
     def step(self, sde: VPSDE, t: float, s: float) -> tuple[float, float, float]:
         """a, b and c of the move down from time t to s < t."""
@@ -140,7 +145,7 @@ class Sampler:
         noise = torch.empty_like(z).normal_(generator=generator)
         r = torch.where(free, noise, z)
         last: tuple[float, Tensor] | None = None  # of a multi-step solver: where it was, and ẑ
-        for i, j in pairwise(self.schedule()):
+        for i, j in pairwise([self.steps, 0] if self.short else self.schedule()):
             t, s = times[i], times[j]
             if s < t:
                 a, b, c = self.step(sde, t, s)

@@ -34,21 +34,24 @@ DATASET = Dataset("birds", MODALITIES, split(3), split(6), sampling_rate=16_000)
 class Echo:
     """Draws its first condition with noise: what it was given and how often shows."""
 
+    training = False
+
     def generate(self, given, targets, n, noise):
         assert all(len(x) == n for x in given.values())
         return {m: torch.rand(n, 1, 4, 4, generator=noise) for m in targets}
 
 
 def test_draws_depend_on_the_seed_and_the_condition_alone(monkeypatch):
-    monkeypatch.setattr("mmbench.runs.requested.BLOCK", 3)
+    monkeypatch.setattr("mmbench.evaluation.evaluate.BLOCK", 3)
     condition = DATASET.test.batch(torch.tensor([0]), ["caption"])
     cpu = torch.device("cpu")
-    a, b, c = (draw(Echo(), condition, ["sound"], 7, seed, cpu)["sound"] for seed in (0, 0, 1))
+    one = lambda given, seed: draw(Echo(), DATASET, given, ["sound"], 7, seed, cpu)["sound"]
+    a, b, c = (one(condition, seed) for seed in (0, 0, 1))
     assert a.shape == (7, 1, 4, 4)
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
     assert not torch.equal(a[:3], a[3:6])
-    assert not torch.equal(a, draw(Echo(), {}, ["sound"], 7, 0, cpu)["sound"])
+    assert not torch.equal(a, one({}, 0))
 
 
 def test_what_is_drawn_has_a_file_each_and_all_arrays(tmp_path):
