@@ -1,18 +1,18 @@
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import torch
 
-from mmbench.core.data import Dataset, Modality, Split
 from mmbench.datasets import load
 from mmbench.datasets.mini.mhd import VERSION
 from mmbench.files import transfer
 from mmbench.metrics.extractors import classifiers
+from mmbench.testing import toy as toys
 from mmbench.training import precision
 
 torch.set_num_threads(1)  # the networks of tests are small: threads cost more than they give
@@ -79,30 +79,9 @@ def pytest_collection_modifyitems(config, items):
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def toy_split(n, seed):
-    """Examples in MHD's shapes whose class is a bright row, a level and a bright band."""
-    noise = torch.Generator().manual_seed(seed)
-    labels = torch.arange(n) % 10
-    image = torch.rand(n, 1, 28, 28, generator=noise) * 0.2
-    trajectory = torch.rand(n, 200, generator=noise) * 0.1 + labels[:, None] * 0.09
-    sound = torch.rand(n, 1, 32, 128, generator=noise) * 0.2
-    for i, c in enumerate(labels.tolist()):
-        image[i, :, 2 * c + 4 : 2 * c + 6] += 0.8
-        sound[i, :, :, 12 * c : 12 * c + 12] += 0.8
-    to_bytes = lambda x: (x * 255).round().to(torch.uint8)
-    return Split({"image": to_bytes(image), "trajectory": trajectory, "sound": to_bytes(sound)},
-                 labels=labels)  # fmt: skip
-
-
 def toy_dataset():
-    """A data set in MHD's shapes that is made in no time and learnt in seconds."""
-    modalities = (
-        Modality("image", "image", (1, 28, 28)),
-        Modality("trajectory", "trajectory", (200,)),
-        Modality("sound", "sound", (1, 32, 128)),
-    )
-    train, test = toy_split(200, 0), toy_split(40, 1)
-    return Dataset("mhd-mini", modalities, train, test, 10, 16_000, version=VERSION)
+    """The toy in the place of mhd-mini, whose shapes it has, so that its protocol applies."""
+    return replace(toys.toy(), name="mhd-mini", version=VERSION)
 
 
 @pytest.fixture(scope="session")

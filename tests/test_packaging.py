@@ -36,6 +36,14 @@ def test_every_data_file_is_packaged():
     assert data and data <= packaged
 
 
+def test_the_files_of_skeletons_are_packaged():
+    tools = SETTINGS["tool"]["setuptools"]
+    folder, patterns = tools["package-dir"]["mmbench.examples"], tools["package-data"]
+    packaged = {f for p in patterns["mmbench.examples"] for f in (ROOT / folder).glob(p)}
+    found = {f for f in (ROOT / folder / "third_party").rglob("*") if f.suffix in (".py", ".toml")}
+    assert found and found == packaged
+
+
 def test_the_version_stands_in_the_changelog():
     from mmbench import __version__
 

@@ -24,7 +24,7 @@ LAYERS = [
     ["leaderboard"],
     ["api", "scores"],
     ["sweeps"],
-    ["cli", "__main__"],
+    ["cli", "testing", "__main__"],
 ]
 """Rooms from the lowest layer up. Within a layer imports may run one way."""
 

@@ -28,8 +28,8 @@ NO_MEMORY = (
 )
 
 
-class Sentences(click.Group):
-    """A group whose commands show what a user caused as one sentence, without a traceback.
+class Sentences(click.Command):
+    """A command that shows what a user caused as one sentence, without a traceback.
 
     With MMBENCH_DEBUG set, the traceback shows.
     """
@@ -66,7 +66,7 @@ def _sentence(error: Exception) -> str:
     return ""
 
 
-class Commands(Lazy, Sentences):
+class Commands(Sentences, Lazy):
     """All commands but `list`."""
 
     places: ClassVar[dict[str, str]] = {
@@ -79,6 +79,7 @@ class Commands(Lazy, Sentences):
         "figure": "mmbench.cli.figures:figure",
         "generate": "mmbench.cli.samples:generate",
         "leaderboard": "mmbench.cli.leaderboard:leaderboard",
+        "new": "mmbench.testing.new:new",
         "page": "mmbench.cli.leaderboard:page",
         "robustness": "mmbench.cli.analysis:robustness",
         "records": "mmbench.cli.leaderboard:records",

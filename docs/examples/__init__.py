@@ -1,0 +1,1 @@
+"""Examples that are shipped with mmbench: `mmbench new` makes skeletons of them."""

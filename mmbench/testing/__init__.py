@@ -1,0 +1,10 @@
+"""Checks that every model must pass, for one's own: on the command line and in one's own tests.
+
+`python -m mmbench.testing my_file.py:MyModel` reports what is wrong, each fault in a sentence;
+`test_my_model = model_checks("my_file.py:MyModel")` makes pytest run a test for each check.
+"""
+
+from mmbench.testing.checks import CHECKS, Subject
+from mmbench.testing.subject import briefly_trained, model_checks
+
+__all__ = ["CHECKS", "Subject", "briefly_trained", "model_checks"]

@@ -1,0 +1,46 @@
+"""`python -m mmbench.testing my_file.py:MyModel`: checks a model on the command line."""
+
+import sys
+
+import click
+
+from mmbench.cli import options
+from mmbench.cli.main import Sentences
+from mmbench.testing import subject
+from mmbench.testing.checks import CHECKS
+
+
+class Told(Sentences, options.Several):
+    """A command that shows its errors as sentences."""
+
+
+@click.command(cls=Told, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("model")
+@click.option(
+    "--dataset",
+    default=subject.TOY,
+    metavar="NAME",
+    help="The data set that it is trained on for a moment: as for 'mmbench run'.  [default: one "
+    "that is made at once, of images, trajectories and sounds]",
+)
+@options.settings
+def check(model: str, dataset: str, settings: tuple[str, ...]) -> None:
+    """Check a model as those of mmbench are checked.
+
+    MODEL is a registered name, module:class or file.py:class. Each fault is reported in a
+    sentence that says what to do.
+    """
+    of = subject.briefly_trained(model, dataset, settings)
+    wide, wrong = max(map(len, CHECKS)), 0
+    for name in CHECKS:
+        found = subject.faults(of, name)
+        wrong += len(found)
+        for line in found or ["right"]:
+            click.echo(f"{name:<{wide}}  {line}")
+    if wrong:
+        click.echo(f"{wrong} {'fault' if wrong == 1 else 'faults'} found", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    check(prog_name="python -m mmbench.testing")

@@ -1,0 +1,215 @@
+"""Each check finds its fault, in a sentence, and none in a model that has none."""
+
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+from mmbench.core.model import Embedded, Model
+from mmbench.testing.__main__ import check as command
+from mmbench.testing.checks import CHECKS, Subject
+from mmbench.testing.subject import faults
+from mmbench.testing.toy import toy
+
+
+class Sound(Model):
+    """Noise about the mean of what is given."""
+
+    def __init__(self, modalities):
+        super().__init__()
+        self.shapes = {m.name: m.shape for m in modalities}
+        self.weight = nn.Parameter(torch.tensor(0.5))
+        self.register_buffer("learnt", torch.zeros(()))
+
+    def fit(self, train, trainer):
+        self.learnt.fill_(0.25)
+
+    def level(self, given, n):
+        zero = torch.zeros(n)
+        return sum((given[m].flatten(1).mean(1) for m in self.shapes if m in given), zero) / 3
+
+    def generate(self, given, targets, n, generator):
+        level = self.level(given, n)
+        out = {}
+        for m in targets:
+            noise = torch.rand(n, *self.shapes[m], generator=generator)
+            out[m] = noise * self.weight + self.learnt * level.view(n, *[1] * len(self.shapes[m]))
+        return out
+
+
+class Wide(Sound):
+    def generate(self, given, targets, n, generator):
+        return {m: 3 * x for m, x in super().generate(given, targets, n, generator).items()}
+
+
+class Infinite(Sound):
+    def generate(self, given, targets, n, generator):
+        return {m: x / 0 for m, x in super().generate(given, targets, n, generator).items()}
+
+
+class Flat(Sound):
+    def generate(self, given, targets, n, generator):
+        made = super().generate(given, targets, n, generator)
+        return {m: x.flatten(1) for m, x in made.items()} if given else made
+
+
+class Several(Sound):
+    def generate(self, given, targets, n, generator):
+        return {m: x.squeeze(0) for m, x in super().generate(given, targets, n, generator).items()}
+
+
+class Careless(Sound):
+    def generate(self, given, targets, n, generator):
+        return super().generate(given, targets, n, torch.default_generator)
+
+
+class Constant(Sound):
+    def generate(self, given, targets, n, generator):
+        return super().generate(given, targets, n, torch.Generator().manual_seed(0))
+
+
+class Crowd(Sound):
+    def level(self, given, n):
+        return super().level(given, n).mean().expand(n)
+
+
+class Ordered(Sound):
+    def level(self, given, n):
+        return given[next(iter(given))].flatten(1).mean(1) if given else torch.zeros(n)
+
+
+class Counting(Sound):
+    def generate(self, given, targets, n, generator):
+        self.learnt += 1e-3
+        return super().generate(given, targets, n, generator)
+
+
+class Greedy(Sound):
+    def level(self, given, n):
+        return super().level({m: x.mul_(0.5) for m, x in given.items()}, n)
+
+
+class Differentiable(Sound):
+    def generate(self, given, targets, n, generator):
+        with torch.enable_grad():
+            return super().generate(given, targets, n, generator)
+
+
+class Steep(Sound):
+    def generate(self, given, targets, n, generator):
+        with torch.enable_grad():
+            self.weight.square().backward()
+        return super().generate(given, targets, n, generator)
+
+
+class Training(Sound):
+    def generate(self, given, targets, n, generator):
+        self.train()
+        return super().generate(given, targets, n, generator)
+
+
+class Forgetful(Sound):
+    scale = 1.0
+
+    def fit(self, train, trainer):
+        super().fit(train, trainer)
+        self.scale = 0.5
+
+    def level(self, given, n):
+        return super().level(given, n) * self.scale + 0.1 * self.scale
+
+
+class Growing(Sound):
+    def fit(self, train, trainer):
+        super().fit(train, trainer)
+        self.register_buffer("more", torch.zeros(2))
+
+
+class Astray(Sound):
+    def embed(self, given):
+        return Embedded({m: x + 0.1 for m, x in given.items()})
+
+
+class Rooted(Sound):
+    def __init__(self, modalities):
+        super().__init__(modalities)
+        self.bounds = [torch.zeros(1)]
+
+
+class Free(Sound):
+    evaluations = 0
+
+
+@pytest.fixture(scope="module")
+def subject():
+    """Class -> a subject with a trained model of it."""
+    data = toy()
+
+    def of(kind):
+        build = lambda: kind(data.modalities)
+        model = build()
+        model.fit(data.train, None)
+        return Subject(model.eval(), data, build)
+
+    return of
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_right_model_passes(subject, check):
+    assert faults(subject(Sound), check) == []
+
+
+@pytest.mark.parametrize(("kind", "check", "words"), [
+    (Wide, "any subset", "expected 0 to 1: return parts['image'].show(output)"),
+    (Infinite, "any subset", "not finite"),
+    (Flat, "any subset", "drew image of shape (3, 784), expected (3, 1, 28, 28)"),
+    (Several, "one example", "expected (1, 1, 28, 28)"),
+    (Careless, "generator alone", "pass generator=generator"),
+    (Constant, "generator alone", "by every generator"),
+    (Crowd, "rows alone", "if other examples are in the batch"),
+    (Ordered, "order of given", "in another order"),
+    (Counting, "nothing changed", "changes learnt"),
+    (Greedy, "nothing changed", "changes the image that it is given"),
+    (Differentiable, "nothing changed", "returns image with its gradients"),
+    (Steep, "nothing changed", "computes gradients of weight"),
+    (Training, "nothing changed", "leaves the training mode on"),
+    (Forgetful, "weights are all", "has to be a parameter or a buffer"),
+    (Growing, "weights are all", "do not fit one that is built anew"),
+    (Astray, "embedded", "embed each modality by itself"),
+    (Rooted, "device moves", "Rooted.bounds is a tensor that stays behind"),
+    (Free, "evaluations counted", "evaluations is 0, expected a whole number"),
+])  # fmt: skip
+def test_a_fault_is_told(subject, kind, check, words):
+    found = faults(subject(kind), check)
+    assert any(words in line for line in found), found
+    assert all(kind.__name__ in line for line in found)
+
+
+OWN = """
+import torch
+from mmbench.core import Model
+
+class Noise(Model):
+    def __init__(self, modalities, parts, *, high: float = 1.0):
+        super().__init__()
+        self.shapes, self.high = {m.name: m.shape for m in modalities}, high
+    def fit(self, train, trainer):
+        pass
+    def generate(self, given, targets, n, generator):
+        return {m: torch.rand(n, *self.shapes[m], generator=generator) * self.high
+                for m in targets}
+"""
+
+
+def test_the_command_reports_faults_and_says_so_in_its_status(tmp_path):
+    (tmp_path / "checked_here.py").write_text(OWN)
+    place = f"{tmp_path / 'checked_here.py'}:Noise"
+    done = CliRunner().invoke(command, [place])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("right") == len(CHECKS)
+    high = ["--set", "models.checked_here.py:Noise.high=2.0"]
+    done = CliRunner().invoke(command, [place, *high])
+    assert done.exit_code == 1
+    assert "Noise.generate drew image given nothing from" in done.output
+    done = CliRunner().invoke(command, [f"{place}s"])
+    assert done.exit_code == 1 and "has no 'Noises'; did you mean 'Noise'?" in done.output
