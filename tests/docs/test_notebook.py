@@ -13,7 +13,6 @@ import mmbench
 def _small(toy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: toy)
-    monkeypatch.setattr("mmbench.metrics.extractors.classifiers.LEAST_EXAMPLES", 1000)
     matplotlib.use("Agg")
 
 
