@@ -55,7 +55,7 @@ def page_data(
                 "name": name,
                 "about": about(name),
                 "rows": [_row(row) for row in shown],
-                "summary": _summary(*summaries(runs), shown),
+                "summary": _summary(summaries(runs)[0], shown),
                 "tables": [_table(t, shown, runs) for t in made.get(name, [])],
                 "charts": charts(Estimates(name, runs), shown, runs),
                 "runs": [_run(r, i, links, grids) for i, x in enumerate(shown) for r in x.records],

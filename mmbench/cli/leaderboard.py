@@ -242,7 +242,7 @@ def records() -> None:
     """Work on the files of results folders."""
 
 
-def _each(command: Callable[[Path], None]) -> Callable[[Path], None]:
+def _each(command: Callable[[Path], None]) -> Callable[..., None]:
     """Gives a command each results folder in turn, named by --results or as its argument."""
 
     @click.argument("positional", metavar="[FOLDER]...", nargs=-1, type=_FOLDER)

@@ -11,20 +11,20 @@ import click
 from mmbench.cli import options
 
 
-class Seeds(click.ParamType):
-    """A seed, or a range of them such as 0-4."""
-
-    name = "seeds"
-
-    def convert(  # noqa: D102
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[int]:
-        first, dash, last = str(value).partition("-")
+def ranges(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[int, ...]:
+    """Seeds, each once, from numbers and ranges such as "0-4"."""
+    found: dict[int, None] = {}
+    for text in texts:
+        first, dash, last = text.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
-            self.fail(f"{value!r} is no seed, expected a whole number or a range such as 0-4")
+            expected = "expected a whole number or a range such as 0-4"
+            raise click.BadParameter(f"{text!r} is no seed, {expected}")
         if dash and int(last) < int(first):
-            self.fail(f"{value!r} is empty, expected the smaller seed first")
-        return [*range(int(first), int(last if dash else first) + 1)]
+            raise click.BadParameter(f"{text!r} is empty, expected the smaller seed first")
+        found |= dict.fromkeys(range(int(first), int(last if dash else first) + 1))
+    return tuple(found)
 
 
 @click.command(cls=options.Several)
@@ -46,7 +46,7 @@ class Seeds(click.ParamType):
 @options.several(
     "--seed",
     "seeds",
-    type=Seeds(),
+    callback=ranges,
     default=["0"],
     metavar="N|N-M ...",
     help="Seeds, or ranges of them such as 0-4.  [default: 0]",
@@ -65,7 +65,7 @@ class Seeds(click.ParamType):
 def sweep(
     models: tuple[str, ...],
     datasets: tuple[str, ...],
-    seeds: tuple[list[int], ...],
+    seeds: tuple[int, ...],
     data: Path | None,
     protocol: str | None,
     settings: tuple[str, ...],
@@ -97,8 +97,7 @@ def sweep(
     from mmbench.sweeps.view import View, described, overview
 
     whole = Sweep(out, data, protocol, settings, sampler, device, assignments)
-    every = [seed for several in seeds for seed in several]
-    planned = whole.plan(models, datasets, dict.fromkeys(every), Progress(sys.stderr))
+    planned = whole.plan(models, datasets, seeds, Progress(sys.stderr))
     wanted = [p for p in planned if p.wanted]
     impossible = [p for p in planned if p.state == "impossible"]
     if plan:

@@ -75,19 +75,19 @@ def _vector(x: NDArray[Any], span: tuple[float, float], size: tuple[int, int]) -
     pen = ImageDraw.Draw(sheet)
     rows = x.reshape(-1, x.shape[-1])
     scale = 0.9 * high / ((span[1] - span[0]) or 1.0)
-    level = lambda value: 0.05 * high + (span[1] - value) * scale
-    pen.line((0, level(0), wide, level(0)), RULE, SUPERSAMPLING)
+    levels = 0.05 * high + (span[1] - rows) * scale
+    zero = 0.05 * high + span[1] * scale
+    pen.line((0, zero, wide, zero), RULE, SUPERSAMPLING)
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.8, len(rows)), bytes=True)
-    for row, colour in zip(rows, colours, strict=True):
+    for row, colour in zip(levels, colours, strict=True):
         if len(rows) == 1 and len(row) <= BARS:
             step = wide / len(row)
-            for i, value in enumerate(row):
-                top, bottom = sorted((level(value), level(0)))
+            for i, level in enumerate(row):
+                top, bottom = sorted((level, zero))
                 pen.rectangle(((i + 0.15) * step, top, (i + 0.85) * step, bottom), tuple(colour))
         else:
             across = np.linspace(0.05, 0.95, len(row)) * wide
-            points = [(a, level(value)) for a, value in zip(across, row, strict=True)]
-            pen.line(points, tuple(colour), round(0.012 * wide), "curve")
+            pen.line([*zip(across, row, strict=True)], tuple(colour), round(0.012 * wide), "curve")
     return sheet.resize(size, Image.Resampling.BOX)
 
 

@@ -141,8 +141,12 @@ def _maker(hint: Any) -> Callable[[Any], Any] | None:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         options = [(h, make) for h in arguments if (make := _maker(h))]
-        of = lambda x: (make(x) for h, make in options if not any(mismatches(x, h, "")))
-        return (lambda x: next(of(x), x)) if options else None
+
+        def chosen(x: Any) -> Any:
+            fit = (make(x) for h, make in options if not any(mismatches(x, h, "")))
+            return next(fit, x)
+
+        return chosen if options else None
     if _is_dataclass(hint):
         makers = {f.name: make for f, of in _typed(hint) if (make := _maker(of))}
         known = {f.name for f in fields(hint)}

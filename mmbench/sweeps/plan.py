@@ -118,7 +118,7 @@ class Sweep:
         for model in models:
             if model != ALL:
                 find("models", model)
-        found = []
+        found: list[Planned] = []
         for name in datasets:
             try:
                 data: Dataset | str = loaded(name, self.folder, progress)
