@@ -6,6 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+NO_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "allocate memory",
+    "size calculation overflowed",
+)
+
 
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, or its class."""
@@ -40,4 +47,21 @@ def in_own_code(error: BaseException) -> str:
         packages = {"site-packages", "dist-packages"} & set(file.parts)
         if file.is_file() and not (ours or packages or installed & set(file.resolve().parents)):
             return f"{file}, line {line}"
+    return ""
+
+
+def sentence(error: Exception) -> str:
+    """What a user reads about an error that users can cause; "" for others."""
+    if isinstance(error, KeyError | IndexError):
+        return ""  # a mistake of ours
+    if isinstance(error, ValueError | LookupError | ImportError | FloatingPointError):
+        place = in_own_code(error)
+        return f"{error} ({place}; MMBENCH_DEBUG=1 shows the traceback)" if place else str(error)
+    if isinstance(error, OSError):
+        file = f": {error.filename}" if error.filename and error.strerror else ""
+        return f"{error.strerror or error}{file}"
+    memory = isinstance(error, RuntimeError) and any(w in str(error) for w in NO_MEMORY)
+    if memory or isinstance(error, MemoryError):  # torch has no class of its own on CPUs
+        expected = "expected a smaller network, batch or data set"
+        return f"there is not enough memory ({first_line(error)}): {expected}"
     return ""

@@ -15,17 +15,10 @@ import click
 
 from mmbench import __version__
 from mmbench.cli.options import Lazy
-from mmbench.errors import first_line, in_own_code
+from mmbench.errors import first_line, sentence
 
 if TYPE_CHECKING:
     from mmbench.registry import Group
-
-NO_MEMORY = (
-    "out of memory",
-    "not enough memory",
-    "allocate memory",
-    "size calculation overflowed",
-)
 
 
 class Sentences(click.Command):
@@ -37,33 +30,16 @@ class Sentences(click.Command):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: D102
         try:
             return super().invoke(ctx)
-        except (KeyError, IndexError):
-            raise  # a mistake of ours, not of the user's
         except BrokenPipeError:
             raise  # click ends without a word: the reader, such as `head`, has seen enough
         except (KeyboardInterrupt, click.Abort):
             click.echo("\nAborted: what is done is kept, the same command goes on there", err=True)
             raise click.exceptions.Exit(1) from None
         except Exception as error:
-            sentence = _sentence(error)
-            if not sentence or os.environ.get("MMBENCH_DEBUG"):
+            words = sentence(error)
+            if not words or os.environ.get("MMBENCH_DEBUG"):
                 raise
-            raise click.ClickException(sentence) from None
-
-
-def _sentence(error: Exception) -> str:
-    """What a user reads about an error that users can cause; "" for others."""
-    if isinstance(error, ValueError | LookupError | ImportError | FloatingPointError):
-        place = in_own_code(error)
-        return f"{error} ({place}; MMBENCH_DEBUG=1 shows the traceback)" if place else str(error)
-    if isinstance(error, OSError):
-        file = f": {error.filename}" if error.filename and error.strerror else ""
-        return f"{error.strerror or error}{file}"
-    memory = isinstance(error, RuntimeError) and any(w in str(error) for w in NO_MEMORY)
-    if memory or isinstance(error, MemoryError):  # torch has no class of its own on CPUs
-        expected = "expected a smaller network, batch or data set"
-        return f"there is not enough memory ({first_line(error)}): {expected}"
-    return ""
+            raise click.ClickException(words) from None
 
 
 class Commands(Sentences, Lazy):
@@ -74,6 +50,7 @@ class Commands(Sentences, Lazy):
         "check": "mmbench.cli.claims:check",
         "claims": "mmbench.cli.claims:claims",
         "data": "mmbench.cli.data:data",
+        "demo": "mmbench.cli.demo:demo",
         "doctor": "mmbench.cli.doctor:doctor",
         "evaluate": "mmbench.cli.samples:evaluate",
         "figure": "mmbench.cli.figures:figure",

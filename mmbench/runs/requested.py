@@ -66,21 +66,26 @@ def write(folder: Path, dataset: Dataset, given: Batch, drawn: Batch) -> str | N
     missing = None
     parts = [(m, [f"given-{m}"], x.cpu()) for m, x in given.items()]
     for m, x in drawn.items():
-        digits = len(str(len(x) - 1))
-        parts.append((m, [f"{m}-{i:0{digits}}" for i in range(len(x))], x))
-    for m, stems, x in parts:
+        parts.append((m, stems(m, len(x)), x))
+    for m, named, x in parts:
         modality = dataset.modality(m)
-        for stem, sample in zip(stems, x, strict=True):
+        for stem, sample in zip(named, x, strict=True):
             examples.write(folder, stem, modality, sample)
         if modality.kind == "sound":
             waves = _waveforms(x, modality, dataset.sampling_rate)
             if isinstance(waves, str):
                 missing = waves
                 continue
-            for stem, wave in zip(stems, waves, strict=True):
+            for stem, wave in zip(named, waves, strict=True):
                 examples.write_waveform(folder / f"{stem}.wav", wave, dataset.sampling_rate or 0)
     examples.save(folder / ALL, {**drawn, **{f"given-{m}": x.cpu() for m, x in given.items()}})
     return missing
+
+
+def stems(name: str, n: int) -> list[str]:
+    """The names, without their endings, of the files of a target's n samples."""
+    digits = len(str(n - 1))
+    return [f"{name}-{i:0{digits}}" for i in range(n)]
 
 
 def _waveforms(x: Tensor, modality: Modality, rate: int | None) -> Tensor | str:

@@ -1,0 +1,49 @@
+"""The command `demo`. Heavy packages are imported when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mmbench.cli import options
+
+
+@click.command()
+@options.trained_run
+@options.dataset_of_records
+@options.data
+@options.device
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to serve at; 0.0.0.0 lets other machines in, without a password.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="The port to serve at.  [default: the first that is free from 7860 on]",
+)
+def demo(
+    run_path: Path,
+    dataset: str | None,
+    data: Path | None,
+    device: str,
+    host: str,
+    port: int | None,
+) -> None:
+    """Serve a page that draws from a trained model what visitors do not give.
+
+    \b
+    Examples:
+      mmbench demo --run results/mhd-mini/mld
+      mmbench demo --run results/mhd-mini/mld/0-1a2b3c4d.json --port 8000
+    """
+    from mmbench.api.trained import load_run
+    from mmbench.demo.page import gradio, page, serve
+
+    gradio()  # whether it is there, before the data set is loaded
+    blocks = page(load_run(run_path, dataset, folder=data, device=device))
+    click.echo(f"the demo is at {serve(blocks, host, port)}; Ctrl-C ends it")
+    blocks.block_thread()

@@ -1,0 +1,1 @@
+"""The demo: a page on which visitors give some modalities and see the others drawn."""
