@@ -15,17 +15,16 @@ from functools import partial
 from itertools import groupby
 from statistics import fmean
 
+from mmbench.declarations import declared
 from mmbench.leaderboard import facts
-from mmbench.leaderboard.figures.estimates import CONDITIONAL, MEAN, chosen
-from mmbench.leaderboard.papers.beside import printed
-from mmbench.leaderboard.papers.measured import departure
 from mmbench.leaderboard.rows import Mean, Row, Term, mean, rows
 from mmbench.leaderboard.tables import notes, sheet
 from mmbench.leaderboard.tables.cells import Cell, column
-from mmbench.leaderboard.tables.columns import Column
+from mmbench.leaderboard.tables.columns import CONDITIONAL, MEAN, Column, chosen
 from mmbench.leaderboard.tables.selection import ALL, Selection
 from mmbench.leaderboard.tables.table import REAL, Line, differ, marked, real, runs_of
 from mmbench.records.record import Record
+from mmbench.registry import names
 
 SECONDS, SEEDS = "seconds", "seeds"
 """The last two columns."""
@@ -158,7 +157,7 @@ def _summary(dataset: str, among: list[Row], asked: Selection) -> Summary:
     lines = [lines[i] for i in asked.order(values, _called(parts))]
     places = [of[0].decimals for of in by_column]
     said = list(_notes(terms, among, parts, by_column))
-    if not asked.subsets:  # papers print means over all subsets
+    if not asked.subsets and _in_papers(dataset):  # which print means over all subsets
         lines = list(_beside(lines, parts, places, said))
     lines += _real(among, parts, places, footnotes)
     if not all(line.row.model for line in lines):
@@ -259,10 +258,19 @@ def _real(
         yield _line(row, cells, len(parts))
 
 
+def _in_papers(dataset: str) -> bool:
+    """Whether papers may have run on it: twins and a user's own data have no download."""
+    known = dataset in names("datasets")  # a record must not make us import "module:object"
+    return known and bool(declared("datasets", dataset).get("download"))
+
+
 def _beside(
     lines: Sequence[Line], parts: Sequence[Part], places: Sequence[int | None], said: list[str]
 ) -> Iterator[Line]:
     """The lines, and below the last one of a model what papers print of it; notes are added."""
+    from mmbench.leaderboard.papers.beside import printed  # all that papers print is read
+    from mmbench.leaderboard.papers.measured import departure
+
     columns = [(part.metric, part.terms) for part in parts]
     ours = {line.row: line.cells for line in lines if not _sent(line.row)}
     found = printed([*ours], columns)

@@ -10,19 +10,18 @@ from mmbench.leaderboard import facts
 from mmbench.leaderboard.papers.layouts import CITATIONS
 from mmbench.leaderboard.papers.published import ANY, Published, published
 from mmbench.leaderboard.rows import Mean, Row, Term, mean, rows
-from mmbench.leaderboard.tables.columns import Column, modalities
+from mmbench.leaderboard.tables.columns import (
+    CONDITIONAL,
+    MEAN,
+    Column,
+    Given,
+    chosen,
+    in_words,
+    modalities,
+)
 from mmbench.records.record import Record
 from mmbench.records.versions import current, stale
 from mmbench.registry import names
-
-CONDITIONAL = "conditional"
-"""Given any number of modalities from 1."""
-
-Given = int | str
-"""How many modalities are given: 0 is joint generation; or `CONDITIONAL`."""
-
-MEAN = ""
-"""The target of a mean over targets."""
 
 
 @dataclass(frozen=True)
@@ -225,33 +224,6 @@ def fresh(dataset: str, records: Sequence[Record]) -> list[Record]:
             "ones: 'mmbench records stale' prints what to run again"
         )
     return found
-
-
-def chosen(terms: set[Term], target: str, given: Given) -> Column | None:
-    """The scores that are averaged, of those in `terms`; None if there are none.
-
-    `MEAN` is the mean of tables with a column for each number of given modalities
-    (`mmbench.leaderboard.tables.columns`): every target that is not given, from every subset.
-    Joint generation that is scored as a whole counts for every target.
-    """
-    fits = sorted(
-        (g, t)
-        for g, t in terms
-        if t not in g and (len(g) > 0 if given == CONDITIONAL else len(g) == given)
-    )
-    whole = [term for term in fits if term[1] == JOINT]
-    parts = [term for term in fits if term[1] != JOINT and target in (MEAN, term[1])]
-    # Jointly, a metric may score all at once, each by itself, or both: the mean is of the first.
-    found = (whole or parts) if given == 0 and target == MEAN else (parts or whole)
-    if given != 0 and target != MEAN:
-        found = parts
-    words = in_words(given) + (" given" if isinstance(given, int) and given else "")
-    return Column(target, words, tuple(found)) if found else None
-
-
-def in_words(given: Given) -> str:
-    """How many modalities are given, as estimates say it."""
-    return str(given) if given else JOINT
 
 
 def _averages(cells: dict[Term, Published], given: Given) -> list[tuple[Published, int]] | None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from mmbench.files.atomic import write_text
 from mmbench.leaderboard import facts
-from mmbench.leaderboard.figures.estimates import MEAN, Estimate
+from mmbench.leaderboard.figures.estimates import Estimate
 from mmbench.leaderboard.figures.style import save
 from mmbench.leaderboard.rows import Mean
 from mmbench.leaderboard.tables.cells import Cell, decimals
+from mmbench.leaderboard.tables.columns import MEAN
 from mmbench.leaderboard.tables.render import WIDTH, comma_separated, fitting
 from mmbench.text import pad, plain, printed_width
 

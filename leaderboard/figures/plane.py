@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmbench.leaderboard.figures import style
-from mmbench.leaderboard.figures.estimates import CONDITIONAL, Estimate, Estimates, Given, in_words
+from mmbench.leaderboard.figures.estimates import Estimate, Estimates
 from mmbench.leaderboard.figures.output import Drawn
+from mmbench.leaderboard.tables.columns import CONDITIONAL, Given, in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

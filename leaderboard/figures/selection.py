@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmbench.leaderboard.figures.estimates import MEAN, Estimates, fresh
+from mmbench.leaderboard.figures.estimates import Estimates, fresh
 from mmbench.leaderboard.papers.comparison import follows
 from mmbench.leaderboard.papers.layouts import TABLES
 from mmbench.leaderboard.papers.published import published as printed
 from mmbench.leaderboard.submissions.collection import merged
-from mmbench.leaderboard.tables.columns import WIDEST
+from mmbench.leaderboard.tables.columns import MEAN, WIDEST
 from mmbench.records.differences import only
 from mmbench.records.record import Record
 from mmbench.registry import nearest

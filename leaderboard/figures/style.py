@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mmbench.files.atomic import replacing
 from mmbench.leaderboard import facts
-from mmbench.leaderboard.figures.estimates import MEAN, Estimate
+from mmbench.leaderboard.figures.estimates import Estimate
 from mmbench.leaderboard.rows import Row
+from mmbench.leaderboard.tables.columns import MEAN
 from mmbench.leaderboard.tables.notes import by_row
 from mmbench.leaderboard.tables.table import seeds
 from mmbench.text import plain

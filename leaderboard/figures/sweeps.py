@@ -12,17 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mmbench.leaderboard.figures import style
-from mmbench.leaderboard.figures.estimates import (
-    CONDITIONAL,
-    MEAN,
-    Estimate,
-    Estimates,
-    Given,
-    fresh,
-)
-from mmbench.leaderboard.figures.estimates import in_words as given_in_words
+from mmbench.leaderboard.figures.estimates import Estimate, Estimates, fresh
 from mmbench.leaderboard.figures.output import Drawn
 from mmbench.leaderboard.rows import Row
+from mmbench.leaderboard.tables.columns import CONDITIONAL, MEAN, Given
+from mmbench.leaderboard.tables.columns import in_words as given_in_words
 from mmbench.records.differences import UNSET, below, differences, equal_but_for, in_words, values
 from mmbench.records.record import Record
 from mmbench.registry import nearest

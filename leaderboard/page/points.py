@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmbench.leaderboard import facts
-from mmbench.leaderboard.figures.estimates import CONDITIONAL, MEAN, Estimate, Estimates, Given
+from mmbench.leaderboard.figures.estimates import Estimate, Estimates
 from mmbench.leaderboard.papers.layouts import COHERENCE
 from mmbench.leaderboard.rows import Row
+from mmbench.leaderboard.tables.columns import CONDITIONAL, MEAN, Given
 from mmbench.records.record import Record
 
 

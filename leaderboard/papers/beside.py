@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mmbench.leaderboard.figures.estimates import MEAN, Estimate, Estimates
+from mmbench.leaderboard.figures.estimates import Estimate, Estimates
 from mmbench.leaderboard.papers.layouts import CITATIONS, TABLES, Heading
 from mmbench.leaderboard.papers.measured import departure, unlike
 from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.rows import Mean, Row, Term
 from mmbench.leaderboard.tables.cells import Cell
+from mmbench.leaderboard.tables.columns import MEAN
 
 Columns = Sequence[tuple[str, tuple[Term, ...]]]
 """Of each column its metric, and the scores that it averages."""

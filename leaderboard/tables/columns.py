@@ -16,6 +16,15 @@ from mmbench.leaderboard.rows import Term
 from mmbench.leaderboard.tables.selection import ALL, Selection
 from mmbench.records.record import Record
 
+CONDITIONAL = "conditional"
+"""Given any number of modalities from 1."""
+
+Given = int | str
+"""How many modalities are given: 0 is joint generation; or `CONDITIONAL`."""
+
+MEAN = ""
+"""The target of a mean over targets."""
+
 WIDEST = 3
 """The largest number of modalities that get a column for each subset."""
 
@@ -112,3 +121,30 @@ def _averages(terms: set[Term], names: Sequence[str]) -> Iterable[Column]:
         )
         if terms & set(each):
             yield Column("", f"{k} given" if k else "Mean (joint)" if joint else "Joint", each)
+
+
+def chosen(terms: set[Term], target: str, given: Given) -> Column | None:
+    """The scores that are averaged, of those in `terms`; None if there are none.
+
+    `MEAN` is the mean of tables with a column for each number of given modalities: every target
+    that is not given, from every subset.
+    Joint generation that is scored as a whole counts for every target.
+    """
+    fits = sorted(
+        (g, t)
+        for g, t in terms
+        if t not in g and (len(g) > 0 if given == CONDITIONAL else len(g) == given)
+    )
+    whole = [term for term in fits if term[1] == JOINT]
+    parts = [term for term in fits if term[1] != JOINT and target in (MEAN, term[1])]
+    # Jointly, a metric may score all at once, each by itself, or both: the mean is of the first.
+    found = (whole or parts) if given == 0 and target == MEAN else (parts or whole)
+    if given != 0 and target != MEAN:
+        found = parts
+    words = in_words(given) + (" given" if isinstance(given, int) and given else "")
+    return Column(target, words, tuple(found)) if found else None
+
+
+def in_words(given: Given) -> str:
+    """How many modalities are given, as estimates say it."""
+    return str(given) if given else JOINT

@@ -10,9 +10,10 @@ from mmbench.cli.main import main
 from mmbench.core.score import Score
 from mmbench.leaderboard.check.reference import of_records
 from mmbench.leaderboard.claims.claims import verdicts
-from mmbench.leaderboard.figures.estimates import MEAN, Estimates
+from mmbench.leaderboard.figures.estimates import Estimates
 from mmbench.leaderboard.page.data import page_data
 from mmbench.leaderboard.rows import rows
+from mmbench.leaderboard.tables.columns import MEAN
 from mmbench.leaderboard.tables.table import tables
 from mmbench.records import versions
 from mmbench.records.paths import Place

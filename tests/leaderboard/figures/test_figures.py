@@ -16,11 +16,12 @@ from mmbench.cli.main import main
 from mmbench.core.data import subsets
 from mmbench.core.score import Score
 from mmbench.leaderboard.figures import style
-from mmbench.leaderboard.figures.estimates import CONDITIONAL, MEAN, Estimates, chosen
+from mmbench.leaderboard.figures.estimates import Estimates
 from mmbench.leaderboard.figures.inputs import inputs
 from mmbench.leaderboard.figures.plane import plane
 from mmbench.leaderboard.figures.sweeps import ablation, cost
 from mmbench.leaderboard.papers.published import published
+from mmbench.leaderboard.tables.columns import CONDITIONAL, MEAN, chosen
 from mmbench.leaderboard.tables.table import tables
 from mmbench.protocols.protocol import digest, load, resolve
 from mmbench.records.differences import differences, only
