@@ -117,7 +117,7 @@ def generator_alone(subject: Subject) -> Iterator[str]:
             with torch.random.fork_rng():
                 torch.manual_seed(seed)
                 pair.append(subject.draw(x, 4))
-        for m in _different(*pair):
+        for m in _different(pair[0], pair[1]):
             yield (
                 f"{subject.title}.generate draws {m} given {_words(given)} otherwise though the "
                 "generator is the same: pass generator=generator to each random call"
@@ -138,7 +138,7 @@ def rows_alone(subject: Subject) -> Iterator[str]:
     for given in subject.some:
         a, b = (subject.draw(subject.given(given, rows), 3) for rows in ([7, 5, 3], [2, 5, 9]))
         middle = [{m: x[1] for m, x in made.items()} for made in (a, b)]
-        for m in _different(*middle, tolerance=TOLERANCE):
+        for m in _different(middle[0], middle[1], TOLERANCE):
             yield (
                 f"{subject.title}.generate draws {m} given {_words(given)} otherwise if other "
                 "examples are in the batch: treat each row on its own"
