@@ -1,4 +1,4 @@
-"""What a metric declares of itself, read without importing what it computes with.
+"""What metrics and data sets declare of themselves, read without importing what they need.
 
 A metric that is not registered here is known by what the records that it is shown of say that it
 declared where it was computed.
@@ -102,3 +102,10 @@ def counts(metric: str) -> bool:
 def order(metric: str) -> tuple[bool, str]:
     """Sorts metrics: those that count right answers first, then by name."""
     return not counts(metric), metric
+
+
+def published(dataset: str) -> bool:
+    """Whether papers may have run on a data set: twins and a user's own have no download."""
+    if dataset not in registry.names("datasets"):  # a record must not make us import anything
+        return False
+    return bool(declared("datasets", dataset).get("download"))

@@ -15,7 +15,6 @@ from functools import partial
 from itertools import groupby
 from statistics import fmean
 
-from mmbench.declarations import declared
 from mmbench.leaderboard import facts
 from mmbench.leaderboard.rows import Mean, Row, Term, mean, rows
 from mmbench.leaderboard.tables import notes, sheet
@@ -24,7 +23,6 @@ from mmbench.leaderboard.tables.columns import CONDITIONAL, MEAN, Column, chosen
 from mmbench.leaderboard.tables.selection import ALL, Selection
 from mmbench.leaderboard.tables.table import REAL, Line, differ, marked, real, runs_of
 from mmbench.records.record import Record
-from mmbench.registry import names
 
 SECONDS, SEEDS = "seconds", "seeds"
 """The last two columns."""
@@ -157,7 +155,7 @@ def _summary(dataset: str, among: list[Row], asked: Selection) -> Summary:
     lines = [lines[i] for i in asked.order(values, _called(parts))]
     places = [of[0].decimals for of in by_column]
     said = list(_notes(terms, among, parts, by_column))
-    if not asked.subsets and _in_papers(dataset):  # which print means over all subsets
+    if not asked.subsets and facts.published(dataset):  # which print means over all subsets
         lines = list(_beside(lines, parts, places, said))
     lines += _real(among, parts, places, footnotes)
     if not all(line.row.model for line in lines):
@@ -256,12 +254,6 @@ def _real(
             found.setdefault(line.row, {})[i] = alone
     for row, cells in found.items():
         yield _line(row, cells, len(parts))
-
-
-def _in_papers(dataset: str) -> bool:
-    """Whether papers may have run on it: twins and a user's own data have no download."""
-    known = dataset in names("datasets")  # a record must not make us import "module:object"
-    return known and bool(declared("datasets", dataset).get("download"))
 
 
 def _beside(
