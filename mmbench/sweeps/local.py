@@ -129,8 +129,8 @@ def _started(planned: Planned, out: Path, more: dict[str, str], start: Sequence[
     name = planned.title.replace("/", "-").replace(" ", "-").replace(":", "-")
     log = out / LOGS / f"{name}.log"
     options: dict[str, Any] = {"start_new_session": True}
-    if sys.platform == "linux":
-        options["preexec_fn"] = _die_with_parent
+    if sys.platform != "win32":
+        options["preexec_fn"] = _prepared
     with open(log, "wb") as file:
         process = _popen([*start, *planned.arguments], file, {**os.environ, **more}, options)
     return Worker(planned, process, log)
@@ -149,9 +149,14 @@ def _popen(
     )
 
 
-def _die_with_parent() -> None:
-    """In the child: it is terminated when the sweep is killed, instead of holding its lock."""
-    ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGTERM)
+def _prepared() -> None:
+    """In the child: it can be interrupted, also where the sweep runs in the background.
+
+    On Linux it is terminated when the sweep is killed, instead of holding its lock.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGTERM)
 
 
 @contextmanager

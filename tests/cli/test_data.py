@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench.cli.data import data
-from mmbench.cli.main import Sentences
+from mmbench.cli.main import Commands
 from mmbench.core.source import Download, Source
 
 
@@ -45,7 +45,7 @@ def digits(tmp_path, monkeypatch):
 
 @pytest.fixture
 def call():
-    main = Sentences("main", commands={"data": data})
+    main = Commands("main", commands={"data": data})
     return lambda *arguments, **more: CliRunner().invoke(
         main, ["data", *map(str, arguments)], **more
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
-from mmbench.cli.main import Sentences
+from mmbench.cli.main import Commands
 
 LIMIT = 20.0
 """Seconds that reading may take, without those in which a busy machine computes something else."""
@@ -108,7 +108,7 @@ def judged(read: Callable[[Path], object], folder: Path, named: bool = True) -> 
         read(folder)
 
     known = {folder.name, *(path.name for path in folder.rglob("*"))}
-    done = CliRunner().invoke(Sentences(commands={"read": command}), ["read"])
+    done = CliRunner().invoke(Commands(commands={"read": command}), ["read"])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         place = traceback.extract_tb(done.exception.__traceback__)[-1]
         kind = type(done.exception).__name__

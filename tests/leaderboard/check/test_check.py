@@ -326,7 +326,8 @@ def test_the_command_passes_fails_and_updates(runs):
 
 
 def test_nothing_to_compare_passes_no_check(tmp_path):
-    add([record(0)], tmp_path / "results")
+    absent = Score("coherence", (), "image", None, 0, reason="it was not computed")
+    add([record(0, absent)], tmp_path / "results")
     said(tmp_path, "--update")
     assert "have a score to compare" in said(tmp_path, code=1)
 

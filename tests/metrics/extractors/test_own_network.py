@@ -68,7 +68,7 @@ def test_pictures_and_captions_are_seen_by_their_dual_encoder(context, monkeypat
     found = DualEncoder("both", lambda x: x.mean((2, 3)), lambda x: x.float(), ("small", "read"))
     data = dataset(IMAGE, CAPTION)
     monkeypatch.setitem(sys.modules, "open_clip", None)
-    with pytest.raises(Unavailable, match=r"mmbench\[clip\]") as raised:
+    with pytest.raises(Unavailable, match="pip install mmbench") as raised:
         own_network.own_network(IMAGE, data, context)
     assert raised.value.lacks == "package:open_clip"
     monkeypatch.setattr(own_network, "in_domain", lambda *args: found)
