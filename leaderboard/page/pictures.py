@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from PIL.ImageFile import ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from mmbench.files.atomic import replacing
@@ -88,7 +89,7 @@ def write(grid: Grid, folder: Path) -> Path:
     return path
 
 
-def _panels(picture: PngImageFile) -> tuple[Panel, ...]:
+def _panels(picture: ImageFile) -> tuple[Panel, ...]:
     """Those that a picture names; none if one is impossible."""
     try:
         named = parsed(str(picture.info.get(PANELS, "[]")).encode(errors="replace"))
