@@ -71,7 +71,7 @@ fid = Metric(
     low=0.0,
     judge="inception",
     least=2,
-    full_rank=2048,
+    full_rank=2049,
     compute=partial(compare, "fid", feature_distance, through=inception),
 )
 fid_tensorflow = replace(

@@ -101,7 +101,7 @@ def _metric(name: str) -> Lines:
     if metric.least > 1:
         yield "Samples", f"at least {metric.least:,}"
     if metric.full_rank:
-        yield "Biased upwards", f"always, and most with {metric.full_rank:,} samples or fewer"
+        yield "Biased upwards", f"always, and most with fewer than {metric.full_rank:,} samples"
     yield "Needs", _needs("metrics", name)
     yield "Paper", _linked(metric.paper)
     yield "Version", str(metric.version)

@@ -163,7 +163,7 @@ class Estimates:
                 continue
             one = replace(one, interval=None)  # figures show deviations over seeds alone
             found.append(Estimate(row, metric, target, in_words(given), one, len(one.terms)))
-        return self._alike(found) + self._beside(metric, target, given, column)
+        return self._alike(found) + self.beside(metric, target, given, column)
 
     def _alike(self, found: list[Estimate]) -> list[Estimate]:
         """The estimates by the networks that measured most of them; a remark names the rest."""
@@ -183,10 +183,10 @@ class Estimates:
         printed = self._printed.get(metric, {})
         return {term for _, term in printed if ANY not in (*term[0], term[1])}
 
-    def _beside(
+    def beside(
         self, metric: str, target: str, given: Given, column: Column | None
     ) -> list[Estimate]:
-        """What the papers print of it."""
+        """What the papers print of it: an average of their own, or that of a column's scores."""
         cells = self._printed.get(metric, {})
         found = []
         order = list(names("models"))

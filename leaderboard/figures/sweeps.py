@@ -242,9 +242,8 @@ def _places(parameter: str, found: Sequence[object]) -> tuple[dict[str, float], 
     numbers = {in_words(v): float(v) for v in plain if abs(v) < LARGEST}
     distinct = {in_words(v) for v in found}
     label = style.short(parameter)
-    if not numbers or len(numbers) < len(
-        distinct
-    ):  # words, at equal distances, behind the numbers
+    # Words stand at equal distances, behind the numbers.
+    if not numbers or len(numbers) < len(distinct):
         rank = {v: (v == UNSET, v not in numbers, numbers.get(v, 0.0), v) for v in distinct}
         order = sorted(distinct, key=lambda v: rank[v])
         return {v: float(i) for i, v in enumerate(order)}, _Across(

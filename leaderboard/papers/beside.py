@@ -9,7 +9,7 @@ from mmbench.leaderboard.papers.measured import departure, unlike
 from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.rows import Mean, Row, Term
 from mmbench.leaderboard.tables.cells import Cell
-from mmbench.leaderboard.tables.columns import MEAN
+from mmbench.leaderboard.tables.columns import MEAN, chosen
 
 Columns = Sequence[tuple[str, tuple[Term, ...]]]
 """Of each column its metric, and the scores that it averages."""
@@ -54,13 +54,13 @@ def printed(rows: Sequence[Row], columns: Columns) -> dict[str, Printed]:
     if not rows:
         return {}
     dataset = rows[0].dataset
-    found = Estimates(dataset, [r for row in rows for r in row.records], {r.model for r in rows})
+    found = Estimates(dataset, [], {r.model for r in rows})
     cells: dict[str, dict[int, list[Estimate]]] = {}
     for i, (metric, terms) in enumerate(columns):
         if any(target in given for given, target in terms):
             continue
         numbers = sorted({len(given) for given, _ in terms})
-        each = [[e for e in found.of(metric, MEAN, k) if e.published] for k in numbers]
+        each = [found.beside(metric, MEAN, k, chosen({*terms}, MEAN, k)) for k in numbers]
         for model in {e.row.model for of in each for e in of}:
             own = [e for of in each for e in of if e.row.model == model]
             if len(own) == len(numbers):  # a mean of other subsets is not comparable

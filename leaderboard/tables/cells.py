@@ -74,7 +74,8 @@ def column(
     """The cells of a column, with decimals and ranks; values that look alike share a rank.
 
     An average over fewer scores than another row's is not comparable: it has no rank, nor have
-    scores of other numbers of samples, or by other networks, than most rows have.
+    averages over other scores, of other numbers of samples, or by other networks, than most rows
+    have. Stale rows do not count among these.
 
     Args:
         means: The means from top to bottom.
@@ -85,15 +86,13 @@ def column(
     """
     places = decimals([m.value for m in means if m.value is not None], unit, least=least)
     fit = [m for i, m in enumerate(means) if m.value is not None and i not in stale]
-    whole = max(len(m.terms) for m in means)
-    counts = Counter((m.n, m.judges) for m in fit if len(m.terms) == whole)
+    whole = max((len(m.terms) for m in fit), default=0)
+    counts = Counter((m.terms, m.n, m.judges) for m in fit if len(m.terms) == whole)
     order = lambda alike: (counts[alike], *map(sorted, alike))
     usual = max(counts, key=order, default=None)
     shown: list[Number | None] = [
         round(float(m.value), places)
-        if m.value is not None
-        and i not in stale
-        and (len(m.terms), (m.n, m.judges)) == (whole, usual)
+        if m.value is not None and i not in stale and (m.terms, m.n, m.judges) == usual
         else None
         for i, m in enumerate(means)
     ]

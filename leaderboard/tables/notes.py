@@ -41,8 +41,9 @@ def unlike(shown: Sequence[Row], several: bool = False) -> Iterable[str]:
     if older := by_row((row.label, row.stale) for row in shown):
         yield f"Stale rows have no rank (see mmbench records stale): {older}"
     if several:
-        same = "measured with the same networks as most rows"
-        yield f"Numbers by different networks are not comparable; ranks are among those {same}"
+        most = "most rows that are not stale" if older else "most rows"
+        ranks = f"ranks are among those measured with the same networks as {most}"
+        yield f"Numbers by different networks are not comparable; {ranks}"
 
 
 def provenance(shown: Shown) -> Iterable[str]:

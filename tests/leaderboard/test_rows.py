@@ -13,6 +13,7 @@ from mmbench.leaderboard.claims.claims import verdicts
 from mmbench.leaderboard.figures.estimates import Estimates
 from mmbench.leaderboard.page.data import page_data
 from mmbench.leaderboard.rows import rows
+from mmbench.leaderboard.summary import summaries
 from mmbench.leaderboard.tables.columns import MEAN
 from mmbench.leaderboard.tables.table import tables
 from mmbench.records import versions
@@ -56,6 +57,22 @@ def test_versions_never_share_a_row_and_stale_ones_have_no_rank():
     oldest = made("mvae", 7, version=0)
     assert len(ranks(tables([*records, oldest])[0])) == 4  # each label is of one row
     assert not any("Stale" in note for note in tables(records[3:])[0].notes)
+
+
+def test_a_stale_row_of_more_scores_takes_no_rank_from_the_others():
+    """A mean over fewer scores has no rank, but a stale row does not say how many there are."""
+    terms = [((), t) for t in "abcd"]
+    score = lambda *some: [Score("fid", given, t, 1.0, 1000) for given, t in some]
+    old = factory.record("mvae", 0, score(*terms), model_version=1)
+    few = [factory.record(m, 0, score(*terms[:2])) for m in ("mld", "mopoe")]
+    other = factory.record("nexus", 0, score(terms[0], terms[2]))
+    [found] = summaries([old, *few, other])
+    assert {line.row.label: line.cells[0].rank for line in found.lines} == {
+        "mvae (stale)": 0,
+        "mld": 1,
+        "mopoe": 1,
+        "nexus": 0,
+    }
 
 
 def test_claims_figures_and_checks_leave_stale_runs_out_and_count_them():

@@ -198,6 +198,10 @@ def test_what_a_paper_prints_stands_below_runs_by_its_protocol():
     assert names(found)[1] == "mld, published (other protocol)"
     assert any("departs" in note and "model.d 0.123" in note for note in found.notes)
     assert len(only([replace(by_paper, samples="f" * 64)]).lines) == 1
+    more = [*made, *scores("fmd", lambda given, m: 1.0)]  # of which a paper prints no sounds
+    for version in (1, 0):  # also where all rows are stale
+        run = factory.record("mld", 0, more, settings, model_version=version, **own)
+        assert shown(only([run]))["fmd", "given"][1] is None
     assert len(only([replace(by_paper, dataset="mhd-mini")]).lines) == 1
 
 

@@ -381,7 +381,7 @@ def test_notes_say_what_makes_numbers_comparable():
     )
     assert "Seeds: 0, 4 (a); 0 (b)" in said
     assert "Samples N: 1,000 (a); 5,000 (b)" in said
-    assert "fid of fewer than 2,048 samples is biased" in said
+    assert "fid of fewer than 2,049 samples is biased" in said
     assert "Network evaluations per sample: 2,410 (a); 1 (b)" in said
     assert f"Protocol: {record('a', 0).protocol_hash}" in said
     assert "Measured with: inception f9f (a); inception 000 (b)" in said
@@ -406,7 +406,7 @@ def test_what_holds_for_all_rows_is_said_once():
     assert "Samples N: 5,000\n" in said
     assert "Measured with: inception" in said
     assert "(a" not in said
-    assert "2,048" not in said
+    assert "Small N" not in said
 
 
 def test_the_networks_of_a_joint_score_are_not_said_twice():
