@@ -24,8 +24,8 @@ from mmbench.leaderboard.tables.selection import ALL, Selection
 from mmbench.leaderboard.tables.table import REAL, Line, differ, marked, real, runs_of
 from mmbench.records.record import Record
 
-SECONDS, SEEDS = "seconds", "seeds"
-"""The last two columns."""
+ITSELF, SECONDS, SEEDS = "self", "seconds", "seeds"
+"""The titles of columns of targets that are given themselves, and of the last two columns."""
 
 
 @dataclass(frozen=True)
@@ -184,8 +184,7 @@ def _parts(
     itself = sorted(term for term in terms if term[1] in term[0])
     if lead and itself:
         least = min(len(given) for given, _ in itself)
-        alone = tuple(term for term in itself if len(term[0]) == least)
-        yield part("self", alone)
+        yield part(ITSELF, tuple(term for term in itself if len(term[0]) == least))
 
 
 def _called(parts: Iterable[Part]) -> list[tuple[list[str], str | None]]:
@@ -226,6 +225,8 @@ def _notes(
         if spread
         else "Means over targets and given subsets"
     )
+    if any(part.title == ITSELF for part in parts):
+        yield f"{ITSELF.capitalize()}: modalities that are given themselves, reconstructed"
     counts: dict[str, set[int]] = {}
     for s in (s for r in runs for s in r.scores if (s.given, s.target) in terms.get(s.metric, ())):
         if s.value is not None:

@@ -146,7 +146,7 @@ class Metric:
             "own" for one that is trained on the data set, None where there is none.
         least: The fewest samples that it has a value for.
         full_rank: The number of samples from which the covariance of its features has full rank;
-            from fewer its values are biased upwards. 0 for a metric without such a covariance.
+            with fewer its bias upwards is largest. 0 for a metric without such a covariance.
         version: Rises when its numbers change.
     """
 
