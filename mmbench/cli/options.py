@@ -148,8 +148,8 @@ trained_run = path(
     "run_path",
     required=True,
     metavar="RUN",
-    help="A record, results/<dataset>/<model>/<seed>-<key>.json, the folder of its weights, or the "
-    "folder of a model with one trained run.",
+    help="A record, results/<dataset>/<model>/<seed>-<key>.json, the folder of its weights, or "
+    "that of a model with one trained run.",
 )
 weights = several(
     "--weights",
