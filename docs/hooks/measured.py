@@ -1,6 +1,7 @@
 """What `records/` holds and what papers print, in tables and pictures."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -45,10 +46,10 @@ def _scores(row: Row) -> Iterator[str]:
     yield f"| {row.label} | {' | '.join(heads)} |\n|:--|{'--:|' * len(counts)}"
     for metric in sorted({m for m, _, _ in terms}, key=facts.order):
         own = sorted((given, target) for m, given, target in terms if m == metric)
-        means = [mean(row.scores(metric), [t for t in own if len(t[0]) == k]) for k in counts]
+        found = [mean(row.scores(metric), [t for t in own if len(t[0]) == k]) for k in counts]
         unit = facts.unit(metric)
-        places = decimals([float(m.value) for m in means if m.value is not None], unit)
-        cells = [Cell(m, places) for m in means]
+        places = decimals([float(m.value) for m in found if m.value is not None], unit, least=0)
+        cells = [Cell(replace(m, interval=None), places) for m in found]  # over seeds alone
         title = facts.title(metric) + (f" ({unit})" if unit else "") + facts.arrow(metric)
         yield f"| {title} | {' | '.join(c.text + c.spread for c in cells)} |"
 
@@ -65,6 +66,7 @@ def _cost(row: Row) -> str:
         f"{first.evaluations:,} network evaluation{'s'[: first.evaluations > 1]} a sample",
         f"{took:,.0f} s a run with all scores",
         " or ".join(sorted({r.device for r in row.records})),
+        *([f"stale: {row.stale}"] if row.stale else ()),
     ]
     return "; ".join(parts) + "."
 
