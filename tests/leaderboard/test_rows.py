@@ -63,10 +63,9 @@ def test_a_stale_row_of_more_scores_takes_no_rank_from_the_others():
     """A mean over fewer scores has no rank, but a stale row does not say how many there are."""
     terms = [((), t) for t in "abcd"]
     score = lambda *some: [Score("fid", given, t, 1.0, 1000) for given, t in some]
-    old = factory.record("mvae", 0, score(*terms), model_version=1)
-    few = [factory.record(m, 0, score(*terms[:2])) for m in ("mld", "mopoe")]
-    other = factory.record("nexus", 0, score(terms[0], terms[2]))
-    [found] = summaries([old, *few, other])
+    run = lambda model, *some: factory.record(model, 0, score(*some), model_version=1)
+    few = [run(model, *terms[:2]) for model in ("mld", "mopoe")]
+    [found] = summaries([run("mvae", *terms), *few, run("nexus", terms[0], terms[2])])
     assert {line.row.label: line.cells[0].rank for line in found.lines} == {
         "mvae (stale)": 0,
         "mld": 1,
