@@ -13,6 +13,8 @@ def pad(texts: Sequence[str], justify: Callable[[str, int], str]) -> list[str]:
 
 def printed_width(text: str) -> int:
     """Columns of the terminal that a text takes."""
+    if text.isascii():
+        return len(text)
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
