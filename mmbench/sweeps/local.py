@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from mmbench.protocols.protocol import digest
 from mmbench.sweeps.plan import Planned
 
 LOGS = ".sweep"
@@ -20,6 +22,7 @@ LOGS = ".sweep"
 PAUSE = 0.2  # seconds between looks at the processes
 GRACE = 20.0  # seconds that an interrupted run has to end
 TAIL = 4096  # bytes of a log that hold its last line
+LONGEST = 80  # characters of a run's title in the name of its log
 DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux' prctl
 
 
@@ -57,7 +60,8 @@ class Outcome:
     Attributes:
         planned: The run.
         seconds: How long it took.
-        fault: The last line that it printed if it failed; "" if it is recorded.
+        fault: The last line that it printed, or the signal that ended it, if it failed; "" if it
+            is recorded.
         log: What it printed.
     """
 
@@ -73,7 +77,7 @@ def execute(
     workers: int,
     devices: Sequence[str] = (),
     watch: Callable[[list[Worker]], None] = lambda _: None,
-    start: Sequence[str] = (sys.executable, "-m", "mmbench"),
+    start: Sequence[str] = (sys.executable, "-P", "-m", "mmbench"),
 ) -> Iterator[Outcome]:
     """Makes runs, several at a time; one that fails stops no other.
 
@@ -86,7 +90,8 @@ def execute(
         workers: How many run at the same time.
         devices: What CUDA_VISIBLE_DEVICES is for each of the workers; none on processors.
         watch: Called with the runs in progress a few times a second.
-        start: The command before a run's arguments.
+        start: The command before a run's arguments; by default one that finds the same modules as
+            `mmbench`, none of the current folder in the place of a package.
 
     Yields:
         What became of each run, as it ends.
@@ -110,8 +115,13 @@ def execute(
             for slot, worker in list(running.items()):
                 if (code := worker.process.poll()) is not None:
                     del running[slot]
-                    fault = "" if code == 0 else worker.line or f"it ended with code {code}"
-                    yield Outcome(worker.planned, worker.seconds, fault, worker.log)
+                    yield Outcome(worker.planned, worker.seconds, _fault(worker, code), worker.log)
+
+
+def gpus(count: int) -> list[str]:
+    """What CUDA_VISIBLE_DEVICES is for a process on each of so many GPUs that this one sees."""
+    own = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return own.split(",")[:count] if own else [str(i) for i in range(count)]
 
 
 def last_line(log: Path) -> str:
@@ -125,9 +135,16 @@ def last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
+def _fault(worker: Worker, code: int) -> str:
+    """Why a run failed that ended with a code; "" if it did not."""
+    if code < 0:  # its last line tells of progress
+        return f"it was ended by a signal ({signal.strsignal(-code)})"
+    return "" if code == 0 else worker.line or f"it ended with code {code}"
+
+
 def _started(planned: Planned, out: Path, more: dict[str, str], start: Sequence[str]) -> Worker:
-    name = planned.title.replace("/", "-").replace(" ", "-").replace(":", "-")
-    log = out / LOGS / f"{name}.log"
+    words = re.sub(r"[^A-Za-z0-9._-]+", "-", planned.title)[-LONGEST:].lstrip("-.")
+    log = out / LOGS / f"{words}-{digest(planned.arguments, 8)}.log"
     options: dict[str, Any] = {"start_new_session": True}
     if sys.platform != "win32":
         options["preexec_fn"] = _prepared

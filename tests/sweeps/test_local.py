@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmbench.sweeps.local import LOGS, execute, last_line
+from mmbench.sweeps.local import LOGS, execute, gpus, last_line
 from mmbench.sweeps.plan import Planned
 
 SCRIPT = """
@@ -21,6 +21,8 @@ own = os.environ["OMP_NUM_THREADS"] + os.environ.get("CUDA_VISIBLE_DEVICES", "")
 print("working", flush=True)
 if seed == "1":
     sys.exit("Error: it cannot be made")
+if seed == "7":
+    os.kill(os.getpid(), 9)
 if seed == "2":
     while len(list(home.glob("*.begun"))) < 2: time.sleep(0.01)
 if seed == "9":
@@ -37,8 +39,8 @@ def made(tmp_path):
     (tmp_path / "run.py").write_text(SCRIPT)
     start = [sys.executable, "-S", str(tmp_path / "run.py"), str(tmp_path)]
 
-    def go(seeds, workers, **more):
-        planned = [Planned("mld", "toy", seed, "missing") for seed in seeds]
+    def go(seeds, workers, datasets=("toy",), **more):
+        planned = [Planned("mld", d, seed, "missing") for seed in seeds for d in datasets]
         found = execute(planned, tmp_path / "results", workers, start=start, **more)
         return {o.planned.seed: o.fault for o in found}
 
@@ -47,8 +49,20 @@ def made(tmp_path):
 
 def test_one_that_fails_stops_no_other(made, tmp_path):
     assert made([0, 1, 3], 1) == {0: "", 1: "Error: it cannot be made", 3: ""}
-    logs = tmp_path / "results" / LOGS
-    assert {p.name for p in logs.iterdir()} == {f"toy-mld-{i}.log" for i in (0, 1, 3)}
+    logs = sorted(p.name for p in (tmp_path / "results" / LOGS).iterdir())
+    assert [name[:10] for name in logs] == [f"toy-mld-{i}-" for i in (0, 1, 3)]
+
+
+def test_each_run_has_a_log_of_its_own_whatever_its_data_set_is_called(made, tmp_path):
+    named = ["own/a.toml", "own-a.toml", "own:a.toml", "/far/" * 60 + "a.toml"]
+    assert made([0], 4, named) == {0: ""}
+    logs = list((tmp_path / "results" / LOGS).iterdir())
+    assert [p.read_text() for p in logs] == ["working\n"] * len(named)
+
+
+def test_what_ends_a_run_is_no_line_of_its_log(made):
+    fault = made([7], 1)[7]
+    assert "signal" in fault and "working" not in fault
 
 
 def test_several_run_at_the_same_time_with_a_share_of_the_threads(made, tmp_path):
@@ -61,6 +75,13 @@ def test_each_worker_has_its_device(made, tmp_path):
     made([2, 3], 2, devices=["4", "5"])
     devices = {(tmp_path / f"{i}.begun").read_text()[1:] for i in (2, 3)}
     assert devices == {"4", "5"}
+
+
+def test_devices_are_those_that_the_user_left_visible(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert gpus(2) == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-8a,-1,2")
+    assert gpus(2) == ["3", "GPU-8a"] and gpus(0) == []
 
 
 def test_an_interrupt_ends_all_of_them(made, tmp_path):
