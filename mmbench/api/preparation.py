@@ -19,7 +19,7 @@ from mmbench.pretrained import fetch_needed, locate, named, needed
 from mmbench.progress import Progress
 from mmbench.protocols import protocol as protocols
 from mmbench.registry import called, find
-from mmbench.runs.other_code import keeping, refuse_to_forget
+from mmbench.runs.other_code import expect_one, keeping, refuse_to_forget
 from mmbench.runs.run import Run
 from mmbench.runs.samples import Samples
 from mmbench.runs.submission import Submission
@@ -41,8 +41,11 @@ def runs(
     download_weights: bool = False,
     keep_weights: bool = False,
     retrain: bool = False,
+    at_hand: Dataset | None = None,
 ) -> list[Run]:
     """A run for each seed, as `mmbench run` describes them; of a data set by name or as it is.
+
+    A data set that is `at_hand` is not loaded again; its protocol is that of the name.
 
     Raises:
         LookupError: There is no such model, data set, protocol or metric.
@@ -50,14 +53,13 @@ def runs(
         ValueError: The settings do not fit, there is no such device, or the model's code has
             changed since weights were trained and the user does not say which it shall be.
     """
-    if keep_weights and retrain:
-        raise ValueError("--keep-weights and --retrain exclude each other: leave out one")
+    expect_one(keep_weights, retrain)
     model = called(model)
     find("models", model)  # a misspelt name is refused before anything is loaded
     whole = protocol_of(data, protocol, settings, model, sampler)
     where = compute_device(device)
     files = weights_of(whole, weights, download_weights, where, progress)
-    dataset = loaded_of(data, folder, progress)
+    dataset = loaded_of(data, folder, progress) if at_hand is None else at_hand
     cache = cache_folder()
     prepared = [
         Run(model, dataset, seed, whole, out, where, cache, progress, files, retrain)

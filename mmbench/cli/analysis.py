@@ -14,9 +14,16 @@ from mmbench.cli import options
 @options.dataset_of_records
 @options.data
 @options.device
+@options.keep_weights
 @options.picture
 def robustness(
-    run_path: Path, steps: int, dataset: str | None, data: Path | None, device: str, out: Path
+    run_path: Path,
+    steps: int,
+    dataset: str | None,
+    data: Path | None,
+    device: str,
+    keep_weights: bool,
+    out: Path,
 ) -> None:
     """Plot how much of each modality's latent survives the diffusion of an MLD.
 
@@ -30,7 +37,7 @@ def robustness(
     from mmbench.models.robustness import plot
     from mmbench.models.robustness import robustness as measure
 
-    trained = load_run(run_path, dataset, folder=data, device=device)
+    trained = load_run(run_path, dataset, folder=data, device=device, keep_weights=keep_weights)
     run, model = trained.run, trained.model
     if not isinstance(model, LatentDiffusion):
         raise ValueError(f"{trained.path} is of {run.model}, expected an MLD: it has no diffusion")
@@ -55,6 +62,7 @@ def robustness(
 @options.settings
 @options.device
 @options.folder("--out", default="ablations", show_default=True, help="The results folder.")
+@options.keep_weights
 @options.retrain
 def ablate(
     name: str,
@@ -66,6 +74,7 @@ def ablate(
     settings: tuple[str, ...],
     device: str,
     out: Path,
+    keep_weights: bool,
     retrain: bool,
 ) -> None:
     """Run a model with several values of one setting, and draw its effect.
@@ -91,7 +100,7 @@ def ablate(
     from mmbench.protocols import protocol
     from mmbench.registry import called
     from mmbench.runs import ablations
-    from mmbench.runs.other_code import refuse_to_forget
+    from mmbench.runs.other_code import expect_one, keeping, refuse_to_forget
     from mmbench.runs.run import Run
 
     try:
@@ -101,6 +110,7 @@ def ablate(
     if not isinstance(own, list | None) or own == []:
         raise ValueError(f"--values {values} is not a list of values, expected e.g. '[0.2, 0.5]'")
     plain(own, "--values")
+    expect_one(keep_weights, retrain)
     ablation = ablations.find(name, own or ())
     source(dataset)
     model = called(model)
@@ -117,6 +127,7 @@ def ablate(
     ]
     for run in {str(value): run for value, run in runs}.values():
         run.build()  # which refuses what does not fit, before any of them is trained
+    runs = [(value, keeping(run) if keep_weights else run) for value, run in runs]
     for _, run in runs:
         refuse_to_forget(run)
     records = []

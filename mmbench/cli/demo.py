@@ -14,6 +14,7 @@ from mmbench.cli import options
 @options.dataset_of_records
 @options.data
 @options.device
+@options.keep_weights
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -30,6 +31,7 @@ def demo(
     dataset: str | None,
     data: Path | None,
     device: str,
+    keep_weights: bool,
     host: str,
     port: int | None,
 ) -> None:
@@ -44,6 +46,7 @@ def demo(
     from mmbench.demo.page import gradio, page, serve
 
     gradio()  # whether it is there, before the data set is loaded
-    blocks = page(load_run(run_path, dataset, folder=data, device=device))
+    trained = load_run(run_path, dataset, folder=data, device=device, keep_weights=keep_weights)
+    blocks = page(trained)
     click.echo(f"the demo is at {serve(blocks, host, port)}; Ctrl-C ends it")
     blocks.block_thread()

@@ -111,6 +111,11 @@ folders = folder(
     show_default=True,
     help="A results folder; may be repeated. A record found in several counts once.",
 )
+keep_weights = click.option(
+    "--keep-weights",
+    is_flag=True,
+    help="After a change of the model's code, draw from the weights that the other code trained.",
+)
 model = click.option(
     "--model",
     default="mld",

@@ -30,11 +30,7 @@ from mmbench.cli import options
 )
 @options.results
 @click.option("--rescore", is_flag=True, help="Generate and score again, with trained weights.")
-@click.option(
-    "--keep-weights",
-    is_flag=True,
-    help="After a change of the model's code, draw from the weights that the other code trained.",
-)
+@options.keep_weights
 @options.retrain
 @click.option(
     "-n",

@@ -29,11 +29,7 @@ from mmbench.cli import options
     is_flag=True,
     help="Write all samples that the run scored instead, as 'mmbench evaluate' reads them.",
 )
-@click.option(
-    "--keep-weights",
-    is_flag=True,
-    help="After a change of the model's code, draw by the code as it is.",
-)
+@options.keep_weights
 @options.dataset_of_records
 @options.data
 @options.device

@@ -58,6 +58,8 @@ def ranges(
 @options.device
 @options.weights
 @options.results
+@options.keep_weights
+@options.retrain
 @options.count("--workers", default=1, help="Runs at the same time.")
 @options.count("--per-gpu", default=1, help="Runs at the same time on each GPU.")
 @click.option("--plan", is_flag=True, help="Print the command of each run to make, then stop.")
@@ -73,6 +75,8 @@ def sweep(
     device: str,
     assignments: tuple[str, ...],
     out: Path,
+    keep_weights: bool,
+    retrain: bool,
     workers: int,
     per_gpu: int,
     plan: bool,
@@ -87,16 +91,17 @@ def sweep(
     Examples:
       mmbench sweep --model all --dataset mhd-mini --seed 0-2
       mmbench sweep --model mld mopoe --dataset mhd-mini polymnist-mini --seed 0-4 --workers 2
-      mmbench sweep --model all --plan | xargs -P 2 -I RUN sh -c RUN
+      mmbench sweep --model all --plan | tr '\\n' '\\0' | xargs -0 -r -n 1 -P 2 sh -c
     """
     import torch
 
     from mmbench.progress import Progress
-    from mmbench.sweeps.local import execute
+    from mmbench.sweeps.local import execute, gpus
     from mmbench.sweeps.plan import Sweep
     from mmbench.sweeps.view import View, described, overview
 
-    whole = Sweep(out, data, protocol, settings, sampler, device, assignments)
+    common = (data, protocol, settings, sampler, device, assignments, keep_weights, retrain)
+    whole = Sweep(out, *common)
     planned = whole.plan(models, datasets, seeds, Progress(sys.stderr))
     wanted = [p for p in planned if p.wanted]
     impossible = [p for p in planned if p.state == "impossible"]
@@ -107,22 +112,17 @@ def sweep(
         click.echo("\n".join(overview(planned)), err=plan)
     if plan:
         return
-    gpus = [str(i) for i in range(torch.cuda.device_count())] if device == "auto" else []
+    devices = gpus(torch.cuda.device_count()) if device == "auto" else []
     view = View(sys.stdout, len(wanted), as_json)
     failed = []
     try:
-        many = len(gpus) * per_gpu if gpus else workers
-        for outcome in execute(wanted, out, many, gpus, view.running):
+        many = len(devices) * per_gpu if devices else workers
+        for outcome in execute(wanted, out, many, devices, view.running):
             view.ended(outcome)
             if outcome.fault:
                 failed.append(outcome)
-    except KeyboardInterrupt:
+    finally:
         view.close()
-        click.echo(
-            "interrupted: what runs had done is kept, and the same command goes on", err=True
-        )
-        raise
-    view.close()
     for outcome in failed:
         click.echo(f"failed: {outcome.fault}\n  {outcome.planned.command}", err=True)
     if failed or impossible:

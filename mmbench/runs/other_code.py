@@ -28,6 +28,16 @@ def metadata(place: Place) -> dict[str, str]:
     return {CODE: json.dumps(code), OTHERWISE: place.uncoded} if code else {}
 
 
+def expect_one(keep_weights: bool, retrain: bool) -> None:
+    """Refuses both answers at once to what shall become of weights that other code trained.
+
+    Raises:
+        ValueError: Both are given.
+    """
+    if keep_weights and retrain:
+        raise ValueError("--keep-weights and --retrain exclude each other: leave out one")
+
+
 def keeping(run: Run) -> Run:
     """The run that draws from weights that other code trained, where there are only such."""
     others = _others(run)

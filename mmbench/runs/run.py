@@ -228,7 +228,7 @@ class Run:
                 raise
             wrong = f"{path}, trained by other code of {self.model}, does not fit it as it is"
             why = str(error).removesuffix(f"; {AGAIN}")
-            raise ValueError(f"{wrong} ({why}): --retrain trains anew") from None
+            raise ValueError(f"{wrong} ({why}): 'mmbench run --retrain' trains anew") from None
         seconds: dict[str, float] = seconds_in(metadata, dict, path)
         return seconds
 

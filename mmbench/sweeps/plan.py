@@ -11,6 +11,7 @@ from mmbench.api.data import loaded
 from mmbench.api.preparation import protocol_of, runs
 from mmbench.core.data import Dataset
 from mmbench.datasets.load import source
+from mmbench.errors import first_line, in_own_code, sentence
 from mmbench.extras import command, installed
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import has_sampler
@@ -18,7 +19,8 @@ from mmbench.records.paths import records
 from mmbench.records.record import Record
 from mmbench.records.store import read
 from mmbench.records.versions import stale
-from mmbench.registry import find, names
+from mmbench.registry import called, find, names
+from mmbench.runs.other_code import expect_one
 from mmbench.runs.run import Run
 
 State = Literal["done", "begun", "missing", "stale", "impossible"]
@@ -80,12 +82,14 @@ class Sweep:
 
     Attributes:
         out: The results folder.
-        folder: Of the data sets' files.
+        folder: The folder of the data sets' files.
         protocol: A protocol's name or file.
         settings: Overrides of the protocol, "KEY=VALUE".
         sampler: A sampler's name, for the models that have one.
         device: Where to compute.
         weights: "NAME=FILE" of evaluation networks.
+        keep_weights: Whether to draw from the weights that other code of a model trained.
+        retrain: Whether to train anew where other code of a model trained.
     """
 
     out: Path
@@ -95,6 +99,8 @@ class Sweep:
     sampler: str | None = None
     device: str = "auto"
     weights: Sequence[str] = ()
+    keep_weights: bool = False
+    retrain: bool = False
 
     def plan(
         self,
@@ -109,10 +115,15 @@ class Sweep:
         seldom made at the same time.
 
         Raises:
-            LookupError: There is no such model, data set or protocol.
-            ValueError: The protocol or an override is wrong for every model.
+            LookupError: There is no such model or data set.
+            FileNotFoundError: There is no such file of a model or a data set, or no such protocol
+                to find all models in.
+            ValueError: A description of a data set, or the protocol to find all models in, is
+                wrong; or weights are to be kept and trained anew.
         """
-        models, datasets = list(dict.fromkeys(models)), list(dict.fromkeys(datasets))
+        expect_one(self.keep_weights, self.retrain)
+        models = list({called(name): name for name in models}.values())
+        datasets, seeds = list(dict.fromkeys(datasets)), list(dict.fromkeys(seeds))
         for name in datasets:
             source(name)
         for model in models:
@@ -122,12 +133,11 @@ class Sweep:
         for name in datasets:
             try:
                 data: Dataset | str = loaded(name, self.folder, progress)
-                absent = ""
-            except FileNotFoundError as error:
-                data, absent = name, str(error)
+            except Exception as error:
+                data = _told(error)
             took = _durations(self.out, name if isinstance(data, str) else data.name)
             for model in self._models(models, name):
-                found += self._of(model, name, data, absent, seeds, took, progress)
+                found += self._of(model, name, data, seeds, took, progress)
         return found
 
     def options(self, model: str) -> tuple[str, ...]:
@@ -141,7 +151,11 @@ class Sweep:
             *(("--weights", assignment) for assignment in self.weights),
             ("--out", self.out),
         ]
-        return tuple(str(part) for pair in pairs if pair[1] is not None for part in pair)
+        flags = {"--keep-weights": self.keep_weights, "--retrain": self.retrain}
+        return (
+            *(str(part) for pair in pairs if pair[1] is not None for part in pair),
+            *(flag for flag, given in flags.items() if given),
+        )
 
     def _models(self, asked: Sequence[str], dataset: str) -> list[str]:
         """The models asked for, "all" replaced by those of the data set's protocol."""
@@ -156,35 +170,34 @@ class Sweep:
         model: str,
         name: str,
         data: Dataset | str,
-        absent: str,
-        seeds: Iterable[int],
+        seeds: Sequence[int],
         took: dict[str, list[float]],
         progress: Progress,
     ) -> Iterator[Planned]:
-        """One model on one data set."""
+        """One model on one data set, or on none: then `data` says why."""
         options = self.options(model)
-        impossible, several = absent or _lacking(model), []
-        if not impossible:
+        several: list[Run] = []
+        impossible = data if isinstance(data, str) else _lacking(model)
+        if not impossible and isinstance(data, Dataset):
             try:
-                several = self._runs(model, data, seeds, progress)
-            except (ValueError, LookupError, ImportError, FileNotFoundError) as error:
-                impossible = str(error)
-        if impossible:
-            for seed in seeds:
-                yield Planned(model, name, seed, "impossible", impossible, None, options)
-            return
-        seconds = median(took[model]) if took.get(model) else None
+                several = self._runs(model, name, data, seeds, progress)
+            except Exception as error:
+                impossible = _told(error)
+        for seed in seeds if impossible else ():
+            yield Planned(model, name, seed, "impossible", impossible, None, options)
         for run in several:
+            times = took.get(run.model)
+            seconds = median(times) if times else None
             state, why = _state(run)
             yield Planned(model, name, run.seed, state, why, seconds, options)
 
     def _runs(
-        self, model: str, data: Dataset | str, seeds: Iterable[int], progress: Progress
+        self, model: str, name: str, data: Dataset, seeds: Sequence[int], progress: Progress
     ) -> list[Run]:
         """The runs of one model, of which one was tried whether it can be built."""
         found = runs(
             model,
-            data,
+            name,
             seeds,
             self.out,
             self.device,
@@ -194,9 +207,21 @@ class Sweep:
             settings=self.settings,
             sampler=self.sampler if has_sampler(model) else None,
             weights=self.weights,
+            keep_weights=self.keep_weights,
+            retrain=self.retrain,
+            at_hand=data,
         )
         found[0].build()
         return found
+
+
+def _told(error: Exception) -> str:
+    """Why an error makes a run impossible, unless it is a mistake of ours, which is raised."""
+    if words := sentence(error):
+        return words
+    if place := in_own_code(error):
+        return f"{type(error).__name__}: {first_line(error)} ({place})"
+    raise error
 
 
 def _lacking(model: str) -> str:

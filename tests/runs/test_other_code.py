@@ -42,7 +42,7 @@ def own(toy, monkeypatch, tmp_path):
         run = ["--model", "own_noise.py:Noise", "--set", "evaluation.examples=8",
                "--set", "evaluation.given=[1]",
                "--set", "evaluation.metrics={mse='all'}"]  # fmt: skip
-        arguments = [command, *(run if command == "run" else ()), *map(str, more)]
+        arguments = [command, *(run if command in ("run", "sweep") else ()), *map(str, more)]
         return CliRunner().invoke(main, arguments)
 
     yield do
@@ -110,6 +110,30 @@ def test_it_is_trained_anew_if_asked(own, edited, tmp_path):
     assert "trained_code" not in record["protocol"]
     assert own("run").exit_code == 0  # its own weights are there: nothing to ask
     assert own("run", text=OWN).exit_code == 0
+
+
+def test_a_sweep_asks_and_its_runs_are_told(own, edited, tmp_path):
+    def planned(*more):
+        done = own("sweep", "--plan", "--json", *more)
+        assert done.exit_code == 0, done.output
+        (line,) = done.stdout.splitlines()  # a model is one, however its file is named
+        return json.loads(line)
+
+    asked = planned("--model", "./own_noise.py:Noise")
+    assert asked["state"] == "impossible"
+    assert "--keep-weights" in asked["why"] and "--retrain" in asked["why"]
+    for choice, state in (("--keep-weights", "begun"), ("--retrain", "missing")):
+        found = planned(choice)
+        assert found["state"] == state and choice in found["command"]
+    both = own("sweep", "--keep-weights", "--retrain")
+    assert both.exit_code == 1 and "exclude each other" in both.output
+
+
+def test_commands_take_what_their_refusals_name():
+    for name in ("run", "sweep", "ablate", "generate", "demo", "robustness"):
+        taken = {o for p in main.get_command(None, name).params for o in p.opts}
+        assert "--keep-weights" in taken
+        assert "--retrain" in taken or name in ("generate", "demo", "robustness")
 
 
 def test_another_seed_or_setting_is_not_asked_about(own, edited, tmp_path):

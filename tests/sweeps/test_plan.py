@@ -9,11 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench import registry
+from mmbench.api.preparation import runs
 from mmbench.cli.main import main
+from mmbench.cli.run import run
+from mmbench.datasets import load
 from mmbench.progress import Progress
 from mmbench.records.store import find
 from mmbench.sweeps import plan as module
-from mmbench.sweeps.plan import ALL, Sweep
+from mmbench.sweeps.plan import ALL, Planned, Sweep
 
 SILENT = Progress(None)
 QUICK = ["models.mvae.latent=4", "models.mvae.training.epochs=1", "evaluation.examples=8",
@@ -80,6 +83,52 @@ def test_what_cannot_be_made_says_why_and_is_no_obstacle(planned, monkeypatch):
     assert "[diffusion]" in found["sbm-vae", 0].why
     assert {found[m, 0].state for m in ("sbm-vae", "supervised")} == {"impossible"}
     assert not found["supervised", 0].wanted
+
+
+@pytest.mark.parametrize("fault", [ValueError, PermissionError, KeyError])
+def test_damaged_data_are_no_obstacle_to_other_data(toy, monkeypatch, tmp_path, fault):
+    def loads(name, *_):
+        if name == "polymnist-mini":
+            raise fault("damaged")
+        return toy
+
+    monkeypatch.setattr(load, "load_dataset", loads)
+    sweep, named = Sweep(tmp_path, settings=QUICK, device="cpu"), ["polymnist-mini", "mhd-mini"]
+    first, second = sweep.plan(["mvae"], named, [0], SILENT)
+    assert first.state == "impossible" and "damaged" in first.why
+    assert (second.dataset, second.state) == ("mhd-mini", "missing")
+
+
+def test_the_protocol_is_that_of_the_name_by_which_the_runs_are_made(toy, toy_loads, tmp_path):
+    """The data set calls itself mhd-mini, which has a protocol of its own."""
+    sweep, name = Sweep(tmp_path, device="cpu"), "mmbench.testing.toy:toy"
+    (planned,) = sweep._runs("mvae", name, toy, [0], SILENT)
+    (made,) = runs("mvae", name, [0], tmp_path, "cpu", SILENT)
+    assert planned.place == made.place
+    assert planned.place != runs("mvae", toy, [0], tmp_path, "cpu", SILENT)[0].place
+
+
+def test_every_option_reaches_the_runs():
+    sweep = Sweep(
+        Path("out"), Path("data"), "mine.toml", ["a=1", "b=2"], "euler", "cpu", ["x=y"], True, True
+    )
+    planned = Planned("mld", "own/a.toml", 3, "missing", options=sweep.options("mld"))
+    _, *arguments = planned.arguments
+    found = run.make_context("run", arguments).params
+    own = {"model": "mld", "dataset": "own/a.toml", "seeds": (3,)}
+    later = dict.fromkeys(("rescore", "dry_run", "download_weights"), False)
+    assert found == own | later | {
+        "data": Path("data"),
+        "protocol": "mine.toml",
+        "settings": ("a=1", "b=2"),
+        "sampler": "euler",
+        "device": "cpu",
+        "assignments": ("x=y",),
+        "out": Path("out"),
+        "keep_weights": True,
+        "retrain": True,
+    }
+    assert not {"--keep-weights", "--retrain", "--data"} & {*Sweep(Path("out")).options("mld")}
 
 
 def test_all_are_the_models_of_the_protocol(planned):
