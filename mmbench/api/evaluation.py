@@ -23,7 +23,7 @@ from mmbench.evaluation.evaluate import Kept, generate, scored
 from mmbench.evaluation.settings import Evaluation
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
-from mmbench.protocols.overrides import Table, override
+from mmbench.protocols.protocol import Table, overridden
 from mmbench.records.store import frame, frame_of
 from mmbench.runs.run import Run
 from mmbench.runs.samples import folder_of
@@ -62,22 +62,23 @@ def evaluate(
     are returned and not kept.
 
     Args:
-        samples: What `train` or `load_run` returns; a `mmbench.core.Model` that is trained; a
-            folder of samples as in docs/samples.md; or a dictionary like such a folder,
+        samples: What `train` or `load_run` returns; a `mmbench.core.Model` that is trained, which
+            is moved to the device and put in evaluation mode; a folder of samples as in
+            docs/samples.md; or a dictionary like such a folder,
             {"joint": {"image": x}, "image+sound": {"text": y}}: modalities given -> modality drawn
-            -> (N, *shape), a tensor, an array, or a file or folder of them, one for each test
-            example that is scored, in their order.
+            -> (N, *shape), a tensor, an array, or a .npz file or a folder as there, one for each
+            test example that is scored, in their order.
         data: The data set, or its name; a run brings its own.
         metrics: Names, or {name: numbers of given modalities, or "all"}; by default the
             protocol's.
         name: What the model of the samples is called in tables.
-        seed: That of a model that is drawn from, or of the model that drew the samples.
+        seed: The seed of a model that is drawn from, or of the model that drew the samples.
         protocol: For a model or samples: a paper's name or a file, as for `train`.
         settings: Overrides of the protocol's `evaluation`, as for `train`.
         weights: Extractor -> file of its weights, e.g. {"inception": "pt_inception.pth"}; by
             default the published one in $MMBENCH_WEIGHTS or torch's cache.
         download_weights: Whether to download the weights that metrics need, where missing.
-        folder: Of the data set's files, as for `load_dataset`.
+        folder: The folder of the data set's files, as for `load_dataset`.
         out: The results folder, of samples with a name.
         device: Where to compute, for a model or samples.
         again: Whether to measure again what has a record.
@@ -149,7 +150,8 @@ def _expect(dataset: Dataset, data: Dataset | str | Path | None) -> None:
 
 def _changed(run: Run, changes: list[str], progress: Progress) -> Run:
     """A run with overrides of its protocol, the same as far as training goes."""
-    changed = replace(run, protocol=override(run.protocol, changes), progress=progress)
+    protocol = overridden(run.protocol, changes, run.model)
+    changed = replace(run, protocol=protocol, progress=progress)
     if changed.place.folder != run.place.folder:
         raise ValueError("the settings change what was trained: train another run with them")
     return changed

@@ -112,14 +112,14 @@ def train(
     Args:
         model: A registered name (see `mmbench list models`), "module:class" or "file.py:class".
         data: The data set, or its name.
-        seed: Of initialisation, training and generation.
+        seed: The seed of initialisation, training and generation.
         protocol: Use this one, not the data set's own: a paper's name, such as "diff-mvae" for
             CUB, or a TOML file.
         settings: Overrides of the protocol: {"models.mld.score.epochs": 10}, or texts
             "KEY=VALUE".
         sampler: One that the protocol names, or any with its own defaults.
         out: The results folder.
-        folder: Of the data set's files, as for `load_dataset`.
+        folder: The folder of the data set's files, as for `load_dataset`.
         device: Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where there is one.
         keep_weights: After a change of the model's code, use the weights that the other code
             trained.
@@ -156,7 +156,7 @@ def train(
 
 def load_run(
     path: str | Path,
-    data: Dataset | str | None = None,
+    data: Dataset | str | Path | None = None,
     *,
     folder: str | Path | None = None,
     device: str | torch.device = "auto",
@@ -184,8 +184,9 @@ def load_run(
     """
     progress = Progress(None if quiet else sys.stderr)
     file, record = find(Path(path))
-    if not isinstance(data, Dataset):
-        data = loaded(data or "", folder, progress, record.dataset)
+    known = asked.dataset("" if data is None else data)
+    if isinstance(known, str):
+        known = loaded(known, folder, progress, record.dataset)
     where = compute_device(device)
-    run = reload(file, record, data, where, cache_folder(), progress, keep_weights)
+    run = reload(file, record, known, where, cache_folder(), progress, keep_weights)
     return TrainedRun(run, file)

@@ -111,11 +111,17 @@ def load(
     protocol = override(protocol, [s for s in settings if s not in last], model)
     models = protocol["models"]
     protocol |= {"models": {m: _whole(models, m, name) for m in models}}
-    return _called(override(protocol, last, model))
+    return overridden(protocol, last, model)
 
 
-def _called(protocol: Table) -> Table:
-    """A protocol whose metrics and networks have the names of `mmbench.registry.called`."""
+def overridden(protocol: Table, settings: Sequence[str], model: str = "") -> Table:
+    """As `override`; metrics and networks have the names of `mmbench.registry.called`.
+
+    Raises:
+        ValueError: As `override`.
+        LookupError, FileNotFoundError: As `mmbench.registry.called`.
+    """
+    protocol = override(protocol, settings, model)
     tables, evaluation = dict(protocol["modalities"]), dict(protocol["evaluation"])
     for m, table in tables.items():
         if isinstance(table, dict) and isinstance(table.get("network"), str):

@@ -1,6 +1,8 @@
 """Scores in Python: of runs, models and samples, recorded or not, and of all records."""
 
 import math
+import sys
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -66,6 +68,18 @@ def test_other_metrics_need_no_training(run, table, monkeypatch):
         mmbench.evaluate(run, name="mine", quiet=True)
     with pytest.raises(ValueError, match="the run is of mhd-mini, not of polymnist-mini"):
         mmbench.evaluate(run, "polymnist-mini", quiet=True)
+
+
+def test_a_metric_of_a_file_is_called_by_the_file_alone(run, table, tmp_path):
+    text = files("mmbench.examples").joinpath("third_party", "energy_distance.py").read_text()
+    (tmp_path / "of_a_file.py").write_text(text)
+    before = {*run.path.parent.glob("*.json")}
+    mmbench.evaluate(run, metrics=f"{tmp_path}/of_a_file.py:energy_distance", quiet=True)
+    (path,) = {*run.path.parent.glob("*.json")} - before
+    asked = read(path).protocol["evaluation"]["metrics"]
+    path.unlink()
+    del sys.modules["of_a_file.py"]
+    assert asked == {"of_a_file.py:energy_distance": "all"}
 
 
 def test_samples_score_as_the_run_did(run, table, drawn, folder, toy, tmp_path):

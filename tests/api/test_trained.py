@@ -32,6 +32,8 @@ def test_a_run_is_found_again_by_all_that_names_it(run, table, toy, tmp_path):
         assert same(again.generate(n=2), drawn)
         assert again.record == run.record and again.dataset is toy
         assert not again.model.training
+    with pytest.raises(ValueError, match="data is a int, expected"):
+        mmbench.load_run(run.path, 3)
     assert len(run.record.scores) == len(table)
 
 
