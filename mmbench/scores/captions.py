@@ -19,7 +19,7 @@ from mmbench.registry import nearest
 from mmbench.scores.inputs import Device, Drawn, File, Samples, file, judged, whole
 
 DEFINITIONS = {"hessel": clip_score.HESSEL, "mld": clip_score.MLD, "percent": clip_score.PERCENT}
-"""Those of CLIP-S."""
+"""The definitions of CLIP-S by name."""
 
 
 def clip_s(

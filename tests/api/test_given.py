@@ -40,6 +40,23 @@ def test_a_recording_is_a_sound(world, tmp_path, ending):
     assert x.max() == pytest.approx(0.8)
 
 
+def test_how_loud_a_recording_is_does_not_matter(world, tmp_path):
+    """Down to what has no power in single precision."""
+    wave = np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
+    found = []
+    for level in (1.0, 1e-30):
+        path = tmp_path / f"{level}.wav"
+        soundfile.write(path, level * wave, RATE, subtype="FLOAT")
+        found += conditions({"sound": path}, world, Progress(None)).values()
+    assert torch.allclose(*found, atol=1e-4)
+
+
+def test_a_recording_without_a_header_is_a_sentence(world, tmp_path):
+    (tmp_path / "own.raw").write_bytes(bytes(100))
+    with pytest.raises(ValueError, match=r"own\.raw cannot be read as a sound"):
+        conditions({"sound": tmp_path / "own.raw"}, world, Progress(None))
+
+
 @pytest.mark.parametrize(("bright", "reported"), [(False, False), (True, True)])
 @pytest.mark.parametrize("size", [(8, 8), (40, 24)])
 def test_a_negative_is_reported(world, tmp_path, bright, reported, size):

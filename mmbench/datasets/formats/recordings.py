@@ -15,7 +15,7 @@ from mmbench.files.regular import regular
 from mmbench.media.sound import Waves, library, spectrogram
 
 ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
-"""Of the recordings in a folder."""
+"""The endings by which recordings are found in a folder."""
 COMPARED = 500
 """Test examples that tell how loud a data set's sounds are."""
 
@@ -30,8 +30,8 @@ def read(path: Path, modality: Modality, dataset: Dataset) -> Tensor:
 
     Args:
         path: A WAV, FLAC, OGG or MP3 of any rate and number of channels.
-        modality: Which says how its sounds became pictures.
-        dataset: Whose sounds it joins.
+        modality: The modality, which says how its sounds became pictures.
+        dataset: The data set whose sounds it joins.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -49,6 +49,7 @@ def read(path: Path, modality: Modality, dataset: Dataset) -> Tensor:
     wave = _stretch(_load(path, rate), (frames - 1) * how.hop)
     if not wave.any():
         raise ValueError(f"{path} is silent, expected a sound")
+    wave = wave / np.abs(wave).max()  # single precision holds no power of the quietest
     rows = torch.arange(min(COMPARED, len(dataset.test)))
     level = dataset.test.batch(rows, [modality.name])[modality.name].flatten(1).amax(1).mean()
     return spectrogram(wave, how, rate, bands, float(level))[None, :, :frames]
@@ -78,7 +79,7 @@ def _load(path: Path, rate: int) -> Waves:
     soundfile = optional("soundfile", "a recording", "soundfile")
     try:
         channels, own = soundfile.read(path, dtype="float32", always_2d=True)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError) as error:  # TypeError: samples without a header
         raise ValueError(f"{path} cannot be read as a sound ({first_line(error)})") from None
     wave: Waves = channels.mean(1)
     if not len(wave) or not np.isfinite(wave).all():
