@@ -14,13 +14,14 @@ from mmbench.api.device import compute_device
 from mmbench.api.places import cache_folder, data_folder
 from mmbench.datasets.checksums import is_there
 from mmbench.datasets.download import home
-from mmbench.errors import first_line
+from mmbench.datasets.load import source
+from mmbench.errors import first_line, sentence
 from mmbench.extras import command, installed
 from mmbench.files.locks import supported
 from mmbench.files.transfer import readable
 from mmbench.pretrained import FOLDER, locate, registered
 from mmbench.records.provenance import in_words
-from mmbench.registry import find, names
+from mmbench.registry import names
 from mmbench.training.compilation import lacking
 from mmbench.training.precision import has_half
 
@@ -57,8 +58,10 @@ def examine(results: Path) -> Iterator[tuple[str, list[str]]]:
     for topic, lines in topics.items():
         try:
             yield topic, lines()
-        except (OSError, ValueError, LookupError) as error:
-            yield topic, [f"! {first_line(error)}"]
+        except Exception as error:
+            if not (words := sentence(error)):
+                raise
+            yield topic, [f"! {words}"]
 
 
 def clean() -> tuple[list[Path], int]:
@@ -153,13 +156,16 @@ def _data() -> list[str]:
     folder = Path(os.environ.get("MMBENCH_DATA") or data_folder())
     lines = [f"in {folder} (MMBENCH_DATA names another)"]
     for name in names("datasets"):
-        source = find("datasets", name)
-        if not source.files:
+        try:
+            files = source(name).files
+        except Exception as error:  # another package's mistakes hide nothing of the others
+            lines.append(f"! {name}: it cannot be imported ({first_line(error)})")
+            continue
+        if not files:
             lines.append(f"{name}: made on the spot")
             continue
         place = home(name, folder)
-        fetched = sum(is_there(place, file) for file in source.files)
-        if fetched == len(source.files):
+        if all(is_there(place, file) for file in files):
             lines.append(f"{name}: {place}")
         elif place.is_dir():
             lines.append(f"{name}: {place}, not fetched by mmbench, which has no hashes of it")

@@ -48,6 +48,14 @@ def test_only_what_is_made_again_is_removed(cache):
     assert clean() == ([], 0)
 
 
+def test_data_sets_of_other_packages_hide_no_others(cache, tmp_path, installed):
+    broken = "a_module_that_is_nowhere:x"
+    installed("rival", datasets={"broken": broken, "function": "mmbench.testing.toy:toy"})
+    found = dict(line.split(": ", 1) for line in dict(examine(tmp_path))["data sets"][1:])
+    assert "a_module_that_is_nowhere" in found["! broken"]
+    assert found["function"] == "made on the spot" and "mhd-mini" in found
+
+
 def test_a_damaged_file_of_weights_is_named(cache, tmp_path, monkeypatch):
     card = next(c for c in registered() if c.sha256)
     (tmp_path / card.file).write_bytes(b"damaged")
