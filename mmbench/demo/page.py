@@ -86,7 +86,7 @@ def serve(blocks: Any, host: str, port: int | None) -> str:
         Its URL.
 
     Raises:
-        OSError: The port is taken.
+        OSError: The port is taken, or there is no such address.
     """
     gr = gradio()
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
@@ -104,7 +104,9 @@ def serve(blocks: Any, host: str, port: int | None) -> str:
             css=_template("style.css"),
         )
     except OSError:
-        raise OSError(f"port {port} of {host} is taken or not allowed: name another") from None
+        which = "no port" if port is None else f"port {port}"
+        wrong = "that is tried is free" if port is None else "is taken or not allowed"
+        raise OSError(f"{which} of {host} {wrong}: name another") from None
     return str(url)
 
 

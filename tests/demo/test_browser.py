@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -98,3 +99,6 @@ def test_a_port_that_is_taken_is_a_sentence(trained):
         port = other.getsockname()[1]
         with pytest.raises(OSError, match=f"port {port} of 127.0.0.1"):
             serve(page(trained), "127.0.0.1", port)
+    blocks = SimpleNamespace(launch=lambda **_: open("/nowhere/at/all"))
+    with pytest.raises(OSError, match=r"no port of 127\.0\.0\.1"):
+        serve(blocks, "127.0.0.1", None)
