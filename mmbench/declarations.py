@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mmbench.registry import Group, find, place
+from mmbench.registry import PYTHON, Group, find, place
 
 Facts = dict[str, Any]
 
@@ -78,6 +78,8 @@ def _found(module: str, attribute: str) -> Facts | None:
 @cache
 def _tree(module: str) -> ast.Module | None:
     """The source of a module; its packages are imported, the module itself is not."""
+    if module.endswith(PYTHON):  # "my_file.py" is no module of a package my_file to import
+        return None
     try:
         spec = find_spec(module)
         if spec is None or not isinstance(spec.loader, SourceFileLoader):

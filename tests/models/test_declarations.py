@@ -28,6 +28,18 @@ def test_what_is_declared_is_what_the_class_has(name):
     assert {f: facts[f] for f in FACTS} == {f: getattr(model, f) for f in FACTS}
 
 
+def test_what_a_file_declares_is_read_by_running_it_once(tmp_path, monkeypatch):
+    """Also where a module of its name could be imported."""
+    file, log = tmp_path / "runs_once.py", tmp_path / "log"
+    file.write_text(f"open({str(log)!r}, 'a').write('x')\nclass M: title = 'mine'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        assert declared("models", f"{file}:M", "title")["title"] == "mine"
+    finally:
+        sys.modules.pop(file.name, None)
+    assert log.read_text() == "x"
+
+
 def test_reading_declarations_imports_no_torch():
     code = (
         "import sys\n"
