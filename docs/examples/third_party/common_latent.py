@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmbench.architecture import Architecture
 from mmbench.core import Batch, Modality, Model, Split
+from mmbench.seeds import stream
 from mmbench.training.trainer import Optimisation, Trainer
 
 TRAINING = Optimisation(epochs=20, batch_size=64, learning_rate=1e-3)
@@ -53,7 +54,8 @@ class CommonLatent(Model):
             )
 
         trainer.minimise("networks", self, loss, len(train), self.optimisation)
-        rows, noise = torch.arange(len(train)), torch.Generator(self.mean.device).manual_seed(0)
+        rows = torch.arange(len(train))
+        noise = stream(trainer.seed, "codes", device=self.mean.device)
         with torch.no_grad():
             z = torch.cat([self.code(train.batch(some), noise) for some in rows.split(1000)])
         self.mean.copy_(z.mean(0))
