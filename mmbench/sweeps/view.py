@@ -35,7 +35,7 @@ class View:
         for worker in workers:
             if worker.planned.title not in self._seen:
                 self._seen.add(worker.planned.title)
-                self._event("started", worker.planned)
+                self._event("started", worker.planned, {})
         if self.as_json or not self.out.isatty():
             return
         width = shutil.get_terminal_size().columns
@@ -49,24 +49,21 @@ class View:
     def ended(self, outcome: Outcome) -> None:
         """Reports that a run has ended."""
         self._ended += 1
-        more = {"seconds": round(outcome.seconds, 1)}
+        facts: dict[str, Any] = {"seconds": round(outcome.seconds, 1)}
         if outcome.fault:
-            self._event(
-                "failed", outcome.planned, fault=outcome.fault, log=str(outcome.log), **more
-            )
-        else:
-            self._event("recorded", outcome.planned, **more)
+            facts |= {"fault": outcome.fault, "log": str(outcome.log)}
+        self._event("failed" if outcome.fault else "recorded", outcome.planned, facts)
 
     def close(self) -> None:
         """Leaves no trace of the live view."""
         self._erase()
 
-    def _event(self, what: str, planned: Planned, **more: Any) -> None:
+    def _event(self, what: str, planned: Planned, facts: dict[str, Any]) -> None:
         if self.as_json:
-            self._line(json.dumps({"event": what, **described(planned), **more}))
+            self._line(json.dumps({"event": what, **described(planned), **facts}))
             return
-        took = f" in {clock(more['seconds'])}" if "seconds" in more else ""
-        fault = f": {more['fault']}" if "fault" in more else ""
+        took = f" in {clock(facts['seconds'])}" if "seconds" in facts else ""
+        fault = f": {facts['fault']}" if "fault" in facts else ""
         self._line(f"{what} {planned.title}{took}{fault}")
 
     def _line(self, text: str) -> None:
