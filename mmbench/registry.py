@@ -198,7 +198,8 @@ def locate(module: str, attribute: str) -> Any:
         LookupError: There is no such module or object, or it is not Python.
         FileNotFoundError: There is no such file.
     """
-    if not module or not attribute or module.startswith("."):
+    relative = module.startswith(".") and not module.endswith(PYTHON)  # "./file.py" is a file
+    if not module or not attribute or relative:
         raise LookupError(f"'{module}:{attribute}' is not of the form 'package.module:object'")
     try:
         found = _loaded(Path(module)) if module.endswith(PYTHON) else _imported(module)

@@ -98,6 +98,8 @@ def test_an_object_of_a_file(file, tmp_path, monkeypatch):
 def test_a_file_is_found_in_the_current_folder(file, monkeypatch):
     monkeypatch.chdir(file.parent)
     assert find("models", "lies_in_a_file.py:x") == 3
+    assert find("models", "./lies_in_a_file.py:x") == 3
+    assert find("models", "../folder/lies_in_a_file.py:x") == 3
 
 
 @pytest.mark.parametrize(("name", "error", "words"), [
