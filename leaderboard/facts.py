@@ -53,7 +53,7 @@ def _registered(metric: str) -> Metric | None:
 
 
 def _told(metric: str, of: Declared) -> Metric | None:
-    """A metric that a record tells of, and that nothing here can compute."""
+    """A metric that a record declares, and that nothing here can compute."""
     better: Any = of.better
     if better not in get_args(Direction):
         return None

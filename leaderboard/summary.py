@@ -21,7 +21,7 @@ from mmbench.leaderboard.tables import notes, sheet
 from mmbench.leaderboard.tables.cells import Cell, column
 from mmbench.leaderboard.tables.columns import CONDITIONAL, MEAN, Column, chosen
 from mmbench.leaderboard.tables.selection import ALL, Selection
-from mmbench.leaderboard.tables.table import REAL, Line, differ, marked, real, runs_of
+from mmbench.leaderboard.tables.table import REAL, Line, differ, marked, numbers, real, runs_of
 from mmbench.records.record import Record
 
 ITSELF, SECONDS, SEEDS = "self", "seconds", "seeds"
@@ -91,30 +91,11 @@ class Summary:
         )
 
     def _numbers(self, line: Line) -> Iterator[dict[str, object]]:
-        """The lines of CSV of a row, as those of other tables."""
-        row = line.row
-        columns = [(p.metric, p.title, len(p.terms)) for p in self.parts]
-        for (metric, title, wanted), cell in zip(
-            [*columns, (SECONDS, "", 1)], line.cells[:-1], strict=True
-        ):
-            yield {
-                "table": self.dataset,
-                "dataset": self.dataset,
-                "metric": metric,
-                "model": row.model if row.records else row.label,
-                "protocol_hash": row.protocol_hash,
-                "data": row.data,
-                "target": "",
-                "given": title,
-                "mean": cell.mean.value,
-                "std": cell.mean.std,
-                "low": None,
-                "high": None,
-                "seeds": cell.mean.seeds,
-                "scores": len(cell.mean.terms),
-                "scores_wanted": wanted,
-                "footnotes": "; ".join(self.footnotes[i - 1] for i in cell.footnotes),
-            }
+        """The lines of CSV of a row."""
+        columns = [(p.metric, Column("", p.title, p.terms)) for p in self.parts]
+        columns.append((SECONDS, Column("", "", (((), SECONDS),))))
+        for (metric, of), cell in zip(columns, line.cells[:-1], strict=True):
+            yield numbers(self.dataset, metric, line.row, of, cell, self.footnotes)
 
 
 def summaries(records: Iterable[Record], asked: Selection = ALL) -> list[Summary]:

@@ -34,7 +34,7 @@ class Bar:
         elif self.out is not None and time.monotonic() - self._last >= LINE_SECONDS:
             self._last = time.monotonic()
             rate = (done - self._first) / (self._last - self._start)
-            left = _clock((self.total - done) / rate) if rate else "?"
+            left = clock((self.total - done) / rate) if rate else "?"
             parts = [f"{self.title}: {done}/{self.total}"] + ([note] if note else [])
             line = ", ".join([*parts, f"{rate:.3g} {self.unit}/s", f"{left} left"])
             print(line, file=self.out, flush=True)
@@ -68,7 +68,7 @@ class Progress:
             yield bar
         finally:
             bar.close()
-        self.say(f"{title}: done in {_clock(time.monotonic() - start)}")
+        self.say(f"{title}: done in {clock(time.monotonic() - start)}")
 
     def say(self, line: str) -> None:
         """Prints one line."""
@@ -76,7 +76,8 @@ class Progress:
             print(line, file=self.out, flush=True)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """A duration as h:mm:ss or m:ss."""
     minutes, s = divmod(round(seconds), 60)
     hours, m = divmod(minutes, 60)
     return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"

@@ -102,12 +102,15 @@ def test_a_file_is_found_in_the_current_folder(file, monkeypatch):
     assert find("models", "../folder/lies_in_a_file.py:x") == 3
 
 
-@pytest.mark.parametrize(("name", "error", "words"), [
-    ("folder/lies_in_a_fiel.py:x", FileNotFoundError, "did you mean 'lies_in_a_file.py'"),
-    ("nowhere/f.py:x", FileNotFoundError, "there is no file nowhere/f.py"),
-    ("folder/lies_in_a_file.py:z", LookupError, "has no 'z'; "),
-    ("folder/lies_in_a_file.py", LookupError, "is a file: name an object in it"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("folder/lies_in_a_fiel.py:x", FileNotFoundError, "did you mean 'lies_in_a_file.py'"),
+        ("nowhere/f.py:x", FileNotFoundError, "there is no file nowhere/f.py"),
+        ("folder/lies_in_a_file.py:z", LookupError, "has no 'z'; "),
+        ("folder/lies_in_a_file.py", LookupError, "is a file: name an object in it"),
+    ],
+)
 def test_what_a_file_lacks_is_told(file, tmp_path, monkeypatch, name, error, words):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error, match=re.escape(words)):

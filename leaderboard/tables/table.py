@@ -87,33 +87,45 @@ class Table:
             footnotes=self.footnotes,
             notes=self.notes,
             numbers=tuple(
-                self._numbers(line.row, of, cell)
+                numbers(self.title, self.metric, line.row, of, cell, self.footnotes)
                 for line in self.lines
                 for of, cell in zip(self.columns, line.cells, strict=True)
             ),
         )
 
-    def _numbers(self, row: Row, of: Column, cell: Cell) -> dict[str, object]:
-        """A line of CSV: "low" to "high" is the interval over samples."""
-        low, high = cell.mean.interval or (None, None)
-        return {
-            "table": self.title,
-            "dataset": self.dataset,
-            "metric": self.metric,
-            "model": row.model or row.label,
-            "protocol_hash": row.protocol_hash,
-            "data": row.data,
-            "target": of.target,
-            "given": of.given,
-            "mean": cell.mean.value,
-            "std": cell.mean.std,
-            "low": low,
-            "high": high,
-            "seeds": cell.mean.seeds,
-            "scores": len(cell.mean.terms),
-            "scores_wanted": len(of.terms),
-            "footnotes": "; ".join(self.footnotes[i - 1] for i in cell.footnotes),
-        }
+
+def numbers(
+    table: str, metric: str, row: Row, of: Column, cell: Cell, footnotes: Sequence[str]
+) -> dict[str, object]:
+    """The line of CSV of a cell: "low" to "high" is the interval over samples.
+
+    Args:
+        table: The table's title.
+        metric: The metric's name.
+        row: The row; one without runs goes by its label.
+        of: The column.
+        cell: The cell.
+        footnotes: Those of the table.
+    """
+    low, high = cell.mean.interval or (None, None)
+    return {
+        "table": table,
+        "dataset": row.dataset,
+        "metric": metric,
+        "model": row.model if row.records else row.label,
+        "protocol_hash": row.protocol_hash,
+        "data": row.data,
+        "target": of.target,
+        "given": of.given,
+        "mean": cell.mean.value,
+        "std": cell.mean.std,
+        "low": low,
+        "high": high,
+        "seeds": cell.mean.seeds,
+        "scores": len(cell.mean.terms),
+        "scores_wanted": len(of.terms),
+        "footnotes": "; ".join(footnotes[i - 1] for i in cell.footnotes),
+    }
 
 
 def seeds(count: float) -> str:
@@ -134,7 +146,7 @@ def tables(records: Iterable[Record], asked: Selection = ALL) -> list[Table]:
     found = []
     for _, of in groupby(rows(records), key=lambda row: row.dataset):
         all_rows = list(of)
-        runs = [r for row in all_rows for r in row.records]
+        runs = runs_of(all_rows)
         names = modalities(runs)
         scores = [s for r in runs for s in r.scores]
         metrics = {s.metric for s in scores if not asked.metrics or s.metric in asked.metrics}

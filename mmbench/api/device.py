@@ -1,4 +1,4 @@
-"""The device that everything is computed on."""
+"""What everything is computed on: the device, and the processor's cores."""
 
 import os
 
@@ -35,3 +35,10 @@ def compute_device(name: str | torch.device) -> torch.device:
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic cuBLAS
     return device
+
+
+def cores() -> int:
+    """The number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from mmbench.api.device import compute_device
+from mmbench.api.device import compute_device, cores
 from mmbench.api.places import cache_folder, data_folder
 from mmbench.datasets.checksums import is_there
 from mmbench.datasets.download import home
@@ -99,14 +99,13 @@ def _versions() -> list[str]:
 
 def _device() -> list[str]:
     device = compute_device("auto")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     single = "is computed in single precision"
     half = "is as fast as it should be" if has_half(device) else single
     missing = lacking()
     compile_ = f"! compile = true needs {' and '.join(missing)}" if missing else "can compile"
     return [
         in_words(device),
-        f"{torch.get_num_threads()} threads on {cores} cores (OMP_NUM_THREADS sets them)",
+        f"{torch.get_num_threads()} threads on {cores()} cores (OMP_NUM_THREADS sets them)",
         f'precision = "bfloat16" {half}',
         compile_,
     ]

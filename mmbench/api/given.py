@@ -16,9 +16,6 @@ from mmbench.runs.gallery import subset
 TEST = "test:"
 """Begins the name of a test example: "test:17"."""
 
-COMPARED = 500
-"""Test examples that a picture's brightness is compared with."""
-
 Example = asked.Array | str | os.PathLike[str]
 """An example of a modality: its values (*shape) or (1, *shape), a file, or "test:17"."""
 
@@ -77,10 +74,9 @@ def _example(value: Example, modality: Modality, dataset: Dataset, progress: Pro
 
 def _negative(x: Tensor, name: str, dataset: Dataset) -> bool:
     """Whether a picture (1, *shape) is as bright as no test example, but as their negatives."""
-    rows = torch.arange(min(COMPARED, len(dataset.test)))
-    usual = dataset.test.batch(rows, [name])[name].flatten(1).mean(1)
-    own, mean = x.mean(), usual.mean()
-    unlike = own < usual.min() or own > usual.max()
+    own, others = x.mean(), examples.usual(dataset, name).flatten(1).mean(1)
+    mean = others.mean()
+    unlike = own < others.min() or own > others.max()
     return bool(unlike and (1 - own - mean).abs() < (own - mean).abs())
 
 

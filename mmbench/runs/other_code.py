@@ -49,7 +49,7 @@ def keeping(run: Run) -> Run:
 
 
 def refuse_to_forget(run: Run) -> None:
-    """Refuses to train where only other code has trained, unless the run is told to.
+    """Refuses to train where only other code has trained, unless the user asked for it.
 
     Raises:
         ValueError: There are weights that differ from the run's in their code alone.

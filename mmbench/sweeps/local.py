@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
 
+from mmbench.api.device import cores
 from mmbench.protocols.protocol import digest
 from mmbench.sweeps.plan import Planned
 
@@ -100,7 +100,7 @@ def execute(
         OSError: The logs cannot be written.
     """
     left, running = list(planned), dict[int, Worker]()
-    threads = str(max(1, _cores() // workers))
+    threads = str(max(1, cores() // workers))
     (out / LOGS).mkdir(parents=True, exist_ok=True)
     with _interrupting(running):
         while left or running:
@@ -137,7 +137,7 @@ def last_line(log: Path) -> str:
 
 def _fault(worker: Worker, code: int) -> str:
     """Why a run failed that ended with a code; "" if it did not."""
-    if code < 0:  # its last line tells of progress
+    if code < 0:  # its last line is one of progress
         return f"it was ended by a signal ({signal.strsignal(-code)})"
     return "" if code == 0 else worker.line or f"it ended with code {code}"
 
@@ -145,25 +145,17 @@ def _fault(worker: Worker, code: int) -> str:
 def _started(planned: Planned, out: Path, more: dict[str, str], start: Sequence[str]) -> Worker:
     words = re.sub(r"[^A-Za-z0-9._-]+", "-", planned.title)[-LONGEST:].lstrip("-.")
     log = out / LOGS / f"{words}-{digest(planned.arguments, 8)}.log"
-    options: dict[str, Any] = {"start_new_session": True}
-    if sys.platform != "win32":
-        options["preexec_fn"] = _prepared
     with open(log, "wb") as file:
-        process = _popen([*start, *planned.arguments], file, {**os.environ, **more}, options)
+        process = subprocess.Popen(
+            [*start, *planned.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **more},
+            start_new_session=True,
+            preexec_fn=None if sys.platform == "win32" else _prepared,
+        )
     return Worker(planned, process, log)
-
-
-def _popen(
-    command: Sequence[str], log: IO[bytes], environment: dict[str, str], options: dict[str, Any]
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        **options,
-    )
 
 
 def _prepared() -> None:
@@ -190,9 +182,3 @@ def _interrupting(running: dict[int, Worker]) -> Iterator[None]:
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

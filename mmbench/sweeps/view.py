@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from mmbench.progress import clock
 from mmbench.sweeps.local import Outcome, Worker
 from mmbench.sweeps.plan import Planned, State
 
@@ -102,13 +103,6 @@ def overview(planned: Sequence[Planned]) -> list[str]:
         for (dataset, why), models in _together(p for p in planned if p.state == state):
             lines.append(f"{state}: {dataset} {', '.join(models)}: {why}")
     return lines
-
-
-def clock(seconds: float) -> str:
-    """A duration as h:mm:ss or m:ss."""
-    minutes, s = divmod(round(seconds), 60)
-    hours, m = divmod(minutes, 60)
-    return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
 
 
 def _together(planned: Iterable[Planned]) -> Iterable[tuple[tuple[str, str], list[str]]]:

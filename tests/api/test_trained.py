@@ -52,10 +52,17 @@ def test_an_example_is_the_same_however_it_is_given(run, toy, tmp_path):
     Image.fromarray(pixels[0].numpy()).save(tmp_path / "7.png")
     np.save(tmp_path / "7.npy", x["sound"][0].numpy())
     of_image = [
-        "test:7", x["image"], x["image"][0], x["image"].double().numpy(), pixels,
-        pixels.numpy(), pixels.long().numpy(), tmp_path / "7.png", str(tmp_path / "7.png"),
+        "test:7",
+        x["image"],
+        x["image"][0],
+        x["image"].double().numpy(),
+        pixels,
+        pixels.numpy(),
+        pixels.long().numpy(),
+        tmp_path / "7.png",
+        str(tmp_path / "7.png"),
         x["image"].clone().requires_grad_(),
-    ]  # fmt: skip
+    ]
     of_sound = ["test:7", x["sound"], tmp_path / "7.npy"]
     expected = run.generate({"image": "test:7", "sound": "test:7"}, ["trajectory"], n=3)
     assert expected["trajectory"].shape == (3, 200)

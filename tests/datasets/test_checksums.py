@@ -135,9 +135,11 @@ WHOLE = {"url": NOWHERE, "size": 3, "sha256": "0" * 64}
 
 @pytest.mark.parametrize(
     "damage",
-    [*("{", "[]", '{"a": 1}', '{"a": {"b": 1}}', "[" * 9**5),
-     *(json.dumps({"a": WHOLE | {key: []}}) for key in ("url", "size", "sha256", "members"))],
-)  # fmt: skip
+    [
+        *("{", "[]", '{"a": 1}', '{"a": {"b": 1}}', "[" * 9**5),
+        *(json.dumps({"a": WHOLE | {key: []}}) for key in ("url", "size", "sha256", "members")),
+    ],
+)
 def test_a_damaged_record_is_told(place, damage):
     get(place)
     (place / checksums.RECORD).write_text(damage)

@@ -152,8 +152,11 @@ def test_missing_training_files_are_incomplete_examples(folder):
 
 def test_vectors_of_any_shape_and_scale(tmp_path):
     values = np.random.default_rng(0).normal(0, 20, (6, 3, 4))
-    every = {f"{part}/{m}": x[:n] for m, x in {"series": values, "one": values[:, 0, :1]}.items()
-             for part, n in (("train", 6), ("test", 2))}  # fmt: skip
+    every = {
+        f"{part}/{m}": x[:n]
+        for m, x in {"series": values, "one": values[:, 0, :1]}.items()
+        for part, n in (("train", 6), ("test", 2))
+    }
     np.savez(tmp_path / "data.npz", **every)
     kinds = "".join(f'[modalities.{m}]\nkind = "vector"\n' for m in ("series", "one"))
     (tmp_path / "mine.toml").write_text(f'files = "data.npz"\n{kinds}')

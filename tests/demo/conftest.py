@@ -34,14 +34,16 @@ def split(n):
     noise = stream(0, n)
     digit = torch.zeros(n, 1, 16, 16, dtype=torch.uint8)
     digit[..., 2:14, 7:9] = 255
-    return Split({
-        "digit": digit,
-        "mask": torch.randint(0, 2, (n, 1, 8, 8), generator=noise).float(),
-        "sound": torch.rand(n, *SHAPE, generator=noise),
-        "path": torch.rand(n, 8, generator=noise),
-        "caption": torch.tensor([[3, 4, 5, 2, 0, 0]]).expand(n, 6).clone(),
-        "traits": torch.randint(0, 2, (n, 3), generator=noise).float(),
-    })  # fmt: skip
+    return Split(
+        {
+            "digit": digit,
+            "mask": torch.randint(0, 2, (n, 1, 8, 8), generator=noise).float(),
+            "sound": torch.rand(n, *SHAPE, generator=noise),
+            "path": torch.rand(n, 8, generator=noise),
+            "caption": torch.tensor([[3, 4, 5, 2, 0, 0]]).expand(n, 6).clone(),
+            "traits": torch.randint(0, 2, (n, 3), generator=noise).float(),
+        }
+    )
 
 
 @pytest.fixture(scope="session")

@@ -23,10 +23,15 @@ RUNS = [
     factory.record("mld", seed, [Score("coherence", (), m, 50.0 + seed, 10) for m in "ab"])
     for seed in range(2)
 ]
-PAIRS = Source("digits", "", None, (
-    Download("http://127.0.0.1/a.gz", "raw/a.gz"),
-    Download("http://127.0.0.1/all.zip", "all.zip", unpack="."),
-))  # fmt: skip
+PAIRS = Source(
+    "digits",
+    "",
+    None,
+    (
+        Download("http://127.0.0.1/a.gz", "raw/a.gz"),
+        Download("http://127.0.0.1/all.zip", "all.zip", unpack="."),
+    ),
+)
 
 
 def expected(folder: Path) -> None:

@@ -39,9 +39,16 @@ def own(toy, monkeypatch, tmp_path):
         if text is not None:
             (tmp_path / "own_noise.py").write_text(text)
             sys.modules.pop("own_noise.py", None)
-        run = ["--model", "own_noise.py:Noise", "--set", "evaluation.examples=8",
-               "--set", "evaluation.given=[1]",
-               "--set", "evaluation.metrics={mse='all'}"]  # fmt: skip
+        run = [
+            "--model",
+            "own_noise.py:Noise",
+            "--set",
+            "evaluation.examples=8",
+            "--set",
+            "evaluation.given=[1]",
+            "--set",
+            "evaluation.metrics={mse='all'}",
+        ]
         arguments = [command, *(run if command in ("run", "sweep") else ()), *map(str, more)]
         return CliRunner().invoke(main, arguments)
 

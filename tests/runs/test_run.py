@@ -31,8 +31,12 @@ def quick(toy_loads, tmp_path):
     """A run of the toy in this process that takes a second or two."""
     change = ["width=32", "groups=4", "autoencoder.epochs=1", "latent=4", "score.epochs=1"]
     options = [a for c in change for a in ("--set", f"models.mld.{c}")]
-    options += ["--set", "evaluation.examples=20",
-                "--set", "evaluation.sampler={name='ancestral', steps=2}"]  # fmt: skip
+    options += [
+        "--set",
+        "evaluation.examples=20",
+        "--set",
+        "evaluation.sampler={name='ancestral', steps=2}",
+    ]
 
     def start(*more):
         arguments = ["run", *options, "--out", str(tmp_path / "results"), *map(str, more)]

@@ -1,4 +1,4 @@
-"""Samples are the same as tensors, arrays, bytes, floats and folders, and wrong ones are told."""
+"""Tensors, arrays, bytes, floats and folders are the same samples; bad ones are refused."""
 
 import numpy as np
 import pytest

@@ -19,8 +19,12 @@ from mmbench.sweeps import plan as module
 from mmbench.sweeps.plan import ALL, Planned, Sweep
 
 SILENT = Progress(None)
-QUICK = ["models.mvae.latent=4", "models.mvae.training.epochs=1", "evaluation.examples=8",
-         "evaluation.metrics={mse='all'}"]  # fmt: skip
+QUICK = [
+    "models.mvae.latent=4",
+    "models.mvae.training.epochs=1",
+    "evaluation.examples=8",
+    "evaluation.metrics={mse='all'}",
+]
 
 
 def mmbench(*arguments):

@@ -159,26 +159,29 @@ def test_a_right_model_passes(subject, check):
     assert faults(subject(Sound), check) == []
 
 
-@pytest.mark.parametrize(("kind", "check", "words"), [
-    (Wide, "any subset", "expected 0 to 1: return parts['image'].show(output)"),
-    (Infinite, "any subset", "not finite"),
-    (Flat, "any subset", "drew image of shape (3, 784), expected (3, 1, 28, 28)"),
-    (Several, "one example", "expected (1, 1, 28, 28)"),
-    (Careless, "generator alone", "pass generator=generator"),
-    (Constant, "generator alone", "by every generator"),
-    (Crowd, "rows alone", "if other examples are in the batch"),
-    (Ordered, "order of given", "in another order"),
-    (Counting, "nothing changed", "changes learnt"),
-    (Greedy, "nothing changed", "changes the image that it is given"),
-    (Differentiable, "nothing changed", "returns image with its gradients"),
-    (Steep, "nothing changed", "computes gradients of weight"),
-    (Training, "nothing changed", "leaves the training mode on"),
-    (Forgetful, "weights are all", "has to be a parameter or a buffer"),
-    (Growing, "weights are all", "do not fit one that is built anew"),
-    (Astray, "embedded", "embed each modality by itself"),
-    (Rooted, "device moves", "Rooted.bounds is a tensor that stays behind"),
-    (Free, "evaluations counted", "evaluations is 0, expected a whole number"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "check", "words"),
+    [
+        (Wide, "any subset", "expected 0 to 1: return parts['image'].show(output)"),
+        (Infinite, "any subset", "not finite"),
+        (Flat, "any subset", "drew image of shape (3, 784), expected (3, 1, 28, 28)"),
+        (Several, "one example", "expected (1, 1, 28, 28)"),
+        (Careless, "generator alone", "pass generator=generator"),
+        (Constant, "generator alone", "by every generator"),
+        (Crowd, "rows alone", "if other examples are in the batch"),
+        (Ordered, "order of given", "in another order"),
+        (Counting, "nothing changed", "changes learnt"),
+        (Greedy, "nothing changed", "changes the image that it is given"),
+        (Differentiable, "nothing changed", "returns image with its gradients"),
+        (Steep, "nothing changed", "computes gradients of weight"),
+        (Training, "nothing changed", "leaves the training mode on"),
+        (Forgetful, "weights are all", "has to be a parameter or a buffer"),
+        (Growing, "weights are all", "do not fit one that is built anew"),
+        (Astray, "embedded", "embed each modality by itself"),
+        (Rooted, "device moves", "Rooted.bounds is a tensor that stays behind"),
+        (Free, "evaluations counted", "evaluations is 0, expected a whole number"),
+    ],
+)
 def test_a_fault_is_told(subject, kind, check, words):
     found = faults(subject(kind), check)
     assert any(words in line for line in found), found

@@ -43,10 +43,20 @@ def test_a_package_is_run_by_its_entry_points_alone(installed, monkeypatch, tmp_
     for group, of in groups.items():
         listed = command("list", group).output
         assert all(name in listed for name in of)
-    command("run", "--model", "common-latent", "--dataset", "two-views", *TINY,
-            "--set", "models.common-latent.training.epochs=2",
-            "--set", "evaluation.metrics={energy-distance='all'}",
-            "--out", tmp_path / "results")  # fmt: skip
+    command(
+        "run",
+        "--model",
+        "common-latent",
+        "--dataset",
+        "two-views",
+        *TINY,
+        "--set",
+        "models.common-latent.training.epochs=2",
+        "--set",
+        "evaluation.metrics={energy-distance='all'}",
+        "--out",
+        tmp_path / "results",
+    )
     (path,) = (tmp_path / "results/two-views/common-latent").glob("*.json")
     record = validated(path)
     assert {s.metric for s in record.scores} == {"energy-distance"}
@@ -109,10 +119,16 @@ def test_a_skeleton_works_as_it_is(kind, tmp_path, monkeypatch):
     (path,) = (tmp_path / "results").rglob("*.json")
     record = validated(path)
     assert path.parent.name == record.model.replace(":", ".")
-    names = {"model": record.model, "dataset": record.dataset,
-             "metric": next(iter(record.metrics))}  # fmt: skip
-    expected = {"model": f"{module}.py:MyOwnModel", "dataset": "my-own-dataset",
-                "metric": f"{module}.py:{module}"}  # fmt: skip
+    names = {
+        "model": record.model,
+        "dataset": record.dataset,
+        "metric": next(iter(record.metrics)),
+    }
+    expected = {
+        "model": f"{module}.py:MyOwnModel",
+        "dataset": "my-own-dataset",
+        "metric": f"{module}.py:{module}",
+    }
     assert names[kind] == expected[kind]
     if kind != "dataset":
         code = {**record.protocol["code"], **record.protocol.get("evaluation_code", {})}
@@ -128,12 +144,15 @@ def test_a_skeleton_replaces_nothing(tmp_path):
     assert [p.name for p in tmp_path.rglob("*.*")] == ["test_mine.py"]
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("My Model", "cannot name a model"),
-    ("class", "cannot name a model"),
-    ("mld", "the name of a registered model"),
-    ("json", "the name of an installed module"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("My Model", "cannot name a model"),
+        ("class", "cannot name a model"),
+        ("mld", "the name of a registered model"),
+        ("json", "the name of an installed module"),
+    ],
+)
 def test_a_name_that_cannot_be(tmp_path, name, words):
     with pytest.raises(ValueError, match=words):
         write("model", name, tmp_path / "new")

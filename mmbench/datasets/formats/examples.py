@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from scipy.io import wavfile
 from torch import Tensor
 
-from mmbench.core.data import Modality
+from mmbench.core.data import Dataset, Modality
 from mmbench.datasets.formats.arrays import ENDINGS as ARRAYS
 from mmbench.datasets.formats.arrays import load
 from mmbench.datasets.formats.captions import SPECIALS, Vocabulary, tokenise
@@ -28,6 +28,9 @@ from mmbench.media.image import ENDINGS as PICTURES
 from mmbench.media.image import decoded, planes
 from mmbench.media.pictures import attributes, draw, sentence
 from mmbench.registry import nearest
+
+COMPARED = 500
+"""The most test examples that one of the user's is compared with."""
 
 DRAWN = (256, 256)
 """Width and height of the picture of a sound or a trajectory."""
@@ -105,6 +108,12 @@ def one(x: NDArray[Any], modality: Modality, where: str) -> Tensor:
         wanted = f"one {modality.name} of shape {modality.shape}"
         raise ValueError(f"{where} has shape {x.shape}, expected {wanted}")
     return checked(x.reshape(1, *modality.shape), modality, where)
+
+
+def usual(dataset: Dataset, name: str) -> Tensor:
+    """Some test examples of a modality, (N, *shape), that one of the user's is compared with."""
+    rows = torch.arange(min(COMPARED, len(dataset.test)))
+    return dataset.test.batch(rows, [name])[name]
 
 
 def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mmbench.core.data import Dataset, Modality
+from mmbench.datasets.formats.examples import usual
 from mmbench.errors import first_line
 from mmbench.extras import optional
 from mmbench.files.folder import visible
@@ -16,8 +17,6 @@ from mmbench.media.sound import Waves, library, spectrogram
 
 ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
 """The endings by which recordings are found in a folder."""
-COMPARED = 500
-"""Test examples that tell how loud a data set's sounds are."""
 
 
 def read(path: Path, modality: Modality, dataset: Dataset) -> Tensor:
@@ -50,8 +49,7 @@ def read(path: Path, modality: Modality, dataset: Dataset) -> Tensor:
     if not wave.any():
         raise ValueError(f"{path} is silent, expected a sound")
     wave = wave / np.abs(wave).max()  # single precision holds no power of the quietest
-    rows = torch.arange(min(COMPARED, len(dataset.test)))
-    level = dataset.test.batch(rows, [modality.name])[modality.name].flatten(1).amax(1).mean()
+    level = usual(dataset, modality.name).flatten(1).amax(1).mean()
     return spectrogram(wave, how, rate, bands, float(level))[None, :, :frames]
 
 
