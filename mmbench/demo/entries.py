@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from PIL import ImageOps
 
 from mmbench.api.given import TEST, Example
 from mmbench.core.data import Dataset, Kind, Modality
+from mmbench.datasets.formats import examples
 from mmbench.files.atomic import write_text
 from mmbench.media.image import ENDINGS, decoded
 
@@ -26,8 +26,6 @@ OWN: dict[Kind, str] = {
 FILE, EXAMPLE = "a file", "a test example"
 SKETCH = "data:image/png;base64,"
 """Begins the value of a sketchpad."""
-COMPARED = 100
-"""Training examples that tell whether pictures are drawn on black or on white."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +81,8 @@ def example(entry: Entry, modality: Modality, folder: Path) -> Example:
 
 
 def on_white(modality: Modality, dataset: Dataset) -> bool:
-    """Whether most of a data set's pictures is light, as ink on paper is, not chalk on a board."""
-    rows = torch.arange(min(COMPARED, len(dataset.test)))
-    return bool(dataset.test.batch(rows, [modality.name])[modality.name].median() > 0.5)
+    """Whether most of a data set's pixels are light: ink on paper, not chalk on a board."""
+    return bool(examples.usual(dataset, modality.name).median() > 0.5)
 
 
 def _written(path: Path, text: str) -> Path:

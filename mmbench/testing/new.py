@@ -6,6 +6,7 @@ It is made of the files of the example `third_party`, with other names.
 import keyword
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import click
 
 from mmbench.cli import options
+from mmbench.files.atomic import replacing
 from mmbench.registry import Group, names
 
 KINDS: dict[str, tuple[Group, str]] = {
@@ -61,11 +63,15 @@ def new(kind: str, name: str, out: Path | None) -> None:
 
 
 def write(kind: str, name: str, folder: Path) -> list[Path]:
-    """Writes the skeleton of a model, a data set or a metric; returns its files.
+    """Writes the skeleton of a model, a data set or a metric, whole or not at all.
+
+    Returns:
+        Its files.
 
     Raises:
         ValueError: The name is taken, or cannot be that of a package and of a module.
         FileExistsError: A file is there already.
+        OSError: The folder cannot be written to.
     """
     group, _ = KINDS[kind]
     module = spelt(name)[1]
@@ -80,9 +86,9 @@ def write(kind: str, name: str, folder: Path) -> list[Path]:
     for path in made:
         if path.exists():
             raise FileExistsError(f"{path} exists, and is not replaced: give another --out")
-    for path, text in made.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    with ExitStack() as stack:  # which gives the files their names once all are written
+        for path, text in made.items():
+            stack.enter_context(replacing(path)).write_text(text, encoding="utf-8")
     return list(made)
 
 

@@ -144,6 +144,13 @@ def test_a_skeleton_replaces_nothing(tmp_path):
     assert [p.name for p in tmp_path.rglob("*.*")] == ["test_mine.py"]
 
 
+def test_a_skeleton_that_cannot_be_written_is_not_begun(tmp_path):
+    (tmp_path / "tests").write_text("a file, where the last of the skeleton's needs a folder")
+    with pytest.raises(OSError):
+        write("model", "mine", tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["tests"]
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
