@@ -14,6 +14,7 @@ from mmbench.leaderboard import facts
 from mmbench.leaderboard.figures import style
 from mmbench.leaderboard.figures.estimates import Estimate, Estimates
 from mmbench.leaderboard.figures.output import Drawn
+from mmbench.leaderboard.tables.table import runs_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,11 +55,11 @@ def inputs(
             axes.set_xticks(list(every), ["joint", *map(str, every[1:])])
             axes.set_xlim(-0.35, found.most + 0.35)
             axes.set_xlabel("modalities given")
-            axes.set_ylabel(style.label(metric))
-            if log and facts.better(metric) == "lower":
+            axes.set_ylabel(style.label(metric, shown))
+            if log and facts.better(metric, runs_of(e.row for e in shown)) == "lower":
                 style.logarithmic(axes, "y")
             axes.grid(visible=False, axis="x")
-        style.level(grid)
+        style.level(grid, shown)
         title = f"{style.short(found.dataset)}: number of given modalities"
         style.finish(figure, title, entries, shown, "Bands, bars")
     return Drawn(figure, shown, tuple({} for _ in shown))

@@ -14,6 +14,7 @@ from mmbench.leaderboard.rows import Mean
 from mmbench.leaderboard.tables.cells import Cell, decimals
 from mmbench.leaderboard.tables.columns import MEAN
 from mmbench.leaderboard.tables.render import WIDTH, comma_separated, fitting
+from mmbench.leaderboard.tables.table import runs_of
 from mmbench.text import pad, plain, printed_width
 
 if TYPE_CHECKING:
@@ -84,11 +85,11 @@ class Drawn:
         if places:  # these tell the rows of a model apart
             left[0] = ["Model", *(models[label] for label, *_ in found)]
         left = [pad([plain(x) for x in column], str.ljust) for column in left]
-        columns = []
+        columns, runs = [], runs_of(e.row for e in self.shown)
         for head in dict.fromkeys(_heading(e) for e in self.shown):
             of = [line.get(head) for line in found.values()]
             known = [e for e in of if e]
-            unit, stds = facts.unit(known[0].metric), [e.std for e in known if e.std]
+            unit, stds = facts.unit(known[0].metric, runs), [e.std for e in known if e.std]
             digits = decimals([e.value for e in known], unit, stds)
             cells = [Cell(e.mean if e else Mean(), digits) for e in of]
             columns.append(pad([plain(head), *(c.text + c.spread for c in cells)], str.rjust))

@@ -51,11 +51,11 @@ def plane(
                 pairs = [(x, y) for x, y in points[place] if x.row == row]
                 _points(axes, pairs, turn.get(row, 0))
                 entries.append((_sign(pairs[0][0], turn.get(row, 0)), row.label))
-            axes.set_xlabel(style.label(quality))
-            axes.set_ylabel(style.label(coherence))
+            axes.set_xlabel(style.label(quality, shown))
+            axes.set_ylabel(style.label(coherence, shown))
             if log:
                 style.logarithmic(axes, "x")
-        style.level(grid)
+        style.level(grid, shown)
         for given, marker in KINDS.items():
             if any(e.given == in_words(given) for e in shown):
                 [sign] = axes.plot([], [], marker=marker, color="#444444", linestyle="none")

@@ -23,7 +23,7 @@ from mmbench.leaderboard.figures.estimates import Estimate
 from mmbench.leaderboard.rows import Row
 from mmbench.leaderboard.tables.columns import MEAN
 from mmbench.leaderboard.tables.notes import by_row
-from mmbench.leaderboard.tables.table import seeds
+from mmbench.leaderboard.tables.table import runs_of, seeds
 from mmbench.text import plain
 
 if TYPE_CHECKING:
@@ -138,12 +138,14 @@ def turns(estimates: Iterable[Estimate]) -> dict[Row, int]:
     return found
 
 
-def label(metric: str) -> str:
-    """What an axis says of a metric: its title, unit and better direction."""
-    known = facts.facts(metric)
-    if known is None:
-        return short(metric)
-    return known.title + (f" ({known.unit})" if known.unit else "") + facts.arrow(metric)
+def label(metric: str, shown: Iterable[Estimate]) -> str:
+    """What an axis says of a metric: its title, unit and better direction.
+
+    What is shown, by the records behind it, tells them of a metric that is not registered.
+    """
+    runs = runs_of(e.row for e in shown)
+    in_unit = f" ({short(unit)})" if (unit := facts.unit(metric, runs)) else ""
+    return short(facts.title(metric, runs)) + in_unit + facts.arrow(metric, runs)
 
 
 def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
@@ -197,11 +199,12 @@ def panels(
     return figure, found
 
 
-def level(found: Mapping[tuple[str, str], Axes]) -> None:
+def level(found: Mapping[tuple[str, str], Axes], shown: Iterable[Estimate]) -> None:
     """Gives panels of one metric the same scale upwards, where that is a percentage."""
+    runs = runs_of(e.row for e in shown)
     for metric in dict.fromkeys(m for m, _ in found):
         same = [axes for (m, _), axes in found.items() if m == metric]
-        if facts.unit(metric) == "%":
+        if facts.unit(metric, runs) == "%":
             low = min(axes.get_ylim()[0] for axes in same)
             high = max(axes.get_ylim()[1] for axes in same)
             room = 0.03 * (high - low)  # for markers at an end

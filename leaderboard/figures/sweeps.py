@@ -203,13 +203,13 @@ def _draw(
                         _line(axes, sorted(own, key=lambda p: p[0]), s.colour, given)
                         if len(series) > 1:
                             entries.append((Patch(color=s.colour), s.name))
-            axes.set(xlabel=across.label, ylabel=style.label(m))
+            axes.set(xlabel=across.label, ylabel=style.label(m, shown))
             if across.log:
                 style.logarithmic(axes, "x")
             if across.ticks:
                 axes.set_xticks(list(across.ticks), list(map(style.short, across.ticks.values())))
                 axes.margins(x=0.12)
-        style.level(grid)
+        style.level(grid, shown)
         for given, (marker, line) in KINDS.items():
             words = given_in_words(given)
             if any(e.given == words for e in shown):

@@ -25,6 +25,7 @@ from mmbench.leaderboard.tables.columns import CONDITIONAL, MEAN, chosen
 from mmbench.leaderboard.tables.table import tables
 from mmbench.protocols.protocol import digest, load, resolve
 from mmbench.records.differences import differences, only
+from mmbench.records.record import Declared
 from mmbench.records.store import write
 
 FIVE = tuple(f"m{i}" for i in range(5))
@@ -101,6 +102,28 @@ def save(records, folder):
 
 def mmbench(*arguments):
     return CliRunner().invoke(main, ["figure", *map(str, arguments)])
+
+
+def test_a_metric_that_is_not_registered_is_shown_as_records_declare_it():
+    records = [
+        record(
+            seed=s,
+            scores=scores("mld", s, TWO, ("own:hits", "own:loss")),
+            metrics={
+                "own:hits": Declared(1, "Hits", "higher", "%"),
+                "own:loss": Declared(1, "Loss", "lower", "dB"),
+            },
+        )
+        for s in range(3)
+    ]
+    drawn = inputs(Estimates("polymnist-mini", records), ["own:hits", "own:loss"], TWO, log=True)
+    upwards = [(a.get_ylabel(), a.get_yscale()) for a in drawn.figure.axes]
+    assert upwards == [("Hits (%) ↑", "linear")] * 2 + [("Loss (dB) ↓", "log")] * 2
+    assert len({a.get_ylim() for a in drawn.figure.axes[:2]}) == 1
+    at = plane(Estimates("polymnist-mini", records), "own:hits", "own:loss", [MEAN]).figure.axes[0]
+    assert (at.get_ylabel(), at.get_xlabel()) == ("Hits (%) ↑", "Loss (dB) ↓")
+    hits = next(e for e in drawn.shown if e.metric == "own:hits")
+    assert f"{hits.value:.1f} ± {hits.std:.1f}" in drawn.table()
 
 
 # Against the number of given modalities
