@@ -1,4 +1,5 @@
 import os
+import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -81,12 +82,26 @@ def pytest_collection_modifyitems(config, items):
 
 def toy_dataset():
     """The toy in the place of mhd-mini, whose shapes it has, so that its protocol applies."""
-    return replace(toys.toy(), name="mhd-mini", version=VERSION)
+    return replace(toys.toy(), name="mhd-mini", version=VERSION, registered=True)
 
 
 @pytest.fixture(scope="session")
 def toy():
     return toy_dataset()
+
+
+@pytest.fixture
+def namesake(tmp_path):
+    """A data set of the user's own that is called mhd-mini, by the name that commands take."""
+    file = tmp_path / "namesake.py"
+    lines = [
+        "from dataclasses import replace",
+        "from mmbench.testing.toy import toy",
+        'namesake = lambda: replace(toy(), name="mhd-mini")',
+    ]
+    file.write_text("\n".join(lines))
+    yield f"{file}:namesake"
+    sys.modules.pop(file.name, None)
 
 
 @pytest.fixture

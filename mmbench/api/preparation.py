@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from mmbench.models.parts.diffused_latents import DiffusedLatents
 from mmbench.pretrained import fetch_needed, locate, named, needed
 from mmbench.progress import Progress
 from mmbench.protocols import protocol as protocols
-from mmbench.registry import called, find
+from mmbench.protocols import shipped
+from mmbench.registry import called, find, names
 from mmbench.runs.other_code import expect_one, keeping, refuse_to_forget
 from mmbench.runs.run import Run
 from mmbench.runs.samples import Samples
@@ -41,11 +42,8 @@ def runs(
     download_weights: bool = False,
     keep_weights: bool = False,
     retrain: bool = False,
-    at_hand: Dataset | None = None,
 ) -> list[Run]:
     """A run for each seed, as `mmbench run` describes them; of a data set by name or as it is.
-
-    A data set that is `at_hand` is not loaded again; its protocol is that of the name.
 
     Raises:
         LookupError: There is no such model, data set, protocol or metric.
@@ -59,7 +57,7 @@ def runs(
     whole = protocol_of(data, protocol, settings, model, sampler)
     where = compute_device(device)
     files = weights_of(whole, weights, download_weights, where, progress)
-    dataset = loaded_of(data, folder, progress) if at_hand is None else at_hand
+    dataset = loaded_of(data, folder, progress)
     cache = cache_folder()
     prepared = [
         Run(model, dataset, seed, whole, out, where, cache, progress, files, retrain)
@@ -130,6 +128,9 @@ def protocol_of(
 ) -> protocols.Table:
     """The protocol of a data set, by name or as it is, as `mmbench.protocols.protocol.load`.
 
+    What is shipped for a name is the protocol of the data set registered under it alone: one of
+    the user's own that is called like it has the default protocol.
+
     Raises:
         LookupError, FileNotFoundError, ValueError: As `load`; or there is no such data set, or
             the model has no sampler.
@@ -138,10 +139,29 @@ def protocol_of(
         source(data)  # a misspelt name is refused before anything is loaded
     if sampler is not None and not protocols.has_sampler(model):
         raise ValueError(f"{model} has no sampler: leave out --sampler {sampler}")
+    name = shipped_name(data)
+    return protocols.load(name, which, settings, model, sampler, kinds_of(model))
+
+
+def shipped_name(data: Dataset | str) -> str:
+    """The name for which the protocols of a data set are shipped; "" for the default one."""
+    if isinstance(data, str):
+        return data if data in names("datasets") else ""
+    return data.name if data.registered else ""
+
+
+def kinds_of(model: str) -> Collection[str]:
+    """The names of samplers that a model knows; none where it has none, or any may be one."""
     kind = find("models", model) if model else None
-    kinds = SAMPLERS if isinstance(kind, type) and issubclass(kind, DiffusedLatents) else ()
-    name = data if isinstance(data, str) else data.name
-    return protocols.load(name, which, settings, model, sampler, kinds)
+    return SAMPLERS if isinstance(kind, type) and issubclass(kind, DiffusedLatents) else ()
+
+
+def samplers(model: str, data: Dataset) -> dict[str, protocols.Table]:
+    """Name -> settings of what `mmbench run --sampler` accepts for a model that has samplers."""
+    name = shipped_name(data)
+    presets = [shipped.samplers(name, paper) for paper in ("", *shipped.papers(name))]
+    kinds = {kind: {"name": kind} for kind in kinds_of(model)}
+    return kinds | {k: v for found in presets for k, v in found.items() if k}
 
 
 def loaded_of(data: Dataset | str, folder: str | Path | None, progress: Progress) -> Dataset:

@@ -93,11 +93,10 @@ def ablate(
     from mmbench.api.data import loaded as load
     from mmbench.api.device import compute_device
     from mmbench.api.places import cache_folder
-    from mmbench.datasets.load import source
+    from mmbench.api.preparation import protocol_of
     from mmbench.files.toml import plain
     from mmbench.leaderboard.figures import sweeps
     from mmbench.progress import Progress
-    from mmbench.protocols import protocol
     from mmbench.registry import called
     from mmbench.runs import ablations
     from mmbench.runs.other_code import expect_one, keeping, refuse_to_forget
@@ -112,9 +111,8 @@ def ablate(
     plain(own, "--values")
     expect_one(keep_weights, retrain)
     ablation = ablations.find(name, own or ())
-    source(dataset)
     model = called(model)
-    whole = protocol.load(dataset, settings=settings, model=model)
+    whole = protocol_of(dataset, None, settings, model)
     protocols = ablation.protocols(whole, model)
     progress, cache = Progress(sys.stderr), cache_folder()
     loaded = load(dataset, data, progress)

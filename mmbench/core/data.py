@@ -203,13 +203,15 @@ class Dataset:
     """Paired examples of several modalities, and what the metrics need to know of them.
 
     Attributes:
-        name: The data set's name; also that of its protocol.
+        name: The data set's name.
         modalities: In the order in which models concatenate them.
         train: What models and classifiers learn from.
         test: What conditions generation, and the real side of every distance.
         classes: Number of label values, or None where examples have no class.
         sampling_rate: Samples per second of the sounds, in hertz.
         version: Rises when its examples change.
+        registered: Whether it was loaded by the name under which it is registered. The protocol
+            that is shipped for a name is only such a data set's.
     """
 
     name: str
@@ -219,6 +221,7 @@ class Dataset:
     classes: int | None = None
     sampling_rate: int | None = None
     version: int = 1
+    registered: bool = False
 
     def __post_init__(self) -> None:
         names = sorted(m.name for m in self.modalities)

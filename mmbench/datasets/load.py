@@ -1,5 +1,6 @@
 """Data sets by what a user calls them: a registered name, an object of a module, a TOML file."""
 
+from dataclasses import replace
 from inspect import isfunction, signature
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def load_dataset(name: str, folder: Path | None, cache: Path, progress: Progress
     Raises:
         LookupError: There is no such data set.
         FileNotFoundError, ValueError: As `source`; or its files are missing or damaged, what is
-            loaded is no data set, or it has another version than its source states.
+            loaded is no data set, or it has another version than its source states or another
+            name than it is registered under.
     """
     where = source(name)
     found = where.load(folder, cache, progress)
@@ -36,7 +38,12 @@ def load_dataset(name: str, folder: Path | None, cache: Path, progress: Progress
     if found.version != where.version:
         states = f"{name} has version {found.version}, its source states {where.version}"
         raise ValueError(f"{states}: expected the same, or its records are stale at once")
-    return found
+    if name not in names("datasets"):
+        return replace(found, registered=False)
+    if found.name != name:
+        calls = f"the data set registered as {name} is called {found.name}"
+        raise ValueError(f"{calls}: expected the same name")
+    return replace(found, registered=True)
 
 
 def source(name: str) -> Source:

@@ -1,20 +1,18 @@
-"""The samplers that can draw from a trained run."""
+"""The samplers that can draw from a trained run: its own, and what `--sampler` accepts."""
 
 from dataclasses import replace
 
+from mmbench.api.preparation import samplers as offered
 from mmbench.api.trained import TrainedRun
-from mmbench.models.diffusion.samplers import SAMPLERS
-from mmbench.models.parts.diffused_latents import DiffusedLatents
 from mmbench.protocols.protocol import Table
 
 
 def samplers(trained: TrainedRun) -> dict[str, Table]:
-    """Name -> settings, the run's own first; others by their defaults. Empty if it has none."""
+    """Name -> settings, the run's own first. Empty if its model has none."""
     used = trained.run.settings["evaluation"].get("sampler")
     if not used:
         return {}
-    others = SAMPLERS if isinstance(trained.model, DiffusedLatents) else ()
-    return {f"the run's: {used['name']}": used} | {name: {"name": name} for name in others}
+    return {f"the run's: {used['name']}": used} | offered(trained.run.model, trained.dataset)
 
 
 def drawing_by(trained: TrainedRun, settings: Table) -> TrainedRun:

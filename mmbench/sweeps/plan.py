@@ -180,7 +180,7 @@ class Sweep:
         impossible = data if isinstance(data, str) else _lacking(model)
         if not impossible and isinstance(data, Dataset):
             try:
-                several = self._runs(model, name, data, seeds, progress)
+                several = self._runs(model, data, seeds, progress)
             except Exception as error:
                 impossible = _told(error)
         for seed in seeds if impossible else ():
@@ -192,24 +192,22 @@ class Sweep:
             yield Planned(model, name, run.seed, state, why, seconds, options)
 
     def _runs(
-        self, model: str, name: str, data: Dataset, seeds: Sequence[int], progress: Progress
+        self, model: str, data: Dataset, seeds: Sequence[int], progress: Progress
     ) -> list[Run]:
         """The runs of one model, of which one was tried whether it can be built."""
         found = runs(
             model,
-            name,
+            data,
             seeds,
             self.out,
             self.device,
             progress,
-            folder=self.folder,
             protocol=self.protocol,
             settings=self.settings,
             sampler=self.sampler if has_sampler(model) else None,
             weights=self.weights,
             keep_weights=self.keep_weights,
             retrain=self.retrain,
-            at_hand=data,
         )
         found[0].build()
         return found

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from mmbench.api.preparation import protocol_of
 from mmbench.core.data import Dataset
 from mmbench.datasets.load import load_dataset
 from mmbench.errors import first_line, in_own_code
 from mmbench.progress import Progress
-from mmbench.protocols.protocol import load
 from mmbench.registry import called
 from mmbench.runs.run import Run
 from mmbench.testing.checks import CHECKS, LEAST, Subject
@@ -72,7 +72,7 @@ def briefly_trained(
         if len(dataset.test) < LEAST:
             found = f"{dataset.name} has {len(dataset.test)} test examples"
             raise ValueError(f"{found}, expected at least {LEAST} for the checks")
-        protocol = load(dataset.name, None, [UNSCORED, *settings], name)
+        protocol = protocol_of(dataset, None, [UNSCORED, *settings], name)
         run = Run(name, dataset, 0, protocol, home, torch.device("cpu"), home, quiet, {})
         trained = run.build()
         trained.fit(dataset.train, Brief(home, run.seed, run.device, quiet))

@@ -156,6 +156,16 @@ def test_samplers_draw_from_the_same_weights(trained):
     assert answer(drawing_by(trained, ways[used]), {}, 1, 0) == answer(trained, {}, 1, 0)
 
 
+def test_the_samplers_of_a_shipped_protocol_are_offered(trained):
+    """Those that `mmbench run --sampler` takes for the data set registered under its name."""
+    of = lambda **changes: replace(
+        trained, run=replace(trained.run, dataset=replace(trained.dataset, **changes))
+    )
+    fast = samplers(of(name="mhd", registered=True))["fast"]
+    assert fast["resamplings"] == 18 and "euler" in samplers(of(name="mhd", registered=True))
+    assert "fast" not in samplers(of(name="mhd"))
+
+
 def test_the_sketchpad_is_as_dark_as_the_data(trained):
     dataset = trained.dataset
     digit = dataset.modalities[0]

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench import registry
+from mmbench.api.data import load_dataset
 from mmbench.api.preparation import runs
 from mmbench.cli.main import main
 from mmbench.cli.run import run
@@ -103,11 +104,11 @@ def test_damaged_data_are_no_obstacle_to_other_data(toy, monkeypatch, tmp_path, 
     assert (second.dataset, second.state) == ("mhd-mini", "missing")
 
 
-def test_the_protocol_is_that_of_the_name_by_which_the_runs_are_made(toy, toy_loads, tmp_path):
+def test_the_protocol_is_that_by_which_the_runs_are_made(toy, namesake, tmp_path):
     """The data set calls itself mhd-mini, which has a protocol of its own."""
-    sweep, name = Sweep(tmp_path, device="cpu"), "mmbench.testing.toy:toy"
-    (planned,) = sweep._runs("mvae", name, toy, [0], SILENT)
-    (made,) = runs("mvae", name, [0], tmp_path, "cpu", SILENT)
+    data = load_dataset(namesake)
+    (planned,) = Sweep(tmp_path, device="cpu")._runs("mvae", data, [0], SILENT)
+    (made,) = runs("mvae", namesake, [0], tmp_path, "cpu", SILENT)
     assert planned.place == made.place
     assert planned.place != runs("mvae", toy, [0], tmp_path, "cpu", SILENT)[0].place
 
