@@ -2,9 +2,11 @@
 
     <dataset>/<model>/<seed>-<run key>.json, .png       a record and its grid of samples
     <dataset>/<model>/<seed>-<training key>/            weights, and checkpoints of training
+        history.csv                                     the course of that training
         evaluation-<run key>/<given>.safetensors        what an evaluation keeps of a subset
     <dataset>/<name>/<seed>-<run key>/<samples>/...     the same, of samples made elsewhere
-    <dataset>/shared/                                   training stages that runs have in common
+    <dataset>/shared/                                   training stages that runs have in common,
+                                                        each with its history beside it
 
 The run key is a hash of the protocol, the data and the versions of the model and the data set, so
 that runs with other settings lie beside each other. The training key leaves the evaluation out, so
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from mmbench.records.record import Record
 
 SHARED = "shared"
+HISTORY = "history.csv"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .,:+()\[\]-]{0,79}")
 FORM = "letters, digits and ._ ,+()[]-, with a letter, digit or _ first and no dot or space last"
 """What may name a folder, in words."""
@@ -41,6 +44,11 @@ def well_formed(name: str) -> bool:
 def names_folder(name: str) -> bool:
     """Whether it may name a folder, too: it lacks the colon of "module:class"."""
     return well_formed(name) and ":" not in name
+
+
+def history_of(stage: Path) -> Path:
+    """The history of a stage that runs have in common, beside the file of its weights."""
+    return stage.with_suffix(".csv")
 
 
 def records(folder: Path) -> list[Path]:
@@ -121,6 +129,11 @@ class Place:
     def weights(self) -> Path:
         """The trained weights."""
         return self.folder / "weights.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """The course of the training."""
+        return self.folder / HISTORY
 
     @property
     def kept(self) -> Path:

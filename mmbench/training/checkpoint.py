@@ -23,19 +23,22 @@ class Checkpoint:
         module: The module in training.
         optimiser: The optimiser with its moments.
         average: The moving average of each parameter, where the stage has one.
+        total: (), the sum of the losses since the last point of the stage's history.
     """
 
     identity: str
     module: nn.Module
     optimiser: torch.optim.Optimizer
     average: list[Tensor]
+    total: Tensor
 
     def write(self, path: Path, step: int, seconds: float) -> None:
         """Keeps the state before a step, and how long the training took up to it."""
         state: dict[str, Any] = {"identity": self.identity, "step": step, "seconds": seconds}
         state |= {"module": self.module.state_dict(), "optimiser": self.optimiser.state_dict()}
+        state |= {"average": self.average, "total": self.total}
         content = io.BytesIO()
-        torch.save({**state, "average": self.average}, content)
+        torch.save(state, content)
         sealed.write(path, content.getvalue() + sealed.BLANK)
 
     def resume(self, path: Path, steps: int) -> tuple[int, float]:
@@ -59,6 +62,7 @@ class Checkpoint:
             self.optimiser.load_state_dict(state["optimiser"])
             for a, saved in zip(self.average, state["average"], strict=True):
                 a.copy_(saved)
+            self.total.copy_(state.get("total", self.total))  # an older checkpoint has none
             step, seconds = int(state["step"]), float(state["seconds"])
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
             step, seconds = -1, 0.0

@@ -22,9 +22,12 @@ from mmbench.files.locks import alone
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import at_least
 from mmbench.protocols.protocol import digest
+from mmbench.records.paths import HISTORY, history_of
 from mmbench.seeds import derive, stream
+from mmbench.training import history
 from mmbench.training.checkpoint import Checkpoint
 from mmbench.training.compilation import compiled
+from mmbench.training.history import LOOK, History, Point, Watch
 from mmbench.training.precision import Precision, autocast, computed
 from mmbench.training.weights import AGAIN, load_weights, save_weights, seconds_in
 
@@ -98,6 +101,7 @@ class Trainer:
         checkpoint_seconds: Time between checkpoints.
         shared: The folder of stages that runs share; None to share none.
         versions: The versions of the model and of the data set, which are part of shared keys.
+        watch: Called with each new point of a stage's history.
     """
 
     def __init__(
@@ -109,10 +113,12 @@ class Trainer:
         checkpoint_seconds: float = 30.0,
         shared: Path | None = None,
         versions: tuple[int, int] = (1, 1),
+        watch: Watch = lambda stage, point: None,
     ) -> None:
         self.folder, self.seed, self.device, self.progress = folder, seed, device, progress
         self.checkpoint_seconds, self.shared = checkpoint_seconds, shared
-        self.versions = versions
+        self.versions, self.watch = versions, watch
+        self.history = self._read(folder / HISTORY)
         self.seconds: dict[str, float] = {}  # per stage, interruptions left out
 
     def minimise(
@@ -158,6 +164,9 @@ class Trainer:
                 if metadata.get("identity") != identity:
                     raise ValueError(f"{path} was trained with other settings; {AGAIN}")
                 self.seconds[stage] = seconds_in(metadata, float, path)
+                if more := self._read(history_of(path)):
+                    self.history |= more
+                    history.write(self.folder / HISTORY, self.history)
             else:
                 with compiled(module) if with_.compile else nullcontext():
                     self._run(stage, module, loss, examples, with_, path, identity)
@@ -189,12 +198,14 @@ class Trainer:
         optimiser = torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=fused)
         average = [p.detach().clone() for p in parameters] if with_.ema else []
         checkpoint = self._checkpoint(stage)
-        state = Checkpoint(identity, module, optimiser, average)
+        total = torch.zeros((), device=self.device)
+        state = Checkpoint(identity, module, optimiser, average, total)
         step, before = 0, 0.0
         if checkpoint.exists():
             step, before = state.resume(checkpoint, steps)
+        points = [p for p in self.history.get(stage, []) if p.step <= step]
+        self.history[stage], every = points, history.spacing(steps)
         noise = torch.Generator(self.device)
-        finite = torch.ones((), dtype=torch.bool, device=self.device)
         start = saved = time.monotonic()
         with self.progress.stage(stage, steps, step) as bar:
             epoch, order = -1, torch.empty(0)
@@ -217,23 +228,41 @@ class Trainer:
                 if average:
                     with torch.no_grad():
                         torch._foreach_lerp_(average, parameters, with_.newest(step))
-                finite &= torch.isfinite(value.detach())
+                total += value.detach()
                 step += 1
                 now = time.monotonic()
+                took = before + now - start
                 save = now - saved > self.checkpoint_seconds
-                if step % 20 == 0 or step == steps or save:
-                    if not finite:
+                if step % LOOK == 0 or step == steps or save:
+                    if not total.isfinite():
                         wrong = f"the loss of stage {stage!r} is not finite by step {step}"
                         raise FloatingPointError(f"{wrong}: try a lower learning_rate, or a clip")
                     bar.update(step, f"loss {value.item():.4g}")
-                if save and step < steps:
-                    state.write(checkpoint, step, before + now - start)
+                if step % every == 0 or step == steps:
+                    mean = total.item() / ((step - 1) % every + 1)
+                    points.append(Point(step, mean, with_.rate(step - 1, steps), took))
+                    self.watch(stage, points[-1])
+                    total.zero_()
+                if save and step < steps:  # first the history, which a checkpoint cuts
+                    history.write(self.folder / HISTORY, self.history)
+                    state.write(checkpoint, step, took)
                     saved = time.monotonic()
         with torch.no_grad():
             for p, a in zip(parameters, average, strict=False):
                 p.copy_(a)
         self.seconds[stage] = before + time.monotonic() - start
+        history.write(self.folder / HISTORY, self.history)
+        if path.parent != self.folder:
+            history.write(history_of(path), {stage: points})
         save_weights(path, module, identity=identity, seconds=repr(self.seconds[stage]))
+
+    def _read(self, path: Path) -> History:
+        """What is kept of the course of training, or nothing: that is no reason to fail."""
+        try:
+            return history.read(path)
+        except (OSError, ValueError) as error:
+            self.progress.say(f"{error}; it is left out of the history of the training")
+            return {}
 
     def _checkpoint(self, stage: str) -> Path:
         """Where an unfinished stage is kept."""

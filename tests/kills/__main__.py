@@ -9,6 +9,7 @@ must then be those of a run left alone, and the results folder and the cache hol
 """
 
 import argparse
+import csv
 import io
 import json
 import os
@@ -126,7 +127,7 @@ def ended(process: int) -> bool:
 
 
 def content(home: Path) -> dict[str, Any]:
-    """File -> what must not depend on interruptions: records without durations, tensors, bytes."""
+    """File -> what must not depend on interruptions: all but durations."""
     found: dict[str, Any] = {}
     for path in sorted(p for p in home.rglob("*") if not p.is_dir()):
         name = str(path.relative_to(home))
@@ -135,6 +136,8 @@ def content(home: Path) -> dict[str, Any]:
         elif path.suffix == ".json":
             found[name] = json.loads(path.read_text())
             found[name].pop("seconds", None)
+        elif path.suffix == ".csv":
+            found[name] = [line[:-1] for line in csv.reader(path.open(newline=""))]
         else:
             found[name] = path.read_bytes()
     return found

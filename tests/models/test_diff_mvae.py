@@ -188,7 +188,7 @@ def test_what_counts_only_in_generation_trains_nothing(tmp_path, settings, share
     for name, model in zip("ab", models, strict=True):
         with_ = Trainer(tmp_path / name, 0, torch.device("cpu"), Progress(None), shared=shared)
         model.fit(split, with_)
-    assert len(list(shared.glob("vae-*"))) == (1 if shares else 2)
+    assert len(list(shared.glob("vae-*.safetensors"))) == (1 if shares else 2)
     first, second = (model.decoders["mask"].state_dict() for model in models)
     assert all(torch.equal(v, second[k]) for k, v in first.items()) == shares
 

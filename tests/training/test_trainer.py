@@ -317,7 +317,7 @@ def test_a_shared_stage_is_trained_by_one_of_two_runs(tmp_path, monkeypatch):
     run("second", second)
     assert calls["first"] > 0 == calls["second"]
     assert equal(state(first), state(second))
-    assert [p.suffix for p in (tmp_path / "shared").iterdir()] == [".safetensors"]
+    assert {p.suffix for p in (tmp_path / "shared").iterdir()} == {".csv", ".safetensors"}
 
 
 def test_what_a_process_left_that_was_killed_after_a_stage_is_removed(tmp_path):
@@ -329,10 +329,10 @@ def test_what_a_process_left_that_was_killed_after_a_stage_is_removed(tmp_path):
 
     shared = tmp_path / "shared"
     fit()
-    (file,) = shared.iterdir()
+    (file,) = shared.glob("*.safetensors")
+    kept = set(shared.iterdir())
     (shared / f".{file.stem}.lock").touch()
-    (tmp_path / "run").mkdir(exist_ok=True)
     (tmp_path / "run" / "fit.checkpoint").touch()
     fit()
-    assert list(shared.iterdir()) == [file]
-    assert not list((tmp_path / "run").iterdir())
+    assert set(shared.iterdir()) == kept
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["history.csv"]
