@@ -37,6 +37,21 @@ def compute_device(name: str | torch.device) -> torch.device:
     return device
 
 
+def expect_device(name: str) -> None:
+    """Refuses a device that is not there, without beginning to use a GPU.
+
+    Raises:
+        ValueError: As `compute_device`.
+    """
+    kind, _, index = name.partition(":")
+    if kind != "cuda" or not (index or "0").isdecimal():
+        if name != "auto":
+            compute_device(name)
+    elif int(index or 0) >= (count := torch.cuda.device_count()):
+        there = ", ".join(f"cuda:{i}" for i in range(count)) or "none"
+        raise ValueError(f"the device {name!r} cannot be used; devices of CUDA here: {there}")
+
+
 def cores() -> int:
     """The number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import click
 
 from mmbench.cli import options
+
+MOST = 1_000
+"""Seeds that one sweep may have."""
+
+SEEDS = re.compile(r"(?a:(\d{1,18})(?:-(\d{1,18}))?)")
 
 
 def ranges(
@@ -17,13 +23,15 @@ def ranges(
     """Seeds, each once, from numbers and ranges such as "0-4"."""
     found: dict[int, None] = {}
     for text in texts:
-        first, dash, last = text.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            expected = "expected a whole number or a range such as 0-4"
+        if not (form := SEEDS.fullmatch(text)):
+            expected = "expected a whole number of up to 18 digits or a range such as 0-4"
             raise click.BadParameter(f"{text!r} is no seed, {expected}")
-        if dash and int(last) < int(first):
+        first, last = int(form[1]), int(form[2] or form[1])
+        if last < first:
             raise click.BadParameter(f"{text!r} is empty, expected the smaller seed first")
-        found |= dict.fromkeys(range(int(first), int(last if dash else first) + 1))
+        if (count := len(found) + last + 1 - first) > MOST:
+            raise click.BadParameter(f"{text!r} makes {count:,} seeds, expected at most {MOST:,}")
+        found |= dict.fromkeys(range(first, last + 1))
     return tuple(found)
 
 
@@ -60,8 +68,12 @@ def ranges(
 @options.results
 @options.keep_weights
 @options.retrain
-@options.count("--workers", default=1, help="Runs at the same time.")
-@options.count("--per-gpu", default=1, help="Runs at the same time on each GPU.")
+@options.count(
+    "--workers",
+    metavar="N",
+    help="Runs at the same time, in turn on each GPU.  [default: 1, or one on each GPU]",
+)
+@options.count("--per-gpu", metavar="N", help="Runs at the same time on each GPU.")
 @click.option("--plan", is_flag=True, help="Print the command of each run to make, then stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event.")
 def sweep(
@@ -77,8 +89,8 @@ def sweep(
     out: Path,
     keep_weights: bool,
     retrain: bool,
-    workers: int,
-    per_gpu: int,
+    workers: int | None,
+    per_gpu: int | None,
     plan: bool,
     as_json: bool,
 ) -> None:
@@ -95,11 +107,15 @@ def sweep(
     """
     import torch
 
+    from mmbench.api.device import expect_device
     from mmbench.progress import Progress
-    from mmbench.sweeps.local import execute, gpus
+    from mmbench.sweeps.local import at_once, execute, gpus
     from mmbench.sweeps.plan import Sweep
     from mmbench.sweeps.view import View, described, overview
 
+    expect_device(device)
+    devices = gpus(torch.cuda.device_count()) if device == "auto" else []
+    many = at_once(workers, per_gpu, len(devices))
     common = (data, protocol, settings, sampler, device, assignments, keep_weights, retrain)
     whole = Sweep(out, *common)
     planned = whole.plan(models, datasets, seeds, Progress(sys.stderr))
@@ -112,11 +128,9 @@ def sweep(
         click.echo("\n".join(overview(planned)), err=plan)
     if plan:
         return
-    devices = gpus(torch.cuda.device_count()) if device == "auto" else []
     view = View(sys.stdout, len(wanted), as_json)
     failed = []
     try:
-        many = len(devices) * per_gpu if devices else workers
         for outcome in execute(wanted, out, many, devices, view.running):
             view.ended(outcome)
             if outcome.fault:

@@ -124,6 +124,21 @@ def gpus(count: int) -> list[str]:
     return own.split(",")[:count] if own else [str(i) for i in range(count)]
 
 
+def at_once(workers: int | None, per_gpu: int | None, gpus: int) -> int:
+    """How many runs are made at the same time: one, or one on each GPU, unless the user says it.
+
+    Raises:
+        ValueError: The user says it twice, or for GPUs where there are none.
+    """
+    if workers is not None and per_gpu is not None:
+        raise ValueError("--workers and --per-gpu exclude each other: leave out one")
+    if per_gpu is not None and not gpus:
+        raise ValueError(
+            f"--per-gpu {per_gpu} needs a GPU to choose, expected --workers {per_gpu}"
+        )
+    return workers or gpus * (per_gpu or 1) or 1
+
+
 def last_line(log: Path) -> str:
     """The last line of what a run has printed; "" if there is none."""
     try:

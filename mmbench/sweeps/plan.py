@@ -14,7 +14,7 @@ from mmbench.datasets.load import source
 from mmbench.errors import first_line, in_own_code, sentence
 from mmbench.extras import command, installed
 from mmbench.progress import Progress
-from mmbench.protocols.protocol import has_sampler
+from mmbench.protocols.protocol import CODE, METRIC_CODE, TRAINED_CODE, Table, digest, has_sampler
 from mmbench.records.paths import records
 from mmbench.records.record import Record
 from mmbench.records.store import read
@@ -25,7 +25,7 @@ from mmbench.runs.run import Run
 
 State = Literal["done", "begun", "missing", "stale", "impossible"]
 """done: recorded. begun: weights or checkpoints are there. stale: there is a record of an older
-version's numbers, and none of today's. impossible: see `Planned.why`."""
+version's numbers with the same settings, and none of today's. impossible: see `Planned.why`."""
 
 ALL = "all"
 """Stands for every model of mmbench's own whose settings the protocol of a data set holds."""
@@ -194,13 +194,17 @@ class Sweep:
     def _runs(
         self, model: str, data: Dataset, seeds: Sequence[int], progress: Progress
     ) -> list[Run]:
-        """The runs of one model, of which one was tried whether it can be built."""
+        """The runs of one model, of which one was tried whether it can be built.
+
+        They lie on the processor wherever the sweep computes: a process that has used a GPU holds
+        memory of it to its end.
+        """
         found = runs(
             model,
             data,
             seeds,
             self.out,
-            self.device,
+            "cpu",
             progress,
             protocol=self.protocol,
             settings=self.settings,
@@ -244,11 +248,19 @@ def _state(run: Run) -> tuple[State, str]:
         return "begun", ""
     for older in sorted(path.parent.glob(f"{run.seed}-*.json")):
         try:
-            if why := stale(read(older)):
-                return "stale", why
+            record = read(older)
         except ValueError:  # it is not this run's
             continue
+        if (why := stale(record)) and _set(record.protocol) == _set(run.place.protocol):
+            return "stale", why
     return "missing", ""
+
+
+def _set(protocol: Table) -> str:
+    """A hash of what a protocol sets, whatever code it names."""
+    return digest(
+        {k: v for k, v in protocol.items() if k not in (CODE, METRIC_CODE, TRAINED_CODE)}
+    )
 
 
 def _durations(out: Path, dataset: str) -> dict[str, list[float]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmbench.sweeps.local import LOGS, execute, gpus, last_line
+from mmbench.sweeps.local import LOGS, at_once, execute, gpus, last_line
 from mmbench.sweeps.plan import Planned
 
 SCRIPT = """
@@ -82,6 +82,20 @@ def test_devices_are_those_that_the_user_left_visible(monkeypatch):
     assert gpus(2) == ["0", "1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-8a,-1,2")
     assert gpus(2) == ["3", "GPU-8a"] and gpus(0) == []
+
+
+@pytest.mark.parametrize(
+    ("workers", "per_gpu", "gpus", "many"),
+    [(None, None, 0, 1), (3, None, 0, 3), (None, None, 2, 2), (None, 2, 2, 4), (3, None, 2, 3)],
+)
+def test_so_many_run_at_once_as_the_user_says(workers, per_gpu, gpus, many):
+    assert at_once(workers, per_gpu, gpus) == many
+
+
+@pytest.mark.parametrize("gpus", [0, 2])
+def test_what_is_said_twice_or_in_vain_is_refused(gpus):
+    with pytest.raises(ValueError, match="--workers"):
+        at_once(2 if gpus else None, 2, gpus)
 
 
 def test_an_interrupt_ends_all_of_them(made, tmp_path):

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from mmbench import registry
@@ -37,7 +38,7 @@ def planned(toy_loads, tmp_path):
     """The plan of a sweep over the toy, (model, seed) -> run."""
 
     def make(models=("mvae",), seeds=(0, 1), **more):
-        sweep = Sweep(tmp_path / "results", settings=QUICK, device="cpu", **more)
+        sweep = Sweep(tmp_path / "results", **{"settings": QUICK, "device": "cpu", **more})
         found = sweep.plan(models, ["mhd-mini"], seeds, SILENT)
         return {(p.model, p.seed): p for p in found}
 
@@ -70,8 +71,21 @@ def test_a_run_of_an_older_version_is_stale_and_a_damaged_record_is_named(planne
     old.write_text(json.dumps(record | {"model_version": record["model_version"] - 1}))
     assert (planned()["mvae", 0].state, planned()["mvae", 1].state) == ("stale", "missing")
     assert "version" in planned()["mvae", 0].why
+    other = planned(settings=[*QUICK, "models.mvae.latent=5"])
+    assert other["mvae", 0].state == "missing"  # the old record has other settings
     path.write_text("{")
     assert planned()["mvae", 0].state == "impossible" and path.name in planned()["mvae", 0].why
+
+
+def test_a_plan_uses_no_gpu_whatever_its_runs_will(planned, monkeypatch):
+    def use(*_, **__):
+        raise RuntimeError("a GPU is used")
+
+    monkeypatch.setattr(torch.cuda, "_lazy_init", use)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for device in ("cuda", "cuda:3", "auto"):
+        found = planned(device=device)["mvae", 0]
+        assert found.state == "missing" and (device == "auto") != (device in found.arguments)
 
 
 def test_weights_without_a_record_are_begun(planned, tmp_path):
@@ -166,7 +180,21 @@ def test_the_command_prints_a_plan(toy_loads, tmp_path):
     }
 
 
-@pytest.mark.parametrize("seed", ["x", "4-2", "-1", "1-"])
+@pytest.mark.parametrize("seed", ["x", "4-2", "-1", "1-", "0-1000000000", "9" * 5000])
 def test_bad_seeds_are_one_sentence(seed):
     done = mmbench("sweep", "--seed", seed, "--plan")
     assert done.exit_code == 2 and "seed" in done.output
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (["--device", "cuda:99"], "cuda:99"),
+        (["--device", "coda"], "coda"),
+        (["--workers", "2", "--per-gpu", "2"], "--per-gpu"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_planning(wrong, named, monkeypatch):
+    monkeypatch.setattr(Sweep, "plan", None)
+    done = mmbench("sweep", *wrong)
+    assert done.exit_code == 1 and done.output.startswith("Error: ") and named in done.output
