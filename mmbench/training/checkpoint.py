@@ -2,7 +2,7 @@
 
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Checkpoint:
     module: nn.Module
     optimiser: torch.optim.Optimizer
     average: list[Tensor]
-    total: Tensor
+    total: Tensor = field(default_factory=lambda: torch.zeros(()))
 
     def write(self, path: Path, step: int, seconds: float) -> None:
         """Keeps the state before a step, and how long the training took up to it."""
