@@ -3,7 +3,7 @@
 Where the cache cannot be written, the next process trains the network again.
 
 A network that is trained on another processor has other weights, and seeds that are evaluated by
-different networks are not averaged. So the networks of most twins come with mmbench, and nobody
+different networks are not averaged. So the networks of the twins come with mmbench, and nobody
 trains them.
 """
 
