@@ -51,11 +51,16 @@ def names(group: Group) -> Mapping[str, EntryPoint]:
 def nearest(wrong: str, known: Iterable[str]) -> str:
     """How a sentence about a wrong name ends: with the nearest right one, or with all."""
     known = list(known)
-    close = get_close_matches(wrong, known, 1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    if close := meant(wrong, known):
+        return close
     more = f" and {len(known) - LISTED:,} more" if len(known) > LISTED else ""
     return f"; there is {', '.join(known[:LISTED]) or 'none'}{more}"
+
+
+def meant(wrong: str, known: Iterable[str], ending: str = "") -> str:
+    """How a sentence about a wrong name ends where a right one is spelt like it; "" for none."""
+    close = get_close_matches(wrong, list(known), 1)
+    return f"; did you mean {close[0] + ending!r}?" if close else ""
 
 
 def find(group: Group, name: str) -> Any:
@@ -169,9 +174,9 @@ def _loaded(file: Path) -> ModuleType:
         both = f"{known.__file__} and {path} have the same name"
         raise LookupError(f"{both}: rename one of them, or use one at a time")
     spec = spec_from_file_location(file.name, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        beside = [p.name for p in path.parent.glob(f"*{PYTHON}")] if path.parent.is_dir() else []
-        raise FileNotFoundError(f"there is no file {file}{nearest(file.name, beside)}")
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(f"there is no file {file}")
+    _expect_file(file)
     module = sys.modules[file.name] = module_from_spec(spec)
     try:
         with _importable(str(path.parent)):
@@ -180,6 +185,36 @@ def _loaded(file: Path) -> ModuleType:
         del sys.modules[file.name]
         raise
     return module
+
+
+def _expect_file(file: Path) -> None:
+    """Refuses a file that is not there; a suggestion is spelt like it, whatever it ends in."""
+    path = file.expanduser()
+    if path.is_file():
+        return
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no file {file}: there is no folder {file.parent}")
+    stems = [p.stem for p in path.parent.glob(f"*{PYTHON}")]
+    raise FileNotFoundError(f"there is no file {file}{meant(path.stem, stems, PYTHON)}")
+
+
+def read_file(file: Path) -> None:
+    """Runs a file of Python whose objects are then found by "file.py:object", without its folder.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        LookupError: It is not Python, or a file of the same name in another folder is in use.
+    """
+    try:
+        _loaded(file)
+    except SyntaxError as error:
+        raise LookupError(_syntax(error)) from None
+
+
+def in_use(name: str) -> Path | None:
+    """The file of Python that is in use under a name such as "my_file.py"; None for none."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return Path(file) if file else None
 
 
 def _imported(module: str) -> ModuleType:

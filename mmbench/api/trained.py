@@ -18,6 +18,7 @@ from mmbench.core.model import Model
 from mmbench.progress import Progress
 from mmbench.records.record import Record
 from mmbench.records.store import read
+from mmbench.runs.other_code import read_files
 from mmbench.runs.requested import draw
 from mmbench.runs.run import Run
 from mmbench.runs.trained import find, reload
@@ -160,6 +161,7 @@ def load_run(
     *,
     folder: str | Path | None = None,
     device: str | torch.device = "auto",
+    model: str | None = None,
     keep_weights: bool = False,
     quiet: bool = False,
 ) -> TrainedRun:
@@ -171,6 +173,8 @@ def load_run(
         data: The data set, or its name, where the record's is not registered or is at hand.
         folder: The folder of the data set's files, as for `load_dataset`.
         device: Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where there is one.
+        model: "DIR/file.py:class", where a model of a file of one's own has moved since it was
+            trained.
         keep_weights: Whether to draw by the model's code as it is if that has changed since.
         quiet: Whether to report nothing on standard error.
 
@@ -178,12 +182,15 @@ def load_run(
         The run, whose model is read when it is first used.
 
     Raises:
-        FileNotFoundError: There is no such run, its weights are absent, or files of the data set.
+        FileNotFoundError: There is no such run, its weights are absent, files of the data set, or
+            the file that defines its model.
         LookupError: The data set is not registered.
-        ValueError: The record is damaged, of other data or of other code, or several records fit.
+        ValueError: The record is damaged, of another model, of other data or of other code, or
+            several records fit.
     """
     progress = Progress(None if quiet else sys.stderr)
     file, record = find(Path(path))
+    read_files(file, record, model)
     known = asked.dataset("" if data is None else data)
     if isinstance(known, str):
         known = loaded(known, folder, progress, record.dataset)

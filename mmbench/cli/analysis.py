@@ -10,6 +10,7 @@ from mmbench.cli import options
 
 @click.command()
 @options.trained_run
+@options.model_of_run
 @options.count("--steps", default=20, help="Number of equal steps of the diffusion time.")
 @options.dataset_of_records
 @options.data
@@ -18,6 +19,7 @@ from mmbench.cli import options
 @options.picture
 def robustness(
     run_path: Path,
+    model: str | None,
     steps: int,
     dataset: str | None,
     data: Path | None,
@@ -37,17 +39,19 @@ def robustness(
     from mmbench.models.robustness import plot
     from mmbench.models.robustness import robustness as measure
 
-    trained = load_run(run_path, dataset, folder=data, device=device, keep_weights=keep_weights)
-    run, model = trained.run, trained.model
-    if not isinstance(model, LatentDiffusion):
+    trained = load_run(
+        run_path, dataset, folder=data, device=device, model=model, keep_weights=keep_weights
+    )
+    run, diffusion = trained.run, trained.model
+    if not isinstance(diffusion, LatentDiffusion):
         raise ValueError(f"{trained.path} is of {run.model}, expected an MLD: it has no diffusion")
     rows = run.evaluation.rows(run.dataset.test)
-    times = [model.sde.T * i / steps for i in range(steps + 1)]
+    times = [diffusion.sde.T * i / steps for i in range(steps + 1)]
     context = Context(run.device, run.cache, run.progress)
-    curves = measure(model, run.dataset, rows, context, times, run.seed)
+    curves = measure(diffusion, run.dataset, rows, context, times, run.seed)
     plot(curves, out, f"{run.model} on {run.dataset.name}, seed {run.seed}, N = {len(rows):,}")
     write_text(out.with_suffix(".csv"), curves.to_csv(index=False))
-    wide = curves.pivot(index="t", columns="modality", values="coherence")[model.names]
+    wide = curves.pivot(index="t", columns="modality", values="coherence")[diffusion.names]
     click.echo(wide.round(1).to_string())
     click.echo(f"wrote {out} and {out.with_suffix('.csv').name}")
 

@@ -11,6 +11,7 @@ from mmbench.cli import options
 
 @click.command()
 @options.trained_run
+@options.model_of_run
 @options.dataset_of_records
 @options.data
 @options.device
@@ -28,6 +29,7 @@ from mmbench.cli import options
 )
 def demo(
     run_path: Path,
+    model: str | None,
     dataset: str | None,
     data: Path | None,
     device: str,
@@ -46,7 +48,9 @@ def demo(
     from mmbench.demo.page import gradio, page, serve
 
     gradio()  # whether it is there, before the data set is loaded
-    trained = load_run(run_path, dataset, folder=data, device=device, keep_weights=keep_weights)
+    trained = load_run(
+        run_path, dataset, folder=data, device=device, model=model, keep_weights=keep_weights
+    )
     blocks = page(trained)
     click.echo(f"the demo is at {serve(blocks, host, port)}; Ctrl-C ends it")
     blocks.block_thread()

@@ -123,6 +123,11 @@ model = click.option(
     metavar="NAME",
     help="A registered model (see 'mmbench list models'), module:class or FILE.py:CLASS.",
 )
+model_of_run = click.option(
+    "--model",
+    metavar="FILE.py:CLASS",
+    help="Where the file that defines the run's model is now, if it has moved since the training.",
+)
 picture = file("--out", required=True, callback=drawable, help="The figure, .png or .svg.")
 protocol = click.option(
     "--protocol",

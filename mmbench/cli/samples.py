@@ -10,6 +10,7 @@ from mmbench.cli import options
 
 @click.command(cls=options.Several)
 @options.trained_run
+@options.model_of_run
 @options.several(
     "--given",
     metavar="MODALITY=FILE ...",
@@ -41,6 +42,7 @@ from mmbench.cli import options
 )
 def generate(
     run_path: Path,
+    model: str | None,
     given: tuple[str, ...],
     targets: tuple[str, ...],
     count: int,
@@ -67,7 +69,9 @@ def generate(
 
     if everything and (given or targets):
         raise ValueError("--all generates from every subset: leave out --given and --targets")
-    trained = load_run(run_path, dataset, folder=data, device=device, keep_weights=keep_weights)
+    trained = load_run(
+        run_path, dataset, folder=data, device=device, model=model, keep_weights=keep_weights
+    )
     loaded = trained.dataset
     if everything:
         with requested.renewing(out, loaded) as folder:

@@ -46,6 +46,11 @@ def names_folder(name: str) -> bool:
     return well_formed(name) and ":" not in name
 
 
+def folder_name(model: str) -> str:
+    """What the folder of a model is called."""
+    return model.replace(":", ".")
+
+
 def history_of(stage: Path) -> Path:
     """The history of a stage that runs have in common, beside the file of its weights."""
     return stage.with_suffix(".csv")
@@ -101,7 +106,7 @@ class Place:
     @property
     def home(self) -> Path:
         """The folder of the model."""
-        return Path(self.dataset, self.model.replace(":", "."))
+        return Path(self.dataset, folder_name(self.model))
 
     @property
     def record(self) -> Path:

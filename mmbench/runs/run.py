@@ -261,7 +261,7 @@ class Run:
             )
             model.fit(self.dataset.train.to(self.device), trainer)
             seconds = trainer.seconds
-            told = other_code.metadata(self.place)
+            told = other_code.metadata(self.place, self.out)
             save_weights(path, model, seconds=json.dumps(seconds), **told)
         for stage in self.folder.glob("*.safetensors"):  # some, if a process was killed here
             if stage != path:

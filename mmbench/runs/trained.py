@@ -8,7 +8,7 @@ import torch
 from mmbench.core.data import Dataset
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import CODE, TRAINED_CODE, digest
-from mmbench.records.paths import Place
+from mmbench.records.paths import Place, folder_name
 from mmbench.records.record import Record
 from mmbench.records.store import read
 from mmbench.registry import nearest
@@ -48,11 +48,13 @@ def _expect_weights(path: Path, weights: Path) -> None:
 
 
 def _record(path: Path) -> tuple[Path, Record]:
+    if not path.exists() and path.with_name(folder_name(path.name)).is_dir():
+        path = path.with_name(folder_name(path.name))  # a model by the name that tables show
     if path.is_file():
         return path, read(path)
     if not path.is_dir():
         entries = path.parent.iterdir() if path.parent.is_dir() else ()
-        beside = sorted(p.name for p in entries if _RUN.fullmatch(p.name))
+        beside = sorted(p.name for p in entries if p.is_dir() or _RUN.fullmatch(p.name))
         hint = nearest(path.name, beside) if beside else f", {_EXPECTED}"
         raise FileNotFoundError(f"there is no run {path}{hint}")
     known = [(p, read(p)) for p in sorted(path.glob("*.json"))]
@@ -61,11 +63,27 @@ def _record(path: Path) -> tuple[Path, Record]:
         beside_it = ((p, read(p)) for p in sorted(path.resolve().parent.glob("*.json")))
         known = [(p, r) for p, r in beside_it if Place.of(r).folder.name == name]
     if not known:
-        raise FileNotFoundError(f"{path} is not the folder of a finished run, {_EXPECTED}")
+        raise FileNotFoundError(_unfinished(path))
     if len({_drawn_by(record) for _, record in known}) > 1:
         hint = f"name its file, e.g. {known[0][0]}"
         raise ValueError(f"{path} has {len(known)} records, expected one: {hint}")
     return known[0]
+
+
+def _unfinished(path: Path) -> str:
+    """What is said of a folder without a finished run."""
+    place = path.resolve()
+    begun = place if _RUN.fullmatch(place.name) else next(filter(_begun, place.glob("*")), None)
+    if begun is None:
+        return f"{path} is not the folder of a finished run, {_EXPECTED}"
+    model, dataset = begun.parent.name, begun.parents[1].name
+    which = f"--model {model} --dataset {dataset} --seed {begun.name.partition('-')[0]}"
+    goes_on = f"'mmbench run {which}', with the options that it was begun with, goes on"
+    return f"the run in {path} is not finished: {goes_on}"
+
+
+def _begun(path: Path) -> bool:
+    return path.is_dir() and _RUN.fullmatch(path.name) is not None
 
 
 def _drawn_by(record: Record) -> tuple[Path, str]:

@@ -182,3 +182,38 @@ def test_a_fault_after_training_loses_no_weights(own, tmp_path, monkeypatch):
     assert own("run", "--keep-weights").exit_code == 0
     assert weights(tmp_path) == before and len(records(tmp_path)) == 1
     assert torch.is_grad_enabled()
+
+
+def test_a_file_is_found_where_the_model_was_trained(own, toy, tmp_path, monkeypatch):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "own_noise.py").write_text(OWN)
+    done = own("run", "--model", "mine/own_noise.py:Noise")
+    assert done.exit_code == 0, done.output
+    draw = ["--run", f"results/{toy.name}/own_noise.py:Noise", "-n", 2, "--out", "drawn"]
+    sys.modules.pop("own_noise.py")
+    done = own("generate", *draw)  # by the name that tables show
+    assert done.exit_code == 0, done.output
+    project = tmp_path.rename(tmp_path.with_name("moved"))  # with code and results
+    monkeypatch.chdir(project)
+    sys.modules.pop("own_noise.py")
+    assert own("generate", *draw).exit_code == 0
+    sys.modules.pop("own_noise.py")
+    (project / "mine").rename(project / "elsewhere")
+    monkeypatch.setattr("mmbench.api.trained.loaded", lambda *_: pytest.fail("slow"))
+    lost = own("generate", *draw)
+    assert lost.exit_code == 1 and "--model DIR/own_noise.py:Noise" in lost.output
+    monkeypatch.setattr("mmbench.api.trained.loaded", lambda *_: toy)
+    found = own("generate", *draw, "--model", "elsewhere/own_noise.py:Noise")
+    assert found.exit_code == 0, found.output
+    other = own("generate", *draw, "--model", "mld")
+    assert other.exit_code == 1 and "own_noise.py:Noise, not of mld" in other.output
+
+
+def test_an_unfinished_run_is_named_as_such(own, edited, tmp_path):
+    path, _, (weights,) = edited
+    path.unlink()
+    weights.unlink()
+    for run in (weights.parent, path.parent):
+        told = own("generate", "--run", run, "--out", "drawn")
+        assert "is not finished" in told.output and "--seed 0" in told.output
