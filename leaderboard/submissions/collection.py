@@ -30,7 +30,7 @@ def merged(folders: Sequence[Path]) -> list[Record]:
             if same != record:
                 raise ValueError(
                     f"{shown(first)} and {shown(folder)} have different records of one run, "
-                    f"{Place.of(record).record}: {_differing(same, record)}"
+                    f"{Place.of(record).record}: {differing(same, record)}"
                 )
     return sorted((record for _, record in known.values()), key=order)
 
@@ -75,7 +75,7 @@ def _compared(
             raise ValueError(f"{shown(path)} lies outside of {shown(folder)} by a link")
         if path in done and done[path][0] != record:
             twice = f"two of the records are of one run, {Place.of(record).record}"
-            raise ValueError(f"{twice}, and differ in {_differing(done[path][0], record)}")
+            raise ValueError(f"{twice}, and differ in {differing(done[path][0], record)}")
         outcome: Outcome = "added"
         if path.exists():
             try:
@@ -86,7 +86,7 @@ def _compared(
                 known = None
             if known is not None and known != record and not replace:
                 other = f"{shown(path)} is another record of this run"
-                apart = f"it differs in {_differing(known, record)}"
+                apart = f"it differs in {differing(known, record)}"
                 raise FileExistsError(f"{other}: {apart}; --replace overwrites it")
             outcome = "already there" if known == record else "replaced"
         done[path] = (record, outcome)
@@ -109,7 +109,7 @@ def _expect_modalities(folder: Path, new: Mapping[Path, Record]) -> None:
                 raise ValueError(f"{scored}, but other records of the same examples of {others}")
 
 
-def _differing(a: Record, b: Record) -> str:
+def differing(a: Record, b: Record) -> str:
     """The names of the fields in which two records differ."""
     compared = [f.name for f in fields(Record) if f.compare]
     return ", ".join(name for name in compared if getattr(a, name) != getattr(b, name))

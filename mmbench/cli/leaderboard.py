@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from mmbench.leaderboard.tables.table import Table
     from mmbench.records.record import Record
 
-SHOWN = 20
-"""Faults that are printed."""
-
 Show = Literal["published", "measured", "both"]
 
 
@@ -199,7 +196,7 @@ def validate(records: tuple[Path, ...]) -> None:
     from mmbench.leaderboard.submissions.validation import valid
 
     found, faults = valid(records)
-    _refuse(faults)
+    options.refuse(faults)
     click.echo(f"{len(found):,} records are valid" if len(found) != 1 else "1 record is valid")
 
 
@@ -222,19 +219,10 @@ def add(records: tuple[Path, ...], folder: Path, replace: bool, dry_run: bool) -
     from mmbench.records.strict import shown
 
     found, faults = valid(records)
-    _refuse(faults)
+    options.refuse(faults)
     for path, outcome in put(found, folder, replace, dry_run):
         would = "would be " if dry_run and outcome != "already there" else ""
         click.echo(f"{would}{outcome}: {shown(path)}")
-
-
-def _refuse(faults: list[str]) -> None:
-    for fault in faults[:SHOWN]:
-        click.echo(fault, err=True)
-    more = f"; {len(faults) - SHOWN:,} are not shown" if len(faults) > SHOWN else ""
-    if faults:
-        count = f" for {len(faults):,} faults{more}" if len(faults) > 1 else ""
-        raise click.ClickException(f"refused{count}")
 
 
 @click.group()

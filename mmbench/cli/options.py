@@ -5,7 +5,7 @@ Heavy packages are imported within the functions that need them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from mmbench.records.record import Record
 
 Command = TypeVar("Command", bound=Callable[..., None])
+
+SHOWN = 20
+"""Faults that are printed."""
 
 
 def drawable(context: click.Context, option: click.Parameter, path: Path) -> Path:
@@ -188,6 +191,16 @@ def count_stale(records: Iterable[Record]) -> None:
     if count := sum(bool(stale(r)) for r in records):
         which = "1 stale record is" if count == 1 else f"{count:,} stale records are"
         click.echo(f"{which} left out: see mmbench records stale", err=True)
+
+
+def refuse(faults: Sequence[str]) -> None:
+    """Ends a command that was given files with faults, of which the first 20 are printed."""
+    for fault in faults[:SHOWN]:
+        click.echo(fault, err=True)
+    more = f"; {len(faults) - SHOWN:,} are not shown" if len(faults) > SHOWN else ""
+    if faults:
+        count = f" for {len(faults):,} faults{more}" if len(faults) > 1 else ""
+        raise click.ClickException(f"refused{count}")
 
 
 def show(records: list[Record], out: Path) -> None:

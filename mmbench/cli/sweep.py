@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from mmbench.cli import options
 
@@ -33,6 +34,35 @@ def ranges(
             raise click.BadParameter(f"{text!r} makes {count:,} seeds, expected at most {MOST:,}")
         found |= dict.fromkeys(range(first, last + 1))
     return tuple(found)
+
+
+def collected(sources: tuple[Path, ...], out: Path, plan: bool, as_json: bool) -> None:
+    """Merges results folders into one, and prints a line for each run.
+
+    Raises:
+        click.UsageError: Options that choose or make runs were given, too.
+    """
+    from mmbench.progress import Progress
+    from mmbench.records.strict import Faults, shown
+    from mmbench.sweeps.collection import collect
+
+    context, takes = click.get_current_context(), ("sources", "out", "plan", "as_json")
+    for option in context.command.params:
+        name = option.name or ""
+        if name not in takes and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--collect makes no run: leave out {option.opts[0]}")
+    try:
+        found = collect(sources, out, Progress(sys.stderr), dry_run=plan)
+    except Faults as faults:
+        options.refuse(faults.sentences)
+        raise
+    for path, source, outcome in found:
+        if as_json:
+            event = {"event": outcome, "record": str(path), "from": str(source)}
+            click.echo(json.dumps(event))
+        else:
+            would = "would be " if plan and outcome != "already there" else ""
+            click.echo(f"{would}{outcome}: {shown(path)} from {shown(source)}")
 
 
 @click.command(cls=options.Several)
@@ -74,6 +104,13 @@ def ranges(
     help="Runs at the same time, in turn on each GPU.  [default: 1, or one on each GPU]",
 )
 @options.count("--per-gpu", metavar="N", help="Runs at the same time on each GPU.")
+@options.folder(
+    "--collect",
+    "sources",
+    multiple=True,
+    metavar="FROM ...",
+    help="Make no run: merge results folders of other machines into --out.",
+)
 @click.option("--plan", is_flag=True, help="Print the command of each run to make, then stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event.")
 def sweep(
@@ -91,6 +128,7 @@ def sweep(
     retrain: bool,
     workers: int | None,
     per_gpu: int | None,
+    sources: tuple[Path, ...],
     plan: bool,
     as_json: bool,
 ) -> None:
@@ -103,8 +141,13 @@ def sweep(
     Examples:
       mmbench sweep --model all --dataset mhd-mini --seed 0-2
       mmbench sweep --model mld mopoe --dataset mhd-mini polymnist-mini --seed 0-4 --workers 2
+      mmbench sweep --collect /mnt/a/results /mnt/b/results --out results
       mmbench sweep --model all --plan | tr '\\n' '\\0' | xargs -0 -r -n 1 -P 2 sh -c
     """
+    if sources:
+        collected(sources, out, plan, as_json)
+        return
+
     import torch
 
     from mmbench.api.device import expect_device

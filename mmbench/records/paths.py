@@ -57,8 +57,9 @@ def history_of(stage: Path) -> Path:
 
 
 def records(folder: Path) -> list[Path]:
-    """The files of all records in a results folder, sorted."""
-    return sorted(folder.glob("*/*/*.json"))
+    """The files of all records in a results folder, sorted; hidden files are none."""
+    found = sorted(folder.glob("*/*/*.json"))
+    return [path for path in found if not any(n[0] == "." for n in path.parts[-3:])]
 
 
 def trained(protocol: Table) -> Table:
@@ -146,3 +147,20 @@ class Place:
         if self.samples is None:
             return self.folder / f"evaluation-{self._key}"
         return self.record.with_suffix("") / Path(self.samples[:16]).name
+
+    @property
+    def lock(self) -> Path:
+        """The file that who makes the run holds."""
+        if self.samples is None:
+            return self.folder / "lock"
+        return self.record.with_name(f".{self.record.stem}.lock")
+
+    def beside(self, results: Path) -> list[Path]:
+        """What a results folder holds of the run beside its record, as paths below that folder.
+
+        That is the picture, the weights with their history, and what the evaluation kept.
+        """
+        found = [results / path for path in (self.picture, self.weights, self.history)]
+        found += (results / self.kept).glob("*.safetensors")
+        listed = (path.relative_to(results) for path in found if path.exists())
+        return sorted(path for path in listed if not path.name.startswith("."))

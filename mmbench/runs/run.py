@@ -171,7 +171,7 @@ class Run:
             self.place, self.out, self.dataset, self.evaluation, context, "--rescore"
         )
         scoring.check()
-        with alone(self.folder / "lock", self._refuse):
+        with alone(self.out / self.place.lock, self._refuse):
             for folder in (
                 self.folder,
                 self.folder / scoring.place.kept.name,
@@ -202,7 +202,7 @@ class Run:
             OSError: The results folder cannot be written to.
         """
         model = self.build()
-        with alone(self.folder / "lock", self._refuse):
+        with alone(self.out / self.place.lock, self._refuse):
             discard(self.folder)
             discard(self.shared)
             self._train(model)

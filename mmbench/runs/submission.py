@@ -117,9 +117,8 @@ class Submission:
         scoring = Scoring(
             self.place, self.out, self.dataset, self.evaluation, context, "--replace"
         )
-        path = scoring.path
         scoring.check()
-        with alone(path.with_name(f".{path.stem}.lock"), self.progress.waiting):
+        with alone(self.out / self.place.lock, self.progress.waiting):
             return self._execute(scoring, replace)
 
     def _execute(self, scoring: Scoring, replace: bool) -> Record:
