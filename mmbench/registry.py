@@ -71,16 +71,11 @@ def find(group: Group, name: str) -> Any:
             register the name.
         FileNotFoundError: There is no such file.
     """
+    expect(group, name)
     entries = {e.value: e for e in _registered(group, tuple(sys.path)) if e.name == name}
     if not entries:
-        if located(group, name):
-            module, _, attribute = name.rpartition(":")
-            return locate(module, attribute)
-        if name.endswith(PYTHON):
-            raise LookupError(f"{name} is a file: name an object in it, as in {name}:MyModel")
-        known = names(group)
-        near = nearest(name, family(known, name) or known)
-        raise LookupError(f"no {group[:-1]} is called {name!r}{near}")
+        module, _, attribute = name.rpartition(":")
+        return locate(module, attribute)
     if len(entries) > 1:
         packages = " and ".join(
             sorted(e.dist.name if e.dist else e.value for e in entries.values())
@@ -94,6 +89,27 @@ def find(group: Group, name: str) -> Any:
     except AttributeError as error:
         missing = f"{entry.value!r}, registered as {name!r}, does not exist"
         raise LookupError(f"{missing}: {error}") from None
+
+
+def expect(group: Group, name: str) -> None:
+    """Refuses a name under which `find` finds nothing, as far as that shows without an import.
+
+    Raises:
+        LookupError: There is no such name.
+        FileNotFoundError: There is no such file.
+    """
+    known = names(group)
+    if name in known:
+        return
+    if not located(group, name):
+        if name.endswith(PYTHON):
+            raise LookupError(f"{name} is a file: name an object in it, as in {name}:MyModel")
+        near = nearest(name, family(known, name) or known)
+        kind = "data set" if group == "datasets" else group[:-1]
+        raise LookupError(f"no {kind} is called {name!r}{near}")
+    file = Path(name.rpartition(":")[0])
+    if file.suffix == PYTHON and not (file.parent == Path() and in_use(file.name)):
+        _expect_file(file)
 
 
 def _syntax(error: SyntaxError) -> str:

@@ -7,9 +7,16 @@ from pathlib import Path
 import click
 
 from mmbench.cli import options
+from mmbench.cli.main import Sentences
 
 
-@click.command()
+class Server(Sentences):
+    """A command that serves until it is stopped, and leaves nothing to go on with."""
+
+    stopped = "stopped"
+
+
+@click.command(cls=Server)
 @options.trained_run
 @options.model_of_run
 @options.dataset_of_records

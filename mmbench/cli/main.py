@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import click
 
 from mmbench import __version__
-from mmbench.cli.options import Lazy
+from mmbench.cli.options import Lazy, Nearest
 from mmbench.errors import first_line, sentence
 
 if TYPE_CHECKING:
@@ -25,7 +25,12 @@ class Sentences(click.Command):
     """A command that shows what a user caused as one sentence, without a traceback.
 
     With MMBENCH_DEBUG set, the traceback shows.
+
+    Attributes:
+        stopped: What is said after Ctrl-C.
     """
+
+    stopped = "Aborted: what is done is kept, the same command goes on there"
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: D102
         try:
@@ -33,7 +38,7 @@ class Sentences(click.Command):
         except BrokenPipeError:
             raise  # click ends without a word: the reader, such as `head`, has seen enough
         except (KeyboardInterrupt, click.Abort):
-            click.echo("\nAborted: what is done is kept, the same command goes on there", err=True)
+            click.echo(f"\n{self.stopped}", err=True)
             raise click.exceptions.Exit(1) from None
         except Exception as error:
             words = sentence(error)
@@ -56,7 +61,7 @@ class Commands(Sentences, Lazy):
         "figure": "mmbench.cli.figures:figure",
         "generate": "mmbench.cli.samples:generate",
         "leaderboard": "mmbench.cli.leaderboard:leaderboard",
-        "new": "mmbench.testing.new:new",
+        "new": "mmbench.cli.new:new",
         "page": "mmbench.cli.leaderboard:page",
         "robustness": "mmbench.cli.analysis:robustness",
         "records": "mmbench.cli.leaderboard:records",
@@ -64,12 +69,23 @@ class Commands(Sentences, Lazy):
         "sweep": "mmbench.cli.sweep:sweep",
         "table": "mmbench.cli.leaderboard:table",
     }
+    others: ClassVar[dict[str, str]] = {
+        "train": "'mmbench run' trains, generates and scores",
+        "score": "'mmbench evaluate' scores samples, 'mmbench run' a model",
+        "sample": "'mmbench generate' draws samples",
+        "show": "'mmbench table' shows results, 'mmbench data show' a data set",
+    }
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:  # noqa: D102
         # before any line: a console of few characters shows question marks for ± and arrows
         if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
             sys.stdout.reconfigure(errors="replace")
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            hint = f"give it after the command, as in 'mmbench run {error.option_name} ...'"
+            wrong = f"there is no option {error.option_name} of mmbench itself"
+            raise click.UsageError(f"{wrong}: {hint}", ctx) from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,7 +101,7 @@ GROUPS = ["models", "datasets", "metrics", "extractors", "networks", "protocols"
 
 
 @main.command("list")
-@click.argument("group", type=click.Choice(GROUPS))
+@click.argument("group", type=Nearest(GROUPS))
 def list_(group: str) -> None:
     """List what is registered, with its paper and what it needs; or the protocols or samplers."""
     kinds = {"protocols": _protocols, "samplers": _samplers}

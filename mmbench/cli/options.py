@@ -6,6 +6,7 @@ Heavy packages are imported within the functions that need them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -13,8 +14,11 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import click
 
+from mmbench.registry import expect, meant, names, nearest
+
 if TYPE_CHECKING:
     from mmbench.records.record import Record
+    from mmbench.registry import Group
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -35,9 +39,11 @@ class Lazy(click.Group):
 
     Attributes:
         places: Command -> "module:object".
+        others: What a user may take for a command -> which command does that.
     """
 
     places: ClassVar[dict[str, str]] = {}
+    others: ClassVar[dict[str, str]] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: D102
         return sorted([*self.places, *super().list_commands(ctx)])
@@ -48,6 +54,42 @@ class Lazy(click.Group):
             return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def resolve_command(  # noqa: D102
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = nearest(args[0], known)
+            if not meant(args[0], known):
+                other = get_close_matches(args[0], self.others, 1)
+                near = f": {self.others[other[0]]}" if other else near
+            ctx.fail(f"no command is called {args[0]!r}{near}")
+        return super().resolve_command(ctx, args)
+
+
+class Nearest(click.Choice[str]):
+    """One of some words; of a wrong one the nearest is named."""
+
+    def convert(  # noqa: D102
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        if value not in self.choices:
+            self.fail(f"there is no {value!r}{nearest(value, self.choices)}", param, ctx)
+        return value
+
+
+class Seed(click.IntRange):
+    """A seed."""
+
+    def convert(  # noqa: D102
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if isinstance(value, str) and "-" in value[1:]:
+            expected = "expected whole numbers, as in --seed 0 1 2; 'mmbench sweep' takes ranges"
+            self.fail(f"{value!r} is no seed, {expected}", param, ctx)
+        found: int = super().convert(value, param, ctx)
+        return found
 
 
 class Several(click.Command):
@@ -68,7 +110,24 @@ class Several(click.Command):
             elif option and spelt[-1] != option:
                 spelt.append(option)
             spelt.append(arg)
-        return super().parse_args(ctx, spelt)
+        flags = {flag for p in self.params for flag in p.opts}
+        ctx.allow_extra_args = True
+        try:
+            rest = super().parse_args(ctx, spelt)
+        except click.NoSuchOption as error:
+            if "--set" not in flags or error.possibilities:
+                raise
+            example = "--set models.mld.score.epochs=10"
+            hint = f"--set KEY=VALUE changes a value of the protocol, as in {example}"
+            raise click.UsageError(
+                f"there is no option {error.option_name}; {hint}", ctx
+            ) from None
+        if rest and not ctx.resilient_parsing:
+            kinds: tuple[Group, ...] = ("models", "datasets")
+            known = [f"--{kind[:-1]}" for kind in kinds if rest[0] in names(kind)]
+            hint = next((f": give {o} {rest[0]}" for o in known if o in flags), "")
+            ctx.fail(f"{rest[0]!r} belongs to no option{hint}")
+        return rest
 
 
 path = partial(click.option, type=click.Path(path_type=Path))
@@ -77,6 +136,18 @@ folder = partial(click.option, type=click.Path(path_type=Path, file_okay=False),
 number = partial(click.option, type=click.IntRange(min=0))
 count = partial(click.option, type=click.IntRange(min=1), show_default=True)
 several = partial(click.option, multiple=True)
+
+
+def registered(group: Group) -> Callable[[click.Context, click.Parameter, str], str]:
+    """Refuses a misspelt name before any library is imported."""
+
+    def check(context: click.Context, option: click.Parameter, name: str) -> str:
+        if name:
+            expect(group, name)
+        return name
+
+    return check
+
 
 data = path(
     "--data",
@@ -89,12 +160,14 @@ dataset = click.option(
     "--dataset",
     default="mhd-mini",
     show_default=True,
+    callback=registered("datasets"),
     metavar="NAME",
     help="A registered data set (see 'mmbench list datasets'), module:object, FILE.py:OBJECT, or "
     "a TOML file that describes your own.",
 )
 dataset_of_records = click.option(
     "--dataset",
+    callback=registered("datasets"),
     metavar="NAME",
     help="The data set as module:object, FILE.py:OBJECT or a TOML file, if the record's is not "
     "registered.",
@@ -123,6 +196,7 @@ model = click.option(
     "--model",
     default="mld",
     show_default=True,
+    callback=registered("models"),
     metavar="NAME",
     help="A registered model (see 'mmbench list models'), module:class or FILE.py:CLASS.",
 )
@@ -142,10 +216,10 @@ results = folder("--out", default="results", show_default=True, help="The result
 retrain = click.option(
     "--retrain", is_flag=True, help="After a change of the model's code, train anew."
 )
-seeds = number(
+seeds = several(
     "--seed",
     "seeds",
-    multiple=True,
+    type=Seed(min=0),
     default=[0],
     metavar="N ...",
     help="Seed of the run; one run for each.  [default: 0]",

@@ -66,10 +66,13 @@ def run(
       mmbench run --set models.mld.score.epochs=10 --sampler ancestral
       mmbench run --dry-run > mine.toml; mmbench run --protocol mine.toml
     """
+    from mmbench.protocols import protocol as protocols
+
+    protocols.expect(dataset, protocol, settings, model)  # before libraries are imported
+
     from mmbench.api import preparation
     from mmbench.files.toml import to_toml
     from mmbench.progress import Progress
-    from mmbench.protocols.protocol import part
 
     try:
         runs = preparation.runs(
@@ -103,6 +106,6 @@ def run(
         else:
             records.append(one.execute(rescore))
     if dry_run:
-        click.echo(to_toml(part(runs[0].protocol, model)), nl=False)
+        click.echo(to_toml(protocols.part(runs[0].protocol, model)), nl=False)
     else:
         options.show(records, out)

@@ -92,6 +92,7 @@ def generate(
 @click.option(
     "--dataset",
     required=True,
+    callback=options.registered("datasets"),
     metavar="NAME",
     help="The data set whose test examples were given: its name, module:object, or a TOML file.",
 )

@@ -84,6 +84,10 @@ def override(protocol: Table, settings: Sequence[str], model: str = "") -> Table
             value = tomllib.loads(f"x = {text}")["x"]
         except (ValueError, RecursionError):
             value = text.strip()
+            if value[:1] in ("{", "["):  # a shell has taken its quotes
+                example = "--set 'evaluation.metrics={fid=\"all\"}'"
+                lacks = "texts need quotes, which a shell removes unless the setting has its own"
+                raise ValueError(f"{setting} is not TOML: {lacks}, as in {example}") from None
         plain(value, path.strip())
         table[keys[-1]] = value
     return result

@@ -28,7 +28,8 @@ from mmbench.protocols.overrides import TABLES, elsewhere, laid_over
 from mmbench.protocols.overrides import Table as Table
 from mmbench.protocols.overrides import override as override
 from mmbench.protocols.shipped import SAMPLERS
-from mmbench.registry import called, nearest, place
+from mmbench.registry import called, names, nearest, place
+from mmbench.registry import expect as registered
 
 WHOLE = "whole"
 """What a protocol's file says to stand alone, and not to be laid over the data set's own."""
@@ -79,7 +80,8 @@ def load(
     else:
         file = Path(which)
         if not file.exists() or file.is_dir():  # it may be a pipe
-            known = f"; {dataset} has {' and '.join(papers)}" if papers else ""
+            none = f", expected a file: {dataset or 'the data set'} has no paper's"
+            known = f"; {dataset} has {' and '.join(papers)}" if papers else none
             raise FileNotFoundError(f"there is no protocol {which}{known}")
     protocol, name = read_toml(file), file.name if which is None else str(which)
     whole = protocol.pop(WHOLE, which is None or which in papers)
@@ -99,7 +101,7 @@ def load(
     if sampler is not None:
         if kinds and sampler not in (*samplers, *kinds):
             near = nearest(sampler, [*samplers, *kinds])
-            raise ValueError(f"the sampler has the name {sampler!r}{near}")
+            raise ValueError(f"no sampler is called {sampler!r}{near}")
         protocol["evaluation"]["sampler"] = samplers.get(sampler, {"name": sampler})
         settings = [s for s in settings if s.partition("=")[0].strip() != "evaluation.sampler"]
     if elsewhere(model):
@@ -112,6 +114,20 @@ def load(
     models = protocol["models"]
     protocol |= {"models": {m: _whole(models, m, name) for m in models}}
     return overridden(protocol, last, model)
+
+
+def expect(dataset: str, which: str | None, settings: Sequence[str], model: str) -> None:
+    """Refuses what is wrong with a protocol before any library is imported.
+
+    It looks at registered models and data sets alone: what others set needs their code.
+
+    Raises:
+        FileNotFoundError, LookupError, ValueError: As `load`; or there is no such metric.
+    """
+    if model in names("models") and dataset in names("datasets"):
+        metrics = load(dataset, which, settings, model)["evaluation"].get("metrics")
+        for name in metrics if isinstance(metrics, dict) else ():
+            registered("metrics", name)
 
 
 def overridden(protocol: Table, settings: Sequence[str], model: str = "") -> Table:

@@ -11,7 +11,7 @@ from mmbench.protocols.protocol import CODE, TRAINED_CODE, digest
 from mmbench.records.paths import Place, folder_name
 from mmbench.records.record import Record
 from mmbench.records.store import read
-from mmbench.registry import nearest
+from mmbench.registry import meant
 from mmbench.runs.run import Run
 
 _RUN = re.compile(r"\d+-[0-9a-f]{8}(\.json)?")
@@ -55,7 +55,7 @@ def _record(path: Path) -> tuple[Path, Record]:
     if not path.is_dir():
         entries = path.parent.iterdir() if path.parent.is_dir() else ()
         beside = sorted(p.name for p in entries if p.is_dir() or _RUN.fullmatch(p.name))
-        hint = nearest(path.name, beside) if beside else f", {_EXPECTED}"
+        hint = meant(path.name, beside) or f", {_EXPECTED}"
         raise FileNotFoundError(f"there is no run {path}{hint}")
     known = [(p, read(p)) for p in sorted(path.glob("*.json"))]
     if not known:  # the records of the weights in a folder lie beside it

@@ -127,7 +127,7 @@ def test_a_missing_file_gets_one_sentence(call, digits, tmp_path):
     ("name", "status", "words"),
     [
         ("mhd-mini", 0, "mhd-mini has nothing to download"),
-        ("polymnst", 1, "no dataset is called 'polymnst'; did you mean 'polymnist'?"),
+        ("polymnst", 1, "no data set is called 'polymnst'; did you mean 'polymnist'?"),
         ("json:dumps", 1, "json:dumps is not a data set"),
         ("nowhere.toml", 1, "nowhere.toml"),
     ],

@@ -76,7 +76,7 @@ def test_an_interrupt_says_that_the_same_command_goes_on(monkeypatch):
     ("arguments", "words"),
     [
         ("run --model mdl", "no model is called 'mdl'; did you mean 'mld'?"),
-        ("run --dataset mhd-mni", "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
+        ("run --dataset mhd-mni", "no data set is called 'mhd-mni'; did you mean 'mhd-mini'?"),
         ("run --set models.mld.scor.epochs=1", "did you mean 'models.mld.score.epochs'?"),
         ("run --protocol /nowhere.toml", "there is no protocol /nowhere.toml"),
         ("run --set models={}", "models is a whole table: set a key in it"),
@@ -101,7 +101,19 @@ def test_an_interrupt_says_that_the_same_command_goes_on(monkeypatch):
         ("table --paper mdl-1", "no paper's table is called 'mdl-1'; did you mean 'mld-1'?"),
         ("table --paper mld-99", "no paper's table is called 'mld-99'; there is mld-1, mld-2, "),
         ("table --show both", "--show chooses numbers of a paper's table: give --paper"),
-        ("list model", "models"),
+        ("list model", "did you mean 'models'?"),
+        ("new modle x", "did you mean 'model'?"),
+        ("new model class", "'class' cannot name a model: class is a word of Python's own"),
+        ("trian", "'mmbench run' trains"),
+        ("tabel", "did you mean 'table'?"),
+        ("run --epochs 5", "--set KEY=VALUE"),
+        ("run mld", "'mld' belongs to no option: give --model mld"),
+        ("run cub", "give --dataset cub"),
+        ("--seed 1 run", "give it after the command"),
+        ("run --seed 0-2", "'mmbench sweep' takes ranges"),
+        ("run --protocol diff --dataset cub", "mld and diff-mvae"),
+        ("run --set evaluation.metrics={fid=all}", "is not TOML"),
+        ("run --model nowhere/api.py:X", "there is no folder nowhere"),
     ],
 )
 def test_mistakes_get_one_sentence(arguments, words):
@@ -152,7 +164,7 @@ def quick(toy_loads, tmp_path):
         ("--set models.mld.d=1.5", "models.mld: d is 1.5, expected a probability"),
         ("--set evaluation.given=[9]", "asks for 9 given modalities; mhd-mini has 3"),
         ("--set evaluation.metrics.fmdd='all'", "no metric is called 'fmdd'; did you mean 'fmd'"),
-        ("--sampler eule", "the sampler has the name 'eule'; did you mean 'euler'?"),
+        ("--sampler eule", "no sampler is called 'eule'; did you mean 'euler'?"),
         ("--set evaluation.metrics={'json:dumps'='all'}", "json:dumps is not a metric"),
         ("--device cuda:99", "the device 'cuda:99' cannot be used"),
         ("--device gpu", "there is no device 'gpu'; expected cpu, cuda, cuda:1, ... or auto"),
@@ -243,3 +255,38 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     done = subprocess.run(many, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert done.returncode == 1 and not done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "run --model mdl",
+        "run --model nowhere.py:Model",
+        "run --dataset mhd-mni",
+        "run --set models.mld.scor.epochs=1",
+        "run --set evaluation.metrics.fmdd='all'",
+        "run --protocol nowhere.toml",
+        "evaluate --dataset mhd-mni --samples x --name y",
+        "new model class",
+        "trian",
+    ],
+)
+def test_a_misspelt_name_is_refused_before_libraries_are_imported(arguments):
+    code = (
+        "import sys; from mmbench.cli.main import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: assert end.code\n"
+        "print({'torch', 'pandas', 'matplotlib', 'numpy'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("set()")
+
+
+def test_a_server_that_is_stopped_has_nothing_to_go_on_with(monkeypatch, tmp_path):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mmbench.demo.page.gradio", interrupt)
+    done = mmbench("demo", "--run", tmp_path)
+    assert done.exit_code == 1 and "same command" not in done.output

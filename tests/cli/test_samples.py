@@ -155,7 +155,7 @@ def test_some_of_the_samples_are_enough(samples, tmp_path):
         (["--name", ".."], "'..' cannot name a model"),
         (["--name", "modèle"], "'modèle' cannot name a model"),
         (["--samples", "/nowhere"], "there is no folder /nowhere of samples"),
-        (["--dataset", "mhd-mni"], "no dataset is called 'mhd-mni'; did you mean 'mhd-mini'?"),
+        (["--dataset", "mhd-mni"], "no data set is called 'mhd-mni'; did you mean 'mhd-mini'?"),
         (["--set", "evaluation.examples=10"], "expected 10"),
         (["--set", "evaluation.given=[1]"], "but the evaluation asks for [1]"),
         (["--set", "evaluation.metrics={fmdd='all'}"], "did you mean 'fmd'?"),

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench.cli.main import main
+from mmbench.cli.new import KINDS, PACKAGE, spelt, write
 from mmbench.leaderboard.submissions.validation import validated
-from mmbench.testing.new import KINDS, PACKAGE, spelt, write
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/third_party"
 TINY = ["--set", "evaluation.examples=20", "--set", "evaluation.given=[0, 1]"]

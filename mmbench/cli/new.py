@@ -37,7 +37,7 @@ RUN = {
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.argument("kind", type=options.Nearest(list(KINDS)))
 @click.argument("name")
 @options.folder("--out", help="A folder for it, where nothing is replaced.  [default: NAME]")
 def new(kind: str, name: str, out: Path | None) -> None:
@@ -75,7 +75,10 @@ def write(kind: str, name: str, folder: Path) -> list[Path]:
     """
     group, _ = KINDS[kind]
     module = spelt(name)[1]
-    if not NAME.fullmatch(name) or keyword.iskeyword(module):
+    if keyword.iskeyword(module):
+        why = f"{module} is a word of Python's own, which no module may have"
+        raise ValueError(f"{name!r} cannot name a {kind}: {why}")
+    if not NAME.fullmatch(name):
         expected = "expected small letters and digits, words joined by -"
         raise ValueError(f"{name!r} cannot name a {kind}, {expected}")
     if name in names(group):
