@@ -5,12 +5,14 @@ import os
 import torch
 
 from mmbench.errors import first_line
+from mmbench.training.allocation import keep_memory
 
 
 def compute_device(name: str | torch.device) -> torch.device:
     """The device of that name; "auto" is CUDA where there is one.
 
-    It makes torch prefer deterministic algorithms, in the whole process.
+    In the whole process, it makes torch prefer deterministic algorithms, and the C library reuse
+    memory.
 
     Args:
         name: "cpu", "cuda", "cuda:1", ... or "auto".
@@ -30,6 +32,7 @@ def compute_device(name: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError, ImportError) as error:
         unusable = f"the device {str(name)!r} cannot be used"
         raise ValueError(f"{unusable}: {first_line(error)}") from None
+    keep_memory()
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
