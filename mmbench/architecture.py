@@ -7,6 +7,7 @@ latent sizes differ between methods.
 import hashlib
 import math
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from mmbench.files.folder import visible
 from mmbench.pretrained import sha256 as file_hash
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import Table
-from mmbench.registry import find
+from mmbench.registry import expect_modalities, find
 
 Distribution = Literal["normal", "laplace", "bernoulli", "categorical"]
 
@@ -180,12 +181,13 @@ def architectures(
 ) -> dict[str, Architecture]:
     """Reads the protocol's table `modalities`.
 
-    A key is a modality's name, a pattern of names such as "m*", or a kind such as "<image>"; the
-    first that matches applies.
+    A key is a modality's name, a pattern of names such as "m*", or a kind such as "<image>": see
+    `fitting`.
 
     Raises:
         LookupError: A modality has no table, or a network does not exist.
-        ValueError: A table has an unknown key or a value of the wrong type.
+        ValueError: A table has an unknown key or a value of the wrong type, or the name of no
+            modality.
     """
     fit = fitting(modalities, tables)
     return {
@@ -194,17 +196,22 @@ def architectures(
 
 
 def fitting(modalities: Sequence[Modality], tables: Table) -> Table:
-    """Modality -> the first of the protocol's tables `modalities` that fits it.
+    """Modality -> that of the protocol's tables `modalities` that fits it most closely.
+
+    A table by its name comes before one by a pattern, and that before one by its kind.
 
     Raises:
         LookupError: A modality has no table.
+        ValueError: A table has the name of no modality.
     """
+    named = (key for key in tables if not re.search(r"[*?\[<]", key))
+    expect_modalities(named, [m.name for m in modalities], "the protocol")
     found = {}
     for m in modalities:
-        table = next((t for key, t in tables.items() if m.fits(key)), None)
-        if table is None:
+        keys = sorted(filter(m.fits, tables), key=lambda key: (key != m.name, key[0] == "<", key))
+        if not keys:
             raise LookupError(f"the protocol has no table modalities.{m.name}")
-        found[m.name] = table
+        found[m.name] = tables[keys[0]]
     return found
 
 

@@ -100,6 +100,18 @@ def test_patterns_name_modalities():
     assert found == Architecture(IMAGE, polymnist.image, likelihood, "polymnist/image")
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_closest_table_counts_whatever_their_order(order):
+    scales = {"<image>": 1.0, "m*": 2.0, "m3": 3.0}
+    tables = {
+        key: {**TABLE, "likelihood": {"distribution": "laplace", "scale": scale}}
+        for key, scale in list(scales.items())[::order]
+    }
+    other = [Modality("m1", "image", (3, 28, 28)), Modality("x", "image", (3, 28, 28))]
+    found = architectures([IMAGE, *other], tables)
+    assert {m: a.likelihood.scale for m, a in found.items()} == {"m3": 3.0, "m1": 2.0, "x": 1.0}
+
+
 def test_pictures_are_clamped_and_vectors_are_not():
     networks = Networks(lambda m, size: torch.nn.Identity(), lambda m, size: torch.nn.Identity())
     x = torch.tensor([[-0.5, 1.5]])
@@ -118,6 +130,8 @@ def test_pictures_are_clamped_and_vectors_are_not():
         ({"m*": {**TABLE, "likelihood": {"distribution": "gauss"}}}, "distribution is 'gauss'"),
         ({"m*": {**TABLE, "likelihood": {"distribution": "normal", "scale": 0}}}, "more than 0"),
         ({"m*": {**TABLE, "loss": 1}}, "modalities.m3 has no setting 'loss'"),
+        ({"<image>": TABLE, "m3": 3}, "modalities.m3 is 3, expected a table"),
+        ({"<image>": TABLE, "m33": TABLE}, "names a modality 'm33'; did you mean 'm3'"),
     ],
 )
 def test_bad_tables_are_told(tables, words):

@@ -72,8 +72,8 @@ class Modality:
         form = ""
         if self.name in (JOINT, NOTHING):
             form = f"a name other than {JOINT!r} and {NOTHING!r}"
-        elif not self.name or set(self.name) & set(",+/\\ \t\n"):
-            form = "a word without commas, slashes or spaces"
+        elif not self.name.isprintable() or not self.name or set(self.name) & set(",+/\\ "):
+            form = "a printable word without commas, slashes or spaces"
         elif "." in self.name or hasattr(nn.ModuleDict(), self.name):
             form = "a key of torch.nn.ModuleDict: no dot, and none of its attributes"
         if form:
@@ -83,7 +83,7 @@ class Modality:
 
     def fits(self, key: str) -> bool:
         """Whether a key is its name, a pattern of names such as "m*", or its kind, "<image>"."""
-        return fnmatchcase(self.name, key) or key == f"<{self.kind}>"
+        return key in (self.name, f"<{self.kind}>") or fnmatchcase(self.name, key)
 
 
 class Split:

@@ -155,6 +155,8 @@ def _whole(models: Table, model: str, file: str) -> Any:
     own = dict(table)
     like, without = own.pop("like", None), own.pop("without", [])
     base = models.get(like) if isinstance(like, str) else None
+    if isinstance(like, str) and like in models and not isinstance(base, dict):
+        raise ValueError(f"models.{like} is {base!r}, expected a table")
     if not isinstance(base, dict) or "like" in base:
         known = [m for m, t in models.items() if isinstance(t, dict) and "like" not in t]
         raise ValueError(f"{file}: models.{model} is like {like!r}{nearest(str(like), known)}")

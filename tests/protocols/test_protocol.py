@@ -250,11 +250,12 @@ def test_settings_reach_the_tables_that_are_like_theirs(tmp_path, settings):
         ('like = "mld"', "like = 3", "models.mld-uni is like '3'|models.mld-uni is like 3"),
         ('["d"]', '["widht"]', "models.mld-uni is without 'widht'; did you mean 'width'"),
         ('like = "mld"', "", "models.mld-uni is like None"),
+        ('like = "mld"', 'like = "x"', "models.x is 3, expected a table"),
     ],
 )
 def test_what_it_begins_with_must_exist(tmp_path, old, new, words):
     file = tmp_path / "own.toml"
-    file.write_text(LIKE.replace(old, new))
+    file.write_text("models.x = 3" + LIKE.replace(old, new))
     with pytest.raises(ValueError, match=words):
         load("x", file)
 
