@@ -11,6 +11,7 @@ NO_MEMORY = (
     "not enough memory",
     "allocate memory",
     "size calculation overflowed",
+    "Overflow when unpacking",
 )
 
 
@@ -60,7 +61,8 @@ def sentence(error: Exception) -> str:
     if isinstance(error, OSError):
         file = f": {error.filename}" if error.filename and error.strerror else ""
         return f"{error.strerror or error}{file}"
-    memory = isinstance(error, RuntimeError) and any(w in str(error) for w in NO_MEMORY)
+    sizes = isinstance(error, RuntimeError | TypeError)  # beyond 64 bits, a wrong type to torch
+    memory = sizes and any(w in str(error) for w in NO_MEMORY)
     if memory or isinstance(error, MemoryError):  # torch has no class of its own on CPUs
         expected = "expected a smaller network, batch or data set"
         return f"there is not enough memory ({first_line(error)}): {expected}"

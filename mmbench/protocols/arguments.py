@@ -69,6 +69,18 @@ def at_least(least: float, **settings: float) -> None:
             raise ValueError(f"{name} is {value}, expected at least {least}")
 
 
+def between(least: float, most: float, **settings: float) -> None:
+    """Checks settings, by their names.
+
+    Raises:
+        ValueError: One is not in the range.
+    """
+    for name, value in settings.items():
+        if not least <= value <= most:
+            wanted = f"at least {least:,} and at most {most:,}"
+            raise ValueError(f"{name} is {value}, expected {wanted}")
+
+
 def among(setting: str, value: str, known: Collection[str]) -> None:
     """Checks the name that a setting has as its value.
 
@@ -120,6 +132,9 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
             raise ValueError(f"{where} is {value!r}{nearest(str(value), map(str, arguments))}")
         return value
     if origin in (Union, types.UnionType):
+        options = [option for option in arguments if option is not types.NoneType]
+        if len(options) == 1 and value is not None:
+            return _convert(value, options[0], where)  # whose message says more
         for option in arguments:
             try:
                 return _convert(value, option, where)

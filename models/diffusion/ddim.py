@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from mmbench.extras import optional
-from mmbench.models.diffusion.sampler import POWERS, Grid, Score
+from mmbench.models.diffusion.sampler import LONGEST, POWERS, Grid, Score
 from mmbench.models.diffusion.sde import VPSDE
-from mmbench.protocols.arguments import among, at_least
+from mmbench.protocols.arguments import among, between
 
 EARLIEST = 1e-3
 """The time below which networks of noise are not trained: where the sampling of Song et al.'s code
@@ -32,7 +32,7 @@ class DDIM:
     """
 
     def __init__(self, steps: int = 50, grid: Grid = "uniform", clip: bool = True) -> None:
-        at_least(2, steps=steps)
+        between(2, LONGEST, steps=steps)
         among("grid", grid, POWERS)
         self.steps, self.power, self.clip = steps, POWERS[grid], clip
 

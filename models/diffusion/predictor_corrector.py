@@ -16,9 +16,9 @@ Their factor 1 - β_i, close to 1, is left out.
 from collections.abc import Sequence
 from typing import Literal
 
-from mmbench.models.diffusion.sampler import Grid, Sampler
+from mmbench.models.diffusion.sampler import MOST, Grid, Sampler
 from mmbench.models.diffusion.sde import VPSDE
-from mmbench.protocols.arguments import at_least
+from mmbench.protocols.arguments import between
 
 
 class PredictorCorrector(Sampler):
@@ -43,9 +43,9 @@ class PredictorCorrector(Sampler):
         grid: Grid = "uniform",
     ) -> None:
         super().__init__(steps, grid, step)
-        at_least(0, corrections=corrections)
-        if not snr > 0:
-            raise ValueError(f"snr is {snr}, expected more than 0")
+        between(0, MOST, corrections=corrections)
+        if not 0 < snr <= 1000:
+            raise ValueError(f"snr is {snr}, expected more than 0 and at most 1000")
         if not 0 <= below <= 1:
             raise ValueError(f"below is {below}, expected from 0 to 1")
         self.corrections, self.snr, self.below = corrections, snr, below

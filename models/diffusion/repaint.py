@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from mmbench.models.diffusion.sampler import POWERS, Grid, Sampler
+from mmbench.models.diffusion.sampler import MOST, POWERS, Grid, Sampler
 from mmbench.models.diffusion.sde import VPSDE
-from mmbench.protocols.arguments import at_least
+from mmbench.protocols.arguments import between
 
 
 class RePaint(Sampler):
@@ -52,7 +52,7 @@ class RePaint(Sampler):
         noise: float = 1.0,
     ) -> None:
         super().__init__(steps, grid, step)
-        at_least(1, resamplings=resamplings)
+        between(1, MOST, resamplings=resamplings)
         if not 1 <= jump < steps:
             raise ValueError(f"jump is {jump}, expected at least 1 and less than steps, {steps}")
         if not 0 <= below <= 1:

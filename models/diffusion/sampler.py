@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from mmbench.models.diffusion.sde import VPSDE
-from mmbench.protocols.arguments import among, at_least
+from mmbench.protocols.arguments import among, between
 
 Score = Callable[[Tensor, float], Tensor]
 """s(r, t): (B, D) -> (B, D), the score of the free coordinates of r at time t given the others.
@@ -55,6 +55,12 @@ def exact_posterior(sde: VPSDE, t: float, s: float) -> tuple[float, float, float
 STEPS: dict[str, Step] = {"euler": euler_maruyama, "ancestral": exact_posterior}
 
 
+LONGEST = 100_000
+"""The most steps of a grid; the papers' have at most 1,000."""
+
+MOST = 1000
+"""The most times that a sampler repeats what it does at one time."""
+
 Grid = Literal["uniform", "quadratic"]
 """Times T n / N, or T (n / N)²: finer near 0, where the structure of the latents is."""
 
@@ -65,7 +71,7 @@ class Sampler:
     """Draws latents by reversing the diffusion.
 
     Args:
-        steps: N, the number of intervals of the time grid, at least 1.
+        steps: N, the number of intervals of the time grid, 1 to `LONGEST`.
         grid: The grid of times.
         step: The move down: "euler" for Euler-Maruyama, "ancestral" for the exact posterior.
 
@@ -74,7 +80,7 @@ class Sampler:
     """
 
     def __init__(self, steps: int, grid: Grid = "uniform", step: str = "euler") -> None:
-        at_least(1, steps=steps)
+        between(1, LONGEST, steps=steps)
         among("grid", grid, POWERS)
         among("step", step, STEPS)
         self.steps, self.grid, self.move = steps, grid, STEPS[step]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmbench.protocols.arguments import at_least
+from mmbench.protocols.arguments import at_least, between
 
 
 class GroupNorm(nn.GroupNorm):
@@ -75,7 +75,7 @@ class ScoreNetwork(nn.Module):
     ) -> None:
         super().__init__()
         at_least(1, width=width, time_embedding=time_embedding, groups=groups)
-        at_least(0, blocks=blocks)
+        between(0, 1000, blocks=blocks)
         if width % groups:
             raise ValueError(f"width is {width}, expected a multiple of groups, {groups}")
         w, T = width, time_embedding

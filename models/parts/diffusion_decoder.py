@@ -31,7 +31,7 @@ from mmbench.models.diffusion.ddim import DDIM, EARLIEST
 from mmbench.models.diffusion.sampler import Sampler
 from mmbench.models.diffusion.samplers import SAMPLERS, make_sampler
 from mmbench.models.diffusion.sde import VPSDE
-from mmbench.protocols.arguments import at_least
+from mmbench.protocols.arguments import at_least, between
 
 KINDS: dict[str, type[Sampler | DDIM]] = {"ddim": DDIM, **SAMPLERS}
 TICKS = 1000  # of the U-Net's clock, from time 0 to T: DDPM's levels
@@ -63,7 +63,8 @@ class UNet:
     def __post_init__(self) -> None:
         if not self.channels:
             raise ValueError("channels is empty, expected a number for each level")
-        at_least(1, layers=self.layers, groups=self.groups, patch=self.patch)
+        between(1, 1000, layers=self.layers)
+        at_least(1, groups=self.groups, patch=self.patch)
         at_least(1, **{f"attention[{i}]": side for i, side in enumerate(self.attention)})
         for width in self.channels:
             if width < 1 or width % self.groups:

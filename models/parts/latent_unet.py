@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmbench.extras import optional
-from mmbench.protocols.arguments import at_least
+from mmbench.protocols.arguments import between
 
 CLOCK = 1000  # times from 0 to 1 become the 1,000 steps of the library's embedding
 
@@ -46,7 +46,7 @@ class LatentUNet(nn.Module):
     ) -> None:
         super().__init__()
         diffusers = optional("diffusers", "SBM-VAE's score network", "diffusers", "diffusion")
-        at_least(1, layers=layers)
+        between(1, 1000, layers=layers)
         for width in channels:
             if width < 1 or width % groups:
                 raise ValueError(f"channels has {width}, expected multiples of groups, {groups}")

@@ -45,7 +45,7 @@ def test_a_table_begins_with_the_default():
         ({"size": 1, "how": {**HOW, "epoch": 1}}, "how has no setting 'epoch'; did you"),
         ({"size": 1, "how": {**HOW, "schedule": "cosin"}}, "is 'cosin'; did you mean 'cosine"),
         ({"size": 1, "how": {**HOW, "ema": 2}}, r"models.x.how: ema is 2.0, expected a decay"),
-        ({"size": 1, "how": HOW, "names": [1]}, "models.x.names is"),
+        ({"size": 1, "how": HOW, "names": [1]}, r"models.x.names\[0\] is 1, expected text"),
         ({"size": 1, "how": HOW, "names": 1}, "models.x.names is 1, expected a list of texts$"),
     ],
 )

@@ -150,8 +150,11 @@ def test_it_corrects_below_a_time_alone():
     ("settings", "words"),
     [
         ({"steps": 0}, "steps is 0, expected at least 1"),
+        ({"steps": 2**53}, "steps is 9007199254740992, expected at .* at most 100,000"),
         ({"corrections": -1}, "corrections is -1, expected at least 0"),
+        ({"corrections": 2**53}, "corrections is 9007199254740992, expected at .* at most 1,000"),
         ({"snr": 0.0}, "snr is 0.0, expected more than 0"),
+        ({"snr": 1e308}, r"snr is 1e\+308, expected more than 0 and at most 1000"),
         ({"srn": 0.1}, "no setting 'srn'; did you mean 'snr'"),
         ({"below": 1.5}, "below is 1.5, expected from 0 to 1"),
         ({"step": "eule"}, "step is 'eule'; did you mean 'euler'"),

@@ -33,6 +33,7 @@ def test_it_starts_at_zero_and_sees_every_input():
         ({"groups": 0}, "groups is 0, expected at least 1"),
         ({"time_embedding": -1}, "time_embedding is -1, expected at least 1"),
         ({"blocks": -1}, "blocks is -1, expected at least 0"),
+        ({"blocks": 2**53}, "blocks is 9007199254740992, expected at .* at most 1,000"),
     ],
 )
 def test_sizes_out_of_range_are_told(settings, words):
