@@ -224,7 +224,7 @@ class Results:
             The means of those who ran, and remarks about what is left out.
         """
         old = sum(any(c.made(r) for c in contenders) for r in self.stale)
-        remarks = [f"{old} stale runs left out"] if old else []
+        remarks = [f"{old} stale run{'s' * (old > 1)} left out"] if old else []
         ran: dict[tuple[Basis, Contender], dict[str, list[Record]]] = {}
         for basis, c, r in self._alike(quantity, contenders):
             ran.setdefault((basis, c), {}).setdefault(r.protocol_hash, []).append(r)
@@ -241,7 +241,7 @@ class Results:
         every = sum(len(records) for of in ran.values() for records in of.values())
         left = every - len(runs)
         other = "on other examples, by other networks, protocols or numbers of samples"
-        remarks += [f"{left} runs {other} left out"] if left else []
+        remarks += [f"{left} run{'s' * (left > 1)} {other} left out"] if left else []
         shared = set.intersection(*(set(_scores(r, quantity.metric)) for r in runs))
         if len(quantity.apart(shared)) > 1:
             remarks.append(f"{quantity.metric}: the geometric mean over modalities")

@@ -25,11 +25,11 @@ def merged(folders: Sequence[Path]) -> list[Record]:
     """
     known: dict[Path, tuple[Path, Record]] = {}
     for folder in folders:
-        for record in find(folder).values():
-            first, same = known.setdefault(Place.of(record).record, (folder, record))
+        for path, record in find(folder).items():
+            first, same = known.setdefault(Place.of(record).record, (path, record))
             if same != record:
                 raise ValueError(
-                    f"{shown(first)} and {shown(folder)} have different records of one run, "
+                    f"{shown(first)} and {shown(path)} are different records of one run, "
                     f"{Place.of(record).record}: {differing(same, record)}"
                 )
     return sorted((record for _, record in known.values()), key=order)

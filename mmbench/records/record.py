@@ -142,6 +142,8 @@ def _impossible(name: str, score: Score) -> Iterator[str]:
         yield f"{name}.n is {score.n}, expected at least 0 and at most {LARGEST}"
     if score.value is None and not score.reason:
         yield f"{name} has no value, expected a reason for that"
+    if score.value is not None and score.n == 0:
+        yield f"{name} has a value of no samples, expected n of at least 1"
     for part in ("value", "low", "high"):
         x = getattr(score, part)
         if x is not None and abs(x) > GREATEST:

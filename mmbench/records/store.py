@@ -22,6 +22,7 @@ from mmbench.records.schema1 import upgraded
 from mmbench.records.shapes import mismatches, shaped
 from mmbench.records.versions import older_metric, stale
 from mmbench.registry import names
+from mmbench.text import plain
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -106,15 +107,18 @@ def find(results: Path) -> dict[Path, Record]:
 
     Raises:
         FileNotFoundError: The folder is missing, or holds no record.
-        ValueError: A record is damaged, or lies in the folder of another model.
+        ValueError: A record is damaged, or lies in the folder of another model or data set.
     """
     if not results.is_dir():
         raise FileNotFoundError(f"there is no folder {results}, expected one with records")
     found = {path: read(path) for path in records(results)}
     for path, record in found.items():
-        home = results / Place.of(record).home
-        if path.parent.name != home.name and path.parent.name in names("models"):
-            raise ValueError(f"{path} is a record of {record.model}, expected in {home}: move it")
+        home, lies = Place.of(record).home, path.parent.relative_to(results)
+        known = names("datasets"), names("models")
+        for others, here, there in zip(known, lies.parts, home.parts, strict=True):
+            if here != there and here in others:
+                wrong = f"{path} is a record of {plain(there)}"
+                raise ValueError(f"{wrong}, expected in {strict.shown(results / home)}: move it")
     if not found:
         raise FileNotFoundError(f"{results} holds no record <dataset>/<model>/*.json")
     return dict(sorted(found.items(), key=lambda item: order(item[1])))

@@ -50,10 +50,14 @@ class Scoring:
         """The record that is there, or None where it is missing or is to be measured again.
 
         Raises:
-            ValueError: It is damaged, or other weights than its own were named or are absent.
+            ValueError: It is damaged or another run's, or other weights than its own were named
+                or are absent.
         """
         with writing(self.out):  # which also removes the lock of a process that was killed
             known = read(self.path) if self.path.exists() else None
+        if known is not None and Place.of(known).record != self.place.record:
+            other = f"{self.path} is a record of another run, {Place.of(known).record}"
+            raise ValueError(f"{other}: move it there, or delete it to run it again")
         if known is not None and not again:
             done(known, self.path, self.context.weights, self.again, self.context.progress)
             return known
@@ -115,12 +119,12 @@ class Scoring:
         """Refuses before any work what a record cannot hold, such as an infinite setting.
 
         Raises:
-            ValueError: There is such a value, or the model's name cannot be shared.
+            ValueError: There is such a value, or the name of the model or the data set cannot be
+                shared.
         """
-        if not well_formed(self.place.model):
-            raise ValueError(
-                f"{self.place.model!r} cannot name a model: expected at most 80 {FORM}"
-            )
+        for title, name in (("model", self.place.model), ("data set", self.place.dataset)):
+            if not well_formed(name):
+                raise ValueError(f"{name!r} cannot name a {title}: expected at most 80 {FORM}")
         self._record({}, 0, 0, (), ())
 
     def _record(

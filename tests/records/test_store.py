@@ -43,7 +43,7 @@ scores = st.lists(
         given=st.lists(st.text(), max_size=3).map(tuple),
         target=st.text(),
         value=st.none() | number,
-        n=st.integers(0, 2**63 - 1),
+        n=st.integers(1, 2**63 - 1),
         extractor=st.none() | st.text(),
         reason=st.text(min_size=1),
         low=st.none(),
@@ -55,7 +55,7 @@ scores = st.lists(
         metric=st.text(),
         given=st.just(()),
         target=st.text(),
-        n=st.integers(0, 2**63 - 1),
+        n=st.integers(1, 2**63 - 1),
     ),
     min_size=1,
     max_size=4,
@@ -145,6 +145,7 @@ def edit_score(**changes):
         (lambda found: found["scores"].append(found["scores"][0]), r"scores\[2\] is a second"),
         (lambda found: found["scores"][0].pop("n"), r"scores\[0\] has no field 'n'"),
         (edit_score(n=-1), r"scores\[0\].n is -1, expected at least 0"),
+        (edit_score(n=0), r"scores\[0\] has a value of no samples, expected n of at least 1"),
         (edit_score(valeu=1.0), r"scores\[0\] has an unknown field 'valeu'; did you mean 'value'"),
         (edit_score(value="high"), r"scores\[0\].value is 'high', expected a number or null"),
         (edit_score(value=None), r"scores\[0\] has no value, expected a reason"),
@@ -255,8 +256,8 @@ def test_a_failed_write_leaves_the_old_record(tmp_path, monkeypatch):
 
 def test_find_reads_all_in_order_of_seeds(tmp_path):
     for model, seed in (("mvae", 0), ("mld", 10), ("mld", 2)):
-        write(record(model=model, seed=seed), tmp_path / "mhd" / model / f"{seed}.json")
-    (tmp_path / "mhd" / "mld" / "score.safetensors").write_bytes(b"")
+        write(record(model=model, seed=seed), tmp_path / "toy" / model / f"{seed}.json")
+    (tmp_path / "toy" / "mld" / "score.safetensors").write_bytes(b"")
     found = [(r.model, r.seed) for r in find(tmp_path).values()]
     assert found == [("mld", 2), ("mld", 10), ("mvae", 0)]
 
@@ -264,6 +265,12 @@ def test_find_reads_all_in_order_of_seeds(tmp_path):
 def test_a_record_in_the_folder_of_another_model_is_refused(tmp_path):
     write(record(model="mvae"), tmp_path / "toy" / "mld" / "0.json")
     with pytest.raises(ValueError, match=r"mld.0\.json is a record of mvae, expected in .*mvae"):
+        find(tmp_path)
+
+
+def test_a_record_in_the_folder_of_another_data_set_is_refused(tmp_path):
+    write(record(), tmp_path / "mhd-mini" / "mld" / "0.json")
+    with pytest.raises(ValueError, match=r"mld.0\.json is a record of toy, expected in .*toy.mld"):
         find(tmp_path)
 
 

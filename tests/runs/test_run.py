@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 from mmbench.cli.main import main
 from mmbench.core.score import Score
+from mmbench.errors import sentence
 from mmbench.files import atomic
 from mmbench.files.locks import alone
 from mmbench.leaderboard.submissions.validation import validated
@@ -121,6 +122,17 @@ def test_a_run_in_progress_is_not_disturbed(quick, tmp_path):
         done = quick("--rescore")
     assert done.exit_code == 1
     assert "another process is running mld on mhd-mini with seed 0" in done.output
+
+
+def test_the_record_of_another_run_is_not_taken_for_this_one(quick, tmp_path):
+    assert quick().exit_code == 0
+    (path,) = (tmp_path / "results").rglob("*.json")
+    other = path.with_name(path.name.replace("0-", "1-", 1))
+    path.rename(other)
+    done = quick("--seed", 1)
+    assert done.exit_code == 1
+    assert f"{other.name} is a record of another run, mhd-mini/mld/{path.name}" in done.output
+    assert json.loads(other.read_text())["seed"] == 0
 
 
 def test_what_killed_processes_left_is_removed(quick, tmp_path):
@@ -273,7 +285,13 @@ def test_a_sampler_by_name_takes_settings(quick, tmp_path):
     assert sampler == {"name": "euler", "steps": 3}
 
 
-def test_too_little_memory_is_told(quick, tmp_path):
+def test_a_size_beyond_64_bits_needs_too_much_memory():
+    with pytest.raises(TypeError) as raised:
+        torch.empty(1, 2**64)
+    assert "there is not enough memory" in sentence(raised.value)
+
+
+def test_too_little_memory_is_told(quick):
     done = quick("--set", "models.mld.width=1000000000000")
     assert done.exit_code == 1
     assert "there is not enough memory" in done.output

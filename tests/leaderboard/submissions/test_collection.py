@@ -180,7 +180,7 @@ def test_folders_are_merged_and_a_record_in_two_of_them_counts_once(tmp_path):
     assert [r.seed for r in merged([a, b])] == [RECORD.seed, 7]
     assert merged([b, a]) == merged([a, b])
     write(replace(RECORD, device="another"), a / Place.of(RECORD).record)
-    with pytest.raises(ValueError, match=r"have different records of one run, .*: device"):
+    with pytest.raises(ValueError, match=r"are different records of one run, .*: device"):
         merged([a, b])
 
 
