@@ -38,7 +38,7 @@ from mmbench.protocols.arguments import at_least, construct
 from mmbench.records.paths import FORM, names_folder
 from mmbench.registry import names, nearest
 
-READER = "own 3"
+READER = "own 4"
 
 NUMBERS = (
     *(torch.bool, torch.uint8, torch.uint16, torch.uint32, torch.uint64),

@@ -4,6 +4,7 @@ Only plain files and folders are written, and only below the folder named; an ar
 anything else is refused as a whole. That leaves nothing for `tarfile`'s own filters to do.
 """
 
+import errno
 import hashlib
 import lzma
 import re
@@ -69,8 +70,9 @@ def unpack(archive: Path, folder: Path, progress: Progress) -> dict[str, str]:
                     hashes[str(path)] = _write(member, target)
                 bar.update(file.tell() // MB)
         except (*_DAMAGED, OSError) as error:
-            if getattr(error, "errno", None) is not None and not isinstance(error, _DAMAGED):
-                raise  # of the disk; those of gzip and bz2 have no number
+            number = getattr(error, "errno", None)  # None in those of gzip and bz2
+            if number not in (None, errno.EINVAL) and not isinstance(error, _DAMAGED):
+                raise  # of the disk; EINVAL is a place before the archive's beginning
             why = first_line(error) if str(error) else "it ends early"
             wrong = f"{archive.name} is damaged, or neither a zip nor a tar archive"
             raise ValueError(f"{wrong} ({why})") from None

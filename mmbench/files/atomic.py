@@ -34,7 +34,8 @@ def replacing(path: Path) -> Iterator[Path]:
     killed while it wrote the same file is removed.
 
     Raises:
-        OSError: The folder cannot be written to, or the disk is full; `path` is untouched.
+        OSError: The folder cannot be written to, there is a folder at `path`, or the disk is
+            full; `path` is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     discard(path.parent, f".{escape(path.name)}.*.part")
@@ -49,6 +50,10 @@ def replacing(path: Path) -> Iterator[Path]:
             _sync(part)
             os.replace(part, path)
             _sync(path.parent)
+    except OSError as error:
+        if error.filename == str(part):  # users know it by its own name
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         part.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ end of any other.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -124,7 +125,7 @@ def recalled(
 
 def _seal(path: Path, content: bytes, place: int) -> bytes:
     """The 64 digits that belong to a file whose seal stands at `place`."""
-    digest = hashlib.sha256(f"{path.absolute().parent.name}/{path.name}\n".encode())
+    digest = hashlib.sha256(os.fsencode(f"{path.absolute().parent.name}/{path.name}\n"))
     digest.update(memoryview(content)[:place])
     digest.update(memoryview(content)[place + 64 :])
     return digest.hexdigest().encode()

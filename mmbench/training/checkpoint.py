@@ -60,6 +60,10 @@ class Checkpoint:
         try:
             self.module.load_state_dict(state["module"])
             self.optimiser.load_state_dict(state["optimiser"])
+            for p, kept in self.optimiser.state.items():  # it is Adam's
+                if kept["exp_avg"].shape != p.shape or kept["exp_avg_sq"].shape != p.shape:
+                    raise ValueError
+                float(kept["step"])
             for a, saved in zip(self.average, state["average"], strict=True):
                 a.copy_(saved)
             self.total.copy_(state.get("total", self.total))  # an older checkpoint has none

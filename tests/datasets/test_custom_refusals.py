@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,12 @@ from mmbench.datasets.custom import described
 from mmbench.protocols.protocol import load as protocol
 from mmbench.protocols.protocol import override
 from mmbench.runs.run import Run
+
+
+def instead(path, make):
+    """Puts something else in the place of a file."""
+    path.unlink()
+    make(path)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +83,8 @@ from mmbench.runs.run import Run
             lambda d: (d / "data/test/labels.csv").write_text('x,"' + "1\n" * 99999),
             "is not made of ",
         ),
+        (lambda d: instead(d / "data/test/labels.csv", Path.mkdir), "labels.csv is a folder, exp"),
+        (lambda d: instead(d / "data/test/labels.csv", os.mkfifo), "labels.csv is a pipe, a sock"),
         (lambda d: (d / "data/test/song/y.npy").write_bytes(b"x" * 200), "numpy did not write it"),
         (
             lambda d: (d / "birds.toml").write_text("classes = 1\n" + FOLDER),

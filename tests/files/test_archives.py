@@ -204,3 +204,14 @@ def test_a_full_disk_names_the_file_that_was_unpacked(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert raised.value.errno == errno.EFBIG
     assert raised.value.filename.endswith("1.txt")
+
+
+def test_a_place_before_the_beginning_of_an_archive_is_damage(tmp_path):
+    path = zipped(tmp_path / "x.zip", {"a.txt": b"a", "b.txt": b"b"})
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"PK\5\6") + 16  # where the directory begins
+    start = int.from_bytes(content[place : place + 4], "little")
+    content[place : place + 4] = (start + 70).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.zip is damaged"):
+        unpack(path, tmp_path / "out", QUIET)

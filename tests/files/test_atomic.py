@@ -89,6 +89,15 @@ def test_what_others_are_writing_stays(tmp_path):
     assert set(tmp_path.iterdir()) == {path, mine, elsewhere}
 
 
+def test_what_cannot_be_replaced_is_named_as_users_know_it(tmp_path):
+    path = tmp_path / "a.txt"
+    path.mkdir()
+    with pytest.raises(OSError) as raised:
+        write_text(path, "whole")
+    assert raised.value.filename == str(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("number", FULL)
 @pytest.mark.parametrize("said", [False, True])
 def test_a_full_disk_names_the_file(number, said, tmp_path):

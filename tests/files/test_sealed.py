@@ -71,6 +71,12 @@ def test_a_file_in_anothers_place_is_noticed(write, read, tmp_path):
     read(tmp_path / "moved" / "a" / "file")
 
 
+def test_a_name_that_is_not_utf_8_is_sealed_too(tmp_path):
+    path = tmp_path / os.fsdecode(b"\xff")
+    sealed.write(path, b"content" + sealed.BLANK)
+    assert sealed.read(path).startswith(b"content")
+
+
 @pytest.mark.parametrize(
     "content", [b'{"seal": "%b"}', b'["%b"]', b'"%b"', b"%b", b"[" * 9**5 + b"%b", b"\xff%b"]
 )

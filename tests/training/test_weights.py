@@ -117,6 +117,13 @@ def test_a_checkpoint_of_earlier_versions_is_read(checkpoint, tmp_path):
     assert not torch.equal(a.weight, train(tmp_path / "from the first step").weight)
 
 
+def edited(optimiser, change):
+    """The state of an optimiser with another state of its first parameter."""
+    kept = dict(optimiser["state"][0])
+    change(kept)
+    return {**optimiser, "state": {**optimiser["state"], 0: kept}}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -128,6 +135,12 @@ def test_a_checkpoint_of_earlier_versions_is_read(checkpoint, tmp_path):
         lambda s: {**s, "module": [1]},
         lambda s: {**s, "optimiser": {"state": {}, "param_groups": []}},
         lambda s: {**s, "optimiser": 3},
+        lambda s: {**s, "optimiser": edited(s["optimiser"], lambda kept: kept.pop("exp_avg"))},
+        lambda s: {
+            **s,
+            "optimiser": edited(s["optimiser"], lambda kept: kept.update(exp_avg=torch.ones(2))),
+        },
+        lambda s: {**s, "optimiser": edited(s["optimiser"], lambda kept: kept.update(step="x"))},
         lambda s: {**s, "average": s["average"][:1]},
         lambda s: {**s, "average": None},
         lambda s: {**s, "step": 10**6},

@@ -17,6 +17,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from mmbench.files.folder import composed
+
 SPECIALS = ("<exc>", "<pad>", "<eos>")
 """The first words of every vocabulary: what is not in it, what follows the end, and the end."""
 EXC, PAD, EOS = range(3)
@@ -47,14 +49,15 @@ _OPENING = re.compile(r'(?:(?<=[\s(\[{<])|^)"')
 
 
 def tokenise(text: str) -> list[str]:
-    """The words of a text, in lower case, punctuation apart.
+    """The words of a text, in lower case and in Unicode's composed form, punctuation apart.
 
     The rules are those of the Penn Treebank (Marcus, Santorini & Marcinkiewicz, "Building a large
     annotated corpus of English: the Penn Treebank", 1993, https://aclanthology.org/J93-2004) as
     nltk's `word_tokenize` applies them to each sentence: hyphenated words stay whole,
     "it's" is "it" and "'s", "isn't" is "is" and "n't", and every full stop is a word.
     """
-    text = _OPENING.sub(" `` ", text.translate(_CLEAN).lower()).replace('"', " '' ")
+    text = composed(text).translate(_CLEAN).lower()
+    text = _OPENING.sub(" `` ", text).replace('"', " '' ")
     return _WORD.findall(text)
 
 

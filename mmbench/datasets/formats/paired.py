@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from mmbench.core.data import Kind
 from mmbench.datasets.formats.arrays import load
 from mmbench.datasets.formats.captions import Vocabulary, tokenise
 from mmbench.files.folder import composed, files, within
+from mmbench.files.regular import regular
 from mmbench.files.text import read_text
 from mmbench.media.image import ENDINGS as PICTURES
 from mmbench.media.image import decoded, planes
@@ -120,11 +122,13 @@ class Files:
         """(N,) labels, where the split has them.
 
         Raises:
-            ValueError: An example has no label or two, or it is not a number from 0.
+            ValueError: An example has no label or two, or it is not a number from 0, or the file
+                is none that can be read to its end.
         """
         path = self.root / part / LABELS
-        if not path.is_file():
+        if not os.path.lexists(path):
             return None
+        regular(path)
         known = self.examples[part]
         # the first line may be a heading
         labels = {e: int(label) for e, label in _labels(path).items() if LABEL.fullmatch(label)}
