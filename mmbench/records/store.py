@@ -113,9 +113,11 @@ def find(results: Path) -> dict[Path, Record]:
         raise FileNotFoundError(f"there is no folder {results}, expected one with records")
     found = {path: read(path) for path in records(results)}
     for path, record in found.items():
-        home, lies = Place.of(record).home, path.parent.relative_to(results)
-        known = names("datasets"), names("models")
-        for others, here, there in zip(known, lies.parts, home.parts, strict=True):
+        home, lies = Place.of(record).home, path.parent
+        for others, here, there in (
+            (names("datasets"), lies.parent.name, record.dataset),
+            (names("models"), lies.name, home.name),
+        ):
             if here != there and here in others:
                 wrong = f"{path} is a record of {plain(there)}"
                 raise ValueError(f"{wrong}, expected in {strict.shown(results / home)}: move it")
