@@ -4,6 +4,8 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
+from linecache import getline
 from pathlib import Path
 
 NO_MEMORY = (
@@ -13,6 +15,10 @@ NO_MEMORY = (
     "size calculation overflowed",
     "Overflow when unpacking",
 )
+
+
+FRAMES = 3
+"""Lines of the user's own code that a message shows."""
 
 
 def first_line(error: BaseException) -> str:
@@ -39,22 +45,38 @@ def in_own_code(error: BaseException) -> str:
 
     The user's own code is neither mmbench's nor installed.
     """
-    if error.__cause__ is not None and (place := in_own_code(error.__cause__)):
-        return place
+    return next((f"{file}, line {line}" for file, line, _ in _own_frames(error)), "")
+
+
+def _own_frames(error: BaseException) -> Iterator[tuple[Path, int, str]]:
+    """File, line and function of the user's own code in which an error arose, innermost first."""
+    if error.__cause__ is not None:
+        yield from _own_frames(error.__cause__)
     installed = {Path(p).resolve() for p in (sys.prefix, sys.base_prefix)}
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         file = Path(frame.f_code.co_filename)
         ours = frame.f_globals.get("__name__", "").partition(".")[0] == "mmbench"
         packages = {"site-packages", "dist-packages"} & set(file.parts)
         if file.is_file() and not (ours or packages or installed & set(file.resolve().parents)):
-            return f"{file}, line {line}"
-    return ""
+            yield file, line, frame.f_code.co_name
+
+
+def _of_own_code(error: Exception) -> str:
+    """An error of any kind that arose in the user's own code, and its lines; "" for others."""
+    lines = [
+        f"  {file}, line {line}, in {name}: {getline(str(file), line).strip()}"
+        for file, line, name in islice(_own_frames(error), FRAMES)
+    ]
+    if not lines:
+        return ""
+    more = "MMBENCH_DEBUG=1 shows the whole traceback"
+    return "\n".join([f"{type(error).__name__}: {error}", *lines, more])
 
 
 def sentence(error: Exception) -> str:
     """What a user reads about an error that users can cause; "" for others."""
     if isinstance(error, KeyError | IndexError):
-        return ""  # a mistake of ours
+        return _of_own_code(error)  # or else a mistake of ours
     if isinstance(error, ValueError | LookupError | ImportError | FloatingPointError):
         place = in_own_code(error)
         return f"{error} ({place}; MMBENCH_DEBUG=1 shows the traceback)" if place else str(error)
@@ -66,4 +88,4 @@ def sentence(error: Exception) -> str:
     if memory or isinstance(error, MemoryError):  # torch has no class of its own on CPUs
         expected = "expected a smaller network, batch or data set"
         return f"there is not enough memory ({first_line(error)}): {expected}"
-    return ""
+    return _of_own_code(error)

@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from mmbench.core.data import Batch, Dataset, Modality, subsets
 from mmbench.core.model import Model
 from mmbench.core.score import NOTHING
+from mmbench.errors import first_line, in_own_code
 from mmbench.evaluation.evaluate import drawn
 from mmbench.seeds import stream
+from mmbench.testing import toy
 from mmbench.training.weights import load_weights, save_weights
 
 LEAST = 10
@@ -27,6 +29,10 @@ LEAST = 10
 
 TOLERANCE = 1e-5
 """Of values in [0, 1] that differ in the order of sums alone."""
+
+
+class Unfit(ValueError):
+    """A model refuses a data set by a ValueError of its constructor."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,14 @@ class Subject:
         model: Trained, in evaluation mode.
         dataset: What it was trained on, with at least `LEAST` test examples.
         build: () -> the model as it was before training, its networks new.
+        elsewhere: () -> the same model, built for and trained on examples of other modalities and
+            shapes; None where that cannot be tried. Raises `Unfit` where the model refuses them.
     """
 
     model: Model
     dataset: Dataset
     build: Callable[[], Model]
+    elsewhere: Callable[[], Subject] | None = None
 
     @property
     def title(self) -> str:
@@ -106,6 +115,25 @@ def one_example(subject: Subject) -> Iterator[str]:
     for given in subsets(subject.names):
         subject.draw(subject.given(given, [0]), 1)
     yield from ()
+
+
+def other_shapes(subject: Subject) -> Iterator[str]:
+    """It trains on and draws modalities of other names and shapes, or refuses them when built."""
+    if subject.elsewhere is None:
+        return
+    try:
+        other = subject.elsewhere()
+        yield from any_subset(other)
+    except Unfit:
+        return
+    except Exception as error:
+        place = in_own_code(error)
+        where = f" ({place})" if place else ""
+        shapes = ", ".join(f"{m.name} {m.shape}" for m in toy.other().modalities)
+        yield (
+            f"{subject.title} fails on a data set of {shapes}: {first_line(error)}{where}; take "
+            "names and shapes from the modalities, or raise a ValueError in the constructor"
+        )
 
 
 def generator_alone(subject: Subject) -> Iterator[str]:
@@ -254,6 +282,7 @@ CHECKS: dict[str, Check] = {
     for check in (
         any_subset,
         one_example,
+        other_shapes,
         generator_alone,
         rows_alone,
         order_of_given,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -18,7 +18,8 @@ from mmbench.errors import first_line, in_own_code
 from mmbench.progress import Progress
 from mmbench.registry import called
 from mmbench.runs.run import Run
-from mmbench.testing.checks import CHECKS, LEAST, Subject
+from mmbench.testing import toy
+from mmbench.testing.checks import CHECKS, LEAST, Subject, Unfit
 from mmbench.training.trainer import Loss, Optimisation, Trainer
 
 TOY = "mmbench.testing.toy:toy"
@@ -64,19 +65,38 @@ def briefly_trained(
         LookupError, FileNotFoundError, ValueError: There is no such model or data set, or the
             settings do not fit.
     """
-    name, quiet = called(model), Progress(None)
+    name = called(model)
+    simple = dataset == TOY and not any(s.startswith("modalities.") for s in settings)
+    if isinstance(dataset, str):
+        with tempfile.TemporaryDirectory() as folder:
+            dataset = load_dataset(dataset, None, Path(folder), Progress(None))
+    if len(dataset.test) < LEAST:
+        found = f"{dataset.name} has {len(dataset.test)} test examples"
+        raise ValueError(f"{found}, expected at least {LEAST} for the checks")
+    subject = _trained(_run(name, dataset, settings))
+    return replace(subject, elsewhere=partial(_elsewhere, name, settings) if simple else None)
+
+
+def _run(name: str, dataset: Dataset, settings: Sequence[str]) -> Run:
+    protocol = protocol_of(dataset, None, [UNSCORED, *settings], name)
+    nowhere, quiet = Path(), Progress(None)
+    return Run(name, dataset, 0, protocol, nowhere, torch.device("cpu"), nowhere, quiet, {})
+
+
+def _trained(run: Run) -> Subject:
+    trained = run.build()
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        if isinstance(dataset, str):
-            dataset = load_dataset(dataset, None, home, quiet)
-        if len(dataset.test) < LEAST:
-            found = f"{dataset.name} has {len(dataset.test)} test examples"
-            raise ValueError(f"{found}, expected at least {LEAST} for the checks")
-        protocol = protocol_of(dataset, None, [UNSCORED, *settings], name)
-        run = Run(name, dataset, 0, protocol, home, torch.device("cpu"), home, quiet, {})
-        trained = run.build()
-        trained.fit(dataset.train, Brief(home, run.seed, run.device, quiet))
-    return Subject(trained.eval(), dataset, run.build)
+        trained.fit(run.dataset.train, Brief(Path(folder), run.seed, run.device, run.progress))
+    return Subject(trained.eval(), run.dataset, run.build)
+
+
+def _elsewhere(name: str, settings: Sequence[str]) -> Subject:
+    run = _run(name, toy.other(), settings)
+    try:
+        run.build()
+    except ValueError as error:
+        raise Unfit(str(error)) from None
+    return _trained(run)
 
 
 def faults(subject: Subject, check: str) -> list[str]:

@@ -15,6 +15,19 @@ def toy() -> Dataset:
     return Dataset("toy", modalities, split(200, 0), split(40, 1), 10, 16_000)
 
 
+def other() -> Dataset:
+    """Examples of other modalities, shapes and names, for what a model should not rely on."""
+    modalities = (Modality("picture", "image", (3, 32, 32)), Modality("series", "vector", (7,)))
+
+    def part(n: int, seed: int) -> Split:
+        noise = torch.Generator().manual_seed(seed)
+        picture = torch.randint(256, (n, 3, 32, 32), generator=noise, dtype=torch.uint8)
+        series = torch.randn(n, 7, generator=noise)
+        return Split({"picture": picture, "series": series}, labels=torch.arange(n) % 10)
+
+    return Dataset("other-toy", modalities, part(100, 0), part(20, 1), 10)
+
+
 def split(n: int, seed: int) -> Split:
     """Some of its examples, of the classes in turn."""
     noise = torch.Generator().manual_seed(seed)

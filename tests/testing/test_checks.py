@@ -8,7 +8,7 @@ from torch import nn
 from mmbench.core.model import Embedded, Model
 from mmbench.testing.__main__ import check as command
 from mmbench.testing.checks import CHECKS, Subject
-from mmbench.testing.subject import faults
+from mmbench.testing.subject import briefly_trained, faults
 from mmbench.testing.toy import toy
 
 
@@ -186,6 +186,45 @@ def test_a_fault_is_told(subject, kind, check, words):
     found = faults(subject(kind), check)
     assert any(words in line for line in found), found
     assert all(kind.__name__ in line for line in found)
+
+
+FIXED = """
+import torch
+from mmbench.core import Model
+
+class Fixed(Model):
+    def __init__(self, modalities, parts):
+        super().__init__()
+        self.shapes = {m.name: m.shape for m in modalities}
+        self.net = torch.nn.Linear(200, 1)
+    def fit(self, train, trainer):
+        for m in list(self.shapes)[1:2]:
+            self.net(train.batch(torch.arange(4), [m])[m])
+    def generate(self, given, targets, n, generator):
+        return {m: torch.rand(n, *self.shapes[m], generator=generator) for m in targets}
+"""
+
+
+def test_a_model_of_one_shape_alone_is_told_or_refuses_others(tmp_path):
+    file = tmp_path / "fixed_shapes.py"
+    file.write_text(FIXED)
+    subject = briefly_trained(f"{file}:Fixed")
+    (told,) = faults(subject, "other shapes")
+    assert "fixed_shapes.py, line 12" in told
+    refuses = tmp_path / "refusing_shapes.py"
+    check = "super().__init__()\n        if len(modalities) != 3: raise ValueError('three')"
+    refuses.write_text(FIXED.replace("super().__init__()", check))
+    assert faults(briefly_trained(f"{refuses}:Fixed"), "other shapes") == []
+
+
+def test_an_error_of_own_code_shows_its_own_lines(tmp_path, monkeypatch):
+    file = tmp_path / "own_error.py"
+    file.write_text(FIXED.replace("[1:2]", "[:1]"))
+    told = CliRunner().invoke(command, [f"{file}:Fixed"])
+    assert told.exit_code == 1 and "Traceback" not in told.output
+    assert "RuntimeError" in told.output and "line 12, in fit: self.net(" in told.output
+    monkeypatch.setenv("MMBENCH_DEBUG", "1")
+    assert isinstance(CliRunner().invoke(command, [f"{file}:Fixed"]).exception, RuntimeError)
 
 
 OWN = """
