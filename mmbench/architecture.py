@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.core.data import Modality
+from mmbench.errors import argument
 from mmbench.files.folder import visible
 from mmbench.pretrained import sha256 as file_hash
 from mmbench.protocols.arguments import construct
@@ -272,7 +273,7 @@ def architecture(
         if weights is None:
             raise ValueError(
                 f"{network} begins with published weights, expected their folder: "
-                f"--set modalities.{modality.name}.weights=FOLDER"
+                f"{argument('settings', {f'modalities.{modality.name}.weights': 'FOLDER'})}"
             )
         folder = Path(weights).expanduser()
         if sha256 is not None and (found := contents(folder)) != sha256:

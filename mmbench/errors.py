@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from linecache import getline
@@ -15,6 +15,37 @@ NO_MEMORY = (
     "size calculation overflowed",
     "Overflow when unpacking",
 )
+
+LONGEST = 60
+"""Characters of a value that a sentence shows."""
+
+
+def in_python(name: str, value: object = None) -> str:
+    """An argument of a function, with its value if one is named."""
+    return name if value is None else f"{name}={value!r}"
+
+
+spelling: Callable[[str, object], str] = in_python
+"""How arguments are spelt to who reads the messages. The command line sets it to its options."""
+
+
+def argument(name: str, value: object = None) -> str:
+    """An argument of the Python interface as the user of this process writes it.
+
+    Args:
+        name: Its name there, such as "keep_weights".
+        value: The value to give, if one is named; a dictionary of one entry for {key: value}.
+
+    Returns:
+        "keep_weights=True", or on the command line "--keep-weights".
+    """
+    return spelling(name, value)
+
+
+def seen(value: object) -> str:
+    """A wrong value as a sentence shows it; one that is long, by its type."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"of type {type(value).__name__}"
 
 
 FRAMES = 3

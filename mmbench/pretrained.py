@@ -17,7 +17,7 @@ from torch import nn
 
 from mmbench import registry
 from mmbench.core.score import Context, Networks, Unavailable
-from mmbench.errors import first_line
+from mmbench.errors import argument, first_line
 from mmbench.files.locks import alone
 from mmbench.files.transfer import Unfetched
 from mmbench.files.transfer import fetch as transfer
@@ -32,7 +32,7 @@ class Weights:
     """A card of published weights.
 
     Attributes:
-        name: As in `Context.weights` and in the flag `--weights <name>=FILE`.
+        name: As in `Context.weights`, and as users name files for it.
         title: What the network is, as in records.
         file: The name that the file is published under.
         url: Where.
@@ -59,19 +59,14 @@ class Weights:
     def absent(self) -> str:
         """The reason of a score that lacks these weights."""
         return (
-            f"the weights {self.file} are absent: get them from {self.url} and name the file with "
-            f"{option(self.name)}, or put it into the folder that ${FOLDER} names"
+            f"the weights {self.file} are absent: get them from {self.url} and name the file as "
+            f"weights of {self.name}, or put it into the folder that ${FOLDER} names"
         )
 
     @property
     def begins(self) -> str:
         """How the name of the network in records begins, before the sha256 of its weights."""
         return f"{self.title}, sha256:"
-
-
-def option(name: str) -> str:
-    """The option by which the reason of a score that lacks weights says how to name them."""
-    return f"--weights {name}=FILE"
 
 
 def opened(weights: Weights, context: Context) -> tuple[nn.Module, str, Networks]:
@@ -134,7 +129,7 @@ def locate(weights: Weights, named: Mapping[str, Path]) -> Path | None:
     if weights.name in named:
         given = Path(named[weights.name]).expanduser()
         if not given.is_file():
-            raise FileNotFoundError(f"--weights {weights.name}={given} names no file")
+            raise FileNotFoundError(f"there is no file {given} of {weights.title}'s weights")
         return given
     folders = [_hub()]
     if os.environ.get(FOLDER):
@@ -148,13 +143,13 @@ def locate(weights: Weights, named: Mapping[str, Path]) -> Path | None:
         raise ValueError(
             f"{path} has the sha256 {found[:16]}…, the published file "
             f"{str(weights.sha256)[:16]}…: it is damaged or another one; delete it, or, "
-            f"to use it all the same, name it with --weights {weights.name}={path}"
+            f"to use it all the same, name it as weights of {weights.name}"
         )
     return path
 
 
 def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
-    """The option `--weights`, for `Context.weights`.
+    """The files of weights that a user named, for `Context.weights`.
 
     The assignments are "NAME=FILE", where NAME is registered or "module:object". Each file is
     opened on the device, so that a wrong one is reported before hours of training.
@@ -170,13 +165,13 @@ def named(assignments: Iterable[str], device: torch.device) -> dict[str, Path]:
     for text in assignments:
         name, equals, file = text.partition("=")
         if not (name and equals and file):
-            raise ValueError(f"--weights {text} is not of the form NAME=FILE")
+            raise ValueError(f"{argument('weights')} {text} is not of the form NAME=FILE")
         weights = registry.find("extractors", name)
         if not isinstance(weights, Weights):
             raise ValueError(f"{name} is no extractor: expected an object of class Weights")
         if weights.name in found:
-            both = f"{found[weights.name]} and {file}"
-            raise ValueError(f"--weights names {both} for {weights.title}, expected one file")
+            both = f"{argument('weights')} names {found[weights.name]} and {file}"
+            raise ValueError(f"{both} for {weights.title}, expected one file")
         path = Path(file).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {file} of {weights.title}'s weights")
@@ -236,7 +231,7 @@ def download(weights: Weights, folder: Path, progress: Progress | None = None) -
         except Unfetched as error:
             raise FileNotFoundError(
                 f"{weights.url} cannot be fetched ({error}): get it by other means and put it "
-                f"into {folder}, or name it with --weights {weights.name}=FILE"
+                f"into {folder}, or name it as weights of {weights.name}"
             ) from None
         if proven and (found := sha256(path)) != weights.sha256:
             path.unlink()

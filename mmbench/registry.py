@@ -54,7 +54,7 @@ def nearest(wrong: str, known: Iterable[str]) -> str:
     if close := meant(wrong, known):
         return close
     more = f" and {len(known) - LISTED:,} more" if len(known) > LISTED else ""
-    return f"; there is {', '.join(known[:LISTED]) or 'none'}{more}"
+    return f"; there is {', '.join(known[:LISTED])}{more}" if known else ""
 
 
 def meant(wrong: str, known: Iterable[str], ending: str = "") -> str:

@@ -66,8 +66,9 @@ class Supervised(Model):
         self.source = source or next(iter(images), "")
         self.targets = labels if targets is None else list(targets)
         if not self.source or not self.targets:
-            names = ", ".join(self.names)
-            raise ValueError(f"{names} hold no image, or neither attributes nor a mask to predict")
+            kinds = ", ".join(f"{m.name} ({m.kind})" for m in modalities)
+            expected = "expected an image, and attributes or masks to predict from it"
+            raise ValueError(f"the modalities are {kinds}, {expected}")
         special = trainings or {}
         named = {"source": [self.source], "targets": self.targets, "trainings": special}
         for setting, asked in named.items():

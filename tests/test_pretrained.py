@@ -67,10 +67,10 @@ def test_where_weights_are_looked_for(hub, tmp_path, monkeypatch):
     assert locate(CARD, {}) == kept
     other = put(tmp_path / "another.pth", b"other bytes")  # the user's own choice
     assert locate(CARD, {"ear": other}) == other
-    with pytest.raises(FileNotFoundError, match=r"--weights ear=.*gone\.pth names no file"):
+    with pytest.raises(FileNotFoundError, match=r"no file .*gone\.pth of Ear's weights"):
         locate(CARD, {"ear": tmp_path / "gone.pth"})
     put(kept, b"damaged")
-    with pytest.raises(ValueError, match=r"another one; delete it, .* --weights ear=.*ear-0a1b"):
+    with pytest.raises(ValueError, match=r"another one; delete it, .* as weights of ear"):
         locate(CARD, {})
     assert locate(replace(CARD, sha256=None), {}) == kept
 
@@ -80,7 +80,7 @@ def test_a_network_is_named_by_the_hash_of_its_own_file(hub, tmp_path):
         opened(CARD, context())
     reason = str(raised.value)
     assert raised.value.lacks == "weights:ear"
-    for part in (CARD.file, CARD.url, "--weights ear=FILE", "$MMBENCH_WEIGHTS"):
+    for part in (CARD.file, CARD.url, "weights of ear", "$MMBENCH_WEIGHTS"):
         assert part in reason
     put(hub / CARD.file)
     network, name, networks = opened(CARD, context())
@@ -139,7 +139,7 @@ def test_another_package_registers_an_extractor(tmp_path, monkeypatch):
     for wrong, error, words in (
         ("eer=x", LookupError, "no extractor is called 'eer'; did you mean 'ear'?"),
         (f"ear={tmp_path / 'gone.pth'}", FileNotFoundError, "no file .*gone.pth of Ear's weights"),
-        ("ear", ValueError, "--weights ear is not of the form NAME=FILE"),
+        ("ear", ValueError, "weights ear is not of the form NAME=FILE"),
         (f"json:dumps={file}", ValueError, "json:dumps is no extractor"),
     ):
         with pytest.raises(error, match=words):
@@ -149,7 +149,7 @@ def test_another_package_registers_an_extractor(tmp_path, monkeypatch):
 def test_weights_that_cannot_be_meant(tmp_path, monkeypatch):
     plug_in(tmp_path / "site", monkeypatch)
     one, two = (put(tmp_path / f"{n}.pth", b"other bytes") for n in "12")
-    with pytest.raises(ValueError, match=r"--weights names .*1\.pth and .*2\.pth for Ear, exp"):
+    with pytest.raises(ValueError, match=r"weights names .*1\.pth and .*2\.pth for Ear, exp"):
         named([f"ear={one}", f"ear={two}"], CPU)
 
     def clumsy(path, device):
@@ -226,7 +226,7 @@ def test_download_verifies(server, tmp_path):
     assert not (tmp_path / "other" / "w.pth").exists()
     absent = replace(card, url=f"{address}/absent.pth")
     with pytest.raises(
-        FileNotFoundError, match=r"absent\.pth cannot be fetched .* --weights ear="
+        FileNotFoundError, match=r"absent\.pth cannot be fetched .* as weights of ear"
     ):
         download(absent, tmp_path / "other")
 

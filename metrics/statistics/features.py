@@ -191,7 +191,8 @@ def paired(a: Tensor, b: Tensor, least: int = 2) -> tuple[Tensor, Tensor]:
         if x.ndim != 2 or not x.shape[1]:
             raise ValueError(f"the {title} features have shape {tuple(x.shape)}, expected (N, d)")
         if len(x) < least:
-            raise ValueError(f"{len(x)} {title} samples are too few, expected at least {least}")
+            number = f"the number of {title} samples is {len(x)}"
+            raise ValueError(f"{number}, expected at least {least}")
         require_finite(x, f"{title} samples")
     require_equal(a.shape[1], b.shape[1])
     return a.detach().double(), b.detach().double()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmbench.core.data import Dataset
-from mmbench.errors import first_line
+from mmbench.errors import first_line, seen
 from mmbench.files.toml import written
 
 Array = Tensor | NDArray[Any]
@@ -31,31 +31,57 @@ def lines(settings: Settings, metrics: Metrics | None = None) -> list[str]:
     """Overrides of a protocol as the command line has them, "KEY=VALUE".
 
     Raises:
-        ValueError: The settings are one text.
+        ValueError: The settings are no overrides, or the metrics no names.
     """
-    if isinstance(settings, str):
-        expected = 'expected a dictionary or a list such as ["KEY=VALUE"]'
-        raise ValueError(f"settings is {settings!r}, {expected}")
     if isinstance(settings, Mapping):
         settings = [f"{key}={written(_simple(value))}" for key, value in settings.items()]
-    found = [*settings]
+    expected = 'expected a dictionary, or a list such as ["KEY=VALUE"]'
+    found = texts("settings", settings, expected)
     if metrics is not None:
-        if not isinstance(metrics, Mapping):
-            metrics = dict.fromkeys([metrics] if isinstance(metrics, str) else metrics, "all")
-        found.append(f"evaluation.metrics={written(metrics)}")
+        named = [metrics] if isinstance(metrics, str) else metrics
+        names = texts("metrics", named, "expected names of metrics")
+        asked = metrics if isinstance(metrics, Mapping) else dict.fromkeys(names, "all")
+        found.append(f"evaluation.metrics={written(asked)}")
+    return found
+
+
+def texts(name: str, value: object, expected: str) -> list[str]:
+    """Several texts.
+
+    Args:
+        name: The argument's, for messages.
+        value: What the user gave for it.
+        expected: How the sentence about another value ends.
+
+    Raises:
+        ValueError: It is one text, which would be read letter by letter, or not texts.
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError(f"{name} is {seen(value)}, {expected}")
+    found = list(value)
+    for x in found:
+        if not isinstance(x, str):
+            raise ValueError(f"{name} has the item {seen(x)}, {expected}")
     return found
 
 
 def _simple(value: object) -> object:
-    """A number of numpy as Python's, and a path as text."""
-    if isinstance(value, np.generic):
+    """A number of numpy or torch as Python's, and a path as text."""
+    if isinstance(value, np.generic) or (isinstance(value, Tensor) and value.ndim == 0):
         return value.item()
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def assignments(weights: Weights) -> list[str]:
-    """Files of weights as the command line has them, "NAME=FILE"."""
-    return [f"{name}={file}" for name, file in weights.items()]
+def assignments(weights: Weights | None) -> list[str]:
+    """Files of weights as the command line has them, "NAME=FILE".
+
+    Raises:
+        ValueError: They are no dictionary.
+    """
+    if not isinstance(weights, Mapping | None):
+        expected = 'expected a dictionary of extractor -> file, such as {"inception": "FILE"}'
+        raise ValueError(f"weights is {seen(weights)}, {expected}")
+    return [f"{name}={file}" for name, file in (weights or {}).items()]
 
 
 def model(name: object) -> str:
@@ -66,8 +92,8 @@ def model(name: object) -> str:
     """
     if isinstance(name, str):
         return name
-    expected = 'expected a registered name, or "module:class"'
-    raise ValueError(f"model is {name!r}, {expected}")
+    expected = 'expected a registered name, "module:class" or "file.py:class"'
+    raise ValueError(f"model is {seen(name)}, {expected}")
 
 
 def dataset(data: object) -> Dataset | str:
@@ -81,7 +107,7 @@ def dataset(data: object) -> Dataset | str:
     if isinstance(data, str | os.PathLike):
         return os.fspath(data)
     expected = "expected a mmbench.core.Dataset, or the name of one"
-    raise ValueError(f"data is a {type(data).__name__}, {expected}")
+    raise ValueError(f"data is {seen(data)}, {expected}")
 
 
 def count(name: str, value: object, least: int) -> int:
@@ -95,7 +121,7 @@ def count(name: str, value: object, least: int) -> int:
     except TypeError:
         number = least - 1
     if number < least:
-        raise ValueError(f"{name} is {value!r}, expected a whole number of at least {least}")
+        raise ValueError(f"{name} is {seen(value)}, expected a whole number of at least {least}")
     return number
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from mmbench.api.places import cache_folder, data_folder
+from mmbench.api.places import cache_folder, data_folder, named
 from mmbench.core.data import Dataset
 from mmbench.datasets.load import dataset_of
 from mmbench.progress import Progress
@@ -33,10 +33,8 @@ def load_dataset(
         FileNotFoundError: Its files are missing.
         ValueError: They are damaged, or the object is no data set.
     """
-    where = folder or os.environ.get("MMBENCH_DATA")
-    return loaded(
-        str(name), Path(where) if where else None, Progress(None if quiet else sys.stderr)
-    )
+    name = named("name", name, "the name of a data set, or a path")
+    return loaded(str(name), folder, Progress(None if quiet else sys.stderr))
 
 
 def loaded(
@@ -53,5 +51,5 @@ def loaded(
     if not where and data_folder().is_dir():
         where = data_folder()
     return dataset_of(
-        recorded, name or None, Path(where) if where else None, cache_folder(), progress
+        recorded, name or None, named("folder", where) if where else None, cache_folder(), progress
     )

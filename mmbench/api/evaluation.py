@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from mmbench.api import asked, preparation
 from mmbench.api.device import compute_device
-from mmbench.api.places import cache_folder
+from mmbench.api.places import cache_folder, named
 from mmbench.api.trained import TrainedRun
 from mmbench.core.data import Dataset
 from mmbench.core.model import Model
 from mmbench.core.score import Context, Generated
+from mmbench.errors import seen
 from mmbench.evaluation.evaluate import Kept, generate, scored
 from mmbench.evaluation.settings import Evaluation
 from mmbench.progress import Progress
@@ -97,8 +98,9 @@ def evaluate(
             scored, or are not finite; settings do not fit; or a file is damaged.
         FileExistsError: There is a record of other samples of that name and seed.
     """
-    changes, files = asked.lines(settings, metrics), asked.assignments(weights or {})
+    changes, files = asked.lines(settings, metrics), asked.assignments(weights)
     seed, progress = asked.count("seed", seed, 0), Progress(None if quiet else sys.stderr)
+    protocol = protocol if protocol is None else named("protocol", protocol)
     if isinstance(samples, TrainedRun):
         if name is not None or protocol is not None:
             raise ValueError("a run has a name and a protocol of its own: leave out both")
@@ -122,7 +124,7 @@ def evaluate(
         UNRECORDED if name is None else name,
         asked.dataset(data),
         seed,
-        Path(out),
+        named("out", out),
         device,
         progress,
         folder=folder,
@@ -186,7 +188,7 @@ def _source(samples: object) -> Path | dict[str, Any]:
         return Path(samples)
     if not isinstance(samples, Mapping):
         expected = "expected a run, a model, a folder of samples or a dictionary"
-        raise ValueError(f"samples is a {type(samples).__name__}, {expected}")
+        raise ValueError(f"samples is {seen(samples)}, {expected}")
     return {
         folder_of(key) if isinstance(key, tuple) else key: {m: _value(x) for m, x in drawn.items()}
         if isinstance(drawn, Mapping)

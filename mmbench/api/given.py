@@ -10,6 +10,7 @@ from torch import Tensor
 from mmbench.api import asked
 from mmbench.core.data import Batch, Dataset, Modality
 from mmbench.datasets.formats import examples, recordings
+from mmbench.errors import seen
 from mmbench.progress import Progress
 from mmbench.runs.gallery import subset
 
@@ -34,8 +35,7 @@ def conditions(given: Mapping[str, Example], dataset: Dataset, progress: Progres
         ValueError: A file is damaged, or values have another shape or range, or are not finite.
     """
     if not isinstance(given, Mapping):
-        kind = type(given).__name__
-        raise ValueError(f"given is a {kind}, expected a dictionary of modality -> example")
+        raise ValueError(f"given is {seen(given)}, expected a dictionary of modality -> example")
     names = subset(dataset, map(str, given))
     return {m: _example(given[m], dataset.modality(m), dataset, progress) for m in names}
 
@@ -45,9 +45,10 @@ def targets(wanted: Sequence[str] | None, given: Batch, dataset: Dataset) -> lis
 
     Raises:
         LookupError: There is no such modality.
-        ValueError: There is none to draw.
+        ValueError: They are no names, or there is none to draw.
     """
-    named = subset(dataset, [wanted] if isinstance(wanted, str) else wanted or [])
+    several = [wanted] if isinstance(wanted, str) else [] if wanted is None else wanted
+    named = subset(dataset, asked.texts("targets", several, "expected names of modalities"))
     drawn = list(named) or [m.name for m in dataset.modalities if m.name not in given]
     if not drawn:
         raise ValueError(f"every modality of {dataset.name} is given: name targets to reconstruct")

@@ -13,6 +13,7 @@ from mmbench.api.device import compute_device
 from mmbench.api.places import cache_folder
 from mmbench.core.data import Dataset
 from mmbench.datasets.load import source
+from mmbench.errors import argument
 from mmbench.models.diffusion.samplers import SAMPLERS
 from mmbench.models.parts.diffused_latents import DiffusedLatents
 from mmbench.pretrained import fetch_needed, locate, named, needed
@@ -138,7 +139,7 @@ def protocol_of(
     if isinstance(data, str):
         source(data)  # a misspelt name is refused before anything is loaded
     if sampler is not None and not protocols.has_sampler(model):
-        raise ValueError(f"{model} has no sampler: leave out --sampler {sampler}")
+        raise ValueError(f"{model} has no sampler: leave out {argument('sampler', sampler)}")
     name = shipped_name(data)
     return protocols.load(name, which, settings, model, sampler, kinds_of(model))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmbench.api.places import named
 from mmbench.leaderboard.submissions.collection import merged
 from mmbench.records.store import frame
 
@@ -29,7 +30,12 @@ def results(folders: str | Path | Iterable[str | Path] = "results") -> DataFrame
 
     Raises:
         FileNotFoundError: A folder is missing, or holds no record.
-        ValueError: A record is damaged, or two folders have different ones of the same run.
+        ValueError: A record is damaged, two folders have different ones of the same run, or no
+            folder is named.
     """
-    several = [folders] if isinstance(folders, str | os.PathLike) else folders
-    return frame(merged([Path(folder) for folder in several]))
+    if isinstance(folders, str | os.PathLike) or not isinstance(folders, Iterable):
+        folders = [folders]
+    several = [named("folders", folder) for folder in folders]
+    if not several:
+        raise ValueError("folders is empty, expected one folder of results or more")
+    return frame(merged(several))

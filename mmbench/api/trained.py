@@ -12,7 +12,7 @@ from mmbench.api import asked, preparation
 from mmbench.api import given as inputs
 from mmbench.api.data import loaded
 from mmbench.api.device import compute_device
-from mmbench.api.places import cache_folder
+from mmbench.api.places import cache_folder, named
 from mmbench.core.data import Batch, Dataset
 from mmbench.core.model import Model
 from mmbench.progress import Progress
@@ -141,11 +141,11 @@ def train(
         asked.model(model),
         asked.dataset(data),
         [asked.count("seed", seed, 0)],
-        Path(out),
+        named("out", out),
         device,
         Progress(None if quiet else sys.stderr),
         folder=folder,
-        protocol=protocol,
+        protocol=protocol if protocol is None else named("protocol", protocol),
         settings=asked.lines(settings),
         sampler=sampler,
         keep_weights=keep_weights,
@@ -189,7 +189,7 @@ def load_run(
             several records fit.
     """
     progress = Progress(None if quiet else sys.stderr)
-    file, record = find(Path(path))
+    file, record = find(named("path", path))
     read_files(file, record, model)
     known = asked.dataset("" if data is None else data)
     if isinstance(known, str):

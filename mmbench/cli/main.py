@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import click
 
-from mmbench import __version__
+from mmbench import __version__, errors
 from mmbench.cli.options import Lazy, Nearest
+from mmbench.cli.spelling import option
 from mmbench.errors import first_line, sentence
 
 if TYPE_CHECKING:
     from mmbench.registry import Group
+
+errors.spelling = option
 
 
 class Sentences(click.Command):

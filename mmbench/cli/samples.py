@@ -22,13 +22,14 @@ from mmbench.cli import options
 @options.several(
     "--targets", metavar="MODALITY ...", help="A modality to generate.  [default: all not given]"
 )
-@options.count("-n", "count", default=8, help="Number of samples.")
-@options.number("--seed", default=0, show_default=True, help="The seed of the samples.")
+@options.count("-n", "count", help="Number of samples.  [default: 8]")
+@options.number("--seed", help="The seed of the samples.  [default: 0]")
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="Write all samples that the run scored instead, as 'mmbench evaluate' reads them.",
+    help="Write all samples that the run scored instead, by its own seed, as 'mmbench evaluate' "
+    "reads them.",
 )
 @options.keep_weights
 @options.dataset_of_records
@@ -45,8 +46,8 @@ def generate(
     model: str | None,
     given: tuple[str, ...],
     targets: tuple[str, ...],
-    count: int,
-    seed: int,
+    count: int | None,
+    seed: int | None,
     everything: bool,
     keep_weights: bool,
     dataset: str | None,
@@ -67,8 +68,9 @@ def generate(
     from mmbench.api.trained import load_run
     from mmbench.runs import requested, samples
 
-    if everything and (given or targets):
-        raise ValueError("--all generates from every subset: leave out --given and --targets")
+    if everything and (given or targets or count is not None or seed is not None):
+        others = "--given, --targets, -n and --seed"
+        raise ValueError(f"--all writes what the run scored, by its own seed: leave out {others}")
     trained = load_run(
         run_path, dataset, folder=data, device=device, model=model, keep_weights=keep_weights
     )
@@ -81,7 +83,7 @@ def generate(
         condition = inputs.conditions(_assigned(given), loaded, trained.run.progress)
         inputs.targets(targets, condition, loaded)
         with requested.renewing(out, loaded) as folder:
-            made = trained.generate(condition, targets, count, seed)
+            made = trained.generate(condition, targets, count or 8, seed or 0)
             missing = requested.write(folder, loaded, condition, made)
         if missing:
             click.echo(missing, err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from mmbench.core.data import Dataset
 from mmbench.core.source import Source
 from mmbench.datasets.custom import described
+from mmbench.errors import argument
 from mmbench.progress import Progress
 from mmbench.records.paths import FORM, names_folder
 from mmbench.registry import find, names
@@ -75,5 +76,5 @@ def dataset_of(
         FileNotFoundError, ValueError: Its files are missing or damaged.
     """
     if asked is None and name not in names("datasets"):
-        raise LookupError(f"no data set is registered as {name!r}: name it by --dataset")
+        raise LookupError(f"no data set is registered as {name!r}: give it as {argument('data')}")
     return load_dataset(asked or name, folder, cache, progress)

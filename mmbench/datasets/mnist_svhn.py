@@ -22,7 +22,7 @@ from mmbench.datasets.formats import idx
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.folders import Published
 from mmbench.datasets.formats.idx import Bytes, Integers
-from mmbench.errors import concerning, first_line
+from mmbench.errors import argument, concerning, first_line
 from mmbench.progress import Progress
 from mmbench.seeds import derive
 
@@ -82,7 +82,8 @@ def _root(folder: Path | None) -> Path:
     except FileNotFoundError:
         half = PUBLISHED.find(folder, lambda p: bool(idx.place(p) or _svhn_place(p)))
         lacking = "SVHN" if idx.place(half) else "MNIST"
-        advice = f"run 'mmbench data download {NAME}', or name the folder that holds it by --data"
+        given = f"give the folder that holds it as {argument('folder')}"
+        advice = f"run 'mmbench data download {NAME}', or {given}"
         raise FileNotFoundError(f"{half} does not hold {lacking}: {advice}") from None
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.core.model import Embedded, Model
 from mmbench.core.score import NOTHING, Context, Generated, Score
+from mmbench.errors import seen
 from mmbench.evaluation.checkpoint import Part, place
 from mmbench.evaluation.settings import Evaluation
 from mmbench.evaluation.stale import now_possible, other_weights
@@ -155,7 +156,7 @@ def _expected(
     name, expected = modality.name, (n, *modality.shape)
     title = f"{type(model).__name__}.generate"
     if not isinstance(made, Mapping):
-        returned = f"{title} returned a {type(made).__name__}"
+        returned = f"{title} returned {seen(made)}"
         raise ValueError(f"{returned}, expected a dictionary of target -> tensor")
     if name not in made:
         returned = ", ".join(made) or "nothing"
@@ -163,7 +164,7 @@ def _expected(
     x = made[name]
     if not isinstance(x, Tensor):
         kind = type(x).__name__
-        raise ValueError(f"{title} drew {name} as a {kind}, expected a torch.Tensor")
+        raise ValueError(f"{title} drew {name} of type {kind}, expected a torch.Tensor")
     if tuple(x.shape) != expected:
         shape = tuple(x.shape)
         raise ValueError(f"{title} drew {name} of shape {shape}, expected {expected}")

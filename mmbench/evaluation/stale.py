@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mmbench.core.score import Score
+from mmbench.errors import argument
 from mmbench.progress import Progress
 from mmbench.records.record import Record
 from mmbench.records.versions import older_metric
@@ -57,28 +58,26 @@ def keep_measured(record: Record, path: Path, named: Mapping[str, Path]) -> None
     Raises:
         ValueError: Weights of a registered network are absent, so that its scores would be lost.
     """
-    from mmbench.pretrained import locate, option, registered
+    from mmbench.pretrained import locate, registered
 
     used = {name for s in record.scores if s.value is not None for name, _ in s.networks}
     for card in registered():
         if card.name in used and locate(card, named) is None:
             raise ValueError(
                 f"{path} was measured with {card.title}, whose weights are absent now: add "
-                f"{option(card.name)}, or delete it first"
+                f"{argument('weights', {card.name: 'FILE'})}, or delete it first"
             )
 
 
-def done(
-    record: Record, path: Path, named: Mapping[str, Path], again: str, progress: Progress
-) -> None:
+def done(record: Record, path: Path, named: Mapping[str, Path], progress: Progress) -> None:
     """Reports that there is a record, and which of its scores could be measured anew.
 
-    Only the user can ask for that, by the option `again`: what was measured may need what is no
-    longer available.
+    Only the user can ask for that: what was measured may need what is no longer available.
 
     Raises:
         ValueError: It was measured with other weights than those named.
     """
+    again = argument("again", True)
     for change in other_weights(record.scores, named):
         raise ValueError(f"{path} was measured with {change}: add {again} to measure it again")
     progress.say(f"already done: {path}")

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmbench.errors import argument
 from mmbench.protocols.protocol import CODE, METRIC_CODE, Table, digest
 from mmbench.records.paths import Place
 from mmbench.records.record import Record
@@ -87,7 +88,8 @@ def read_files(path: Path, record: Record, model: str | None = None) -> None:
             wrong = f"{name}, whose code {path} needs, is {where} in the current folder"
             attribute = record.model.removeprefix(f"{name}:")
             moved = attribute != record.model
-            hint = f"; if it has moved, --model DIR/{name}:{attribute} names its place"
+            place = argument("model", f"DIR/{name}:{attribute}")
+            hint = f"; if it has moved, {place} names its place"
             raise FileNotFoundError(f"{wrong}{hint if moved else ''}")
         read_file(there)
 
@@ -99,7 +101,8 @@ def expect_one(keep_weights: bool, retrain: bool) -> None:
         ValueError: Both are given.
     """
     if keep_weights and retrain:
-        raise ValueError("--keep-weights and --retrain exclude each other: leave out one")
+        both = f"{argument('keep_weights', True)} and {argument('retrain', True)}"
+        raise ValueError(f"{both} exclude each other: leave out one")
 
 
 def keeping(run: Run) -> Run:
@@ -122,8 +125,8 @@ def refuse_to_forget(run: Run) -> None:
         then, now = (digest(of, 8) for of in (code, run.settings[CODE]))
         raise ValueError(
             f"the code of {run.model} or its networks has changed since {path} was trained "
-            f"({then} then, {now} now): --keep-weights draws from these weights by the code as it "
-            "is, --retrain trains anew"
+            f"({then} then, {now} now): {argument('keep_weights', True)} draws from these weights "
+            f"by the code as it is, {argument('retrain', True)} trains anew"
         )
 
 

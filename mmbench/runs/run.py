@@ -15,6 +15,7 @@ import torch
 from mmbench.core.data import Dataset
 from mmbench.core.model import Model
 from mmbench.core.score import Context, Generated
+from mmbench.errors import argument
 from mmbench.evaluation.evaluate import Kept, generate
 from mmbench.evaluation.settings import Evaluation
 from mmbench.evaluation.trial import tried
@@ -167,9 +168,7 @@ class Run:
 
         model = self.build()
         context = Context(self.device, self.cache, self.progress, self.weights, model)
-        scoring = Scoring(
-            self.place, self.out, self.dataset, self.evaluation, context, "--rescore"
-        )
+        scoring = Scoring(self.place, self.out, self.dataset, self.evaluation, context)
         scoring.check()
         with alone(self.out / self.place.lock, self._refuse):
             for folder in (
@@ -228,7 +227,7 @@ class Run:
                 raise
             wrong = f"{path}, trained by other code of {self.model}, does not fit it as it is"
             why = str(error).removesuffix(f"; {AGAIN}")
-            raise ValueError(f"{wrong} ({why}): 'mmbench run --retrain' trains anew") from None
+            raise ValueError(f"{wrong} ({why}): {argument('retrain', True)} trains anew") from None
         seconds: dict[str, float] = seconds_in(metadata, dict, path)
         return seconds
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Score
+from mmbench.errors import argument
 from mmbench.evaluation.checkpoint import forget
 from mmbench.evaluation.evaluate import SHOWN, evaluate
 from mmbench.evaluation.references import references
@@ -31,7 +32,6 @@ class Scoring:
         dataset: The data set whose test examples are conditioned on and compared with.
         evaluation: What is drawn and measured.
         context: What the metrics may use.
-        again: The option by which a user asks to measure again.
     """
 
     place: Place
@@ -39,7 +39,6 @@ class Scoring:
     dataset: Dataset
     evaluation: Evaluation
     context: Context
-    again: str
 
     @property
     def path(self) -> Path:
@@ -59,7 +58,7 @@ class Scoring:
             other = f"{self.path} is a record of another run, {Place.of(known).record}"
             raise ValueError(f"{other}: move it there, or delete it to run it again")
         if known is not None and not again:
-            done(known, self.path, self.context.weights, self.again, self.context.progress)
+            done(known, self.path, self.context.weights, self.context.progress)
             return known
         if known is None and schema1.among(self.path.parent):
             hint = f"'mmbench records migrate {self.out}' lets runs find them"
@@ -108,8 +107,8 @@ class Scoring:
         record = self._record(seconds, parameters, evaluations, scores, real)
         with writing(self.out):
             if content(self.path) != before:
-                by = f"{self.path} was written by another process meanwhile"
-                raise FileExistsError(f"{by}, and stays as it is; {self.again} replaces it")
+                by = f"{self.path} was written by another process meanwhile, and stays as it is"
+                raise FileExistsError(f"{by}; {argument('again', True)} replaces it")
             write(record, self.path)
         not_computed(scores, context.progress)
         context.progress.say(f"wrote {self.path}")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context
+from mmbench.errors import argument
 from mmbench.evaluation.settings import Evaluation
 from mmbench.files.locks import alone
 from mmbench.progress import Progress
@@ -114,9 +115,7 @@ class Submission:
             OSError: The results folder cannot be written to.
         """
         context = Context(self.device, self.cache, self.progress, self.weights)
-        scoring = Scoring(
-            self.place, self.out, self.dataset, self.evaluation, context, "--replace"
-        )
+        scoring = Scoring(self.place, self.out, self.dataset, self.evaluation, context)
         scoring.check()
         with alone(self.out / self.place.lock, self.progress.waiting):
             return self._execute(scoring, replace)
@@ -125,8 +124,8 @@ class Submission:
         path = scoring.path
         if path.exists() and not replace and read(path).samples != self.content:
             raise FileExistsError(
-                f"{path} holds the scores of other samples: give another --seed or --name, or "
-                "--replace them"
+                f"{path} holds the scores of other samples: give another {argument('seed')} or "
+                f"{argument('name')}, or replace them by {argument('again', True)}"
             )
         known = scoring.finished(replace)
         if known is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from mmbench.core.data import Dataset
+from mmbench.errors import argument
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import CODE, TRAINED_CODE, digest
 from mmbench.records.paths import Place, folder_name
@@ -50,8 +51,10 @@ def _expect_weights(path: Path, weights: Path) -> None:
 def _record(path: Path) -> tuple[Path, Record]:
     if not path.exists() and path.with_name(folder_name(path.name)).is_dir():
         path = path.with_name(folder_name(path.name))  # a model by the name that tables show
-    if path.is_file():
+    if path.is_file() and path.suffix == ".json":
         return path, read(path)
+    if path.is_file():
+        raise ValueError(f"{path} is no record, {_EXPECTED}")
     if not path.is_dir():
         entries = path.parent.iterdir() if path.parent.is_dir() else ()
         beside = sorted(p.name for p in entries if p.is_dir() or _RUN.fullmatch(p.name))
@@ -125,8 +128,8 @@ def reload(
     if code != run.settings.get(CODE):
         changed = f"the code of {record.model} or its networks has changed since {path} was made"
         if not keep_weights:
-            drawn = "--keep-weights draws from its weights by the code as it is"
-            raise ValueError(f"{changed}: {drawn}, 'mmbench run --retrain' trains anew")
+            drawn = f"{argument('keep_weights', True)} draws from its weights by the code as it is"
+            raise ValueError(f"{changed}: {drawn}, {argument('retrain', True)} trains anew")
         progress.say(f"{changed}: its weights are drawn from by the code as it is")
     _expect_weights(path, run.out / run.place.weights)  # of the model's version as it is now
     return run

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmbench.api import asked
 from mmbench.api.device import compute_device
 from mmbench.core.data import Dataset, Modality
 from mmbench.metrics import clip_score
@@ -20,6 +21,8 @@ from mmbench.scores.inputs import Device, Drawn, File, Samples, file, judged, wh
 
 DEFINITIONS = {"hessel": clip_score.HESSEL, "mld": clip_score.MLD, "percent": clip_score.PERCENT}
 """The definitions of CLIP-S by name."""
+
+EXPECTED = "expected a list of texts, one for each picture"
 
 
 def clip_s(
@@ -48,13 +51,14 @@ def clip_s(
         LookupError: There is no such definition, or the data set has no such modality.
         FileNotFoundError: There is no such folder, or no weights.
         ImportError: open_clip is not installed.
-        ValueError: Images are not finite or of another shape or range, or not as many as captions.
+        ValueError: Images are not finite or of another shape or range, or not as many as captions,
+            or the captions are no texts.
     """
     if isinstance(captions, Dataset):
         return judged("clip-s[in-domain]", images, captions, device)
     if definition not in DEFINITIONS:
         raise LookupError(f"no CLIP-S is called {definition!r}{nearest(definition, DEFINITIONS)}")
-    said = [captions] if isinstance(captions, str) else list(captions)
+    said = asked.texts("captions", captions, EXPECTED)
     x, chosen = whole(images, "generated"), DEFINITIONS[definition]
     return clip_score.clip_score(x, said, file(weights), chosen, compute_device(device))
 
@@ -91,12 +95,16 @@ def mid(
         return judged("mid[in-domain]", images, captions, device)
     if real_images is None or real_captions is None:
         raise ValueError("real_images and real_captions are missing, expected the real pairs")
+    said = [
+        asked.texts("captions", captions, EXPECTED),
+        asked.texts("real_captions", real_captions, EXPECTED),
+    ]
     sides = [whole(images, "generated"), whole(real_images, "real")]
     for x in sides:
         check(x, Modality("images", "image", (3, *x.shape[2:])))
     network = published(CLIP, file(weights), compute_device(device))
     pictures = [embeddings(lambda x: embed_images(x, network, "bilinear"), x) for x in sides]
-    texts = [_spoken(x, network) for x in (captions, real_captions)]
+    texts = [_spoken(x, network) for x in said]
     return mutual_information_divergence(pictures[0], texts[0], pictures[1], texts[1])
 
 
@@ -104,7 +112,7 @@ def mid(
 def _spoken(captions: Sequence[str], network: nn.Module) -> Tensor:
     """CLIP's embeddings of captions, (N, d), of unit length."""
     if not captions:
-        raise ValueError("there are no captions, expected one for each picture")
+        raise ValueError(f"there are no captions, {EXPECTED}")
     parts = [
         F.normalize(embed_texts(captions[i : i + clip_score.BATCH], network).float(), dim=-1).cpu()
         for i in range(0, len(captions), clip_score.BATCH)

@@ -9,8 +9,9 @@ from mmbench.api import asked
 from mmbench.core.data import Dataset
 from mmbench.core.model import Model
 from mmbench.core.score import Generated
+from mmbench.errors import seen
 from mmbench.metrics.extractors.classifiers import classifier
-from mmbench.scores.inputs import Device, Drawn, context, drawn, judged, tensor, value
+from mmbench.scores.inputs import Device, Drawn, context, drawn, expect, judged, tensor, value
 
 
 def coherence(
@@ -37,9 +38,16 @@ def coherence(
         ValueError: Samples are not finite or of another shape or range, there are not as many
             labels, or the data set has none.
     """
+    expect(data)
+    if data.classes is None:
+        raise ValueError(f"{data.name} has no classes, by which coherence counts")
+    samples = drawn(generated, data)
+    if labels is None and len(samples) < len(data.modalities):
+        names = ", ".join(m.name for m in data.modalities if m.name not in samples)
+        needs = "without labels coherence needs samples of every modality"
+        raise ValueError(f"{needs}, and there are none of {names}")
     if labels is None:
         return judged("coherence", generated, data, device)
-    samples = drawn(generated, data)
     if len(samples) != 1:
         names = ", ".join(samples)
         raise ValueError(f"labels are for one modality, the samples are of {names}")
@@ -105,6 +113,9 @@ def log_likelihood(model: Model, data: Dataset, *, device: Device = "auto") -> f
     Raises:
         ValueError: The model has no density, or one that is not finite.
     """
+    expect(data)
+    if not isinstance(model, Model):
+        raise ValueError(f"model is {seen(model)}, expected a mmbench.core.Model")
     known = context(device)
     known = replace(known, model=model.to(known.device))
     return value("log-likelihood", Generated((), {}, torch.arange(len(data.test))), data, known)

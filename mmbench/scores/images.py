@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mmbench.api.device import compute_device
-from mmbench.core.data import Dataset
+from mmbench.core.data import Dataset, Modality
 from mmbench.media.image import photographs
 from mmbench.metrics.extractors.inception import INCEPTION, Resize, streamed
 from mmbench.metrics.extrapolation import extrapolated_distance
@@ -16,6 +16,7 @@ from mmbench.metrics.kid import kernel_distance
 from mmbench.metrics.precision_recall import precision_of, recall_of
 from mmbench.metrics.statistics.features import precise
 from mmbench.metrics.statistics.frechet import feature_distance
+from mmbench.metrics.statistics.samples import check
 from mmbench.pretrained import published
 from mmbench.scores.inputs import Device, Drawn, File, Samples, file, judged, side
 
@@ -49,6 +50,7 @@ def fid(
     sides, where = (side(generated, "generated"), side(real, "real")), compute_device(device)
     if features := _features(*sides, where):
         return feature_distance(*features)
+    _expect_images(*sides)
     return frechet_inception_distance(*sides, file(weights), where, resize)
 
 
@@ -159,10 +161,28 @@ def _compared(
     sides, where = (side(generated, "generated"), side(real, "real")), compute_device(device)
     if features := _features(*sides, where):
         return distance(*features)
+    _expect_images(*sides)
     pictures = [photographs(x) if isinstance(x, Path) else [x] for x in sides]
     network = published(INCEPTION, file(weights), where)
     drawn, others = (torch.cat([*streamed(x, network)]) for x in pictures)
     return distance(drawn, others)
+
+
+def _expect_images(*sides: Tensor | Path) -> None:
+    """Refuses what Inception cannot see, before its weights are looked for.
+
+    Raises:
+        FileNotFoundError: A folder is missing, or holds no pictures.
+        ValueError: Images have another shape or range, are not finite, or there are none.
+    """
+    for title, x in zip(("generated", "real"), sides, strict=True):
+        if isinstance(x, Path):
+            photographs(x)
+        elif x.ndim != 4:
+            shape = f"the {title} samples have shape {tuple(x.shape)}"
+            raise ValueError(f"{shape}, expected images (N, 3, H, W), or features of both sides")
+        else:
+            check(x, Modality("images", "image", (3, *x.shape[2:])), pixels=True)
 
 
 def _features(

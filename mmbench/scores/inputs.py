@@ -15,6 +15,7 @@ from mmbench.api.places import cache_folder
 from mmbench.core.data import Batch, Dataset
 from mmbench.core.score import Context, Generated
 from mmbench.datasets.formats import examples
+from mmbench.errors import seen
 from mmbench.media.image import photographs
 from mmbench.progress import Progress
 from mmbench.registry import find
@@ -40,8 +41,20 @@ def judged(name: str, generated: Samples | Drawn, data: Dataset, device: Device)
         LookupError: There is no such modality.
         ValueError: Samples do not fit their modality, or there is no value.
     """
+    expect(data)
     rows = torch.arange(len(data.test))
     return value(name, Generated((), drawn(generated, data), rows), data, context(device))
+
+
+def expect(data: object) -> None:
+    """Refuses what is no data set.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(data, Dataset):
+        expected = "expected a mmbench.core.Dataset, such as load_dataset returns"
+        raise ValueError(f"data is {seen(data)}, {expected}")
 
 
 def value(name: str, generated: Generated, data: Dataset, context: Context) -> float:
@@ -51,9 +64,12 @@ def value(name: str, generated: Generated, data: Dataset, context: Context) -> f
         ValueError: There is none, or more than one.
     """
     found = list(find("metrics", name).compute(generated, data, context))
-    if len(found) != 1:
+    if not found:
         names = ", ".join(generated.samples)
-        raise ValueError(f"{name} has {len(found)} values for samples of {names}, expected one")
+        raise ValueError(f"{name} does not apply to samples of {names} alone on {data.name}")
+    if len(found) > 1:
+        names = ", ".join(generated.samples)
+        raise ValueError(f"{name} has a value for each of {names}: score one at a time")
     if found[0].value is None:
         raise ValueError(found[0].reason)
     return float(found[0].value)
@@ -69,7 +85,7 @@ def drawn(generated: Samples | Drawn, data: Dataset) -> Batch:
     """
     if not isinstance(generated, Mapping) or not generated:
         expected = f"expected a dictionary of modality of {data.name} -> samples"
-        raise ValueError(f"the generated samples are a {type(generated).__name__}, {expected}")
+        raise ValueError(f"generated is {seen(generated)}, {expected}")
     return {m: _checked(generated[m], m, data) for m in subset(data, map(str, generated))}
 
 
@@ -139,11 +155,12 @@ def tensor(samples: object, title: str) -> Tensor:
     if isinstance(samples, Tensor):
         return samples.detach()
     if isinstance(samples, Mapping):
-        told = f"the {title} samples are a dictionary"
-        raise ValueError(f"{told}, expected an array, or a data set that judges them to follow")
+        told = f"the {title} samples are a dictionary, expected an array"
+        raise ValueError(f"{told}: only with a data set that judges may they be a dictionary")
     x = asked.array(samples, f"the {title} samples")
     if x.dtype.kind not in "buif":
-        raise ValueError(f"the {title} samples hold {x.dtype}, expected numbers")
+        held = "texts" if x.dtype.kind == "U" else seen(samples) if x.ndim == 0 else str(x.dtype)
+        raise ValueError(f"the {title} samples hold {held}, expected numbers")
     wide = x.astype(np.int64) if x.dtype.kind == "u" and x.itemsize > 1 else x
     return torch.from_numpy(np.ascontiguousarray(wide, wide.dtype.newbyteorder("=")))
 

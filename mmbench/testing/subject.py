@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from mmbench.api import asked
 from mmbench.api.preparation import protocol_of
 from mmbench.core.data import Dataset
 from mmbench.datasets.load import load_dataset
@@ -65,8 +66,9 @@ def briefly_trained(
         LookupError, FileNotFoundError, ValueError: There is no such model or data set, or the
             settings do not fit.
     """
-    name = called(model)
+    name, settings = called(asked.model(model)), asked.lines(settings)
     simple = dataset == TOY and not any(s.startswith("modalities.") for s in settings)
+    dataset = asked.dataset(dataset)
     if isinstance(dataset, str):
         with tempfile.TemporaryDirectory() as folder:
             dataset = load_dataset(dataset, None, Path(folder), Progress(None))

@@ -128,7 +128,7 @@ def x(shape=(1, 28, 28), n=20):
         ({"sound": {"image": x() + math.nan}}, "image given sound is not finite, first in row 0"),
         ({"joint": {"image": np.array([None] * 20)}}, "shape"),
         ({"image+sound": {"image": x()}, "sound+image": {"image": x()}}, "twice"),
-        (3, "samples is a int, expected a run, a model, a folder"),
+        (3, "samples is 3, expected a run, a model, a folder"),
     ],
 )
 def test_wrong_samples_get_a_sentence(toy, samples, words, tmp_path, monkeypatch):
@@ -136,6 +136,31 @@ def test_wrong_samples_get_a_sentence(toy, samples, words, tmp_path, monkeypatch
     with pytest.raises((ValueError, LookupError, FileNotFoundError), match=words):
         mmbench.evaluate(samples, toy, ["mse"], settings=SETTINGS, device="cpu", quiet=True)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"metrics": 3}, "metrics is 3, expected names"),
+        ({"metrics": [mmbench.scores.fid]}, "metrics has the item .*, expected names"),
+        ({"settings": 3}, "settings is 3, expected a dictionary"),
+        ({"weights": "x.pth"}, "weights is 'x.pth', expected a dictionary"),
+        ({"protocol": 3}, "protocol is 3, expected a path"),
+        ({"out": None}, "out is None, expected a path"),
+    ],
+)
+def test_wrong_arguments_get_a_sentence(toy, change, words):
+    with pytest.raises(ValueError, match=words):
+        mmbench.evaluate({"joint": {"image": x()}}, toy, **{"quiet": True} | change)
+
+
+@pytest.mark.parametrize(
+    ("folders", "words"),
+    [(3, "folders is 3, expected a path"), ([], "is empty"), ([None], "is None, expected a path")],
+)
+def test_what_is_no_folder_of_results_is_refused(folders, words):
+    with pytest.raises(ValueError, match=words):
+        mmbench.results(folders)
 
 
 def test_a_missing_folder_is_told_before_absent_weights(toy, tmp_path, monkeypatch):

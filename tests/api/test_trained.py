@@ -32,8 +32,12 @@ def test_a_run_is_found_again_by_all_that_names_it(run, table, toy, tmp_path):
         assert same(again.generate(n=2), drawn)
         assert again.record == run.record and again.dataset is toy
         assert not again.model.training
-    with pytest.raises(ValueError, match="data is a int, expected"):
+    with pytest.raises(ValueError, match="data is 3, expected"):
         mmbench.load_run(run.path, 3)
+    with pytest.raises(ValueError, match="path is 3, expected a path"):
+        mmbench.load_run(3)
+    with pytest.raises(ValueError, match=r"7\.png is no record"):
+        mmbench.load_run(shutil.copy(run.path, tmp_path / "7.png"))
     assert len(run.record.scores) == len(table)
 
 
@@ -111,7 +115,8 @@ IMAGE = np.zeros((1, 28, 28), np.float32)
         ({"image": [[1], [1, 2]]}, None, "the image given cannot be read as numbers"),
         ({"image": "nowhere.png"}, None, "there is no file nowhere.png to read image from"),
         ({"image": "test:40"}, None, "expected test:0 to test:39"),
-        (["image"], None, "given is a list, expected a dictionary"),
+        ({"image": IMAGE}, 3, "targets is 3, expected names of modalities"),
+        (["image"], None, r"given is \['image'\], expected a dict"),
         ({"image": IMAGE}, ["sond"], "no modality 'sond'; did you mean 'sound'?"),
         ({m: "test:1" for m in ("image", "sound", "trajectory")}, None, "every modality of mhd-m"),
     ],
@@ -125,15 +130,17 @@ def test_wrong_examples_get_a_sentence(run, given, targets, words):
     ("change", "words"),
     [
         ({"model": "mldd"}, "no model is called 'mldd'"),
-        ({"data": ["mhd"]}, "data is a list, expected a mmbench.core.Dataset"),
+        ({"data": ["mhd"]}, r"data is \['mhd'\], expected a mmbench.core.Dat"),
         ({"data": "mhd-mni"}, "did you mean 'mhd-mini'?"),
         ({"seed": -1}, "seed is -1, expected a whole number of at least 0"),
         ({"settings": {"models.mld.widht": 3}}, "models.mld has no setting 'widht'"),
         ({"settings": {"models.mld.d": float("inf")}}, "expected a finite number"),
-        ({"settings": "models.mld.width=3"}, "expected a dictionary or a list"),
+        ({"settings": "models.mld.width=3"}, "expected a dictionary, or a list"),
         ({"sampler": "nine", "model": "mvae"}, "mvae has no sampler"),
         ({"device": "cudda"}, "there is no device 'cudda'"),
         ({"device": None}, "there is no device None"),
+        ({"settings": 3}, "settings is 3, expected a dictionary"),
+        ({"protocol": 3}, "protocol is 3, expected a path"),
         ({"model": int}, "model is <class 'int'>, expected"),
     ],
 )

@@ -229,7 +229,9 @@ def test_a_run_is_named_by_its_folders_too(finished, tmp_path):
         (["--given", "image=test:1", "image=test:2"], "image is given twice"),
         (["--given", "image=test:1", "sound=test:1", "trajectory=test:2"], "every modality of"),
         (["--targets", "sond"], "mhd-mini has no modality 'sond'; did you mean 'sound'?"),
-        (["--all", "--targets", "sound"], "leave out --given and --targets"),
+        (["--all", "--targets", "sound"], "leave out --given, --targets, -n and --seed"),
+        (["--all", "-n", "8"], "leave out --given, --targets, -n and --seed"),
+        (["--all", "--seed", "0"], "leave out --given, --targets, -n and --seed"),
         (["-n", 0], "0 is not in the range"),
     ],
 )

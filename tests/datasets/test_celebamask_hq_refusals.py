@@ -40,7 +40,7 @@ def test_without_a_folder_it_says_where_the_files_are(cache):
         load(None, cache)
     for part in (
         "drive.usercontent.google.com",
-        "--data",
+        "folder",
         "mmbench data download celebamask-hq",
         "CelebAMask-HQ-attribute-anno.txt",
     ):

@@ -27,7 +27,7 @@ refused = partial(refusal, load)
 def test_without_a_folder_it_says_where_the_files_are(cache):
     with pytest.raises(FileNotFoundError) as caught:
         load(None, cache)
-    for part in ("mmbench data download mnist-svhn", "--data", "MMBENCH_DATA", "train_32x32.mat"):
+    for part in ("mmbench data download mnist-svhn", "folder", "MMBENCH_DATA", "train_32x32.mat"):
         assert part in str(caught.value).replace("{train,test}_", "train_")
 
 

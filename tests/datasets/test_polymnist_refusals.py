@@ -29,7 +29,7 @@ def test_without_a_folder_it_says_where_the_files_are(cache):
         load(None, cache)
     for part in (
         "https://zenodo.org/record/4899160",
-        "--data",
+        "folder",
         "MMBENCH_DATA",
         "MMNIST/{train,test}/m0/0.5.png",
     ):

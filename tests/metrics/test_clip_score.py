@@ -261,7 +261,7 @@ def test_without_weights_there_is_a_reason_and_no_number(tmp_path, monkeypatch):
         (score,) = scores(judge, world(), tmp_path)
         assert (score.metric, score.target, score.n) == (judge.name, "joint", 12)
         assert score.value is None and score.extractor is None
-        for part in (CLIP.file, CLIP.url, "--weights clip=FILE", "$MMBENCH_WEIGHTS"):
+        for part in (CLIP.file, CLIP.url, "weights of clip", "$MMBENCH_WEIGHTS"):
             assert part in score.reason
         assert judge.judge == "clip"
     with pytest.raises(FileNotFoundError, match=r"ViT-B-32\.pt are absent"):

@@ -646,7 +646,7 @@ def test_published_weights_are_these_or_none(case, monkeypatch):
         return
     file = case.weights(1)[card.name]
     case.context = replace(case.context, weights={})
-    absent = f"{re.escape(card.file)} are absent: get them from http.* --weights {card.name}=FILE"
+    absent = f"{re.escape(card.file)} are absent: get them from http.* weights of {card.name}"
     assert refused(case, case.drawn(PINNED), absent) == {f"weights:{card.name}"}
     hub = case.folder / "hub" / "checkpoints"
     hub.mkdir(parents=True)

@@ -174,7 +174,7 @@ def test_without_what_it_needs_there_is_a_reason(world, monkeypatch, tmp_path):
         return score.reason
 
     absent = reason(dataset, replace(context, weights={}))
-    for part in (VGGISH.file, VGGISH.url, "--weights vggish=FILE"):
+    for part in (VGGISH.file, VGGISH.url, "weights of vggish"):
         assert part in absent
     slow = replace(dataset, sampling_rate=8000)
     assert reason(slow, context) == "VGGish hears 16,000 samples a second, toy has 8000"

@@ -140,7 +140,7 @@ def test_without_weights_there_is_a_reason_and_no_number(tmp_path, monkeypatch):
     dataset, context = world(cache=tmp_path)
     (score,) = fid.compute(drawn(dataset), dataset, context)
     assert score.value is None and score.extractor is None and score.n == 5
-    for part in (INCEPTION.file, INCEPTION.url, "--weights inception=FILE", "$MMBENCH_WEIGHTS"):
+    for part in (INCEPTION.file, INCEPTION.url, "weights of inception", "$MMBENCH_WEIGHTS"):
         assert part in score.reason
 
 

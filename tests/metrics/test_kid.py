@@ -101,8 +101,8 @@ def test_refusals_are_sentences():
     for a, b, words in (
         (wrong, x, r"1 of 10 generated samples are not finite.*row 3"),
         (x, wrong, r"1 of 10 real samples are not finite.*row 3"),
-        (x[:0], x, "0 generated samples are too few, expected at least 2"),
-        (x, x[:1], "1 real samples are too few, expected at least 2"),
+        (x[:0], x, "number of generated samples is 0, expected at least 2"),
+        (x, x[:1], "number of real samples is 1, expected at least 2"),
         (x, x[:, :4], "of 6 and of 4 dimensions cannot be compared"),
         (x[0], x, r"generated features have shape \(6,\), expected \(N, d\)"),
     ):

@@ -94,9 +94,9 @@ def test_refusals_are_sentences():
     for value in (precision_of, recall_of):
         with pytest.raises(ValueError, match=r"1 of 10 generated samples are not finite.*row 4"):
             value(wrong, x)
-        with pytest.raises(ValueError, match="3 real samples are too few, expected at least 4"):
+        with pytest.raises(ValueError, match="real samples is 3, expected at least 4"):
             value(x, x[:3])
-        with pytest.raises(ValueError, match="0 generated samples are too few"):
+        with pytest.raises(ValueError, match="number of generated samples is 0"):
             value(x[:0], x)
         with pytest.raises(ValueError, match="of 4 and of 3 dimensions"):
             value(x, x[:, :3])
@@ -130,7 +130,7 @@ def test_other_modalities_are_seen_through_their_classifier(tmp_path, monkeypatc
         found = {s.target: s for s in metric.compute(generated, dataset, context)}
         assert found["x"].value == 1 and "toy/x classifier" in found["x"].extractor
         assert (found["x"].metric, found["x"].n) == (metric.name, 100)
-        assert found["rgb"].value is None and "--weights inception=" in found["rgb"].reason
+        assert found["rgb"].value is None and "weights of inception" in found["rgb"].reason
     far = replace(generated, samples={"x": generated.samples["x"] * 30})
     assert next(precision.compute(far, dataset, context)).value < 0.2
 

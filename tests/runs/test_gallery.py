@@ -283,7 +283,7 @@ def test_a_data_set_of_ones_own(results, toy, monkeypatch):
     monkeypatch.setattr("mmbench.datasets.load.names", lambda group: {})
     done, _ = grid(results, "--given", "sound", "--target", "image")
     assert done.exit_code == 1
-    assert "no data set is registered as 'mhd-mini': name it by --dataset" in done.output
+    assert "no data set is registered as 'mhd-mini': give it as --dataset" in done.output
     asked = []
     monkeypatch.setattr(
         "mmbench.datasets.load.load_dataset", lambda name, *_: asked.append(name) or toy

@@ -7,6 +7,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+import mmbench
 from mmbench.cli.main import main
 from mmbench.leaderboard.submissions.validation import validated
 
@@ -84,6 +85,12 @@ def test_a_run_says_that_the_code_has_changed_and_stops(own, edited, tmp_path):
     assert weights(tmp_path) == before and records(tmp_path) == {path: record}
     both = own("run", "--keep-weights", "--retrain")
     assert both.exit_code == 1 and weights(tmp_path) == before
+    change = record["protocol"]["evaluation"]
+    settings = {f"evaluation.{key}": change[key] for key in ("examples", "given", "metrics")}
+    with pytest.raises(ValueError, match=r"keep_weights=True draws .*, retrain=True trains anew"):
+        mmbench.train("own_noise.py:Noise", "mhd-mini", settings=settings, quiet=True)
+    with pytest.raises(ValueError, match=r"keep_weights=True draws .*, retrain=True trains anew"):
+        mmbench.load_run(path, "mhd-mini", quiet=True)
 
 
 def test_weights_are_kept_and_the_record_names_both_codes(own, edited, tmp_path):

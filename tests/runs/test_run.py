@@ -480,8 +480,8 @@ def test_an_error_in_own_code_says_where(own, tmp_path):
 @pytest.mark.parametrize(("name", "words"), [
     ("Unwritten", "lately_written:Unwritten does not define fit and generate, as a model must"),
     ("Silent", "Silent.generate did not draw image: it returned nothing"),
-    ("Mute", "Mute.generate returned a NoneType, expected a dictionary of target -> tensor"),
-    ("Numbers", "Numbers.generate drew image as a ndarray, expected a torch.Tensor"),
+    ("Mute", "Mute.generate returned None, expected a dictionary of target -> tensor"),
+    ("Numbers", "Numbers.generate drew image of type ndarray, expected a torch.Tensor"),
     ("Bare", "lately_written:Bare takes (*, scale: float = 1.0), expected (modalities, p"),
     ("Orphan", "Orphan lacks a call of super().__init__()"),
     ("Foundling", "Foundling lacks a call of super().__init__()"),

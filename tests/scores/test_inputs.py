@@ -12,6 +12,7 @@ from mmbench.seeds import stream
 
 PIXELS = torch.randint(0, 256, (6, 3, 12, 14), generator=stream(0, "pixels")).byte()
 OTHER = torch.randint(0, 256, (6, 3, 12, 14), generator=stream(0, "other")).byte()
+HAND = torch.zeros(6, 1, 28, 28)
 WAVES = (2 * torch.rand(3, 20_000, generator=stream(0, "waves")) - 1) * 0.9
 
 
@@ -157,13 +158,23 @@ def test_samples_show_the_classes_that_they_should(toy, tmp_path, monkeypatch):
         (lambda toy: scores.mse("nowhere", OTHER), "nowhere is not a folder"),
         (lambda toy: scores.ssim(PIXELS, OTHER[:3]), "cannot be compared"),
         (lambda toy: scores.kid([[1.0], [1.0, 2.0]], OTHER), "samples cannot be read as numbers"),
-        (lambda toy: scores.fmd(PIXELS, toy), "are a Tensor, expected a dictionary of modality"),
+        (lambda toy: scores.fmd(PIXELS, toy), "is of type Tensor, expected a dictionary"),
         (lambda toy: scores.fmd({"imge": PIXELS}, toy), "did you mean 'image'?"),
         (lambda toy: scores.fmd({"image": PIXELS}, toy), r"generated image has shape \(6, 3, 12"),
         (lambda toy: scores.fmd({"image": "nowhere"}, toy), "not a folder, expected one of image"),
         (lambda toy: scores.clip_s(PIXELS, ["a"], definition="hesel"), "did you mean 'hessel'?"),
         (lambda toy: scores.recall({"image": PIXELS}, OTHER), "are a dictionary, expected an"),
         (lambda toy: scores.mid(PIXELS, ["a"] * 6), "expected the real pairs"),
+        (lambda toy: scores.mid(PIXELS, "a bird", OTHER, ["a"] * 6), "captions is 'a bird', "),
+        (lambda toy: scores.mid(PIXELS, ["a"] * 6, OTHER, "a bird"), "real_captions is 'a bird'"),
+        (lambda toy: scores.clip_s(PIXELS, "a bird"), "captions is 'a bird', expected a list"),
+        (lambda toy: scores.clip_s(PIXELS, [b"a"] * 6), "captions has the item b'a', expected a"),
+        (lambda toy: scores.fid(PIXELS, torch.zeros(4, 8)), "expected images .*, or features"),
+        (lambda toy: scores.kid(PIXELS[:, :1], OTHER), r"shape \(6, 1, 12, 14\), expected \(N, 3"),
+        (lambda toy: scores.coherence({"image": PIXELS}, "toy"), "data is 'toy', expected a mm"),
+        (lambda toy: scores.class_entropy({}, toy), "generated is {}, expected a dictionary"),
+        (lambda toy: scores.coherence({"image": HAND}, toy), "none of trajectory, sound"),
+        (lambda toy: scores.log_likelihood(nn.Linear(1, 1), toy), "expected a mmbench.core.Model"),
         (lambda toy: scores.fad(WAVES[0], WAVES), r"sounds have shape \(20000,\)"),
     ],
 )

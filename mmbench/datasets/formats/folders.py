@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from mmbench.core.data import Dataset
 from mmbench.core.source import Download, Source
+from mmbench.errors import argument
 from mmbench.files.regular import regular
 from mmbench.progress import Progress
 
@@ -25,7 +26,7 @@ DEPTH = 4
 class Published:
     """How a data set's files are published, and so where they may lie."""
 
-    name: str  # the data set's, as after --dataset
+    name: str  # the data set's
     title: str  # what the user calls the data set, e.g. "PolyMNIST"
     files: tuple[Download, ...]  # what is published
     licence: str  # under which the files are published
@@ -62,8 +63,8 @@ class Published:
         """
         advice = (
             f"run 'mmbench data download {self.name}', or get {self.title} from "
-            f"{self.files[0].url}, unpack it, and name the folder that holds {self.layout} by "
-            "--data or MMBENCH_DATA"
+            f"{self.files[0].url}, unpack it, and give the folder that holds {self.layout} as "
+            f"{argument('folder')} or in $MMBENCH_DATA"
         )
         if folder is None:
             raise FileNotFoundError(f"{self.title} needs a folder with its files: {advice}")
