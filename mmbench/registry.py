@@ -22,6 +22,9 @@ Group = Literal["models", "datasets", "metrics", "extractors", "networks"]
 PYTHON = ".py"
 """Ends the name of a file that takes the place of a module."""
 
+DESCRIPTION = ".toml"
+"""Ends the name of a file that describes a data set."""
+
 LISTED = 40
 """Right names that a sentence about a wrong one lists where none is near."""
 
@@ -101,7 +104,16 @@ def expect(group: Group, name: str) -> None:
     known = names(group)
     if name in known:
         return
+    if group == "datasets" and name.endswith(DESCRIPTION):
+        expect_file(Path(name))
+        return
     if not located(group, name):
+        if group == "datasets" and Path(name).exists():
+            what = "folder" if Path(name).is_dir() else "file"
+            expected = (
+                f"expected the {DESCRIPTION} file that describes the data, as in own-data.md"
+            )
+            raise LookupError(f"{name} is a {what}, {expected}")
         if name.endswith(PYTHON):
             raise LookupError(f"{name} is a file: name an object in it, as in {name}:MyModel")
         near = nearest(name, family(known, name) or known)
@@ -109,7 +121,7 @@ def expect(group: Group, name: str) -> None:
         raise LookupError(f"no {kind} is called {name!r}{near}")
     file = Path(name.rpartition(":")[0])
     if file.suffix == PYTHON and not (file.parent == Path() and in_use(file.name)):
-        _expect_file(file)
+        expect_file(file)
 
 
 def _syntax(error: SyntaxError) -> str:
@@ -192,7 +204,7 @@ def _loaded(file: Path) -> ModuleType:
     spec = spec_from_file_location(file.name, path)
     if spec is None or spec.loader is None:
         raise FileNotFoundError(f"there is no file {file}")
-    _expect_file(file)
+    expect_file(file)
     module = sys.modules[file.name] = module_from_spec(spec)
     try:
         with _importable(str(path.parent)):
@@ -203,15 +215,19 @@ def _loaded(file: Path) -> ModuleType:
     return module
 
 
-def _expect_file(file: Path) -> None:
-    """Refuses a file that is not there; a suggestion is spelt like it, whatever it ends in."""
+def expect_file(file: Path) -> None:
+    """Refuses a file that is not there; a suggestion is one beside it that is spelt like it.
+
+    Raises:
+        FileNotFoundError: It is not there.
+    """
     path = file.expanduser()
     if path.is_file():
         return
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no file {file}: there is no folder {file.parent}")
-    stems = [p.stem for p in path.parent.glob(f"*{PYTHON}")]
-    raise FileNotFoundError(f"there is no file {file}{meant(path.stem, stems, PYTHON)}")
+    stems = [p.stem for p in path.parent.glob(f"*{path.suffix}")]
+    raise FileNotFoundError(f"there is no file {file}{meant(path.stem, stems, path.suffix)}")
 
 
 def read_file(file: Path) -> None:

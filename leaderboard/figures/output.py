@@ -13,7 +13,7 @@ from mmbench.leaderboard.figures.style import save
 from mmbench.leaderboard.rows import Mean
 from mmbench.leaderboard.tables.cells import Cell, decimals
 from mmbench.leaderboard.tables.columns import MEAN
-from mmbench.leaderboard.tables.render import WIDTH, comma_separated, fitting
+from mmbench.leaderboard.tables.render import comma_separated, fitting, room
 from mmbench.leaderboard.tables.table import runs_of
 from mmbench.text import pad, plain, printed_width
 
@@ -94,7 +94,7 @@ class Drawn:
             cells = [Cell(e.mean if e else Mean(), digits) for e in of]
             columns.append(pad([plain(head), *(c.text + c.spread for c in cells)], str.rjust))
         parts = []
-        for block in fitting(columns, WIDTH - sum(printed_width(x[0]) + 2 for x in left)):
+        for block in fitting(columns, room() - sum(printed_width(x[0]) + 2 for x in left)):
             across = zip(*left, *block, strict=True)
             head, *lines = ["  ".join(line).rstrip() for line in across]
             parts.append("\n".join([head, "─" * max(map(len, (head, *lines))), *lines]))

@@ -8,6 +8,7 @@ import io
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from shutil import get_terminal_size
 
 from mmbench.files.atomic import write_text
 from mmbench.leaderboard.tables import frame
@@ -25,8 +26,8 @@ from mmbench.text import (
     printed_width,
 )
 
-WIDTH = 100
-"""Columns of the terminal; a wider table is continued below."""
+WIDTH, LEAST = 100, 80
+"""Columns of text where there is no terminal, and of the narrowest terminal that is cared for."""
 
 Column = list[str]
 """The texts of a column from top to bottom, padded to one width."""
@@ -128,21 +129,27 @@ def latex(sheet: Sheet) -> str:
     return "\n".join([*top, *body, *end, r"\end{minipage}", r"\end{table}", ""])
 
 
-def terminal(sheet: Sheet, width: int = WIDTH) -> str:
+def room() -> int:
+    """Columns of text that fit the terminal."""
+    return max(LEAST, get_terminal_size((WIDTH, 0)).columns)
+
+
+def terminal(sheet: Sheet, width: int | None = None) -> str:
     """Aligned text; columns that do not fit are continued below, each time with the rows' names.
 
     Args:
         sheet: The table.
-        width: Columns of the terminal.
+        width: Columns of text; by default those of the terminal.
     """
+    width = width or room()
     above = ["", ""] if sheet.grouped else [""]
     names = zip(*(line.names for line in sheet.lines), strict=True)
     columns = zip(sheet.left, names, strict=True)
     left = [pad([*above, title, *map(plain, of)], str.ljust) for title, of in columns]
-    room = width - sum(printed_width(column[0]) + 2 for column in left)
+    rest = width - sum(printed_width(column[0]) + 2 for column in left)
     lines = [*textwrap.wrap(plain(sheet.title), width), ""]
     # deviations without spaces around ± where that saves a block
-    shapes = (fitting([*_columns(sheet, room, sign)], room) for sign in (" ± ", "±"))
+    shapes = (fitting([*_columns(sheet, rest, sign)], rest) for sign in (" ± ", "±"))
     for block in min(shapes, key=len) or [[]]:
         across = ["  ".join(x).rstrip() for x in zip(*left, *block, strict=True)]
         rule = "─" * (sum(printed_width(column[0]) + 2 for column in [*left, *block]) - 2)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from mmbench.core.score import JOINT, Score
 from mmbench.leaderboard.rows import Number
 from mmbench.records.record import Record
-from mmbench.registry import nearest
+from mmbench.registry import meant, nearest
+from mmbench.registry import names as registered
 from mmbench.text import plain
 
 Column = tuple[Sequence[str], str | None]
@@ -55,15 +56,17 @@ class Selection:
         terms = {(s.given, s.target) for r in records for s in r.scores}
         modalities = {m for given, target in terms for m in (*given, target)} - {JOINT}
         named = [m for text in self.given for m in text.split("+") if not m.isdecimal()]
-        for what, names, known in (
+        for what, asked, known in (
             ("the data set", self.datasets, {r.dataset for r in records}),
             ("the model", self.models, {r.model for r in records}),
             ("the metric", self.metrics, {s.metric for r in records for s in r.scores}),
             ("the modality", [m for m in named if m != JOINT], modalities),
         ):
-            for name in names:
+            for name in asked:
                 if name not in known:
                     near = nearest(name, sorted(map(plain, known)))
+                    if what == "the metric" and not meant(name, known):
+                        near = _unmeasured(name) or near
                     raise LookupError(f"no record has {what} {name!r}{near}")
         found = [
             r
@@ -74,8 +77,8 @@ class Selection:
         ]
         if not found:
             given = [f"given {text}" for text in self.given]
-            asked = ", ".join([*self.models, *self.datasets, *self.metrics, *given])
-            raise LookupError(f"no record has a score of {asked}, expected one or more")
+            all_of = ", ".join([*self.models, *self.datasets, *self.metrics, *given])
+            raise LookupError(f"no record has a score of {all_of}, expected one or more")
         return found
 
     def order(
@@ -101,3 +104,13 @@ class Selection:
 
 ALL = Selection()
 """All results."""
+
+
+def _unmeasured(name: str) -> str:
+    """How a sentence ends about a metric that no record has; "" if none is called like that."""
+    known = registered("metrics")
+    if name in known:
+        return ": it is a metric, but no run measured it"
+    if near := meant(name, known):
+        return f"{near} But no run measured that, either"
+    return ""

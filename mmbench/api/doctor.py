@@ -127,9 +127,9 @@ def _results(folder: Path) -> list[str]:
 def _cache() -> list[str]:
     cache = cache_folder()
     if not cache.is_dir():
-        return [f"{cache} is made by the first run"]
+        return [f"{cache} is made by the first run (MMBENCH_CACHE names another)"]
     remade = sum(map(_size, _remade(cache)))
-    lines = [f"{cache}, {readable(_size(cache))} in all"]
+    lines = [f"{cache}, {readable(_size(cache))} in all (MMBENCH_CACHE names another)"]
     for name, what in KEPT.items():
         if (cache / name).is_dir():
             lines.append(f"{name}/ {readable(_size(cache / name))}: {what}")

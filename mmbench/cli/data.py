@@ -80,18 +80,20 @@ def verify(name: str, folder: Path | None) -> None:
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", callback=options.registered("datasets"))
 @_FOLDER
-@options.file("--out", required=True, help="The picture, a PNG.")
-def show(name: str, folder: Path | None, out: Path) -> None:
+@options.file("--out", help="The picture, a PNG.  [default: NAME.png, in the current folder]")
+def show(name: str, folder: Path | None, out: Path | None) -> None:
     """Draw a page of a data set's test examples."""
     from mmbench.api.data import loaded
     from mmbench.media.grid import example_page
     from mmbench.progress import Progress
 
-    if out.suffix.lower() != ".png":
+    if out is not None and out.suffix.lower() != ".png":
         raise ValueError(f"--out {out} ends in {out.suffix!r}, expected .png")
-    example_page(out, loaded(name, folder, Progress(sys.stderr)))
+    found = loaded(name, folder, Progress(sys.stderr))
+    out = out or Path(f"{found.name}.png")
+    example_page(out, found)
     click.echo(f"wrote {out}")
 
 

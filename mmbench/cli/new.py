@@ -101,6 +101,8 @@ def _files(kind: str, name: str) -> Iterator[tuple[str, str]]:
     others = [spelling for _, one in KINDS.values() if one != own for spelling in spelt(one)]
     pairs = [*zip(spelt(own), spelt(name), strict=True)]
     pairs += zip(spelt(PACKAGE), spelt(name), strict=True)
+    if kind == "metric":  # whose title says what it measures until somebody edits it
+        pairs.insert(0, (spelt(own)[3], f"{spelt(name)[3]} (so far an {own})"))
     module = spelt(own)[1]
     for path in ("pyproject.toml", f"{module}.py", f"tests/test_{module}.py"):
         text = files("mmbench.examples").joinpath("third_party", path).read_text(encoding="utf-8")

@@ -72,6 +72,7 @@ def run(
 
     from mmbench.api import preparation
     from mmbench.files.toml import to_toml
+    from mmbench.pretrained import locate, needed
     from mmbench.progress import Progress
 
     try:
@@ -106,6 +107,9 @@ def run(
         else:
             records.append(one.execute(rescore))
     if dry_run:
+        for card in needed(runs[0].evaluation.metrics):
+            if locate(card, runs[0].weights) is None:
+                click.echo(f"# not to be computed: {card.absent}")
         click.echo(to_toml(protocols.part(runs[0].protocol, model)), nl=False)
     else:
         options.show(records, out)

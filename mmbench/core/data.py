@@ -133,6 +133,10 @@ class Split:
     def __len__(self) -> int:
         return self._length
 
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{m} {tuple(x.shape[1:])}" for m, x in self.tensors.items())
+        return f"<{len(self):,} examples of {shapes}{', with labels' * (self.labels is not None)}>"
+
     @property
     def device(self) -> torch.device:
         """Where the tensors live, and where `batch` gathers."""
@@ -250,6 +254,11 @@ class Dataset:
                     first = next(c for c in range(self.classes) if c not in there)
                     others = f", nor of {absent - 1:,} others" if absent > 1 else ""
                     raise ValueError(f"{title} has no example of class {first}{others}")
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{m.name} {m.shape}" for m in self.modalities)
+        sizes = f"{len(self.train):,} training and {len(self.test):,} test examples"
+        return f"<{self.name}: {sizes} of {shapes}; {self.classes or 'no'} classes>"
 
     def modality(self, name: str) -> Modality:
         """The modality of that name."""

@@ -36,7 +36,7 @@ from mmbench.files.toml import read_toml
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import at_least, construct
 from mmbench.records.paths import FORM, names_folder
-from mmbench.registry import names, nearest
+from mmbench.registry import expect_file, meant, names, nearest
 
 READER = "own 4"
 
@@ -84,8 +84,7 @@ def described(path: Path) -> Source:
         FileNotFoundError: There is no such file, or not the data that it names.
         ValueError: It is not TOML, or says something that has no meaning.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path} that describes a data set")
+    expect_file(path)
     description: Description = construct(Description, read_toml(path), str(path))
     description = replace(description, name=description.name or path.stem)
     if not names_folder(name := description.name):
@@ -94,7 +93,9 @@ def described(path: Path) -> Source:
         raise ValueError(f"{path}: {name!r} is the name of a registered data set: give another")
     data = path.parent / description.files
     if not data.exists():
-        raise FileNotFoundError(f"{path} names the data {data}, which does not exist")
+        beside = [p.name for p in data.parent.iterdir()] if data.parent.is_dir() else []
+        missing = f"{path} names the data {data}, which does not exist"
+        raise FileNotFoundError(f"{missing}{meant(data.name, beside)}")
 
     def load(folder: Path | None, cache: Path, progress: Progress) -> Dataset:
         if data.is_dir():

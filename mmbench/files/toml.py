@@ -26,7 +26,7 @@ def read_toml(file: Path | Traversable) -> dict[str, Any]:
     try:
         found = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is not a TOML file: {error}") from None
+        raise ValueError(f"{file} is not valid TOML: {error}") from None
     for key, value in found.items():
         plain(value, f"{file}: {key}")
     return found

@@ -290,3 +290,30 @@ def test_a_server_that_is_stopped_has_nothing_to_go_on_with(monkeypatch, tmp_pat
     monkeypatch.setattr("mmbench.demo.page.gradio", interrupt)
     done = mmbench("demo", "--run", tmp_path)
     assert done.exit_code == 1 and "same command" not in done.output
+
+
+def test_own_data_that_is_misspelt_is_told_with_what_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "test"):
+        (tmp_path / "birds" / part / "photo").mkdir(parents=True)
+    (tmp_path / "birds.toml").write_text('files = "brids"\n[modalities.photo]\nkind = "image"')
+    (tmp_path / "photos.toml").write_text('files = "birds"\n[modalities.poto]\nkind = "image"')
+    for name, words in (
+        ("brids.toml", "did you mean 'birds.toml'?"),
+        ("birds.toml", "did you mean 'birds'?"),
+        ("photos.toml", "did you mean 'photo'?"),
+        ("birds", "birds is a folder, expected the .toml file"),
+    ):
+        for command in (["data", "show"], ["run", "--dataset"]):
+            done = mmbench(*command, name)
+            assert done.exit_code == 1 and words in done.output, done.output
+    shown = mmbench("data", "show", "mhd-mini")
+    assert shown.exit_code == 0 and (tmp_path / "mhd-mini.png").is_file()
+
+
+def test_a_dry_run_says_what_will_not_be_measured(quick, tmp_path, monkeypatch):
+    monkeypatch.setenv("MMBENCH_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    done = mmbench(*quick, "--set", "evaluation.metrics.fid='all'", "--dry-run")
+    assert done.exit_code == 0 and "# not to be computed: " in done.stdout
+    assert tomllib.loads(done.stdout)

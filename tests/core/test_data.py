@@ -110,3 +110,11 @@ def test_modality_kind():
 def test_subsets():
     assert subsets(["a", "b"]) == [(), ("a",), ("b",), ("a", "b")]
     assert len(set(subsets("abcde"))) == 32
+
+
+def test_what_a_data_set_prints_is_short():
+    from mmbench.testing.toy import toy
+
+    data = toy()
+    assert "200 training and 40 test examples" in repr(data) and "sound (1, 32, 128)" in repr(data)
+    assert "40 examples" in repr(data.test) and len(repr(data)) < 150

@@ -21,7 +21,7 @@ def instead(path, make):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda d: (d / "birds.toml").write_text("files = "), "is not a TOML file"),
+        (lambda d: (d / "birds.toml").write_text("files = "), "is not valid TOML"),
         (
             lambda d: (d / "birds.toml").write_text("files = 'data'"),
             "lacks the setting 'modalities'",

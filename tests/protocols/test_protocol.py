@@ -99,7 +99,7 @@ def test_digest_ignores_order_only():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("x =", "is not a TOML file"),
+        ("x =", "is not valid TOML"),
         ("[modality.a]\n", "has a table 'modality'; did you mean 'modalities'"),
         ("whole = true\n[modalities]\n[models]\n", "has no table 'evaluation'"),
         ("whole = 3\n", "whole is 3, expected true or false"),

@@ -164,3 +164,9 @@ def test_a_name_that_cannot_be(tmp_path, name, words):
     with pytest.raises(ValueError, match=words):
         write("model", name, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_metric_s_skeleton_says_what_it_measures(tmp_path):
+    write("metric", "brightness", tmp_path)
+    text = (tmp_path / "brightness.py").read_text()
+    assert 'title="Brightness (so far an energy distance)"' in text and 'name="brightness"' in text

@@ -27,7 +27,7 @@ from mmbench.files.text import read_text
 from mmbench.media.image import ENDINGS as PICTURES
 from mmbench.media.image import decoded, planes
 from mmbench.protocols.arguments import at_least
-from mmbench.registry import nearest
+from mmbench.registry import meant, nearest
 
 PARTS = ("train", "test")
 HALF = 128
@@ -185,7 +185,9 @@ def _alone(path: Path, names: Collection[str]) -> Collection[str]:
 
 def _list(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} does not exist: expected a folder of examples")
+        beside = [p.name for p in folder.parent.iterdir()] if folder.parent.is_dir() else []
+        hint = meant(folder.name, beside)
+        raise FileNotFoundError(f"{folder} does not exist: expected a folder of examples{hint}")
     found: dict[str, Path] = {}
     for path in (folder / name for name in files(folder)):
         if path.suffix.lower() not in ENDINGS:

@@ -591,3 +591,12 @@ def test_latex_compiles(tmp_path, hostile):
         r"\documentclass{article}\usepackage{booktabs}\begin{document}" + body + r"\end{document}"
     )
     subprocess.run(["pdflatex", "-halt-on-error", "t"], cwd=tmp_path, check=True, timeout=60)
+
+
+def test_text_fits_the_terminal(monkeypatch):
+    scores = [coherence(9.0, FIVE[:k], "m4") for k in range(5)]
+    one = table(*(record("a" * 40, s, *scores, names=FIVE) for s in (0, 1)))
+    for columns, most in ((80, 80), (20, 80), (150, 150)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert max(map(len, terminal(one).splitlines())) <= most
+    assert max(map(len, terminal(one).splitlines())) > 100
