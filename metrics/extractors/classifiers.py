@@ -174,6 +174,9 @@ def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -
     judge = Classifier(modality, network, math.nan, "", ((whole, own_hash),))
     path = folder / f"accuracy-{test_content[:32]}-{own_hash}.json"
     (accuracy,) = kept(path, 1, lambda: (_accuracy(judge, lesson),), context)
+    if accuracy < (1 + 1 / outputs) / 2:  # nearer to chance than to certainty
+        right = f"the {title} of {name} is right on {100 * accuracy:.0f} % of the test examples"
+        context.progress.say(f"{right}: scores by it say little")
     identity = f"{whole}, test accuracy {100 * accuracy:.1f} %, sha256:{own_hash}"
     return replace(judge, accuracy=accuracy, identity=identity)
 

@@ -28,7 +28,7 @@ from mmbench.core.score import JOINT, Generated
 from mmbench.datasets.formats import examples
 from mmbench.datasets.formats.arrays import load
 from mmbench.files.folder import composed, visible
-from mmbench.registry import nearest
+from mmbench.registry import meant, nearest
 
 
 def write(folder: Path, generated: Generated) -> None:
@@ -192,8 +192,10 @@ def _arrays(path: Path, modality: Modality, wanted: list[int]) -> tuple[list[int
     def known(names: Collection[str]) -> Collection[str]:
         for name in names:
             if name not in ("samples", "index"):
-                hint = nearest(name, ["samples", "index"])
-                raise ValueError(f"{path} has an array {name!r}{hint}")
+                hint = meant(name, ["samples", "index"])
+                expected = f"expected 'samples' (N, {', '.join(map(str, modality.shape))})"
+                rest = "and 'index' (N,) where not all test examples were given"
+                raise ValueError(f"{path} has an array {name!r}, {expected}, {rest}{hint}")
         if "samples" not in names:
             raise ValueError(f"{path} has no array 'samples'")
         return names

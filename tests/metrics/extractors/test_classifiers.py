@@ -251,3 +251,13 @@ def test_fingerprint_is_of_one_modality():
     changed = Split(split.tensors | {"noise": split.tensors["noise"] + 1}, None, split.labels)
     assert split.fingerprint(["x"]) == changed.fingerprint(["x"])
     assert split.fingerprint(["noise"]) != changed.fingerprint(["noise"])
+
+
+def test_a_classifier_near_chance_is_told_once(tmp_path):
+    out, data = io.StringIO(), toy()
+    context = context_in(tmp_path, out)
+    for _ in range(2):
+        for m in data.modalities:
+            classifier(data, m.name, context)
+    assert out.getvalue().count("scores by it say little") == 1
+    assert "the classifier of noise is right on" in out.getvalue()
