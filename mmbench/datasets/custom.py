@@ -93,7 +93,9 @@ def described(path: Path) -> Source:
         raise ValueError(f"{path}: {name!r} is the name of a registered data set: give another")
     data = path.parent / description.files
     if not data.exists():
-        beside = [p.name for p in data.parent.iterdir()] if data.parent.is_dir() else []
+        beside = (
+            [p.name for p in data.parent.iterdir() if p != path] if data.parent.is_dir() else []
+        )
         missing = f"{path} names the data {data}, which does not exist"
         raise FileNotFoundError(f"{missing}{meant(data.name, beside)}")
 
