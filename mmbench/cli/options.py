@@ -88,7 +88,7 @@ class Seed(click.IntRange):
         if isinstance(value, str) and "-" in value[1:]:
             expected = "expected whole numbers, as in --seed 0 1 2; 'mmbench sweep' takes ranges"
             self.fail(f"{value!r} is no seed, {expected}", param, ctx)
-        found: int = super().convert(value, param, ctx)
+        found: int = super().convert(value, param, ctx)  # type: ignore[arg-type]
         return found
 
 
