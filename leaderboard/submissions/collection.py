@@ -23,10 +23,11 @@ def merged(folders: Sequence[Path]) -> list[Record]:
         FileNotFoundError: A folder is missing, or holds no record.
         ValueError: A record is damaged, or two folders have different ones of the same run.
     """
-    known: dict[Path, tuple[Path, Record]] = {}
+    known: dict[object, tuple[Path, Record]] = {}
     for folder in folders:
         for path, record in find(folder).items():
-            first, same = known.setdefault(Place.of(record).record, (path, record))
+            run = (*order(record), record.model_version, record.dataset_version)
+            first, same = known.setdefault(run, (path, record))
             if same != record:
                 raise ValueError(
                     f"{shown(first)} and {shown(path)} are different records of one run, "

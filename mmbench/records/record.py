@@ -4,7 +4,7 @@ A record can only be made of possible values, so that reading one back is making
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -126,31 +126,30 @@ class Record:
                 f"{digest(self.protocol)!r}"
             )
         for name in SCORES:
-            seen: set[tuple[str, tuple[str, ...], str]] = set()
-            for i, score in enumerate(getattr(self, name)):
-                yield from _impossible(f"{name}[{i}]", score)
-                if (key := (score.metric, tuple(score.given), score.target)) in seen:
-                    yield (
-                        f"{name}[{i}] is a second {score.metric!r} of {score.target!r} given "
-                        f"{list(score.given)}, expected one"
-                    )
-                seen.add(key)
+            yield from _impossible(name, getattr(self, name))
 
 
-def _impossible(name: str, score: Score) -> Iterator[str]:
-    if not 0 <= score.n <= LARGEST:
-        yield f"{name}.n is {score.n}, expected at least 0 and at most {LARGEST}"
-    if score.value is None and not score.reason:
-        yield f"{name} has no value, expected a reason for that"
-    if score.value is not None and score.n == 0:
-        yield f"{name} has a value of no samples, expected n of at least 1"
-    for part in ("value", "low", "high"):
-        x = getattr(score, part)
-        if x is not None and abs(x) > GREATEST:
-            yield f"{name}.{part} is {x}, expected at most {GREATEST:g}"
-    low, high = score.low, score.high
-    if (low is None) != (high is None) or (low is not None and high is not None and low > high):
-        yield f"{name} has the interval {[low, high]}, expected two ends in their order, or none"
+def _impossible(name: str, scores: Iterable[Score]) -> Iterator[str]:
+    """What scores of the right types cannot be."""
+    seen: set[tuple[str, tuple[str, ...], str]] = set()
+    for i, s in enumerate(scores):
+        if not 0 <= s.n <= LARGEST:
+            yield f"{name}[{i}].n is {s.n}, expected at least 0 and at most {LARGEST}"
+        if s.value is None and not s.reason:
+            yield f"{name}[{i}] has no value, expected a reason for that"
+        if s.value is not None and s.n == 0:
+            yield f"{name}[{i}] has a value of no samples, expected n of at least 1"
+        for part, x in (("value", s.value), ("low", s.low), ("high", s.high)):
+            if x is not None and abs(x) > GREATEST:
+                yield f"{name}[{i}].{part} is {x}, expected at most {GREATEST:g}"
+        ends = [x for x in (s.low, s.high) if x is not None]
+        if ends and (len(ends) < 2 or ends[0] > ends[1]):
+            interval = f"the interval {[s.low, s.high]}"
+            yield f"{name}[{i}] has {interval}, expected two ends in their order, or none"
+        if (key := (s.metric, tuple(s.given), s.target)) in seen:
+            term = f"{s.target!r} given {list(s.given)}"
+            yield f"{name}[{i}] is a second {s.metric!r} of {term}, expected one"
+        seen.add(key)
 
 
 @cache
@@ -163,5 +162,7 @@ def bounds(metric: str) -> tuple[float, float]:
 
 def within(low: float, x: float, high: float) -> bool:
     """Whether a value lies between two ends, up to rounding."""
+    if low <= x <= high:
+        return True
     slack = _ROUNDING * max(1.0, abs(x))
     return low - slack <= x <= high + slack

@@ -1,13 +1,16 @@
 """Values compared with annotated types fault by fault, and built from JSON."""
 
 import math
+import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
+from itertools import chain, islice
+from operator import attrgetter, itemgetter
 from typing import Any, TypeGuard, Union, get_args, get_origin, get_type_hints
 
-from mmbench.records.strict import DIGITS, Faults, short
+from mmbench.records.strict import DEEPEST, DIGITS, Faults, short
 from mmbench.registry import nearest
 
 _WORDS = {
@@ -33,7 +36,7 @@ def built(value: Any, hint: Any, where: str = "the file") -> Any:
 
 def shaped(value: Any, hint: Any) -> Any:
     """As `built`, of what is validated afterwards: a part of another shape stays as it is."""
-    return make(value) if (make := _maker(hint)) else value
+    return _maker(hint)([value])[0]
 
 
 def mismatches(value: object, hint: Any, where: str) -> Iterator[str]:
@@ -46,7 +49,7 @@ def mismatches(value: object, hint: Any, where: str) -> Iterator[str]:
             int, float (any finite number), str, bool, None, a union of those, or Any (any JSON).
         where: The value's place in the file, for the sentences.
     """
-    if _fit(hint)(value):
+    if _fit(hint)([value]):
         return
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
@@ -73,37 +76,67 @@ def mismatches(value: object, hint: Any, where: str) -> Iterator[str]:
 
 
 @cache
-def _fit(hint: Any) -> Callable[[Any], bool]:
-    """Whether a value certainly has an annotated type: quick, for thousands of records.
+def _fit(hint: Any) -> Callable[[Collection[Any]], bool]:
+    """Whether values certainly all have an annotated type: quick, for thousands of records.
 
-    False where it takes a closer look: a value that has the type, or a fault to put into words.
+    They are compared together, each field of all of them at once. False where it takes a closer
+    look: at values that have the type, or at a fault to put into words.
     """
     origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        kinds = {h for h in arguments if h in _WORDS and h is not float}
-        others = [_fit(h) for h in arguments if h not in kinds]
-        return lambda x: type(x) in kinds or any(fits(x) for fits in others)
+    if hint is Any:
+        return lambda xs: all(map(_is_json, xs))
+    options = {*arguments} if origin in (Union, types.UnionType) else {hint}
+    if options <= _WORDS.keys():
+        kinds = options | ({int} if float in options else set())
+        return lambda xs: _types(xs) <= kinds and (float not in kinds or _finite(xs))
+    if len(options) > 1:
+        fits_one = [_fit(h) for h in options]
+        return lambda xs: all(any(fits([x]) for fits in fits_one) for x in xs)
     if _is_dataclass(hint):
         parts = {f.name: _fit(of) for f, of in _typed(hint)}
-        either = dict, hint
-        return lambda x: (
-            isinstance(x, either)
-            and len(found := x if isinstance(x, dict) else vars(x)) == len(parts)
-            and all(name in parts and parts[name](item) for name, item in found.items())
-        )
+
+        def fits_all(xs: Collection[Any]) -> bool:
+            whole = _types(xs) == {dict} and {*map(frozenset, xs)} == {frozenset(parts)}
+            get = itemgetter if whole else attrgetter
+            return (whole or _types(xs) <= {hint}) and all(
+                fits([*map(get(name), xs)]) for name, fits in parts.items()
+            )
+
+        return fits_all
     if origin is tuple and arguments[-1] is not ...:
         fixed = [_fit(h) for h in arguments]
-        return lambda x: (
-            isinstance(x, list | tuple)
-            and len(x) == len(fixed)
-            and all(fits(item) for fits, item in zip(fixed, x, strict=True))
+        return lambda xs: (
+            _types(xs) <= {list, tuple}
+            and {*map(len, xs)} <= {len(fixed)}
+            and all(fits(of) for fits, of in zip(fixed, zip(*xs, strict=True), strict=False))
         )
-    if origin in (list, tuple):
-        each = _fit(arguments[0])
-        return lambda x: isinstance(x, list | tuple) and all(map(each, x))
-    if hint is float:
-        return lambda x: type(x) is int or (type(x) is float and math.isfinite(x))
-    return lambda x: type(x) is hint
+    items = _fit(arguments[-1 if origin is dict else 0])
+    if origin is dict:
+        return lambda xs: (
+            _types(xs) <= {dict}
+            and _types(chain.from_iterable(xs)) <= {str}
+            and items([item for x in xs for item in x.values()])
+        )
+    return lambda xs: _types(xs) <= {list, tuple} and items([*chain.from_iterable(xs)])
+
+
+def _types(values: Iterable[object]) -> set[type]:
+    return set(map(type, values))
+
+
+def _finite(values: Iterable[object]) -> bool:
+    return all(map(math.isfinite, [x for x in values if type(x) is float]))
+
+
+def _is_json(x: object, levels: int = DEEPEST) -> bool:
+    """Whether a value is plain JSON, with at most so many levels of lists and objects."""
+    if isinstance(x, (dict, list)):
+        items = x.values() if isinstance(x, dict) else x
+        named = isinstance(x, list) or _types(x) <= {str}
+        return levels > 0 and named and all(_is_json(item, levels - 1) for item in items)
+    if isinstance(x, float):
+        return math.isfinite(x)
+    return x is None or isinstance(x, str) or (isinstance(x, int) and abs(x) < 10**DIGITS)
 
 
 def wanted(hint: Any) -> str:
@@ -135,41 +168,76 @@ def _fields(value: object, of: type, where: str) -> Iterator[str]:
             yield f"{where} has no field {f.name!r}"
 
 
+Make = Callable[[Sequence[Any]], Sequence[Any]]
+
+
 @cache
-def _maker(hint: Any) -> Callable[[Any], Any] | None:
-    """Makes values of an annotated type; None where JSON has that type already."""
+def _maker(hint: Any) -> Make:
+    """Makes values of an annotated type, many at once; `_same` where JSON has that type already.
+
+    Values of another shape stay as they are.
+    """
     origin, arguments = get_origin(hint), get_args(hint)
+    if hint is str or arguments == (str, types.NoneType):
+        # The same few texts recur in thousands of scores: each is kept once.
+        return lambda xs: [sys.intern(x) if type(x) is str else x for x in xs]
     if origin in (Union, types.UnionType):
-        options = [(h, make) for h in arguments if (make := _maker(h))]
+        options = [h for h in arguments if _maker(h) is not _same]
 
         def chosen(x: Any) -> Any:
-            fit = (make(x) for h, make in options if not any(mismatches(x, h, "")))
-            return next(fit, x)
+            return next((shaped(x, h) for h in options if not any(mismatches(x, h, ""))), x)
 
-        return chosen if options else None
+        return (lambda xs: [*map(chosen, xs)]) if options else _same
     if _is_dataclass(hint):
-        makers = {f.name: make for f, of in _typed(hint) if (make := _maker(of))}
-        known = {f.name for f in fields(hint)}
+        hints = {f.name: of for f, of in _typed(hint)}
         needed = {f.name for f in fields(hint) if not _optional(f)}
+        positional = not any(f.kw_only for f in fields(hint))
         construct: Callable[..., Any] = hint
-        return lambda x: (
-            construct(**x | {name: make(x[name]) for name, make in makers.items() if name in x})
-            if isinstance(x, dict) and needed <= x.keys() <= known
-            else x
-        )
+
+        def made(x: Any) -> Any:
+            if not isinstance(x, dict) or not needed <= x.keys() <= hints.keys():
+                return x
+            return construct(**{name: shaped(part, hints[name]) for name, part in x.items()})
+
+        def made_together(xs: Sequence[Any]) -> Sequence[Any]:
+            whole = _types(xs) == {dict} and {*map(frozenset, xs)} == {frozenset(hints)}
+            if not whole or not positional:
+                return [*map(made, xs)]
+            parts = (_maker(of)([*map(itemgetter(name), xs)]) for name, of in hints.items())
+            return [*map(construct, *parts)]
+
+        return made_together
     if origin is tuple and arguments[-1] is not ...:
         each = [_maker(h) for h in arguments]
-        return lambda x: (
-            tuple(make(item) if make else item for make, item in zip(each, x, strict=True))
-            if isinstance(x, list) and len(x) == len(each)
-            else x
-        )
+
+        def fixed(xs: Sequence[Any]) -> Sequence[Any]:
+            if _types(xs) != {list} or {*map(len, xs)} != {len(each)}:
+                return xs
+            parts = zip(each, zip(*xs, strict=True), strict=True)
+            return [*zip(*(make(of) for make, of in parts), strict=True)]
+
+        return fixed
     if origin in (list, tuple):
         make = _maker(arguments[0])
-        return lambda x: origin(map(make, x) if make else x) if isinstance(x, list) else x
-    if origin is dict and (make := _maker(arguments[1])):
-        return lambda x: {k: make(v) for k, v in x.items()} if isinstance(x, dict) else x
-    return None
+
+        def listed(xs: Sequence[Any]) -> Sequence[Any]:
+            if _types(xs) != {list}:
+                return xs
+            items = iter(make([*chain.from_iterable(xs)]))
+            return [origin(islice(items, len(x))) for x in xs]
+
+        return listed
+    if origin is dict and (make_items := _maker(arguments[1])) is not _same:
+
+        def named(x: Any) -> Any:
+            return dict(zip(x, make_items([*x.values()]), strict=True)) if type(x) is dict else x
+
+        return lambda xs: [*map(named, xs)]
+    return _same
+
+
+def _same(xs: Sequence[Any]) -> Sequence[Any]:
+    return xs
 
 
 def _optional(field: Field[Any]) -> bool:

@@ -5,6 +5,7 @@ Only JSON is ever parsed: an untrusted record can lie, but it cannot run code.
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -111,7 +112,8 @@ def find(results: Path) -> dict[Path, Record]:
     """
     if not results.is_dir():
         raise FileNotFoundError(f"there is no folder {results}, expected one with records")
-    found = {path: read(path) for path in records(results)}
+    with _uncollected():
+        found = {path: read(path) for path in records(results)}
     for path, record in found.items():
         home, lies = Place.of(record).home, path.parent
         for others, here, there in (
@@ -124,6 +126,18 @@ def find(results: Path) -> dict[Path, Record]:
     if not found:
         raise FileNotFoundError(f"{results} holds no record <dataset>/<model>/*.json")
     return dict(sorted(found.items(), key=lambda item: order(item[1])))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keeps the collector of cycles, which records have none of, from walking all that is read."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def order(record: Record) -> tuple[str, str, str, str, int]:

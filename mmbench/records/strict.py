@@ -6,6 +6,7 @@ number that is not finite and no character that could drive a terminal.
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -60,7 +61,7 @@ def read(path: Path, largest: int = LARGEST, printable: bool = True) -> Any:
     if path.is_symlink() or not path.is_file():
         raise Faults(["it is a link, a folder or a device, expected a file"])
     with path.open("rb") as file:
-        content = file.read(largest + 1)
+        content = file.read(min(os.fstat(file.fileno()).st_size, largest) + 1)
     if len(content) > largest:
         raise Faults([f"it has more than {largest:,} bytes, expected at most that many"])
     return parsed(content, printable)

@@ -10,6 +10,7 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from mmbench.records import shapes
 from mmbench.records.shapes import built, mismatches
 from mmbench.records.strict import LARGEST, LONGEST, MOST, Faults, read, short, shown
 from mmbench.text import plain
@@ -169,6 +170,26 @@ def test_an_instance_is_compared_with_its_annotations(change, sentence):
     right = built(RIGHT, Thing)
     assert list(mismatches(right, Thing, "the file")) == []
     assert list(mismatches(replace(right, **change), Thing, "the file")) == [sentence]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+parts = st.lists(st.fixed_dictionaries({"x": anything}, optional={"why": anything}), max_size=3)
+
+
+@for_all(st.dictionaries(st.sampled_from([*RIGHT]), anything), parts)
+@settings(deadline=None)
+def test_many_values_compared_at_once_have_the_faults_that_each_has(change, parts):
+    for found in (RIGHT | change, RIGHT | {"parts": parts}):
+        with pytest.MonkeyPatch.context() as patch:
+            at_once = list(mismatches(found, Thing, "the file"))
+            patch.setattr(shapes, "_fit", lambda hint: lambda values: False)
+            assert at_once == list(mismatches(found, Thing, "the file"))
 
 
 def test_a_tuple_of_fixed_length_has_that_many_items():
