@@ -61,7 +61,7 @@ def inputs(
             axes.grid(visible=False, axis="x")
         style.level(grid, shown)
         title = f"{style.short(found.dataset)}: number of given modalities"
-        style.finish(figure, title, entries, shown, "Bands, bars")
+        style.finish(figure, title, entries, style.note(shown, "Bands, bars"))
     return Drawn(figure, shown, tuple({} for _ in shown))
 
 

@@ -61,7 +61,7 @@ def plane(
                 [sign] = axes.plot([], [], marker=marker, color="#444444", linestyle="none")
                 entries.append((sign, in_words(given)))
         title = f"{style.short(found.dataset)}: coherence and quality"
-        style.finish(figure, title, entries, shown, "Bars")
+        style.finish(figure, title, entries, style.note(shown, "Bars"))
     return Drawn(figure, shown, tuple({} for _ in shown))
 
 

@@ -212,21 +212,14 @@ def level(found: Mapping[tuple[str, str], Axes], shown: Iterable[Estimate]) -> N
                 axes.set_ylim(low - room, high + room)
 
 
-def finish(
-    figure: Figure,
-    title: str,
-    entries: Iterable[tuple[Any, str]],
-    shown: Sequence[Estimate],
-    spread: str,
-) -> None:
-    """Adds a title, below the panels a legend, and a note of how the estimates came about.
+def finish(figure: Figure, title: str, entries: Iterable[tuple[Any, str]], note: str) -> None:
+    """Adds a title and, below the panels, a legend and a note.
 
     Args:
         figure: The panels.
         title: What the figure shows.
         entries: (artist, meaning) for the legend; the same meaning counts once.
-        shown: The estimates in it.
-        spread: What shows the deviation, e.g. "Bands".
+        note: How the numbers came about.
     """
     found: dict[str, Any] = {}
     for artist, text in entries:
@@ -234,8 +227,8 @@ def finish(
     width, height = figure.get_size_inches()
     widest = 0.62 + 0.068 * max((len(short(text)) for text in found), default=0)  # inches
     rows = -(-len(found) // max(1, min(len(found), int(width / widest))))
-    note = textwrap.wrap(_note(shown, spread), int(19 * width), max_lines=6, placeholder=" …")
-    foot = 0.06 + 0.115 * len(note)
+    lines = textwrap.wrap(note, int(19 * width), max_lines=6, placeholder=" …")
+    foot = 0.06 + 0.115 * len(lines)
     below = foot + 0.08 + 0.19 * rows
     total = height + below
     figure.set_size_inches(width, total)
@@ -243,7 +236,7 @@ def finish(
     figure.set_layout_engine("constrained", rect=rect, wspace=0.04)
     figure.suptitle(title, fontsize=10, fontweight="bold")
     letters: dict[str, Any] = {"fontsize": 6.5, "color": FAINT, "linespacing": 1.2}
-    figure.text(0.5, 0.04 / total, "\n".join(note), ha="center", va="bottom", **letters)
+    figure.text(0.5, 0.04 / total, "\n".join(lines), ha="center", va="bottom", **letters)
     # A text that begins with "_" would be left out: the texts come afterwards.
     legend = figure.legend(
         list(found.values()),
@@ -260,8 +253,8 @@ def finish(
         entry.set_text(short(words))
 
 
-def _note(shown: Sequence[Estimate], spread: str) -> str:
-    """How the numbers came about, in a few words."""
+def note(shown: Sequence[Estimate], spread: str) -> str:
+    """How estimates came about, in a few words; `spread` shows the deviation, e.g. "Bands"."""
     measured = [e for e in shown if not e.published]
     parts = []
     if any(e.std is not None for e in shown):

@@ -216,7 +216,7 @@ def _draw(
                 colour = series[0].colour if len(series) == 1 else "#444444"
                 [sign] = axes.plot([], [], marker=marker, color=colour, linestyle=line)
                 entries.append((sign, words))
-        style.finish(figure, title, entries, shown, "Bars")
+        style.finish(figure, title, entries, style.note(shown, "Bars"))
     return Drawn(figure, shown, tuple(named[e.row] for e in shown))
 
 

@@ -163,7 +163,8 @@ def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -
         def loss(rows: Tensor, _: torch.Generator) -> Tensor:
             return lesson.loss(network(x.batch(rows, [name])[name]), lesson.truth(x, rows))
 
-        trainer = Trainer(folder, seed, context.device, context.progress)
+        make = context.trainer or Trainer
+        trainer = make(folder, seed, context.device, context.progress)
         trainer.minimise(f"{title} of {name}", network, loss, len(x), settings)
         return network
 

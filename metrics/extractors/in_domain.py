@@ -156,7 +156,7 @@ def _trained(image: Modality, text: Modality, dataset: Dataset, context: Context
             scale = network.logit_scale.clamp(max=math.log(100)).exp()
             return contrast(shown, said, scale)
 
-        trainer = Trainer(folder, seed, where, context.progress)
+        trainer = (context.trainer or Trainer)(folder, seed, where, context.progress)
         trainer.minimise(title, network, loss, len(album), settings)
         return network
 

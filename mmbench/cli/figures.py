@@ -14,6 +14,7 @@ from mmbench.cli.options import decorated
 
 if TYPE_CHECKING:
     from mmbench.leaderboard.figures.output import Drawn
+    from mmbench.leaderboard.figures.training import Courses
 
 
 class _Figures(options.Lazy):
@@ -199,7 +200,31 @@ def cost(
     _show(drawn, remarks, out)
 
 
-def _show(drawn: Drawn, remarks: Sequence[str], out: Path) -> None:
+@figure.command()
+@decorated(options.folders)
+@click.option("--dataset", metavar="NAME", help="The data set.  [default: the only one with runs]")
+@decorated(MODELS)
+@options.number("--seed", "seeds", multiple=True, metavar="N", help="A seed; may be repeated.")
+@decorated(options.picture)
+def training(
+    folders: tuple[Path, ...],
+    dataset: str | None,
+    models: tuple[str, ...],
+    seeds: tuple[int, ...],
+    out: Path,
+) -> None:
+    """Draw the loss of each training stage against its steps, also of runs still in training.
+
+    \b
+    Example:
+      mmbench figure training --dataset mhd-mini --model mld --out training.svg
+    """
+    from mmbench.leaderboard.figures import training as figures
+
+    _show(figures.training(*figures.courses(folders, dataset, models, seeds)), [], out)
+
+
+def _show(drawn: Drawn | Courses, remarks: Sequence[str], out: Path) -> None:
     """Writes a figure and its numbers, and prints them."""
     from mmbench.text import plain
 

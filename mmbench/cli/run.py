@@ -33,6 +33,11 @@ from mmbench.cli import options
 @options.keep_weights
 @options.retrain
 @click.option(
+    "--estimate",
+    is_flag=True,
+    help="Print how long it will take, how much memory and disk, then stop; keeps nothing.",
+)
+@click.option(
     "-n",
     "--dry-run",
     is_flag=True,
@@ -53,6 +58,7 @@ def run(
     rescore: bool,
     keep_weights: bool,
     retrain: bool,
+    estimate: bool,
     dry_run: bool,
 ) -> None:
     """Train a model, generate every modality from every subset, score and record.
@@ -64,6 +70,7 @@ def run(
       mmbench run
       mmbench run --model mld --dataset polymnist --data DIR --seed 0 1 2
       mmbench run --set models.mld.score.epochs=10 --sampler ancestral
+      mmbench run --estimate --model mld --dataset polymnist-mini
       mmbench run --dry-run > mine.toml; mmbench run --protocol mine.toml
     """
     from mmbench.protocols import protocol as protocols
@@ -74,6 +81,7 @@ def run(
     from mmbench.files.toml import to_toml
     from mmbench.pretrained import locate, needed
     from mmbench.progress import Progress
+    from mmbench.sweeps.estimate import session
 
     try:
         runs = preparation.runs(
@@ -97,6 +105,11 @@ def run(
             shown = preparation.preview(model, dataset, protocol, settings, sampler)
             click.echo(to_toml(shown), nl=False)
         raise
+    if estimate and not dry_run:
+        with session(runs[0].cache, runs[0].progress) as estimates:
+            for one in runs:
+                click.echo("\n".join(estimates.estimate(one).lines()))
+        return
     records = []
     for one in runs:
         if dry_run:

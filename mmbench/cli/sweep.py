@@ -6,11 +6,18 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from mmbench.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mmbench.progress import Progress
+    from mmbench.sweeps.plan import Planned, Sweep
 
 MOST = 1_000
 """Seeds that one sweep may have."""
@@ -112,6 +119,11 @@ def collected(sources: tuple[Path, ...], out: Path, plan: bool, as_json: bool) -
     help="Make no run: merge results folders of other machines into --out.",
 )
 @click.option("--plan", is_flag=True, help="Print the command of each run to make, then stop.")
+@click.option(
+    "--estimate",
+    is_flag=True,
+    help="With --plan: print, too, what each run will take, after timing a few steps of it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event.")
 def sweep(
     models: tuple[str, ...],
@@ -130,6 +142,7 @@ def sweep(
     per_gpu: int | None,
     sources: tuple[Path, ...],
     plan: bool,
+    estimate: bool,
     as_json: bool,
 ) -> None:
     """Make the runs of a table that are missing: models x data sets x seeds.
@@ -154,19 +167,21 @@ def sweep(
     from mmbench.progress import Progress
     from mmbench.sweeps.local import at_once, execute, gpus
     from mmbench.sweeps.plan import Sweep
-    from mmbench.sweeps.view import View, described, overview
+    from mmbench.sweeps.view import View, overview
 
+    if estimate and not plan:
+        raise click.UsageError("--estimate says what the runs of a plan take: add --plan")
     expect_device(device)
     devices = gpus(torch.cuda.device_count()) if device == "auto" else []
     many = at_once(workers, per_gpu, len(devices))
     common = (data, protocol, settings, sampler, device, assignments, keep_weights, retrain)
     whole = Sweep(out, *common)
-    planned = whole.plan(models, datasets, seeds, Progress(sys.stderr))
+    progress = Progress(sys.stderr)
+    planned = whole.plan(models, datasets, seeds, progress)
     wanted = [p for p in planned if p.wanted]
     impossible = [p for p in planned if p.state == "impossible"]
     if plan:
-        for p in planned if as_json else wanted:
-            click.echo(json.dumps(described(p)) if as_json else p.command)
+        _print(planned, whole, many, estimate, as_json, progress)
     if plan or not as_json:
         click.echo("\n".join(overview(planned)), err=plan)
     if plan:
@@ -184,3 +199,30 @@ def sweep(
         click.echo(f"failed: {outcome.fault}\n  {outcome.planned.command}", err=True)
     if failed or impossible:
         click.get_current_context().exit(1)
+
+
+def _print(
+    planned: Sequence[Planned],
+    whole: Sweep,
+    many: int,
+    estimate: bool,
+    as_json: bool,
+    progress: Progress,
+) -> None:
+    """Prints the command of each run to make, or every run as JSON, with what it takes."""
+    from mmbench.sweeps.estimate import estimates, in_all
+    from mmbench.sweeps.view import described
+
+    found = estimates(whole, planned, progress, many) if estimate else ((p, None) for p in planned)
+    costs = []
+    for p, cost in found:
+        if as_json:
+            more = {"estimate": cost.described()} if cost else {}
+            click.echo(json.dumps(described(p) | more))
+        elif cost:
+            click.echo("\n".join(cost.lines()), err=True)
+        if p.wanted and not as_json:
+            click.echo(p.command)
+        costs += [cost] if cost else []
+    if costs:
+        click.echo(in_all(costs, many), err=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mmbench.core.data import Batch, Dataset
     from mmbench.core.model import Model
     from mmbench.progress import Progress
+    from mmbench.training.trainer import Trainer
 
 JOINT = "joint"
 """The target of a score that concerns all generated modalities at once."""
@@ -117,6 +118,8 @@ class Context:
         progress: Where to report work that takes more than a moment.
         weights: Extractor name -> file of weights that the user named.
         model: What the samples were drawn from, where it is at hand.
+        trainer: Makes the trainer of a metric's own network from its folder, the seed, the device
+            and the progress; None for the usual one, `mmbench.training.trainer.Trainer`.
     """
 
     device: torch.device
@@ -124,6 +127,7 @@ class Context:
     progress: Progress
     weights: Mapping[str, Path] = field(default_factory=dict)
     model: Model | None = None
+    trainer: Callable[[Path, int, torch.device, Progress], Trainer] | None = None
 
 
 @dataclass(frozen=True)

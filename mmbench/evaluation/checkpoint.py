@@ -29,8 +29,8 @@ class Part:
     Attributes:
         shown: A few samples.
         scores: The scores of all samples.
-        seconds: "evaluation: generation" and "evaluation: scoring" -> how long they took; no
-            stage of training has such a name.
+        seconds: How long generation and scoring took, called as in records; no stage of training
+            has such a name.
     """
 
     shown: Generated

@@ -26,6 +26,9 @@ memory of a machine never changes a number."""
 Kept = dict[tuple[int, str], Tensor]
 """(block, modality) -> what the model made of it."""
 
+GENERATION, SCORING = "evaluation: generation", "evaluation: scoring"
+"""What records call the two stages of an evaluation."""
+
 SHOWN = 8
 """Examples kept for the sample grid."""
 
@@ -58,12 +61,16 @@ def evaluate(
                 samples={m: x[few.to(x.device)].cpu() for m, x in generated.samples.items()},
                 rows=generated.rows[few],
             )
-            seconds = {
-                "evaluation: generation": drawn - start,
-                "evaluation: scoring": time.monotonic() - drawn,
-            }
+            seconds = {GENERATION: drawn - start, SCORING: time.monotonic() - drawn}
             Part(shown, scores, seconds).write(path)
         yield Part.read(path, given)
+
+
+def missing(
+    subsets: Iterable[tuple[str, ...]], folder: Path, context: Context
+) -> list[tuple[str, ...]]:
+    """Those of some subsets that `evaluate` would draw from."""
+    return [given for given in subsets if not _usable(place(folder, given), given, context)]
 
 
 def scored(

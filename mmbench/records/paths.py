@@ -56,6 +56,11 @@ def history_of(stage: Path) -> Path:
     return stage.with_suffix(".csv")
 
 
+def histories(folder: Path) -> list[Path]:
+    """The files of the courses of training of all runs in a results folder, sorted."""
+    return sorted(folder.glob(f"*/*/*/{HISTORY}"))
+
+
 def records(folder: Path) -> list[Path]:
     """The files of all records in a results folder, sorted; hidden files are none."""
     found = sorted(folder.glob("*/*/*.json"))

@@ -218,7 +218,17 @@ class Run:
         draw = self._draw(model, Context(self.device, self.cache, self.progress))
         yield from map(draw, self.evaluation.subsets(self.dataset))
 
-    def _load(self, path: Path, model: Model) -> dict[str, float]:
+    def fit(self, model: Model, trainer: Trainer) -> None:
+        """Trains a model by a trainer, after a trial of another like it.
+
+        Raises:
+            ValueError: What the model draws is not what was asked for, or a metric fails.
+        """
+        context = Context(self.device, self.cache, self.progress, self.weights)
+        tried(self.build(), self.dataset, self.evaluation, context, self.seed)
+        model.fit(self.dataset.train.to(self.device), trainer)
+
+    def load(self, path: Path, model: Model) -> dict[str, float]:
         """Loads weights into a model; returns how long each stage of their training took."""
         try:
             metadata = load_weights(path, model)
@@ -245,11 +255,9 @@ class Run:
     def _train(self, model: Model) -> dict[str, float]:
         path = self.out / self.place.weights
         if path.exists():
-            seconds = self._load(path, model)
+            seconds = self.load(path, model)
         else:
             other_code.refuse_to_forget(self)
-            context = Context(self.device, self.cache, self.progress, self.weights)
-            tried(self.build(), self.dataset, self.evaluation, context, self.seed)
             trainer = Trainer(
                 self.folder,
                 self.seed,
@@ -258,7 +266,7 @@ class Run:
                 shared=self.shared,
                 versions=self.place.versions,
             )
-            model.fit(self.dataset.train.to(self.device), trainer)
+            self.fit(model, trainer)
             seconds = trainer.seconds
             told = other_code.metadata(self.place, self.out)
             save_weights(path, model, seconds=json.dumps(seconds), **told)

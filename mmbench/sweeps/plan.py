@@ -134,7 +134,7 @@ class Sweep:
             try:
                 data: Dataset | str = loaded(name, self.folder, progress)
             except Exception as error:
-                data = _told(error)
+                data = told(error)
             took = _durations(self.out, name if isinstance(data, str) else data.name)
             for model in self._models(models, name):
                 found += self._of(model, name, data, seeds, took, progress)
@@ -180,9 +180,9 @@ class Sweep:
         impossible = data if isinstance(data, str) else _lacking(model)
         if not impossible and isinstance(data, Dataset):
             try:
-                several = self._runs(model, data, seeds, progress)
+                several = self.runs(model, data, seeds, progress)
             except Exception as error:
-                impossible = _told(error)
+                impossible = told(error)
         for seed in seeds if impossible else ():
             yield Planned(model, name, seed, "impossible", impossible, None, options)
         for run in several:
@@ -191,8 +191,13 @@ class Sweep:
             state, why = _state(run)
             yield Planned(model, name, run.seed, state, why, seconds, options)
 
-    def _runs(
-        self, model: str, data: Dataset, seeds: Sequence[int], progress: Progress
+    def runs(
+        self,
+        model: str,
+        data: Dataset,
+        seeds: Sequence[int],
+        progress: Progress,
+        device: str = "cpu",
     ) -> list[Run]:
         """The runs of one model, of which one was tried whether it can be built.
 
@@ -204,7 +209,7 @@ class Sweep:
             data,
             seeds,
             self.out,
-            "cpu",
+            device,
             progress,
             protocol=self.protocol,
             settings=self.settings,
@@ -217,7 +222,7 @@ class Sweep:
         return found
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """Why an error makes a run impossible, unless it is a mistake of ours, which is raised."""
     if words := sentence(error):
         return words

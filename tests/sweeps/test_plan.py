@@ -121,7 +121,7 @@ def test_damaged_data_are_no_obstacle_to_other_data(toy, monkeypatch, tmp_path, 
 def test_the_protocol_is_that_by_which_the_runs_are_made(toy, namesake, tmp_path):
     """The data set calls itself mhd-mini, which has a protocol of its own."""
     data = load_dataset(namesake)
-    (planned,) = Sweep(tmp_path, device="cpu")._runs("mvae", data, [0], SILENT)
+    (planned,) = Sweep(tmp_path, device="cpu").runs("mvae", data, [0], SILENT)
     (made,) = runs("mvae", namesake, [0], tmp_path, "cpu", SILENT)
     assert planned.place == made.place
     assert planned.place != runs("mvae", toy, [0], tmp_path, "cpu", SILENT)[0].place
@@ -135,7 +135,7 @@ def test_every_option_reaches_the_runs():
     _, *arguments = planned.arguments
     found = run.make_context("run", arguments).params
     own = {"model": "mld", "dataset": "own/a.toml", "seeds": (3,)}
-    later = dict.fromkeys(("rescore", "dry_run", "download_weights"), False)
+    later = dict.fromkeys(("rescore", "estimate", "dry_run", "download_weights"), False)
     assert found == own | later | {
         "data": Path("data"),
         "protocol": "mine.toml",
