@@ -62,7 +62,7 @@ class Estimator(Trainer):
     """Goes through all stages of a model as a trainer does, but trains none.
 
     A module has the weights of a finished stage after it, and else those that it had before, so
-    that what stages share is found as in training.
+    that what stages share is found as in training. Its counters go on as if it were trained.
 
     Args:
         run: What the run is called.
@@ -135,21 +135,27 @@ class Estimator(Trainer):
             first, _ = state.resume(checkpoint, descent.steps)
         left = descent.steps - first
         like = digest([type(module).__qualname__, stage, shapes(module), examples, with_])
-        if like not in self.rates and left:
+        taken = min(1, left)
+        if like in self.rates and left:
+            descent.take(first)
+        elif left:
             allocation.forget_peak(self.device)
             with compiled(module) if with_.compile else nullcontext():
-                extra, each = _rate(descent.take, first, descent.steps, self.device)
+                extra, each, taken = _rate(descent.take, first, descent.steps, self.device)
             self.rates[like] = extra, each, allocation.peak(self.device)
+        for name, x in module.state_dict().items() if taken else ():
+            if not x.is_floating_point():  # a counter, which later stages may go by
+                before[name] += (x - before[name]) * left // taken
         module.load_state_dict(before)
-        extra, each, taken = self.rates.get(like, (0.0, 0.0, 0))
+        extra, each, memory = self.rates.get(like, (0.0, 0.0, 0))
         seconds = extra + each * left if left else 0.0
-        return Stage(stage, left, seconds, taken, evaluations=left * with_.batch(examples))
+        return Stage(stage, left, seconds, memory, evaluations=left * with_.batch(examples))
 
 
 def _rate(
     take: Callable[[int], object], first: int, end: int, device: torch.device
-) -> tuple[float, float]:
-    """Seconds of the first steps above the usual, and of each step, of `first` to `end`."""
+) -> tuple[float, float, int]:
+    """Seconds of the first steps above the usual and of each step, and how many were taken."""
     step, start = first, time.monotonic()
     while step < min(first + WARM, end) and time.monotonic() - start < SECONDS:
         take(step)
@@ -162,6 +168,6 @@ def _rate(
     allocation.finished(device)
     now = time.monotonic()
     if step == warm:
-        return 0.0, (begun - start) / (warm - first)
+        return 0.0, (begun - start) / (warm - first), step - first
     each = (now - begun) / (step - warm)
-    return max(0.0, begun - start - each * (warm - first)), each
+    return max(0.0, begun - start - each * (warm - first)), each, step - first

@@ -73,7 +73,9 @@ def training(found):
 def kept(run):
     """The record but for its timings, and the weights."""
     record = json.loads((run.out / run.place.record).read_text())
-    return record | {"seconds": None, "seal": None}, load_file(run.out / run.place.weights)
+    return record | dict.fromkeys(("seconds", "seal", "commit")), load_file(
+        run.out / run.place.weights
+    )
 
 
 @pytest.mark.parametrize("model", [m for m in names("models") if m in TABLES])

@@ -122,7 +122,7 @@ def test_what_is_timed_once_is_not_timed_for_another_seed(tmp_path, clock):
     for seed, steps in ((0, True), (1, False)):
         found = estimator(tmp_path, rates, seed=seed)
         taken, _ = minimise(found, clock, 0.1, 3.0)
-        assert bool(taken) == steps
+        assert (taken > 1) == steps
         assert found.stages[0].seconds == pytest.approx(0.1 * STEPS + 3.0)
     other = estimator(tmp_path, rates)
     taken, _ = minimise(other, clock, 0.1, how=replace(HOW, batch_size=16))
