@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from mmbench.api.device import compute_device, cores
-from mmbench.api.places import cache_folder, data_folder
+from mmbench.api.places import SWEEPS, cache_folder, data_folder
 from mmbench.datasets.checksums import is_there
 from mmbench.datasets.download import home
 from mmbench.datasets.load import source
@@ -26,7 +26,7 @@ from mmbench.training.compilation import lacking
 from mmbench.training.precision import has_half
 
 PACKAGES = ("mmbench", "torch", "torchvision", "numpy", "scipy", "pandas")
-MADE = ("features", "references")
+MADE = ("features", "references", SWEEPS)
 """Folders of the cache that are made again, to the same values, when they are needed."""
 KEPT = {
     "classifiers": "evaluation networks trained here, which records name",

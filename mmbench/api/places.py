@@ -7,6 +7,9 @@ from platformdirs import user_cache_path
 
 from mmbench.errors import seen
 
+SWEEPS = "sweeps"
+"""The folder in the cache of what this machine makes for a sweep whose results lie elsewhere."""
+
 
 def named(name: str, value: object, expected: str = "a path") -> Path:
     """The path of a file or a folder that a user named.

@@ -17,11 +17,18 @@ from mmbench import __version__, errors
 from mmbench.cli.options import Lazy, Nearest
 from mmbench.cli.spelling import option
 from mmbench.errors import first_line, sentence
+from mmbench.files.locks import Busy
 
 if TYPE_CHECKING:
     from mmbench.registry import Group
 
 errors.spelling = option
+
+
+class Later(click.ClickException):
+    """What another process is doing at this time."""
+
+    exit_code = Busy.exit_code
 
 
 class Sentences(click.Command):
@@ -47,7 +54,8 @@ class Sentences(click.Command):
             words = sentence(error)
             if not words or os.environ.get("MMBENCH_DEBUG"):
                 raise
-            raise click.ClickException(words) from None
+            kind = Later if isinstance(error, Busy) else click.ClickException
+            raise kind(words) from None
 
 
 class Commands(Sentences, Lazy):

@@ -38,6 +38,11 @@ from mmbench.cli import options
     help="Print how long it will take, how much memory and disk, then stop; keeps nothing.",
 )
 @click.option(
+    "--only-shared",
+    is_flag=True,
+    help="Make only what other runs need as well, evaluation networks and shared training stages.",
+)
+@click.option(
     "-n",
     "--dry-run",
     is_flag=True,
@@ -59,6 +64,7 @@ def run(
     keep_weights: bool,
     retrain: bool,
     estimate: bool,
+    only_shared: bool,
     dry_run: bool,
 ) -> None:
     """Train a model, generate every modality from every subset, score and record.
@@ -82,6 +88,7 @@ def run(
     from mmbench.pretrained import locate, needed
     from mmbench.progress import Progress
     from mmbench.sweeps.estimate import session
+    from mmbench.sweeps.shared import make_shared
 
     try:
         runs = preparation.runs(
@@ -117,6 +124,8 @@ def run(
             parameters = sum(p.numel() for p in one.build().parameters())
             would = f"would write {out / one.place.record}"
             click.echo(f"# seed {one.seed}: {parameters:,} parameters on {one.device}; {would}")
+        elif only_shared:
+            make_shared(one)
         else:
             records.append(one.execute(rescore))
     if dry_run:
@@ -124,5 +133,5 @@ def run(
             if locate(card, runs[0].weights) is None:
                 click.echo(f"# not to be computed: {card.absent}")
         click.echo(to_toml(protocols.part(runs[0].protocol, model)), nl=False)
-    else:
+    elif records:
         options.show(records, out)

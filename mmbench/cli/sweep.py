@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from mmbench.cli import options
+from mmbench.cli import hosts, options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mmbench.progress import Progress
-    from mmbench.sweeps.plan import Planned, Sweep
+    from mmbench.sweeps.plan import Sweep
+    from mmbench.sweeps.planned import Planned
 
 MOST = 1_000
 """Seeds that one sweep may have."""
+
+FAILED, COMING = 1, 3
+"""Exit codes where not all runs are recorded: some cannot be, or all others are on their way."""
 
 SEEDS = re.compile(r"(?a:(\d{1,18})(?:-(\d{1,18}))?)")
 
@@ -105,12 +109,7 @@ def collected(sources: tuple[Path, ...], out: Path, plan: bool, as_json: bool) -
 @options.results
 @options.keep_weights
 @options.retrain
-@options.count(
-    "--workers",
-    metavar="N",
-    help="Runs at the same time, in turn on each GPU.  [default: 1, or one on each GPU]",
-)
-@options.count("--per-gpu", metavar="N", help="Runs at the same time on each GPU.")
+@hosts.where
 @options.folder(
     "--collect",
     "sources",
@@ -138,8 +137,17 @@ def sweep(
     out: Path,
     keep_weights: bool,
     retrain: bool,
+    on: str,
     workers: int | None,
     per_gpu: int | None,
+    address: str | None,
+    partition: str | None,
+    account: str | None,
+    minutes: int,
+    gpus: float,
+    cpus: int,
+    memory: int | None,
+    wait: bool,
     sources: tuple[Path, ...],
     plan: bool,
     estimate: bool,
@@ -148,12 +156,14 @@ def sweep(
     """Make the runs of a table that are missing: models x data sets x seeds.
 
     What is done is not made again, and what was interrupted goes on. A run that fails stops no
-    other. The exit code is 0 if all runs are recorded.
+    other. The exit code is 0 if all runs are recorded, and 3 if what is missing is in a queue.
 
     \b
     Examples:
       mmbench sweep --model all --dataset mhd-mini --seed 0-2
       mmbench sweep --model mld mopoe --dataset mhd-mini polymnist-mini --seed 0-4 --workers 2
+      mmbench sweep --model all --seed 0-4 --on slurm --partition gpu --gpus 1
+      mmbench sweep --model all --seed 0-4 --on ray --address auto --gpus 0.25
       mmbench sweep --collect /mnt/a/results /mnt/b/results --out results
       mmbench sweep --model all --plan | tr '\\n' '\\0' | xargs -0 -r -n 1 -P 2 sh -c
     """
@@ -161,44 +171,43 @@ def sweep(
         collected(sources, out, plan, as_json)
         return
 
-    import torch
-
-    from mmbench.api.device import expect_device
     from mmbench.progress import Progress
-    from mmbench.sweeps.local import at_once, execute, gpus
+    from mmbench.sweeps.local import Local
     from mmbench.sweeps.plan import Sweep
     from mmbench.sweeps.view import View, overview
 
     if estimate and not plan:
         raise click.UsageError("--estimate says what the runs of a plan take: add --plan")
-    expect_device(device)
-    devices = gpus(torch.cuda.device_count()) if device == "auto" else []
-    many = at_once(workers, per_gpu, len(devices))
+    context = click.get_current_context()
+    host = hosts.chosen(context)
     common = (data, protocol, settings, sampler, device, assignments, keep_weights, retrain)
     whole = Sweep(out, *common)
     progress = Progress(sys.stderr)
-    planned = whole.plan(models, datasets, seeds, progress)
-    wanted = [p for p in planned if p.wanted]
+    planned = host.states(whole.plan(models, datasets, seeds, progress))
+    coming = sum(p.wanted or p.coming for p in planned)
     impossible = [p for p in planned if p.state == "impossible"]
     if plan:
+        many = host.workers if isinstance(host, Local) else 1
         _print(planned, whole, many, estimate, as_json, progress)
     if plan or not as_json:
         click.echo("\n".join(overview(planned)), err=plan)
     if plan:
         return
-    view = View(sys.stdout, len(wanted), as_json)
+    view = View(sys.stdout, coming, as_json)
     failed = []
     try:
-        for outcome in execute(wanted, out, many, devices, view.running):
+        for outcome in host.execute(planned, view.running):
             view.ended(outcome)
+            coming -= 1
             if outcome.fault:
                 failed.append(outcome)
     finally:
         view.close()
     for outcome in failed:
         click.echo(f"failed: {outcome.fault}\n  {outcome.planned.command}", err=True)
-    if failed or impossible:
-        click.get_current_context().exit(1)
+    if coming and not as_json:
+        click.echo(f"{coming} runs are on their way: the same command shows how far, or --wait")
+    context.exit(FAILED if failed or impossible else COMING if coming else 0)
 
 
 def _print(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import ClassVar
 
 try:
     import fcntl
@@ -17,6 +18,13 @@ UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
 
 HELD = ".held"
 """Ends the name of a file that exists as long as a lock is held, where there are no others."""
+
+
+class Busy(ValueError):
+    """Another process is doing what was asked for."""
+
+    exit_code: ClassVar[int] = 75
+    """Of a command that fails for it: EX_TEMPFAIL of sysexits.h."""
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from mmbench.evaluation.evaluate import Kept, generate
 from mmbench.evaluation.settings import Evaluation
 from mmbench.evaluation.trial import tried
 from mmbench.files.atomic import discard
-from mmbench.files.locks import alone
+from mmbench.files.locks import Busy, alone
 from mmbench.files.sealed import Damaged
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
@@ -161,7 +161,8 @@ class Run:
             rescore: Generate and score again though there is a record.
 
         Raises:
-            ValueError: The same run is in progress, or the settings do not fit.
+            Busy: The same run is in progress.
+            ValueError: The settings do not fit.
             OSError: The results folder cannot be written to.
         """
         from mmbench.pretrained import locate, needed
@@ -247,7 +248,7 @@ class Run:
         return lambda given: generate(model, self.dataset, given, rows, self.seed, context, kept)
 
     def _refuse(self, lock: Path) -> None:
-        raise ValueError(
+        raise Busy(
             f"another process is running {self.model} on {self.dataset.name} with seed "
             f"{self.seed} and these settings (it holds {lock})"
         )

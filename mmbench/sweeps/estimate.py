@@ -23,7 +23,8 @@ from mmbench.evaluation.evaluate import GENERATION, SCORING, missing
 from mmbench.progress import Progress
 from mmbench.records.provenance import in_words
 from mmbench.runs.run import Run
-from mmbench.sweeps.plan import Planned, Sweep, told
+from mmbench.sweeps.plan import Sweep, told
+from mmbench.sweeps.planned import Planned
 from mmbench.text import pad, plain
 from mmbench.training.estimate import TRAINED, Estimator, Rates, Stage
 

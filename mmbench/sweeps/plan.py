@@ -1,11 +1,9 @@
 """The runs of a table, and how far each of them is."""
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Literal
 
 from mmbench.api.data import loaded
 from mmbench.api.preparation import protocol_of, runs
@@ -22,58 +20,11 @@ from mmbench.records.versions import stale
 from mmbench.registry import called, find, names
 from mmbench.runs.other_code import expect_one
 from mmbench.runs.run import Run
-
-State = Literal["done", "begun", "missing", "stale", "impossible"]
-"""done: recorded. begun: weights or checkpoints are there. stale: there is a record of an older
-version's numbers with the same settings, and none of today's. impossible: see `Planned.why`."""
+from mmbench.sweeps.planned import Planned, State
+from mmbench.sweeps.shared import first_stage
 
 ALL = "all"
 """Stands for every model of mmbench's own whose settings the protocol of a data set holds."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A run of a sweep.
-
-    Attributes:
-        model: Registered name, or "module:class".
-        dataset: What the user called the data set.
-        seed: The run's seed.
-        state: How far it is.
-        why: Why it is stale or impossible.
-        seconds: What runs of this model on this data set took, by their records; None if there
-            are none.
-        options: What `mmbench run` is given besides model, data set and seed.
-    """
-
-    model: str
-    dataset: str
-    seed: int
-    state: State
-    why: str = ""
-    seconds: float | None = None
-    options: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def title(self) -> str:
-        """The run in a word or three."""
-        return f"{self.dataset} {self.model} {self.seed}"
-
-    @property
-    def arguments(self) -> list[str]:
-        """What follows `mmbench` in the command that makes this run."""
-        which = ["--model", self.model, "--dataset", self.dataset, "--seed", str(self.seed)]
-        return ["run", *which, *self.options]
-
-    @property
-    def command(self) -> str:
-        """The command that makes this run, as a shell takes it."""
-        return shlex.join(["mmbench", *self.arguments])
-
-    @property
-    def wanted(self) -> bool:
-        """Whether a sweep has to make it."""
-        return self.state in ("begun", "missing", "stale")
 
 
 @dataclass(frozen=True)
@@ -176,11 +127,12 @@ class Sweep:
     ) -> Iterator[Planned]:
         """One model on one data set, or on none: then `data` says why."""
         options = self.options(model)
-        several: list[Run] = []
+        several, shares = list[Run](), ""
         impossible = data if isinstance(data, str) else _lacking(model)
         if not impossible and isinstance(data, Dataset):
             try:
                 several = self.runs(model, data, seeds, progress)
+                shares = first_stage(several[0])
             except Exception as error:
                 impossible = told(error)
         for seed in seeds if impossible else ():
@@ -189,7 +141,8 @@ class Sweep:
             times = took.get(run.model)
             seconds = median(times) if times else None
             state, why = _state(run)
-            yield Planned(model, name, run.seed, state, why, seconds, options)
+            record = run.place.record
+            yield Planned(model, name, run.seed, state, why, seconds, options, shares, record)
 
     def runs(
         self,
@@ -199,12 +152,12 @@ class Sweep:
         progress: Progress,
         device: str = "cpu",
     ) -> list[Run]:
-        """The runs of one model, of which one was tried whether it can be built.
+        """The runs of one model.
 
         They lie on the processor wherever the sweep computes: a process that has used a GPU holds
         memory of it to its end.
         """
-        found = runs(
+        return runs(
             model,
             data,
             seeds,
@@ -218,8 +171,6 @@ class Sweep:
             keep_weights=self.keep_weights,
             retrain=self.retrain,
         )
-        found[0].build()
-        return found
 
 
 def told(error: Exception) -> str:

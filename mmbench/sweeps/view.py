@@ -5,13 +5,14 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any, TextIO, get_args
 
 from mmbench.progress import clock
-from mmbench.sweeps.local import Outcome, Worker
-from mmbench.sweeps.plan import Planned, State
+from mmbench.sweeps.host import Job, Outcome
+from mmbench.sweeps.planned import Planned, State
 
-ORDER: tuple[State, ...] = ("done", "begun", "stale", "missing", "impossible")
+EVENTS = {"running": "started"}
+"""State of a job -> the event of its beginning, where that has another name."""
 
 
 @dataclass
@@ -29,19 +30,24 @@ class View:
     as_json: bool = False
     _drawn: int = 0
     _ended: int = 0
-    _seen: set[str] = field(default_factory=set)
+    _seen: dict[str, State] = field(default_factory=dict)
 
-    def running(self, workers: Sequence[Worker]) -> None:
+    def running(self, jobs: Sequence[Job]) -> None:
         """Shows the runs in progress: in a terminal each with the last line that it printed."""
-        for worker in workers:
-            if worker.planned.title not in self._seen:
-                self._seen.add(worker.planned.title)
-                self._event("started", worker.planned, {})
+        for job in jobs:
+            if self._seen.get(job.planned.title) != job.state:
+                self._seen[job.planned.title] = job.state
+                name = {"job": job.name} if job.name else {}
+                self._event(EVENTS.get(job.state, job.state), job.planned, name)
         if self.as_json or not self.out.isatty():
             return
-        width = shutil.get_terminal_size().columns
+        width, height = shutil.get_terminal_size()
+        shown = [job for job in jobs if job.state == "running"]
         lines = [f"{self._ended} of {self.total} runs have ended"]
-        lines += [f"  {w.planned.title}  {clock(w.seconds)}  {w.line}" for w in workers]
+        if queued := len(jobs) - len(shown):
+            lines[0] += f", {queued} are queued"
+        lines += [f"  {j.planned.title}  {clock(j.seconds)}  {j.line}" for j in shown]
+        lines = lines[: height - 1]
         self._erase()
         self.out.write("".join(f"{line[: width - 1]}\n" for line in lines))
         self.out.flush()
@@ -53,7 +59,8 @@ class View:
         facts: dict[str, Any] = {"seconds": round(outcome.seconds, 1)}
         if outcome.fault:
             facts |= {"fault": outcome.fault, "log": str(outcome.log)}
-        self._event("failed" if outcome.fault else "recorded", outcome.planned, facts)
+        ended = "cancelled" if outcome.planned.state == "cancelled" else "failed"
+        self._event(ended if outcome.fault else "recorded", outcome.planned, facts)
 
     def close(self) -> None:
         """Leaves no trace of the live view."""
@@ -64,8 +71,9 @@ class View:
             self._line(json.dumps({"event": what, **described(planned), **facts}))
             return
         took = f" in {clock(facts['seconds'])}" if "seconds" in facts else ""
+        job = f" as job {facts['job']}" if "job" in facts else ""
         fault = f": {facts['fault']}" if "fault" in facts else ""
-        self._line(f"{what} {planned.title}{took}{fault}")
+        self._line(f"{what} {planned.title}{job}{took}{fault}")
 
     def _line(self, text: str) -> None:
         self._erase()
@@ -91,15 +99,15 @@ def described(planned: Planned) -> dict[str, Any]:
 
 
 def overview(planned: Sequence[Planned]) -> list[str]:
-    """How far a sweep is, a line each: counts, and why runs are stale or impossible."""
+    """How far a sweep is, a line each: counts, and why runs are stale, impossible or failed."""
     counts = Counter(p.state for p in planned)
-    parts = [f"{counts[state]} {state}" for state in ORDER if counts[state]]
+    parts = [f"{counts[state]} {state}" for state in get_args(State) if counts[state]]
     lines = [f"{len(planned)} runs: {', '.join(parts) or 'none'}"]
     known = [p.seconds for p in planned if p.wanted and p.seconds is not None]
     if known:
         of = sum(p.wanted for p in planned)
         lines.append(f"{len(known)} of {of} to make took {clock(sum(known))} in all before")
-    for state in ("stale", "impossible"):
+    for state in ("stale", "impossible", "failed", "cancelled"):
         for (dataset, why), models in _together(p for p in planned if p.state == state):
             lines.append(f"{state}: {dataset} {', '.join(models)}: {why}")
     return lines

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mmbench.sweeps.local import LOGS, at_once, execute, gpus, last_line
-from mmbench.sweeps.plan import Planned
+from mmbench.sweeps.host import LOGS, last_line
+from mmbench.sweeps.local import Local, at_once, gpus_here
+from mmbench.sweeps.planned import Planned
 
 SCRIPT = """
 import os, sys, time
@@ -39,9 +40,11 @@ def made(tmp_path):
     (tmp_path / "run.py").write_text(SCRIPT)
     start = [sys.executable, "-S", str(tmp_path / "run.py"), str(tmp_path)]
 
-    def go(seeds, workers, datasets=("toy",), **more):
+    def go(seeds, workers, datasets=("toy",), devices=(), watch=lambda jobs: None):
         planned = [Planned("mld", d, seed, "missing") for seed in seeds for d in datasets]
-        found = execute(planned, tmp_path / "results", workers, start=start, **more)
+        host = Local(tmp_path / "results", workers, devices, start)
+        assert host.states(planned) == planned
+        found = host.execute(planned, watch)
         return {o.planned.seed: o.fault for o in found}
 
     return go
@@ -51,6 +54,11 @@ def test_one_that_fails_stops_no_other(made, tmp_path):
     assert made([0, 1, 3], 1) == {0: "", 1: "Error: it cannot be made", 3: ""}
     logs = sorted(p.name for p in (tmp_path / "results" / LOGS).iterdir())
     assert [name[:10] for name in logs] == [f"toy-mld-{i}-" for i in (0, 1, 3)]
+
+
+def test_what_is_done_or_cannot_be_is_not_made(tmp_path):
+    planned = [Planned("mld", "toy", 0, state) for state in ("done", "impossible", "queued")]
+    assert list(Local(tmp_path).execute(planned, lambda jobs: None)) == []
 
 
 def test_each_run_has_a_log_of_its_own_whatever_its_data_set_is_called(made, tmp_path):
@@ -79,9 +87,9 @@ def test_each_worker_has_its_device(made, tmp_path):
 
 def test_devices_are_those_that_the_user_left_visible(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert gpus(2) == ["0", "1"]
+    assert gpus_here(2) == ["0", "1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-8a,-1,2")
-    assert gpus(2) == ["3", "GPU-8a"] and gpus(0) == []
+    assert gpus_here(2) == ["3", "GPU-8a"] and gpus_here(0) == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +123,7 @@ def test_runs_do_not_outlive_a_sweep_that_is_killed(tmp_path):
     if child == 0:
         planned = [Planned("mld", "toy", 9, "missing")]
         running = lambda workers: (tmp_path / "pid").write_text(str(workers[0].process.pid))
-        list(execute(planned, tmp_path / "results", 1, watch=running, start=start))
+        list(Local(tmp_path / "results", 1, start=start).execute(planned, running))
         os._exit(0)
     deadline = time.monotonic() + 30
     while not (tmp_path / "9.begun").exists() or not (tmp_path / "pid").exists():

@@ -18,7 +18,8 @@ from mmbench.datasets import load
 from mmbench.progress import Progress
 from mmbench.records.store import find
 from mmbench.sweeps import plan as module
-from mmbench.sweeps.plan import ALL, Planned, Sweep
+from mmbench.sweeps.plan import ALL, Sweep
+from mmbench.sweeps.planned import Planned
 
 SILENT = Progress(None)
 QUICK = [
@@ -127,7 +128,10 @@ def test_the_protocol_is_that_by_which_the_runs_are_made(toy, namesake, tmp_path
     assert planned.place != runs("mvae", toy, [0], tmp_path, "cpu", SILENT)[0].place
 
 
-def test_every_option_reaches_the_runs():
+def test_every_option_reaches_the_runs(tmp_path, monkeypatch):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "a.toml").touch()
+    monkeypatch.chdir(tmp_path)
     sweep = Sweep(
         Path("out"), Path("data"), "mine.toml", ["a=1", "b=2"], "euler", "cpu", ["x=y"], True, True
     )
@@ -135,8 +139,8 @@ def test_every_option_reaches_the_runs():
     _, *arguments = planned.arguments
     found = run.make_context("run", arguments).params
     own = {"model": "mld", "dataset": "own/a.toml", "seeds": (3,)}
-    later = dict.fromkeys(("rescore", "estimate", "dry_run", "download_weights"), False)
-    assert found == own | later | {
+    later = ("rescore", "estimate", "dry_run", "download_weights", "only_shared")
+    assert found == own | dict.fromkeys(later, False) | {
         "data": Path("data"),
         "protocol": "mine.toml",
         "settings": ("a=1", "b=2"),
@@ -148,6 +152,15 @@ def test_every_option_reaches_the_runs():
         "retrain": True,
     }
     assert not {"--keep-weights", "--retrain", "--data"} & {*Sweep(Path("out")).options("mld")}
+
+
+def test_runs_that_share_a_stage_are_known_before_they_are_made(planned):
+    mlds = ["mld", "mld-uni", "mld-inpaint", "mvae"]
+    found = planned(mlds, [0, 1])
+    shares = {model: found[model, 1].shares for model in mlds}
+    assert shares["mld"] == shares["mld-uni"] == shares["mld-inpaint"] != shares["mvae"] == ""
+    other = planned(["mld"], [0], settings=["models.mld.autoencoder.learning_rate=0.1"])
+    assert other["mld", 0].shares not in ("", shares["mld"])
 
 
 def test_all_are_the_models_of_the_protocol(planned):

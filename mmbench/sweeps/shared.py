@@ -1,0 +1,98 @@
+"""What runs share: evaluation networks, and training stages of equal content."""
+
+from contextlib import suppress
+
+from torch import nn
+
+from mmbench.core.model import Model
+from mmbench.core.score import Context, Generated
+from mmbench.registry import names
+from mmbench.runs.run import Run
+from mmbench.training.trainer import Loss, Optimisation, Trainer
+
+
+class Reached(Exception):
+    """A stage that is not to be trained; the message is what it is called among shared ones."""
+
+
+class _Untrained(Trainer):
+    """Ends before the first stage."""
+
+    def minimise(
+        self,
+        stage: str,
+        module: nn.Module,
+        loss: Loss,
+        examples: int,
+        with_: Optimisation,
+        content: object = None,
+    ) -> None:
+        path, _ = self.place(stage, module, examples, with_, content)
+        raise Reached(path.name if path.parent == self.shared else "")
+
+
+class _Shared(Trainer):
+    """Ends before the first stage that belongs to its run alone."""
+
+    def minimise(
+        self,
+        stage: str,
+        module: nn.Module,
+        loss: Loss,
+        examples: int,
+        with_: Optimisation,
+        content: object = None,
+    ) -> None:
+        if content is None:
+            raise Reached
+        super().minimise(stage, module, loss, examples, with_, content)
+
+
+def first_stage(run: Run) -> str:
+    """What identifies the first stage of a run's training, in all runs that share it.
+
+    The model is built, and nothing is trained. It is "" where no run can share the stage, and for
+    models of others, which may train in a way of their own.
+
+    Raises:
+        LookupError, ValueError: The settings do not fit the model.
+    """
+    model, entry = run.build(), names("models").get(run.model)
+    try:
+        if entry is not None and entry.module.startswith("mmbench."):
+            _fit(run, model, _Untrained)
+    except Reached as reached:
+        return str(reached)
+    return ""
+
+
+def make_shared(run: Run) -> None:
+    """Makes what other runs need as well, where it is missing, and nothing else of a run.
+
+    That is its evaluation networks, and the stages of its training that runs share.
+
+    Raises:
+        LookupError, ValueError: The settings do not fit.
+        OSError: The results folder cannot be written to.
+    """
+    rows = run.evaluation.rows(run.dataset.test)
+    real = Generated((), run.dataset.test.batch(rows), rows)
+    context = Context(run.device, run.cache, run.progress, run.weights)
+    for metric in run.evaluation.scorers():
+        if metric.judge == "own":
+            list(metric.compute(real, run.dataset, context))
+    with suppress(Reached):
+        _fit(run, run.build(), _Shared)
+
+
+def _fit(run: Run, model: Model, kind: type[Trainer]) -> None:
+    """Trains a model, as far as a trainer of this kind goes."""
+    trainer = kind(
+        run.folder,
+        run.seed,
+        run.device,
+        run.progress,
+        shared=run.shared,
+        versions=run.place.versions,
+    )
+    model.fit(run.dataset.train.to(run.device), trainer)

@@ -1,0 +1,99 @@
+"""Tasks of Ray: on nodes that see the results and on others, and when a node is lost."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from tiny import made, settings
+
+from mmbench.api.places import SWEEPS
+from mmbench.sweeps.host import LOGS, log_of
+from mmbench.sweeps.ray import LOOPBACK, QUIET, Ray, _made
+
+os.environ |= {**QUIET, **LOOPBACK}
+ray = pytest.importorskip("ray")
+
+
+def test_a_sweep_on_ray(planned, tmp_path, mmbench):
+    (run,) = planned()
+    printed, code = mmbench(
+        "sweep", "--on", "ray", "--model", "mvae", *settings(), "--out", tmp_path / "results"
+    )
+    assert code == 0 and "recorded " in printed, printed
+    assert (tmp_path / "results" / run.record).exists()
+    assert not list((tmp_path / "results" / LOGS / "ray").iterdir())
+
+
+def test_a_node_that_does_not_see_the_results_returns_them(planned, tmp_path, monkeypatch):
+    (run,) = planned()
+    monkeypatch.setenv("MMBENCH_CACHE", str(tmp_path / "node"))
+    token, log = tmp_path / "results" / LOGS / "ray" / "token", log_of(run, tmp_path)
+    fault, files = _made(run.arguments, run.record, log.name, token, Path.cwd(), 1, {})
+    assert fault == "" and not token.parents[2].exists()
+    assert f"{LOGS}/{log.name}" in files and str(run.record) in files
+    assert list((tmp_path / "node" / SWEEPS).iterdir())
+    host = Ray(tmp_path / "results")
+    monkeypatch.setattr(ray, "get", lambda ref: ref)
+    assert host._fault((fault, files)) == ""
+    (here,) = (tmp_path / "node" / SWEEPS).iterdir()
+    ours = made(tmp_path / "results")
+    assert ours == {k: v for k, v in made(here).items() if k in ours}
+    assert any(name.endswith("weights.safetensors") for name in ours)
+    assert host._fault(("it broke", {})) == "it broke"
+    damaged = {**files, str(run.record): b"{"}
+    (tmp_path / "results" / run.record).unlink()
+    assert str(run.record.name) in host._fault(("", damaged))
+    assert not (tmp_path / "results" / run.record).exists()
+
+
+def test_a_node_with_another_version_is_named(planned, tmp_path, monkeypatch):
+    def complete(arguments, log, more):
+        log.parent.mkdir(parents=True)
+        log.touch()
+        return ""
+
+    monkeypatch.setenv("MMBENCH_CACHE", str(tmp_path / "node"))
+    monkeypatch.setattr("mmbench.sweeps.ray.complete", complete)
+    token = tmp_path / "results" / LOGS / "ray" / "token"
+    fault, _ = _made([], planned()[0].record, "it.log", token, Path.cwd(), 1, {})
+    assert "version" in fault
+
+
+def test_what_this_machine_never_has_is_refused(planned, tmp_path):
+    host = Ray(tmp_path / "results", gpus=64)
+    with pytest.raises(ValueError, match="64 GPU"):
+        list(host.execute(planned(), lambda jobs: None))
+    assert not ray.is_initialized()
+
+
+@pytest.fixture
+def nodes():
+    """A cluster of two nodes with a core each."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield cluster, cluster.add_node(num_cpus=1)
+    cluster.shutdown()
+
+
+@pytest.mark.slow
+def test_a_sweep_outlives_a_node(nodes, tmp_path, mmbench):
+    from threading import Thread
+
+    cluster, node = nodes
+    results, said = tmp_path / "results", []
+    long = ["--model", "mvae", "--seed", "0-2", *settings("training.epochs=20")]
+    asked = ["sweep", "--on", "ray", "--address", cluster.address, *long, "--out", results]
+    sweep = Thread(target=lambda: said.append(mmbench(*asked)))
+    sweep.start()
+    end = time.monotonic() + 200
+    while len(list(results.glob("toy/mvae/*/lock"))) < 2:
+        assert time.monotonic() < end and sweep.is_alive(), said
+        time.sleep(0.1)
+    cluster.remove_node(node, allow_graceful=False)
+    sweep.join()
+    ((printed, code),) = said
+    assert code == 0 and printed.count("recorded ") == 3, printed
+    assert mmbench("sweep", "--workers", "2", *long, "--out", tmp_path / "alone")[1] == 0
+    assert made(results) == made(tmp_path / "alone")
