@@ -23,7 +23,7 @@ LAYERS = [
     ["evaluation", "runs"],
     ["leaderboard"],
     ["api", "scores"],
-    ["demo", "sweeps"],
+    ["demo", "sweeps", "tracking"],
     ["cli", "testing", "__main__"],
 ]
 """Rooms from the lowest layer up. Within a layer imports may run one way."""

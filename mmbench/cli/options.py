@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import click
 
 from mmbench.registry import expect, meant, names, nearest
+from mmbench.tracking import TRACKERS
 
 if TYPE_CHECKING:
     from mmbench.records.record import Record
@@ -32,6 +33,15 @@ def drawable(context: click.Context, option: click.Parameter, path: Path) -> Pat
 
     check_format(path)
     return path
+
+
+def trackable(context: click.Context, option: click.Parameter, tracker: str | None) -> str | None:
+    """The name of a tracker, refused before any work if it is not installed."""
+    from mmbench.tracking.tracking import expect_installed
+
+    if tracker is not None:
+        expect_installed(tracker)
+    return tracker
 
 
 class Lazy(click.Group):
@@ -229,6 +239,12 @@ settings = several(
     "settings",
     metavar="KEY=VALUE",
     help="Override a value of the protocol, e.g. models.mld.score.epochs=10; may be repeated.",
+)
+track = click.option(
+    "--track",
+    type=click.Choice([*TRACKERS]),
+    callback=trackable,
+    help="Log losses, scores and the grid of samples there, too; each needs its extra.",
 )
 trained_run = path(
     "--run",

@@ -32,6 +32,7 @@ from mmbench.cli import options
 @click.option("--rescore", is_flag=True, help="Generate and score again, with trained weights.")
 @options.keep_weights
 @options.retrain
+@options.track
 @click.option(
     "--estimate",
     is_flag=True,
@@ -65,6 +66,7 @@ def run(
     retrain: bool,
     estimate: bool,
     only_shared: bool,
+    track: str | None,
     dry_run: bool,
 ) -> None:
     """Train a model, generate every modality from every subset, score and record.
@@ -89,6 +91,7 @@ def run(
     from mmbench.progress import Progress
     from mmbench.sweeps.estimate import session
     from mmbench.sweeps.shared import make_shared
+    from mmbench.tracking.tracking import execute
 
     try:
         runs = preparation.runs(
@@ -127,7 +130,7 @@ def run(
         elif only_shared:
             make_shared(one)
         else:
-            records.append(one.execute(rescore))
+            records.append(execute(one, track, rescore))
     if dry_run:
         for card in needed(runs[0].evaluation.metrics):
             if locate(card, runs[0].weights) is None:

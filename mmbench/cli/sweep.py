@@ -109,6 +109,7 @@ def collected(sources: tuple[Path, ...], out: Path, plan: bool, as_json: bool) -
 @options.results
 @options.keep_weights
 @options.retrain
+@options.track
 @hosts.where
 @options.folder(
     "--collect",
@@ -137,6 +138,7 @@ def sweep(
     out: Path,
     keep_weights: bool,
     retrain: bool,
+    track: str | None,
     on: str,
     workers: int | None,
     per_gpu: int | None,
@@ -180,8 +182,8 @@ def sweep(
         raise click.UsageError("--estimate says what the runs of a plan take: add --plan")
     context = click.get_current_context()
     host = hosts.chosen(context)
-    common = (data, protocol, settings, sampler, device, assignments, keep_weights, retrain)
-    whole = Sweep(out, *common)
+    common = (data, protocol, settings, sampler, device, assignments)
+    whole = Sweep(out, *common, keep_weights, retrain, track)
     progress = Progress(sys.stderr)
     planned = host.states(whole.plan(models, datasets, seeds, progress))
     coming = sum(p.wanted or p.coming for p in planned)

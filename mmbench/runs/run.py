@@ -31,6 +31,7 @@ from mmbench.registry import find
 from mmbench.runs import other_code
 from mmbench.runs.scoring import Scoring
 from mmbench.seeds import derive
+from mmbench.training.history import Watch, unwatched
 from mmbench.training.trainer import Trainer
 from mmbench.training.weights import AGAIN, load_weights, save_weights, seconds_in
 
@@ -154,11 +155,12 @@ class Run:
         assert isinstance(model, Model)  # for the type checker
         return model.to(self.device)
 
-    def execute(self, rescore: bool = False) -> Record:
+    def execute(self, rescore: bool = False, watch: Watch = unwatched) -> Record:
         """Trains, generates, scores and writes the record, or goes on with what is there.
 
         Args:
             rescore: Generate and score again though there is a record.
+            watch: Called with each new point of the history of training.
 
         Raises:
             Busy: The same run is in progress.
@@ -185,7 +187,7 @@ class Run:
             for card in needed(self.evaluation.metrics):
                 if locate(card, self.weights) is None:
                     self.progress.say(f"not to be computed: {card.absent}")
-            seconds = self._train(model)
+            seconds = self._train(model, watch)
             return scoring.execute(
                 self._draw(model, context),
                 self.evaluation.subsets(self.dataset),
@@ -253,7 +255,7 @@ class Run:
             f"{self.seed} and these settings (it holds {lock})"
         )
 
-    def _train(self, model: Model) -> dict[str, float]:
+    def _train(self, model: Model, watch: Watch = unwatched) -> dict[str, float]:
         path = self.out / self.place.weights
         if path.exists():
             seconds = self.load(path, model)
@@ -266,6 +268,7 @@ class Run:
                 self.progress,
                 shared=self.shared,
                 versions=self.place.versions,
+                watch=watch,
             )
             self.fit(model, trainer)
             seconds = trainer.seconds

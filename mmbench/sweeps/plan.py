@@ -41,6 +41,7 @@ class Sweep:
         weights: "NAME=FILE" of evaluation networks.
         keep_weights: Whether to draw from the weights that other code of a model trained.
         retrain: Whether to train anew where other code of a model trained.
+        track: A tracker's name.
     """
 
     out: Path
@@ -52,6 +53,7 @@ class Sweep:
     weights: Sequence[str] = ()
     keep_weights: bool = False
     retrain: bool = False
+    track: str | None = None
 
     def plan(
         self,
@@ -100,6 +102,7 @@ class Sweep:
             ("--sampler", self.sampler if has_sampler(model) else None),
             ("--device", None if self.device == "auto" else self.device),
             *(("--weights", assignment) for assignment in self.weights),
+            ("--track", self.track),
             ("--out", self.out),
         ]
         flags = {"--keep-weights": self.keep_weights, "--retrain": self.retrain}

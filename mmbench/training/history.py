@@ -43,6 +43,11 @@ A stage that is loaded has none. One that is resumed goes on after its last chec
 points which a killed process has passed on may come again.
 """
 
+
+def unwatched(stage: str, point: Point) -> None:
+    """Watches nothing."""
+
+
 History = dict[str, list[Point]]
 """The title of each stage, in the order of training -> its points."""
 

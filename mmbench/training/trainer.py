@@ -22,7 +22,7 @@ from mmbench.training import history
 from mmbench.training.checkpoint import Checkpoint
 from mmbench.training.compilation import compiled
 from mmbench.training.descent import Descent, Loss, Optimisation, order
-from mmbench.training.history import LOOK, History, Point, Watch
+from mmbench.training.history import LOOK, History, Point, Watch, unwatched
 from mmbench.training.precision import computed
 from mmbench.training.weights import AGAIN, load_weights, save_weights, seconds_in
 
@@ -53,7 +53,7 @@ class Trainer:
         checkpoint_seconds: float = 30.0,
         shared: Path | None = None,
         versions: tuple[int, int] = (1, 1),
-        watch: Watch = lambda stage, point: None,
+        watch: Watch = unwatched,
     ) -> None:
         self.folder, self.seed, self.device, self.progress = folder, seed, device, progress
         self.checkpoint_seconds, self.shared = checkpoint_seconds, shared
