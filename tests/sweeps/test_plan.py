@@ -20,6 +20,7 @@ from mmbench.records.store import find
 from mmbench.sweeps import plan as module
 from mmbench.sweeps.plan import ALL, Sweep
 from mmbench.sweeps.planned import Planned
+from mmbench.tracking import tracking
 
 SILENT = Progress(None)
 QUICK = [
@@ -132,8 +133,11 @@ def test_every_option_reaches_the_runs(tmp_path, monkeypatch):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "a.toml").touch()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tracking, "expect_installed", lambda tracker: None)
+    settings = ["a=1", "b=2"]
     sweep = Sweep(
-        Path("out"), Path("data"), "mine.toml", ["a=1", "b=2"], "euler", "cpu", ["x=y"], True, True
+        *(Path("out"), Path("data"), "mine.toml", settings, "euler", "cpu", ["x=y"], True, True),
+        track="wandb",
     )
     planned = Planned("mld", "own/a.toml", 3, "missing", options=sweep.options("mld"))
     _, *arguments = planned.arguments
@@ -150,6 +154,7 @@ def test_every_option_reaches_the_runs(tmp_path, monkeypatch):
         "out": Path("out"),
         "keep_weights": True,
         "retrain": True,
+        "track": "wandb",
     }
     assert not {"--keep-weights", "--retrain", "--data"} & {*Sweep(Path("out")).options("mld")}
 

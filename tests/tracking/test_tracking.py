@@ -303,7 +303,7 @@ def missing(package):
 def test_a_sweep_passes_it_to_its_runs(monkeypatch):
     monkeypatch.setattr(tracking, "distribution", lambda package: None)
     planned = Planned(
-        "mvae", "toy", 0, "missing", options=Sweep(Path("o"), track="wandb").options("mvae")
+        "mvae", "mhd-mini", 0, "missing", options=Sweep(Path("o"), track="wandb").options("mvae")
     )
     _, *arguments = shlex.split(planned.command)[1:]
     assert run_command.make_context("run", arguments).params["track"] == "wandb"
