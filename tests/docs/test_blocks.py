@@ -164,7 +164,9 @@ def home(small, examples, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     here = os.getcwd()
     os.chdir(home)
-    (home / "records").symlink_to(ROOT / "records")
+    for name in ("records", "a/results", "b/results"):
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).symlink_to(ROOT / "records")
     done(["run"])
     done(["check", "--reference", "reference.json", "--update"])
     data = examples("cub").test
