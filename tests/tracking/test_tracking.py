@@ -20,7 +20,8 @@ from mmbench.cli.run import run as run_command
 from mmbench.core.score import Score
 from mmbench.progress import Progress
 from mmbench.records import store
-from mmbench.sweeps.plan import Planned, Sweep
+from mmbench.sweeps.plan import Sweep
+from mmbench.sweeps.planned import Planned
 from mmbench.tracking import TRACKERS, tracking
 from mmbench.tracking.tracking import Tracking, expect_installed
 from mmbench.training.history import Point
