@@ -83,7 +83,7 @@ def supported(folder: Path) -> bool:
     if fcntl is None:
         return True
     try:
-        with TemporaryFile(dir=folder) as file:
+        with TemporaryFile(prefix=".", suffix=".part", dir=folder) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in UNSUPPORTED:

@@ -5,13 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
 
 import pytest
 
-from mmbench.files.locks import HELD, UNSUPPORTED, alone
+from mmbench.files.atomic import LIFETIME, discard
+from mmbench.files.locks import HELD, UNSUPPORTED, alone, supported
 
 PRELUDE = """
 import errno, fcntl, sys, time
@@ -129,3 +131,21 @@ def test_another_error_is_no_lack_of_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(OSError, match="input/output"), alone(tmp_path / "lock"):
         pass
+
+
+def test_what_a_broken_disk_leaves_of_a_trial_is_hidden_and_removed_later(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(5, "input/output error")
+
+    with monkeypatch.context() as patches:
+        patches.setattr(os, "O_TMPFILE", 0)  # as on a file system that cannot do without a name
+        patches.setattr(tempfile, "_O_TMPFILE_WORKS", False)
+        patches.setattr(os, "unlink", fail)
+        with pytest.raises(OSError, match="input/output"):
+            supported(tmp_path)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".")
+    long_ago = time.time() - LIFETIME - 60
+    os.utime(left, (long_ago, long_ago))
+    discard(tmp_path)
+    assert not list(tmp_path.iterdir())
