@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmbench.api import device as devices
 from mmbench.datasets import load
 from mmbench.datasets.mini.mhd import VERSION
 from mmbench.files import transfer
@@ -39,7 +40,14 @@ def _own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MMBENCH_CACHE", str(folder))
         patch.setattr(classifiers, "LEAST_EXAMPLES", 1000)
+        patch.setattr(devices, "keep_memory", lambda: None)  # memory is measured in tests
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def _width(monkeypatch):
+    """Tables are as wide as without a terminal, whatever a library has set."""
+    monkeypatch.setenv("COLUMNS", "100")
 
 
 @pytest.fixture(scope="session")

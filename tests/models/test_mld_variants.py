@@ -236,7 +236,7 @@ def test_a_shared_stage_tells_the_seconds_that_it_took(tmp_path):
 def test_mld_star_wants_an_image(toy):
     rest = [m for m in toy.modalities if m.kind != "image"]
     others = SimpleNamespace(name=toy.name, modalities=rest)
-    with pytest.raises(ValueError, match="there is no image"):
+    with pytest.raises(ValueError, match="'image'; there is trajectory, sound"):
         model(MLDStar, others, image="stronger/small-image", latent=4)
     with pytest.raises(ValueError, match="image is missing"):
         model(MLDStar, toy)

@@ -148,8 +148,8 @@ def test_another_source_and_other_targets(tmp_path):
         ({"trainings": {"maks": HOW}}, "trainings names a modality 'maks'"),
         ({"targets": ["image"]}, "'image' cannot be predicted from itself"),
         ({"latent": 0}, "latent is 0"),
-        ({"modalities": MODALITIES[:1]}, "image hold no image, or neither"),
-        ({"modalities": MODALITIES[1:]}, "mask, marks hold no image"),
+        ({"modalities": MODALITIES[:1]}, r"image \(image\), expected an image"),
+        ({"modalities": MODALITIES[1:]}, r"marks \(attributes\), expected an image"),
     ],
 )
 def test_bad_settings_are_told(change, words):

@@ -23,6 +23,7 @@ from statistics import median
 
 import torch
 
+from mmbench.sweeps import local  # noqa: F401 - before subprocesses are replaced
 from tests.kills.home import command, write_data
 from tests.kills.processes import children, fork_runs, started
 
