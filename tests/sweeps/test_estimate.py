@@ -43,14 +43,20 @@ def _soon(monkeypatch):
     monkeypatch.setattr("mmbench.evaluation.cost.SECONDS", 0.5)
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A cache that no other process writes to."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def make(toy, tmp_path, cache):
+def make(toy, tmp_path, alone):
     """Makes a run of the toy that takes a moment; its results lie in a folder of this name."""
 
     def run(model, out="results", seed=0):
         protocol = override(load(toy.name), [*SCORING, *SAMPLING])
         protocol["models"] = briefly(protocol["models"])
-        place = (tmp_path / out, torch.device("cpu"), cache)
+        place = (tmp_path / out, torch.device("cpu"), alone)
         return Run(model, toy, seed, protocol, *place, QUIET, {})
 
     return run
@@ -184,7 +190,9 @@ def test_the_commands_print_it(toy_loads, tmp_path):
         return done
 
     one = mmbench("run", "--model", "mvae", "--estimate").stdout
-    assert [line.split("  ")[0] for line in one.splitlines()[1:]] == [
+    titles = [line.split("  ")[0] for line in one.splitlines()[1:]]
+    # The cache of all tests has the evaluation networks, or not yet.
+    assert [x for x in titles if not x.startswith("classifier of")] == [
         "stage",
         "vae",
         "evaluation: generation",
