@@ -18,7 +18,7 @@ submitit = pytest.importorskip("submitit")
 
 @pytest.fixture
 def answers(tmp_path, monkeypatch):
-    """A SLURM of which squeue and sacct say what they are told to; no other program works."""
+    """A SLURM of which squeue and sacct give prepared answers; no other program works."""
     for name in (*PROGRAMS, "sacct"):
         program, said = tmp_path / name, tmp_path / f"{name}.txt"
         said.touch()
