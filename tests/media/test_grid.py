@@ -201,8 +201,11 @@ def test_the_same_samples_make_the_same_file(tmp_path):
 
 
 def test_hostile_names_are_drawn(tmp_path):
-    names = ["<script>$x^{$", "w" * 5000, "中文"]
-    dataset = toy([Modality(m, "image", (1, 4, 4)) for m in names])
+    names = ["<script>$x^{$", "\x1b[31m\x00\u202e", "w" * 5000, "中文\ud800"]
+    modalities = [Modality(f"m{i}", "image", (1, 4, 4)) for i in range(len(names))]
+    for m, name in zip(modalities, names, strict=True):
+        object.__setattr__(m, "name", name)  # two of them are refused where one is made
+    dataset = toy(modalities)
     page = grid(tmp_path, dataset, *(drawn(dataset, g, again=True) for g in subsets(names)))
     assert page.shape[1] < 6000
     one(tmp_path, "text", torch.zeros(1, 3, dtype=torch.long), ("\n\x00$\\frac",))
