@@ -33,7 +33,7 @@ from mmbench.metrics.extractors.clip import CLIP, Resize, clip, embed_images, em
 from mmbench.metrics.extractors.dual_encoder import Find, pairs
 from mmbench.metrics.extractors.in_domain import in_domain
 from mmbench.metrics.statistics.bootstrap import bootstrap
-from mmbench.metrics.statistics.samples import batches
+from mmbench.metrics.statistics.samples import batches, check_pictures
 from mmbench.pretrained import published
 
 BATCH = 64
@@ -107,15 +107,13 @@ def clip_score(
     """
     if len(images) != len(captions):
         raise ValueError(f"{len(images)} images cannot be paired with {len(captions)} captions")
-    modality = Modality("images", "image", (3, *images.shape[2:]))
+    check_pictures(images)
+    modality = Modality("images", "image", tuple(images.shape[1:]))
     network = published(CLIP, weights, torch.device(device))
     values, done = [], 0
     with torch.inference_mode():
         for x in batches(images, modality, BATCH, torch.device(device), pixels=True):
             x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
-            if not 0 <= float(x.min()) <= float(x.max()) <= 1:
-                reach = f"{float(x.min()):g} to {float(x.max()):g}"
-                raise ValueError(f"the images reach from {reach}, expected values in [0, 1]")
             image = embed_images(x, network, definition.resize).cpu()
             captions_of_x = captions[done : (done := done + len(x))]
             text = embed_texts(captions_of_x, network, definition.prefix).cpu()

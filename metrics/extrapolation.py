@@ -56,11 +56,7 @@ def extrapolated_distance(generated: Tensor, real: Tensor, sizes: int = SIZES) -
     """
     x, y = paired(generated, real)
     n, d = x.shape
-    if len(y) != n:
-        raise ValueError(f"{n} generated and {len(y)} real samples, expected as many")
-    if n < PER_DIMENSION * d:
-        few = f"{n:,} samples of {d:,} dimensions are too few to extrapolate from"
-        raise ValueError(f"{few}, expected at least {PER_DIMENSION * d:,}")
+    expect_samples(n, len(y), PER_DIMENSION * d)
     at_least(2, sizes=sizes)
     whole = frechet_distance(Statistics.of(x), Statistics.of(y))
     order = torch.randperm(n, generator=stream(0, "FID extrapolation")).to(x.device)
@@ -71,6 +67,19 @@ def extrapolated_distance(generated: Tensor, real: Tensor, sizes: int = SIZES) -
         rise += frechet_distance(Statistics.of(x[rows]), Statistics.of(y[rows])) - whole
         run += 1 / count - 1 / n
     return whole - rise / run / n
+
+
+def expect_samples(generated: int, real: int, least: int) -> None:
+    """Refuses sets of so many samples that do not extrapolate; they need `least`.
+
+    Raises:
+        ValueError: The sets differ in size, or are too small.
+    """
+    if generated != real:
+        raise ValueError(f"{generated} generated and {real} real samples, expected as many")
+    if generated < least:
+        few = f"{generated:,} samples are too few to extrapolate from"
+        raise ValueError(f"{few}, expected at least {least:,}")
 
 
 def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:

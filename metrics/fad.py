@@ -70,9 +70,11 @@ def _sounds(x: Tensor | Path) -> Iterable[Tensor]:
     """Sounds in sets (B, T)."""
     if isinstance(x, Path):
         return recordings.several(x, RATE)
-    if x.ndim != 2:
+    if x.ndim != 2 or not x.shape[1]:
         raise ValueError(f"sounds have shape {tuple(x.shape)}, expected (N, samples)")
     check(x, Modality("sounds", "trajectory", tuple(x.shape[1:])))  # of any scale
+    if len(x) == 1 and x.shape[1] < WINDOW + STEP:
+        raise ValueError("there is one sound of a single window, expected more or a longer one")
     return x.split(BATCH)
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from mmbench.core.score import Metric
 from mmbench.media.image import photographs
-from mmbench.metrics.extractors.inception import INCEPTION, Resize, inception, streamed
+from mmbench.metrics.extractors.inception import INCEPTION, Resize, expect, inception, streamed
 from mmbench.metrics.statistics.features import compare
 from mmbench.metrics.statistics.frechet import Statistics, feature_distance, frechet_distance
 from mmbench.pretrained import published
@@ -52,6 +52,7 @@ def frechet_inception_distance(
         ValueError: The images are not finite or not RGB or fewer than 2, or a file holds
             something else than it should.
     """
+    expect(resize)
     sides = [photographs(x) if isinstance(x, Path) else [x] for x in (generated, real)]
     network = published(INCEPTION, weights, torch.device(device))
     return frechet_distance(*(Statistics.gather(streamed(x, network, resize)) for x in sides))

@@ -85,9 +85,7 @@ def pointwise(image: Tensor, text: Tensor, real_image: Tensor, real_text: Tensor
 def _root(centred: Tensor) -> Tensor:
     """The Cholesky factor of the covariance of (N, d)."""
     n, d = centred.shape
-    if n <= d:
-        needs = "MID needs more real pairs than dimensions of both embeddings"
-        raise SingularError(f"{needs}: there are {n:,} of {d:,}")
+    expect_pairs(n, d)
     covariance = centred.T @ centred / (n - 1)
     variances = torch.linalg.eigvalsh(covariance)
     # Embeddings are computed in single precision: variances below this are rounding.
@@ -96,6 +94,17 @@ def _root(centred: Tensor) -> Tensor:
         found = f"the covariance of {n:,} of them in {d:,} dimensions is singular"
         raise SingularError(f"{needs}: {found}")
     return torch.linalg.cholesky(covariance)
+
+
+def expect_pairs(n: int, d: int) -> None:
+    """Refuses n real pairs whose embeddings have d dimensions together if they are too few.
+
+    Raises:
+        SingularError: They are.
+    """
+    if n <= d:
+        needs = "MID needs more real pairs than dimensions of both embeddings"
+        raise SingularError(f"{needs}: there are {n:,} of {d:,}")
 
 
 def scores(

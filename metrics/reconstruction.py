@@ -23,7 +23,7 @@ from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.metrics.statistics.bootstrap import bootstrap
 from mmbench.metrics.statistics.features import precise
-from mmbench.metrics.statistics.samples import check
+from mmbench.metrics.statistics.samples import check, require_unit
 
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2
@@ -79,9 +79,7 @@ def _alike(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
         shapes = f"{tuple(images.shape)} cannot be compared with {tuple(truth.shape)}"
         raise ValueError(f"images of shape {shapes}, expected (N, C, H, W) twice")
     for title, x in (("images", images), ("true images", truth)):
-        if not bool(((x >= 0) & (x <= 1)).all()):
-            reach = f"{float(x.min()):g} to {float(x.max()):g}"
-            raise ValueError(f"the {title} reach from {reach}, expected values in [0, 1]")
+        require_unit(x, title)
     return images.double(), truth.to(images.device).double()
 
 

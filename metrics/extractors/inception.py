@@ -63,6 +63,16 @@ def inception_features(
     return torch.cat(parts)
 
 
+def expect(resize: Resize) -> None:
+    """Refuses what is no convention.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if resize not in get_args(Resize):
+        raise ValueError(f"resize is {resize!r}, expected {' or '.join(get_args(Resize))}")
+
+
 def streamed(
     images: Iterable[Tensor], network: nn.Module, resize: Resize = "torch"
 ) -> Iterator[Tensor]:
@@ -73,8 +83,7 @@ def streamed(
     Raises:
         ValueError: As `inception_features`.
     """
-    if resize not in get_args(Resize):
-        raise ValueError(f"resize is {resize!r}, expected {' or '.join(get_args(Resize))}")
+    expect(resize)
     device = next(network.parameters()).device
     size = BATCH.get(device.type, LARGE_BATCH)
     for part in images:

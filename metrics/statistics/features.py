@@ -180,6 +180,17 @@ def precise(device: torch.device) -> torch.device:
     return device if device.type == "cuda" else torch.device("cpu")
 
 
+def require_least(generated: int, real: int, least: int = 2) -> None:
+    """Refuses to compare sets of so many samples if one has fewer than `least`.
+
+    Raises:
+        ValueError: One has.
+    """
+    for title, n in (("generated", generated), ("real", real)):
+        if n < least:
+            raise ValueError(f"the number of {title} samples is {n}, expected at least {least}")
+
+
 def paired(a: Tensor, b: Tensor, least: int = 2) -> tuple[Tensor, Tensor]:
     """Two sets of features (N, d) and (N', d), of any float type, as float64.
 
@@ -190,9 +201,8 @@ def paired(a: Tensor, b: Tensor, least: int = 2) -> tuple[Tensor, Tensor]:
     for title, x in (("generated", a), ("real", b)):
         if x.ndim != 2 or not x.shape[1]:
             raise ValueError(f"the {title} features have shape {tuple(x.shape)}, expected (N, d)")
-        if len(x) < least:
-            number = f"the number of {title} samples is {len(x)}"
-            raise ValueError(f"{number}, expected at least {least}")
+    require_least(len(a), len(b), least)
+    for title, x in (("generated", a), ("real", b)):
         require_finite(x, f"{title} samples")
     require_equal(a.shape[1], b.shape[1])
     return a.detach().double(), b.detach().double()

@@ -57,6 +57,30 @@ def check(samples: Tensor, modality: Modality, pixels: bool = False) -> None:
                 raise ValueError(f"samples of {name} {reach}, expected values in [0, 1]")
 
 
+def check_pictures(images: Tensor) -> None:
+    """Refuses what are no pictures (N, 3, H, W): bytes, or floats in [0, 1] without overshoot.
+
+    Raises:
+        ValueError: As `check`, or a value is outside [0, 1].
+    """
+    if images.ndim != 4:
+        raise ValueError(f"images have shape {tuple(images.shape)}, expected (N, 3, H, W)")
+    check(images, Modality("images", "image", (3, *images.shape[2:])), pixels=True)
+    if images.dtype != torch.uint8:
+        require_unit(images, "images")
+
+
+def require_unit(samples: Tensor, title: str) -> None:
+    """Refuses samples (N, ...) with values outside [0, 1]; `title` says whose they are.
+
+    Raises:
+        ValueError: There are such.
+    """
+    if not bool(((samples >= 0) & (samples <= 1)).all()):
+        reach = f"{float(samples.min()):g} to {float(samples.max()):g}"
+        raise ValueError(f"the {title} reach from {reach}, expected values in [0, 1]")
+
+
 def _first(x: Tensor, wrong: Tensor, block: int) -> tuple[int, float]:
     """The row and the value of the first wrong one in a block: (B, D) twice."""
     row = int(wrong.any(1).nonzero()[0])

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from mmbench.api import asked
 from mmbench.api.device import compute_device
-from mmbench.core.data import Dataset, Modality
+from mmbench.core.data import Dataset
 from mmbench.metrics import clip_score
 from mmbench.metrics.extractors.clip import CLIP, embed_images, embed_texts
 from mmbench.metrics.extractors.dual_encoder import embeddings
-from mmbench.metrics.mid import mutual_information_divergence
-from mmbench.metrics.statistics.samples import check
+from mmbench.metrics.mid import LEAST, expect_pairs, mutual_information_divergence
+from mmbench.metrics.statistics.features import require_least
+from mmbench.metrics.statistics.samples import check_pictures
 from mmbench.pretrained import published
 from mmbench.registry import nearest
 from mmbench.scores.inputs import Device, Drawn, File, Samples, file, judged, whole
@@ -56,11 +57,12 @@ def clip_s(
     """
     if isinstance(captions, Dataset):
         return judged("clip-s[in-domain]", images, captions, device)
-    if definition not in DEFINITIONS:
-        raise LookupError(f"no CLIP-S is called {definition!r}{nearest(definition, DEFINITIONS)}")
+    if definition not in list(DEFINITIONS):  # what has no hash is in no dictionary
+        known = nearest(str(definition), DEFINITIONS)
+        raise LookupError(f"no CLIP-S is called {definition!r}{known}")
     said = asked.texts("captions", captions, EXPECTED)
-    x, chosen = whole(images, "generated"), DEFINITIONS[definition]
-    return clip_score.clip_score(x, said, file(weights), chosen, compute_device(device))
+    named, chosen, where = file(weights), DEFINITIONS[definition], compute_device(device)
+    return clip_score.clip_score(whole(images, "generated"), said, named, chosen, where)
 
 
 def mid(
@@ -99,10 +101,15 @@ def mid(
         asked.texts("captions", captions, EXPECTED),
         asked.texts("real_captions", real_captions, EXPECTED),
     ]
+    named, where = file(weights), compute_device(device)
     sides = [whole(images, "generated"), whole(real_images, "real")]
-    for x in sides:
-        check(x, Modality("images", "image", (3, *x.shape[2:])))
-    network = published(CLIP, file(weights), compute_device(device))
+    for title, x, y in zip(("generated", "real"), sides, said, strict=True):
+        check_pictures(x)
+        if len(x) != len(y):
+            raise ValueError(f"{len(x)} {title} images cannot be paired with {len(y)} captions")
+    require_least(len(sides[0]), len(sides[1]), LEAST)
+    expect_pairs(len(sides[1]), 2 * CLIP.dims)
+    network = published(CLIP, named, where)
     pictures = [embeddings(lambda x: embed_images(x, network, "bilinear"), x) for x in sides]
     texts = [_spoken(x, network) for x in said]
     return mutual_information_divergence(pictures[0], texts[0], pictures[1], texts[1])
@@ -111,8 +118,6 @@ def mid(
 @torch.inference_mode()
 def _spoken(captions: Sequence[str], network: nn.Module) -> Tensor:
     """CLIP's embeddings of captions, (N, d), of unit length."""
-    if not captions:
-        raise ValueError(f"there are no captions, {EXPECTED}")
     parts = [
         F.normalize(embed_texts(captions[i : i + clip_score.BATCH], network).float(), dim=-1).cpu()
         for i in range(0, len(captions), clip_score.BATCH)

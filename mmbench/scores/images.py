@@ -1,6 +1,7 @@
 """Metrics of images as FID's Inception sees them, and of features of any network."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -8,13 +9,14 @@ from torch import Tensor
 
 from mmbench.api.device import compute_device
 from mmbench.core.data import Dataset, Modality
-from mmbench.media.image import photographs
-from mmbench.metrics.extractors.inception import INCEPTION, Resize, streamed
+from mmbench.media.image import photographs, pictures
+from mmbench.metrics import extrapolation, precision_recall
+from mmbench.metrics.extractors.inception import INCEPTION, Resize, expect, streamed
 from mmbench.metrics.extrapolation import extrapolated_distance
 from mmbench.metrics.fid import frechet_inception_distance
 from mmbench.metrics.kid import kernel_distance
 from mmbench.metrics.precision_recall import precision_of, recall_of
-from mmbench.metrics.statistics.features import precise
+from mmbench.metrics.statistics.features import precise, require_least
 from mmbench.metrics.statistics.frechet import feature_distance
 from mmbench.metrics.statistics.samples import check
 from mmbench.pretrained import published
@@ -47,11 +49,13 @@ def fid(
         ImportError: pytorch-fid is not installed.
         ValueError: Images or features are not finite, of another shape or range, or too few.
     """
-    sides, where = (side(generated, "generated"), side(real, "real")), compute_device(device)
+    expect(resize)
+    named, where = file(weights), compute_device(device)
+    sides = side(generated, "generated"), side(real, "real")
     if features := _features(*sides, where):
         return feature_distance(*features)
-    _expect_images(*sides)
-    return frechet_inception_distance(*sides, file(weights), where, resize)
+    require_least(*_counted(*sides))
+    return frechet_inception_distance(*sides, named, where, resize)
 
 
 def fid_infinity(
@@ -72,7 +76,8 @@ def fid_infinity(
     Raises:
         FileNotFoundError, ImportError, ValueError: As `fid`.
     """
-    return _compared(extrapolated_distance, generated, real, weights, device)
+    expect_counts = partial(extrapolation.expect_samples, least=extrapolation.LEAST)
+    return _compared(extrapolated_distance, expect_counts, generated, real, weights, device)
 
 
 def kid(
@@ -92,7 +97,7 @@ def kid(
     Raises:
         FileNotFoundError, ImportError, ValueError: As `fid`.
     """
-    return _compared(kernel_distance, generated, real, weights, device)
+    return _compared(kernel_distance, require_least, generated, real, weights, device)
 
 
 def precision(
@@ -120,7 +125,7 @@ def precision(
     """
     if isinstance(real, Dataset):
         return judged("precision[in-domain]", generated, real, device)
-    return _compared(precision_of, generated, real, weights, device)
+    return _compared(precision_of, _balls, generated, real, weights, device)
 
 
 def recall(
@@ -147,35 +152,43 @@ def recall(
     """
     if isinstance(real, Dataset):
         return judged("recall[in-domain]", generated, real, device)
-    return _compared(recall_of, generated, real, weights, device)
+    return _compared(recall_of, _balls, generated, real, weights, device)
+
+
+_balls = partial(require_least, least=precision_recall.LEAST)
 
 
 def _compared(
     distance: Callable[[Tensor, Tensor], float],
+    expect_counts: Callable[[int, int], None],
     generated: Samples | Drawn,
     real: Samples,
     weights: File,
     device: Device,
 ) -> float:
-    """A distance of features: as they are, or Inception's of images."""
-    sides, where = (side(generated, "generated"), side(real, "real")), compute_device(device)
+    """A distance of features: as they are, or Inception's of images.
+
+    Sets of images that are too small are refused by `expect_counts`.
+    """
+    named, where = file(weights), compute_device(device)
+    sides = side(generated, "generated"), side(real, "real")
     if features := _features(*sides, where):
         return distance(*features)
-    _expect_images(*sides)
-    pictures = [photographs(x) if isinstance(x, Path) else [x] for x in sides]
-    network = published(INCEPTION, file(weights), where)
-    drawn, others = (torch.cat([*streamed(x, network)]) for x in pictures)
+    expect_counts(*_counted(*sides))
+    images = [photographs(x) if isinstance(x, Path) else [x] for x in sides]
+    network = published(INCEPTION, named, where)
+    drawn, others = (torch.cat([*streamed(x, network)]) for x in images)
     return distance(drawn, others)
 
 
-def _expect_images(*sides: Tensor | Path) -> None:
-    """Refuses what Inception cannot see, before its weights are looked for.
+def _counted(generated: Tensor | Path, real: Tensor | Path) -> tuple[int, int]:
+    """The numbers of images; what Inception cannot see is refused before its weights are sought.
 
     Raises:
         FileNotFoundError: A folder is missing, or holds no pictures.
         ValueError: Images have another shape or range, are not finite, or there are none.
     """
-    for title, x in zip(("generated", "real"), sides, strict=True):
+    for title, x in (("generated", generated), ("real", real)):
         if isinstance(x, Path):
             photographs(x)
         elif x.ndim != 4:
@@ -183,6 +196,8 @@ def _expect_images(*sides: Tensor | Path) -> None:
             raise ValueError(f"{shape}, expected images (N, 3, H, W), or features of both sides")
         else:
             check(x, Modality("images", "image", (3, *x.shape[2:])), pixels=True)
+    first, second = (len(pictures(x) if isinstance(x, Path) else x) for x in (generated, real))
+    return first, second
 
 
 def _features(

@@ -152,7 +152,7 @@ def tensor(samples: object, title: str) -> Tensor:
     Raises:
         ValueError: They are no numbers.
     """
-    if isinstance(samples, Tensor):
+    if isinstance(samples, Tensor) and not samples.is_complex():
         return samples.detach()
     if isinstance(samples, Mapping):
         told = f"the {title} samples are a dictionary, expected an array"
@@ -166,7 +166,13 @@ def tensor(samples: object, title: str) -> Tensor:
 
 
 def file(weights: File) -> Path | None:
-    """A file of weights as a path."""
+    """A file of weights as a path.
+
+    Raises:
+        ValueError: It is no path.
+    """
+    if not isinstance(weights, str | os.PathLike | None):
+        raise ValueError(f"weights is {seen(weights)}, expected the path of a file")
     return None if weights is None else Path(weights)
 
 

@@ -31,8 +31,9 @@ def fad(
         ImportError: torchvggish is not installed.
         ValueError: The sounds are not finite or too few, or a file is damaged.
     """
+    named, where = file(weights), compute_device(device)
     sides = _heard(generated, "generated"), _heard(real, "real")
-    return frechet_audio_distance(*sides, file(weights), compute_device(device))
+    return frechet_audio_distance(*sides, named, where)
 
 
 def _heard(x: Samples, title: str) -> Tensor | Path:

@@ -85,6 +85,7 @@ def _alone(folder: Path, home: Path, model: str) -> tuple[partial[None], dict[st
     run = partial(command, folder, (model,), home, "run")
     with redirect_stdout(io.StringIO()):
         run("--dry-run")  # here too: the children then need not import
+    shutil.rmtree(home, ignore_errors=True)  # what the model before left
     ended(started(run))
     wanted = content(home)
     shutil.rmtree(home)

@@ -35,6 +35,7 @@ from mmbench.metrics.extractors.vggish import log_mel
 from mmbench.metrics.mid import mutual_information_divergence
 from mmbench.metrics.statistics import features
 from mmbench.progress import Progress
+from mmbench.scores import captions
 from mmbench.seeds import stream
 
 CPU, N, CLASSES = torch.device("cpu"), 48, 3
@@ -291,6 +292,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(extrapolation, "LEAST", 12)
     monkeypatch.setattr(inception_module, "PIXELS", 17)
     monkeypatch.setattr(clip, "PIXELS", 16)
+    monkeypatch.setattr(captions, "CLIP", replace(clip.CLIP, dims=3))
     monkeypatch.setattr(fad, "waveforms", hum)
     monkeypatch.delenv(pretrained.FOLDER, raising=False)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))

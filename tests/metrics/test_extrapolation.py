@@ -74,7 +74,7 @@ def test_refusals_are_sentences():
     for a, b, words in (
         (wrong, x, r"1 of 100 generated samples are not finite.*row 7"),
         (x, x[:90], "100 generated and 90 real samples, expected as many"),
-        (x[:47], x[:47], "47 samples of 24 dimensions are too few .* at least 48"),
+        (x[:47], x[:47], "47 samples are too few .* at least 48"),
         (x[:1], x[:1], "number of generated samples is 1"),
         (x[:0], x, "number of generated samples is 0"),
         (x, x[:, :5], "of 24 and of 5 dimensions"),

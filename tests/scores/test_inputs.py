@@ -182,3 +182,53 @@ def test_wrong_samples_get_a_sentence(call, words, toy, monkeypatch):
     monkeypatch.setattr("mmbench.metrics.fad.published", lambda *_: Ear())
     with pytest.raises((ValueError, LookupError, FileNotFoundError), match=words):
         call(toy)
+
+
+BRIGHT = PIXELS.float() / 100
+WORDS = ["a"] * 6
+PLANE = torch.rand(9, 4, generator=stream(0, "plane"))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: scores.fid(PIXELS, OTHER, resize="wrong"), "'wrong', expected torch or tens"),
+        (lambda: scores.fid(PLANE, PLANE, resize=[1]), r"is \[1\], expected torch or tensorflow"),
+        (lambda: scores.fid(PIXELS[:1], OTHER), "generated samples is 1, expected at least 2"),
+        (lambda: scores.fid(PIXELS, OTHER, weights=3), "weights is 3, expected the path of a"),
+        (lambda: scores.fid(PIXELS * 1j, OTHER), "hold complex64, expected numbers"),
+        (lambda: scores.fid_infinity(PIXELS, OTHER), "expected at least 4,096"),
+        (lambda: scores.fid_infinity(PIXELS, OTHER[:5]), "6 generated and 5 real samples"),
+        (lambda: scores.kid(PIXELS, OTHER[:1]), "real samples is 1, expected at least 2"),
+        (lambda: scores.precision(PIXELS[:3], OTHER), "generated samples is 3, expected at leas"),
+        (lambda: scores.recall(PIXELS, OTHER[:3]), "real samples is 3, expected at least 4"),
+        (lambda: scores.clip_s(BRIGHT, WORDS), "reach from 0 to 2.5"),
+        (lambda: scores.clip_s(PIXELS[:, :1], WORDS), r"expected \(N, 3, 12, 14\)"),
+        (
+            lambda: scores.clip_s(PLANE, ["a"] * 9),
+            r"images have shape \(9, 4\), expected \(N, 3, H",
+        ),
+        (lambda: scores.clip_s(PIXELS, WORDS, definition=[1]), r"no CLIP-S is called \[1\]"),
+        (lambda: scores.mid(PIXELS, WORDS, OTHER, WORDS), "there are 6 of 1,024"),
+        (lambda: scores.mid(PIXELS, WORDS[1:], OTHER, WORDS), "6 generated images .* 5 captions"),
+        (lambda: scores.mid(BRIGHT, WORDS, OTHER, WORDS), "reach from 0 to 2.5"),
+        (lambda: scores.mid(PIXELS[:1], ["a"], OTHER, WORDS), "generated samples is 1, expected"),
+        (lambda: scores.mid(PIXELS, WORDS, OTHER, WORDS, device="pc"), "no device 'pc'"),
+        (lambda: scores.fad(WAVES[:1, :16_000], WAVES), "one sound of a single window"),
+        (lambda: scores.fad(WAVES[:, :0], WAVES), r"sounds have shape \(3, 0\)"),
+        (
+            lambda: scores.fad(WAVES, WAVES, weights=["x"]),
+            r"weights is \['x'\], expected the path",
+        ),
+    ],
+)
+def test_arguments_are_checked_before_weights_are_looked_for(call, words, monkeypatch):
+    for place in ("scores.images", "scores.captions", "metrics.fid", "metrics.clip_score"):
+        monkeypatch.setattr(f"mmbench.{place}.published", _never)
+    monkeypatch.setattr("mmbench.metrics.fad.published", _never)
+    with pytest.raises((ValueError, LookupError), match=words):
+        call()
+
+
+def _never(*_):
+    raise AssertionError("weights are looked for")
