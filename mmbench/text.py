@@ -19,6 +19,14 @@ def printed_width(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
 
+def cut(text: str, columns: int) -> str:
+    """As much of the beginning of a text as so many columns of the terminal hold."""
+    text = text[: 2 * columns]
+    while printed_width(text) > columns:
+        text = text[:-1]
+    return text
+
+
 def plain(text: str) -> str:
     """Text without control characters, which could end a line or control a terminal."""
     return "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)

@@ -10,6 +10,7 @@ from typing import Any, TextIO, get_args
 from mmbench.progress import clock
 from mmbench.sweeps.host import Job, Outcome
 from mmbench.sweeps.planned import Planned, State
+from mmbench.text import cut, plain
 
 EVENTS = {"running": "started"}
 """State of a job -> the event of its beginning, where that has another name."""
@@ -45,11 +46,11 @@ class View:
         shown = [job for job in jobs if job.state == "running"]
         lines = [f"{self._ended} of {self.total} runs have ended"]
         if queued := len(jobs) - len(shown):
-            lines[0] += f", {queued} are queued"
+            lines[0] += f", {queued} queued"
         lines += [f"  {j.planned.title}  {clock(j.seconds)}  {j.line}" for j in shown]
         lines = lines[: height - 1]
         self._erase()
-        self.out.write("".join(f"{line[: width - 1]}\n" for line in lines))
+        self.out.write("".join(f"{cut(plain(line), width - 1)}\n" for line in lines))
         self.out.flush()
         self._drawn = len(lines)
 
@@ -73,7 +74,7 @@ class View:
         took = f" in {clock(facts['seconds'])}" if "seconds" in facts else ""
         job = f" as job {facts['job']}" if "job" in facts else ""
         fault = f": {facts['fault']}" if "fault" in facts else ""
-        self._line(f"{what} {planned.title}{job}{took}{fault}")
+        self._line(plain(f"{what} {planned.title}{job}{took}{fault}"))
 
     def _line(self, text: str) -> None:
         self._erase()
