@@ -50,7 +50,7 @@ where = decorated(
         "minutes",
         default=240,
         metavar="MINUTES",
-        help="SLURM: the time of a job; a run that needs more is queued again and goes on.",
+        help="SLURM: the time of a job, 5 at least; a run that needs more is queued again.",
     ),
     click.option(
         "--gpus",

@@ -29,6 +29,7 @@ from mmbench.sweeps.planned import Planned, first
 PROGRAMS = ("sbatch", "scontrol", "squeue", "srun")
 PAUSE = 5.0  # seconds between questions to SLURM
 WARNING = 30  # seconds, and up to 60 more, before the end of its time that a job is signalled
+SHORTEST = 5  # minutes of a job: in less, what is before its first checkpoint may begin for ever
 TIMEOUTS = 100  # times that a job that reaches its end is queued again
 LARGEST = 1000  # jobs of an array; SLURM's own limit is 1001 unless the cluster has another
 KILLED = 120.0  # seconds in which a job that was terminated is killed or queued again
@@ -48,7 +49,7 @@ class Slurm:
         out: The results folder, which all nodes see.
         limit: The number of jobs at the same time; None for no limit of ours.
         partition, account: SLURM's; None for its defaults.
-        minutes: The time of a job, after which it is queued again.
+        minutes: The time of a job, after which it is queued again; 5 at the least.
         gpus, cpus: Of a job.
         memory: Of a job, in GB; None for SLURM's default.
         wait: Whether to wait for the end of all runs.
@@ -66,6 +67,9 @@ class Slurm:
 
     def __post_init__(self) -> None:
         optional("submitit", "--on slurm", "submitit", "slurm")
+        if self.minutes < SHORTEST:
+            expected = f"expected at least {SHORTEST} minutes, to reach a checkpoint in each job"
+            raise ValueError(f"--time {self.minutes} is too short a time, {expected}")
         for program in PROGRAMS:
             if shutil.which(program) is None:
                 expected = "expected a host that submits jobs to a SLURM cluster"

@@ -57,6 +57,13 @@ def test_slurm_gives_whole_gpus():
     assert "0.5" in refusal("--on", "slurm", "--gpus", "0.5")
 
 
+def test_a_time_in_which_no_checkpoint_is_reached_is_refused(monkeypatch, tmp_path):
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "--time 4" in refusal("--on", "slurm", "--time", "4")
+    assert "--time" not in refusal("--on", "slurm", "--time", "5")
+
+
 def test_without_slurm_the_program_is_named(monkeypatch, tmp_path):
     pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", str(tmp_path))
