@@ -45,11 +45,11 @@ def runs(folder: Path, home: Path, note: Callable[[], None]) -> None:
         note()
 
 
-def sweeps(folder: Path, home: Path, note: Callable[[], None]) -> None:
+def sweeps(workers: int, folder: Path, home: Path, note: Callable[[], None]) -> None:
     """Makes sweeps, each of two models with a new seed."""
     fork_runs()
     for seed in count():
-        which = ["sweep", "--seed", str(seed), "--workers", "2", "--device", "cpu"]
+        which = ["sweep", "--seed", str(seed), "--workers", str(workers), "--device", "cpu"]
         command(folder, SWEPT, home, *which)
         tidy(home, seed)
         note()
@@ -91,6 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--every", type=float, default=10.0, help="seconds between two looks")
+    parser.add_argument("--workers", type=int, default=2, help="of each sweep")
     options = parser.parse_args()
     torch.set_num_threads(1)  # the runs of sweeps are forked, which threads do not survive
     wrong = False
@@ -98,8 +99,7 @@ def main() -> None:
         folder = Path(scratch)
         write_data(folder)
         begun, watched = time.monotonic(), {}
-        for work in (runs, sweeps):
-            name = work.__name__
+        for name, work in (("runs", runs), ("sweeps", partial(sweeps, options.workers))):
             notes, said = folder / f"{name}.done", folder / f"{name}.said"
             notes.touch()
 
