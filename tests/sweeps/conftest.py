@@ -13,8 +13,9 @@ from mmbench.sweeps.plan import Sweep
 
 
 @pytest.fixture
-def mmbench(_own_cache):
+def mmbench(_own_cache, monkeypatch):
     """Calls mmbench in a process of its own: what it printed, and its exit code."""
+    monkeypatch.delenv("MMBENCH_DATA", raising=False)  # it would be an option of every run
 
     def call(*arguments, **environment):
         done = subprocess.run(
