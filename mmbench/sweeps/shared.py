@@ -1,14 +1,14 @@
 """What runs share: evaluation networks, and training stages of equal content."""
 
 from contextlib import suppress
-
-from torch import nn
+from pathlib import Path
 
 from mmbench.core.model import Model
 from mmbench.core.score import Context, Generated
 from mmbench.registry import names
 from mmbench.runs.run import Run
-from mmbench.training.trainer import Loss, Optimisation, Trainer
+from mmbench.training.descent import Task
+from mmbench.training.trainer import Trainer
 
 
 class Reached(Exception):
@@ -18,34 +18,17 @@ class Reached(Exception):
 class _Untrained(Trainer):
     """Ends before the first stage."""
 
-    def minimise(
-        self,
-        stage: str,
-        module: nn.Module,
-        loss: Loss,
-        examples: int,
-        with_: Optimisation,
-        content: object = None,
-    ) -> None:
-        path, _ = self.place(stage, module, examples, with_, content)
+    def reach(self, task: Task, path: Path, identity: str) -> None:
         raise Reached(path.name if path.parent == self.shared else "")
 
 
 class _Shared(Trainer):
-    """Ends before the first stage that belongs to its run alone."""
+    """Ends before the first stage that its run alone would have to train."""
 
-    def minimise(
-        self,
-        stage: str,
-        module: nn.Module,
-        loss: Loss,
-        examples: int,
-        with_: Optimisation,
-        content: object = None,
-    ) -> None:
-        if content is None:
+    def reach(self, task: Task, path: Path, identity: str) -> None:
+        if path.parent == self.folder and not path.exists():
             raise Reached
-        super().minimise(stage, module, loss, examples, with_, content)
+        super().reach(task, path, identity)
 
 
 def first_stage(run: Run) -> str:

@@ -82,37 +82,46 @@ class Optimisation:
         return (1 - self.ema) / (1 - self.ema ** (step + 1))
 
 
+@dataclass(frozen=True)
+class Task:
+    """What one training stage is to do.
+
+    Attributes:
+        stage: Its title, part of the names of its random streams.
+        module: The module whose parameters are trained.
+        loss: The scalar loss of a batch of example numbers.
+        examples: Number of training examples.
+        with_: The settings.
+    """
+
+    stage: str
+    module: nn.Module
+    loss: Loss
+    examples: int
+    with_: Optimisation
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        return self.with_.steps(self.examples)
+
+
 class Descent:
     """A module in training, step by step.
 
     Args:
-        stage: The title of the stage, part of the names of its random streams.
-        module: The module whose parameters are trained, in training mode from here on.
-        loss: The scalar loss of a batch of example numbers.
-        examples: Number of training examples.
-        with_: The settings.
+        task: What to train, and how; the module is in training mode from here on.
         seed: The run's seed.
         device: That of the module.
 
     Attributes:
-        steps: How many there are in all.
         optimiser: The optimiser with its moments.
         average: The moving average of each parameter, where the stage has one.
     """
 
-    def __init__(
-        self,
-        stage: str,
-        module: nn.Module,
-        loss: Loss,
-        examples: int,
-        with_: Optimisation,
-        seed: int,
-        device: torch.device,
-    ) -> None:
-        self._stage, self._loss, self._examples, self._with = stage, loss, examples, with_
-        self._seed, self._device = seed, device
-        self.steps = with_.steps(examples)
+    def __init__(self, task: Task, seed: int, device: torch.device) -> None:
+        self._task, self._seed, self._device = task, seed, device
+        module, with_ = task.module, task.with_
         module.train()  # first: it may change the memory format, which the average shares
         self._parameters: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
         rate, decay = with_.learning_rate, with_.weight_decay
@@ -126,18 +135,19 @@ class Descent:
 
     def take(self, step: int) -> Tensor:
         """Takes a step, counted from 0; returns its loss, a scalar without gradient."""
-        with_, size = self._with, self._with.batch(self._examples)
-        epoch, place = divmod(step, self._examples // size)
+        stage, examples, with_ = self._task.stage, self._task.examples, self._task.with_
+        size = with_.batch(examples)
+        epoch, place = divmod(step, examples // size)
         if epoch != self._epoch:
             self._epoch = epoch
-            self._order = order(self._seed, self._stage, epoch, self._examples, self._device)
+            self._order = order(self._seed, stage, epoch, examples, self._device)
         rows = self._order[place * size : (place + 1) * size]
-        _seed(self._device, derive(self._seed, self._stage, "dropout", step))
-        self._noise.manual_seed(derive(self._seed, self._stage, "noise", step))
+        _seed(self._device, derive(self._seed, stage, "dropout", step))
+        self._noise.manual_seed(derive(self._seed, stage, "noise", step))
         for group in self.optimiser.param_groups:
-            group["lr"] = with_.rate(step, self.steps)
+            group["lr"] = with_.rate(step, self._task.steps)
         with autocast(with_.precision, self._device):
-            value = self._loss(rows, self._noise)
+            value = self._task.loss(rows, self._noise)
         self.optimiser.zero_grad()
         value.backward()
         if with_.clip is not None:

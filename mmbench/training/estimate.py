@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import digest
 from mmbench.training import allocation
 from mmbench.training.checkpoint import Checkpoint
 from mmbench.training.compilation import compiled
-from mmbench.training.descent import Descent, Loss, Optimisation
+from mmbench.training.descent import Descent, Task
 from mmbench.training.trainer import Trainer, shapes
 
 SECONDS = 2.0
@@ -89,51 +88,33 @@ class Estimator(Trainer):
         self.stages: list[Stage] = []
         self.spent = 0.0  # on estimates of stages, in seconds
 
-    def minimise(
-        self,
-        stage: str,
-        module: nn.Module,
-        loss: Loss,
-        examples: int,
-        with_: Optimisation,
-        content: object = None,
-    ) -> None:
-        """Notes what `Trainer.minimise` would take; arguments and errors are the same."""
+    def reach(self, task: Task, path: Path, identity: str) -> None:
+        """Notes what a stage would take."""
         begun = time.monotonic()
-        path, identity = self.place(stage, module, examples, with_, content)
         if path.exists():
-            self.load(stage, module, path, identity)
-            self.stages.append(Stage(stage, why=TRAINED))
+            self.load(task.stage, task.module, path, identity)
+            self.stages.append(Stage(task.stage, why=TRAINED))
         elif path in self.trained:
-            self.stages.append(Stage(stage, why=f"{self.trained[path]} trains it"))
+            self.stages.append(Stage(task.stage, why=f"{self.trained[path]} trains it"))
         else:
             disk = 0
             if path.parent != self.folder:
                 self.trained[path] = self.run
-                disk = sum(x.nbytes for x in module.state_dict().values())
-            self.progress.say(f"{self.run}: timing {stage!r}")
-            timed = self._timed(stage, module, loss, examples, with_, identity)
-            self.stages.append(replace(timed, disk=disk))
-        module.eval()
+                disk = sum(x.nbytes for x in task.module.state_dict().values())
+            self.progress.say(f"{self.run}: timing {task.stage!r}")
+            self.stages.append(replace(self._timed(task, identity), disk=disk))
         self.spent += time.monotonic() - begun
 
-    def _timed(
-        self,
-        stage: str,
-        module: nn.Module,
-        loss: Loss,
-        examples: int,
-        with_: Optimisation,
-        identity: str,
-    ) -> Stage:
+    def _timed(self, task: Task, identity: str) -> Stage:
+        stage, module, examples, with_ = task.stage, task.module, task.examples, task.with_
         before = {k: x.clone() for k, x in module.state_dict().items()}
-        descent = Descent(stage, module, loss, examples, with_, self.seed, self.device)
+        descent, steps = Descent(task, self.seed, self.device), task.steps
         first, checkpoint = 0, self.checkpoint(stage)
         total = torch.zeros((), device=self.device)
         if checkpoint.exists():
             state = Checkpoint(identity, module, descent.optimiser, descent.average, total)
-            first, _ = state.resume(checkpoint, descent.steps)
-        left = descent.steps - first
+            first, _ = state.resume(checkpoint, steps)
+        left = steps - first
         like = digest([type(module).__qualname__, stage, shapes(module), examples, with_])
         taken = min(1, left)
         if like in self.rates and left:
@@ -141,7 +122,7 @@ class Estimator(Trainer):
         elif left:
             allocation.forget_peak(self.device)
             with compiled(module) if with_.compile else nullcontext():
-                extra, each, taken = _rate(descent.take, first, descent.steps, self.device)
+                extra, each, taken = _rate(descent.take, first, steps, self.device)
             self.rates[like] = extra, each, allocation.peak(self.device)
         for name, x in module.state_dict().items() if taken else ():
             if not x.is_floating_point():  # a counter, which later stages may go by

@@ -21,7 +21,7 @@ from mmbench.records.paths import HISTORY, history_of
 from mmbench.training import history
 from mmbench.training.checkpoint import Checkpoint
 from mmbench.training.compilation import compiled
-from mmbench.training.descent import Descent, Loss, Optimisation, order
+from mmbench.training.descent import Descent, Loss, Optimisation, Task, order
 from mmbench.training.history import LOOK, History, Point, Watch, unwatched
 from mmbench.training.precision import computed
 from mmbench.training.weights import AGAIN, load_weights, save_weights, seconds_in
@@ -90,20 +90,30 @@ class Trainer:
                 module cannot be compiled as asked.
         """
         path, identity = self.place(stage, module, examples, with_, content)
+        self.reach(Task(stage, module, loss, examples, with_), path, identity)
+        module.eval()
+
+    def reach(self, task: Task, path: Path, identity: str) -> None:
+        """Trains a stage, or loads it; every stage passes here, also in other kinds of trainers.
+
+        Args:
+            task: The stage.
+            path: Where its weights lie or will lie.
+            identity: A hash of its settings.
+        """
         lock: AbstractContextManager[None] = nullcontext()
         if path.parent != self.folder:
             lock = alone(path.with_name(f".{path.stem}.lock"), self.progress.waiting)
         with lock:  # also where there is a file: a killed process may have left its lock
             if path.exists():  # also where another run has trained it meanwhile
-                self.load(stage, module, path, identity)
+                self.load(task.stage, task.module, path, identity)
                 if more := self._read(history_of(path)):
                     self.history |= more
                     history.write(self.folder / HISTORY, self.history)
             else:
-                with compiled(module) if with_.compile else nullcontext():
-                    self._run(stage, module, loss, examples, with_, path, identity)
-        self.checkpoint(stage).unlink(missing_ok=True)
-        module.eval()
+                with compiled(task.module) if task.with_.compile else nullcontext():
+                    self._run(task, path, identity)
+        self.checkpoint(task.stage).unlink(missing_ok=True)
 
     def order(self, stage: str, epoch: int, examples: int) -> Tensor:
         """The order of the examples in an epoch of a stage: (examples,)."""
@@ -142,18 +152,10 @@ class Trainer:
     def _identity(self, stage: str, module: nn.Module, examples: int, with_: Optimisation) -> str:
         return digest([self.seed, stage, shapes(module), examples, with_], 64)
 
-    def _run(
-        self,
-        stage: str,
-        module: nn.Module,
-        loss: Loss,
-        examples: int,
-        with_: Optimisation,
-        path: Path,
-        identity: str,
-    ) -> None:
-        descent = Descent(stage, module, loss, examples, with_, self.seed, self.device)
-        steps, checkpoint = descent.steps, self.checkpoint(stage)
+    def _run(self, task: Task, path: Path, identity: str) -> None:
+        stage, module, with_ = task.stage, task.module, task.with_
+        descent = Descent(task, self.seed, self.device)
+        steps, checkpoint = task.steps, self.checkpoint(stage)
         total = torch.zeros((), device=self.device)
         state = Checkpoint(identity, module, descent.optimiser, descent.average, total)
         step, before = 0, 0.0
