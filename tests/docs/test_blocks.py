@@ -18,7 +18,8 @@ from pages import DOCS, PAGES, ROOT, blocks
 from PIL import Image
 from torch import nn
 
-from mmbench import pretrained, registry
+from mmbench import registry
+from mmbench.api import preparation
 from mmbench.cli.main import main
 from mmbench.datasets import download
 from mmbench.datasets.formats import idx
@@ -130,7 +131,7 @@ def small(examples, tmp_path_factory):
             minimise(trainer, stage, module, loss, examples, how, content)
 
         patch.setattr(Trainer, "minimise", once)
-        patch.setattr(pretrained, "named", lambda *_: {})
+        patch.setattr(preparation, "named", lambda *_: {})
         for module, dims in ((fid, 2048), (fad, 128), (clip_score, 512)):
             patch.setattr(module, "published", lambda *_, dims=dims: Network(dims))
         patch.setattr(download, "download", lambda *_: None)
