@@ -8,9 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench import extras
+from mmbench.cli import hosts
 from mmbench.cli.main import main
+from mmbench.cli.sweep import sweep
 from mmbench.sweeps import slurm
+from mmbench.sweeps.local import Local
 from mmbench.sweeps.plan import Sweep
+from mmbench.sweeps.ray import Ray
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +55,32 @@ def test_options_of_other_hosts_are_refused(on, option, right):
 def test_what_the_environment_says_to_ray_is_no_option_of_others(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     assert "--address" not in refusal("--device", "cuda:99")
+
+
+@pytest.mark.parametrize(
+    ("options", "host"),
+    [
+        (
+            "--on slurm --workers 2 --partition p --account a --time 30 --gpus 1 --cpus 3 "
+            "--memory 4 --wait",
+            lambda out: slurm.Slurm(out, 2, "p", "a", 30, 1, 3, 4, wait=True),
+        ),
+        (
+            "--on ray --address here:1 --gpus 0.5 --cpus 3 --memory 4",
+            lambda out: Ray(out, "here:1", 0.5, 3, 4),
+        ),
+        ("--workers 3 --device cpu", lambda out: Local(out, 3, [])),
+        ("", lambda out: Local(out, 2, ["0", "1"])),
+        ("--per-gpu 2", lambda out: Local(out, 4, ["0", "1"])),
+    ],
+)
+def test_a_host_is_what_the_options_say(monkeypatch, tmp_path, options, host):
+    for kind in (slurm.Slurm, Ray):
+        monkeypatch.setattr(kind, "__post_init__", lambda self: None)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    with sweep.make_context("sweep", [*options.split(), "--out", str(tmp_path)]) as context:
+        assert hosts.chosen(context) == host(tmp_path)
 
 
 def test_slurm_gives_whole_gpus():
