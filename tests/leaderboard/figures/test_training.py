@@ -85,6 +85,8 @@ def test_the_command_writes_the_points_beside_the_figure(write, tmp_path):
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     assert "one, two" in done.output and "wrote" in done.output
+    losses = [row.split()[-3:-1] for row in done.output.splitlines()[2:4]]
+    assert losses == [["9", "1"], ["1", "0.5"]]
     ElementTree.parse(out)
     with out.with_suffix(".csv").open(newline="") as file:
         kept = list(csv.DictReader(file))
@@ -105,6 +107,7 @@ def test_one_folder_after_the_other_and_what_is_chosen(write):
     there = write({"fit": points(3, 1)}, run="0-12345678", folder="there")
     write({"fit": points(3, 1)}, run="7-12345678", folder="there")
     write(curve, dataset="other", folder="there")
+    write(curve, run="2-1234.old")
     (here / "toy" / "shared").mkdir()
     history.write(here / "toy" / "shared" / "0123" / "fit-0123.csv", curve)
     name, found = courses([here, there], "toy", ["mld"], [0, 2, 7])
