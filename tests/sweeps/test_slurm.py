@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,20 @@ def sweep(slurm, mmbench, tmp_path):
     return go
 
 
+def process_of_a_run(results):
+    """The process that holds the lock of seed 0."""
+    (lock,) = results.glob("toy/mvae/0-*/lock")
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # it has ended
+            if link.readlink() == lock:
+                return int(link.parts[2])
+    raise AssertionError("no process holds the lock")
+
+
+def soon(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + seconds))
+
+
 @pytest.mark.slow
 def test_a_sweep_on_slurm_ends_as_one_on_processes(sweep, mmbench, tmp_path):
     options = [*settings(), "--set", "models.mopoe.latent=4"]
@@ -200,6 +215,11 @@ def test_runs_that_slurm_interrupts_go_on_and_one_that_is_cancelled_waits_for_th
         assert not trains(results)  # it has ended cleanly
         until(lambda: trains(results))
         assert states() == ["running", "cancelled"]
+    os.kill(process_of_a_run(results), signal.SIGSTOP)  # it lasts to the end of its time
+    subprocess.run(["scontrol", "update", f"JobId={jobs[0]}", f"EndTime={soon(45)}"], check=True)
+    until(lambda: states() == ["requeued", "cancelled"])
+    subprocess.run(["scontrol", "update", f"JobId={jobs[0]}", "TimeLimit=240"], check=True)
+    until(lambda: states() == ["running", "cancelled"])
     printed, code = sweep("--seed", "0-1", "--wait")
     assert code == 0 and printed.count("recorded ") == 2, printed
     assert "2 done" in sweep("--seed", "0-1", "--plan")[0]
