@@ -80,13 +80,15 @@ def test_runs_of_one_model_by_other_settings_are_told_apart(write):
 
 def test_the_command_writes_the_points_beside_the_figure(write, tmp_path):
     found = {"one, two": points(9, 1), "score": points(1, 0.5, 1 + 1)}
+    write({}, run="0-87654321")  # it has no point yet
     folder, out = write(found), tmp_path / "training.svg"
     arguments = ["figure", "training", "--results", str(folder), "--out", str(out)]
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     assert "one, two" in done.output and "wrote" in done.output
-    losses = [row.split()[-3:-1] for row in done.output.splitlines()[2:4]]
-    assert losses == [["9", "1"], ["1", "0.5"]]
+    rows = [row.split() for row in done.output.splitlines()[2:4]]
+    assert [row[:2] for row in rows] == [["mld", "0"]] * 2
+    assert [row[-3:-1] for row in rows] == [["9", "1"], ["1", "0.5"]]
     ElementTree.parse(out)
     with out.with_suffix(".csv").open(newline="") as file:
         kept = list(csv.DictReader(file))
