@@ -23,10 +23,10 @@ class _Untrained(Trainer):
 
 
 class _Shared(Trainer):
-    """Ends before the first stage that its run alone would have to train."""
+    """Ends before the first stage that belongs to its run alone."""
 
     def reach(self, task: Task, path: Path, identity: str) -> None:
-        if path.parent == self.folder and not path.exists():
+        if path.parent == self.folder:
             raise Reached
         super().reach(task, path, identity)
 

@@ -42,7 +42,7 @@ def run(toy_loads, tmp_path, monkeypatch):
 
 
 def test_what_runs_share_is_made_alone(run, tmp_path):
-    run("--model", "mld", "--only-shared")
+    run("--model", "mld", "--seed", "1", "--only-shared")
     results = tmp_path / "results"
     shared = {path.name for path in (results / "mhd-mini" / "shared").glob("*.safetensors")}
     assert {name.rpartition("-")[0] for name in shared} == {
@@ -51,7 +51,8 @@ def test_what_runs_share_is_made_alone(run, tmp_path):
     networks = set((tmp_path / "cache" / "classifiers").glob("*/*.safetensors"))
     assert len(networks) == 3
     assert not [*results.rglob("*.json"), *results.rglob("weights.safetensors")]
-    run("--model", "mld-uni", "--only-shared")
+    run("--model", "mld-uni", "--seed", "1", "--only-shared")
+    run("--model", "mld", "--seed", "1")
     assert shared == {p.name for p in (results / "mhd-mini" / "shared").glob("*.safetensors")}
 
 

@@ -59,6 +59,12 @@ def test_a_panel_has_the_points_of_its_stage(write):
     assert colours == {style.look(model)[0] for model in found}
 
 
+def test_a_stage_that_has_just_begun_is_seen(write):
+    drawn = training(*courses([write({"fit": points(2, 1)[:1], "score": points(2, 1)})]))
+    markers = [axes.get_lines()[0].get_marker() for axes in drawn.figure.axes if axes.axison]
+    assert markers == [".", ""]
+
+
 @pytest.mark.parametrize(
     ("first", "last", "scale"), [(9, 1, "log"), (1.2, 1, "linear"), (5, -5, "linear")]
 )
