@@ -113,7 +113,8 @@ def test_runs_share_the_history_of_a_stage_that_they_share(tmp_path):
 
 
 def test_training_goes_on_without_a_history_that_is_damaged(tmp_path):
-    for text in ("", "nonsense", "stage,step,loss,rate,seconds\nfit,1,2,3\n", "\0"):
+    lines = "stage,step,loss,rate,seconds\nfit,1,2,3\n"
+    for text in ("", "nonsense", lines, "\0", "x" * 200_000):  # the last is no CSV to Python
         (tmp_path / "history.csv").write_text(text)
         (tmp_path / "fit.safetensors").unlink(missing_ok=True)
         minimise(Trainer(tmp_path, 0, CPU, Progress(None)))
