@@ -29,6 +29,7 @@ from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.core.source import Source
 from mmbench.datasets.formats.arrays import load
 from mmbench.datasets.formats.cache import cached, fingerprint, place
+from mmbench.datasets.formats.captions import SPECIALS
 from mmbench.datasets.formats.paired import PARTS, Files, View
 from mmbench.errors import concerning, first_line
 from mmbench.files import tensors
@@ -232,6 +233,8 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
         count = len(view.words or ())
         if x.is_floating_point() or not 0 <= int(x.min()) <= int(x.max()) < count:
             raise ValueError(f"{where} has values that are not tokens from 0 to {count - 1}")
+        if tuple(view.words or ())[: len(SPECIALS)] == SPECIALS and int(x.max()) < len(SPECIALS):
+            raise ValueError(f"{where} has texts without a word of the vocabulary")
         return x.to(torch.int16 if count < 2**15 else torch.int32)
     if view.kind == "trajectory":
         if x.ndim != 2 or x.shape[1] % 2 or not 0 <= float(x.min()) <= float(x.max()) <= 1:

@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from glob import escape
 from hashlib import sha256
@@ -41,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
     discard(path.parent, f".{escape(path.name)}.*.part")
     part = path.with_name(f".{path.name}.{_here()}-{os.getpid()}-{uuid.uuid4().hex[:12]}.part")
     try:
-        with naming(path):
+        with naming(path, part):
             with open(part, "xb") as file:
                 mode = os.fstat(file.fileno()).st_mode & 0o777
             yield part
@@ -50,25 +50,27 @@ def replacing(path: Path) -> Iterator[Path]:
             _sync(part)
             os.replace(part, path)
             _sync(path.parent)
-    except OSError as error:
-        if error.filename == str(part):  # users know it by its own name
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a file system that is read-only refuses before it looks
+            part.unlink()
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Lets the error of a full disk name what was written, which a failed write itself does not.
+def naming(path: Path, part: Path | None = None) -> Iterator[None]:
+    """Lets errors name the file or folder that is written as users know it.
+
+    A failed write to a full disk names none, and others name `part`, if it is to become `path`.
 
     Raises:
-        OSError: The disk is full.
+        OSError: The disk is full, or `part` or what is in it cannot be written.
     """
     try:
         yield
     except Exception as error:
-        if (number := _full(error)) is not None:
+        number = _full(error)
+        if isinstance(error, OSError) and part in (p := Path(str(error.filename)), *p.parents):
+            number = error.errno
+        if number is not None:
             raise OSError(number, os.strerror(number), str(path)) from error
         raise
 

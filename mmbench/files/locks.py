@@ -88,7 +88,8 @@ def supported(folder: Path) -> bool:
     except OSError as error:
         if error.errno in UNSUPPORTED:
             return False
-        raise
+        number = error.errno or errno.EIO  # the file has a name that users do not know
+        raise OSError(number, error.strerror or str(error), str(folder)) from error
     return True
 
 

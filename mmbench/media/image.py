@@ -1,6 +1,7 @@
 """The pixels of picture files, decoded with every check that their format allows."""
 
 import io
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,13 +61,14 @@ def decoded(
     if kind is None:
         raise ValueError(f"{path} cannot be read as a {kinds}: it does not begin like one")
     try:
-        kind(io.BytesIO(data)).verify()  # the checksums of a PNG, which decoding leaves out
-        image: Image.Image = kind(io.BytesIO(data))
-        width, height = image.size
-        fits = size in (None, image.size) and width * height <= MOST_PIXELS
-        if fits:
-            image.load()
-            image = ImageOps.exif_transpose(image) if upright else image
+        with warnings.catch_warnings(action="ignore"):  # of what is beside the pixels
+            kind(io.BytesIO(data)).verify()  # the checksums of a PNG, which decoding leaves out
+            image: Image.Image = kind(io.BytesIO(data))
+            width, height = image.size
+            fits = size in (None, image.size) and width * height <= MOST_PIXELS
+            if fits:
+                image.load()
+                image = ImageOps.exif_transpose(image) if upright else image
     except (OSError, SyntaxError, ValueError, LookupError) as error:  # Pillow's on bad content
         raise ValueError(f"{path} cannot be read as a {kinds} ({first_line(error)})") from None
     if not fits:

@@ -47,8 +47,8 @@ def _merged(below: Any, above: Any, levels: float) -> Any:
 def override(protocol: Table, settings: Sequence[str], model: str = "") -> Table:
     """Applies settings like "models.mld.score.epochs=10"; values are TOML or else text.
 
-    The tables on the way must exist. The last key is checked where it is used: it may be an
-    argument that the protocol leaves at its default.
+    The tables on the way must exist, but for those of a model that the protocol may leave at their
+    default. They and the last key are checked where they are used.
 
     Args:
         protocol: A whole one.
@@ -67,8 +67,9 @@ def override(protocol: Table, settings: Sequence[str], model: str = "") -> Table
             raise ValueError(f"the setting {setting!r} is not of the form KEY=VALUE")
         table = result
         for depth, key in enumerate(keys[:-1]):
-            if depth > 1 and keys[0] == "models" and elsewhere(keys[1]):
-                table.setdefault(key, {})  # its defaults are in its code
+            own = depth == 2 and not get_close_matches(key, table)
+            if depth > 1 and keys[0] == "models" and (own or elsewhere(keys[1])):
+                table.setdefault(key, {})  # its defaults are in the model's code
             inside = ".".join(keys[:depth]) or "the protocol"
             if not isinstance(table.get(key), dict):
                 raise ValueError(

@@ -118,9 +118,9 @@ def renewing(folder: Path, dataset: Dataset) -> Iterator[Path]:
             raise FileExistsError(f"{found}: give a folder that is new or empty")
     new, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
     shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
     try:
-        with naming(folder):
+        with naming(folder, new):
+            new.mkdir(parents=True)
             yield new
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)

@@ -18,6 +18,12 @@ def instead(path, make):
     make(path)
 
 
+def blank(folder, part):
+    """Leaves the captions of a part without a word."""
+    for path in (folder / "data" / part / "caption").iterdir():
+        path.write_text(" \n")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -109,6 +115,12 @@ def instead(path, make):
         ),
         (lambda d: np.save(d / "data/test/song/y.npy", np.full((1, 4, 3), 2.0)), "values from 0"),
         (lambda d: (d / "data/test/caption/y.txt").write_bytes(b"\xff"), "not a text in UTF-8"),
+        (lambda d: blank(d, "train"), "data/train/caption holds texts without a word"),
+        (
+            lambda d: (d / "birds.toml").write_text(FOLDER.replace("least = 2", "least = 9")),
+            "holds texts without a word that occurs 9 times",
+        ),
+        (lambda d: blank(d, "test"), "test/caption of .* has texts without a word of the vocab"),
     ],
 )
 def test_what_is_wrong_is_told(folder, change, words):

@@ -98,6 +98,19 @@ def test_what_cannot_be_replaced_is_named_as_users_know_it(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_disk_that_cannot_be_written_to_names_the_file(tmp_path, monkeypatch):
+    """A read-only file system refuses to remove as well what is not there."""
+
+    def refuse(path, *_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(atomic, "open", refuse, raising=False)
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    with pytest.raises(OSError) as raised:
+        write_text(tmp_path / "a.txt", "whole")
+    assert (raised.value.errno, raised.value.filename) == (errno.EROFS, str(tmp_path / "a.txt"))
+
+
 @pytest.mark.parametrize("number", FULL)
 @pytest.mark.parametrize("said", [False, True])
 def test_a_full_disk_names_the_file(number, said, tmp_path):

@@ -1,5 +1,6 @@
 """One process at a time, with the file system's locks and without."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -149,3 +150,15 @@ def test_what_a_broken_disk_leaves_of_a_trial_is_hidden_and_removed_later(tmp_pa
     os.utime(left, (long_ago, long_ago))
     discard(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path, monkeypatch):
+    """Not the file in it that users do not know."""
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / ".trial.part"))
+
+    monkeypatch.setattr("mmbench.files.locks.TemporaryFile", refuse)
+    with pytest.raises(OSError) as raised, alone(tmp_path / "lock"):
+        pass
+    assert (raised.value.errno, raised.value.filename) == (errno.EROFS, str(tmp_path))

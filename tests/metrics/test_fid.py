@@ -4,7 +4,9 @@ import hashlib
 import math
 import os
 import sys
+import warnings
 import weakref
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -208,6 +210,18 @@ def test_folders_are_read_a_few_pictures_at_a_time(tmp_path, monkeypatch):
     parts = image.photographs(folder)
     assert [tuple(x.shape) for x in parts] == [(2, 3, 28, 28)] * 2 + [(1, 3, 28, 28), (2, 3, 4, 9)]
     assert torch.equal(next(image.photographs(folder)), square[:2])
+
+
+def test_pictures_are_read_without_a_word_of_pillow(tmp_path):
+    """It warns of a PNG that says that it is animated, and is not."""
+    (path,) = write(tmp_path / "x", [torch.zeros(3, 4, 4, dtype=torch.uint8)]).iterdir()
+    data, chunk = path.read_bytes(), b"acTL" + bytes(8)
+    after = 33  # signature and header
+    chunk = (8).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    path.write_bytes(data[:after] + chunk + data[after:])
+    with warnings.catch_warnings(action="error"):
+        (found,) = image.photographs(path.parent)
+    assert found.shape == (1, 3, 4, 4)
 
 
 def test_what_is_not_a_folder_of_pictures_is_refused(file, loaded, tmp_path):

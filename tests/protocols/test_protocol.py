@@ -62,6 +62,12 @@ def test_bad_settings_are_refused(setting, words):
         override(PROTOCOL, [setting])
 
 
+def test_a_table_of_a_model_may_be_left_at_its_default():
+    """As factors by modality: which settings the model takes is checked where it is built."""
+    changed = override(PROTOCOL, ["models.mld.weights.photo=2", "models.mld.weights.walk=3"])
+    assert changed["models"]["mld"]["weights"] == {"photo": 2, "walk": 3}
+
+
 def test_a_setting_is_looked_for_in_the_model_that_runs_first():
     for model, stage in (("mvae", "training"), ("mld", "score")):
         with pytest.raises(ValueError, match=rf"did you mean 'models\.{model}\.{stage}\.epochs'"):

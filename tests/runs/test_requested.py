@@ -1,5 +1,7 @@
 """Samples for people: what is drawn, what is written, and what is left alone."""
 
+import errno
+import os
 import sys
 
 import numpy as np
@@ -86,6 +88,16 @@ def test_a_failure_leaves_the_old_samples(tmp_path):
         raise RuntimeError
     assert [p.name for p in home.iterdir()] == ["caption"]
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_cannot_be_made_is_named_as_users_know_it(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    with pytest.raises(OSError) as raised, renewing(tmp_path / "out", DATASET):
+        pass
+    assert raised.value.filename == str(tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["thesis.tex", "image.png", "dog-1.png", "caption/notes.txt"])

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from mmbench.core.data import Kind
 from mmbench.datasets.formats.arrays import load
-from mmbench.datasets.formats.captions import Vocabulary, tokenise
+from mmbench.datasets.formats.captions import SPECIALS, Vocabulary, tokenise
 from mmbench.files.folder import composed, files, within
 from mmbench.files.regular import regular
 from mmbench.files.text import read_text
@@ -140,9 +140,17 @@ class Files:
         return torch.tensor([labels[e] for e in known])
 
     def vocabulary(self, modality: str, least: int) -> tuple[str, ...]:
-        """The words of the training texts."""
+        """The words that occur at least so often in the training texts.
+
+        Raises:
+            ValueError: There are none.
+        """
         texts = map(read_text, self.found["train"][modality].values())
-        return Vocabulary.of(map(tokenise, texts), least - 1).words
+        words = Vocabulary.of(map(tokenise, texts), least - 1).words
+        if words == SPECIALS:
+            often = f" that occurs {least} times" if least > 1 else ""
+            raise ValueError(f"{self.root / 'train' / modality} holds texts without a word{often}")
+        return words
 
     def read(self, part: str, modality: str, view: View) -> Tensor:
         """The examples of a modality, (K, *shape).
