@@ -106,7 +106,9 @@ def test_an_address_at_which_nothing_listens_is_named():
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     assert address in refusal("--on", "ray", "--address", address)
-    assert "nonsense" in refusal("--on", "ray", "--address", "nonsense")
+    for wrong in ("nonsense", "here:port", ":"):
+        said = refusal("--on", "ray", "--address", wrong)
+        assert f"--address {wrong} is no address" in said and "HOST:PORT" in said
 
 
 @pytest.mark.parametrize(("on", "package"), [("slurm", "submitit"), ("ray", "ray")])

@@ -60,6 +60,43 @@ def test_a_node_with_another_version_is_named(planned, tmp_path, monkeypatch):
     assert "version" in fault
 
 
+def test_runs_wait_for_what_they_share(planned, tmp_path, monkeypatch):
+    asked = []
+
+    class Task:
+        def options(self, **options):
+            return self
+
+        def remote(self, *arguments):
+            asked.append(arguments)
+            return f"task {len(asked)}"
+
+    monkeypatch.setattr(ray, "remote", lambda work: Task())
+    two = planned(seeds=[0, 1])
+    jobs = Ray(tmp_path)._submitted(two, tmp_path / "token")
+    assert [job.planned for job in jobs.values()] == two
+    assert asked[0][0] == [*two[0].arguments, "--only-shared"] and asked[0][1] is None
+    assert [a[:2] for a in asked[1:]] == [(p.arguments, p.record) for p in two]
+    assert all(a[-1] == "task 1" for a in asked[1:])
+
+
+def test_a_node_that_sees_the_results_makes_runs_from_where_the_sweep_is(tmp_path, monkeypatch):
+    def complete(arguments, log, more):
+        assert log == tmp_path / LOGS / "it.log"
+        return f"{Path.cwd()} {more}"
+
+    monkeypatch.setattr("mmbench.sweeps.ray.complete", complete)
+    token, home = tmp_path / LOGS / "ray" / "token", tmp_path / "home"
+    for folder in (token.parent, home):
+        folder.mkdir(parents=True)
+    token.touch()
+    ours = {"MMBENCH_DATA": "there"}
+    more = {"OMP_NUM_THREADS": "3", **ours}
+    assert _made([], None, "it.log", token, home, 3, ours) == (f"{home} {more}", {})
+    home.rmdir()
+    assert _made([], None, "it.log", token, home, 3, ours) == (f"{Path.cwd()} {more}", {})
+
+
 def test_what_this_machine_never_has_is_refused(planned, tmp_path):
     host = Ray(tmp_path / "results", gpus=64)
     with pytest.raises(ValueError, match="64 GPU"):
