@@ -8,6 +8,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import lru_cache
 from statistics import fmean, stdev
 
 from mmbench import registry
@@ -54,7 +55,7 @@ class Row:
         """The seeds of its runs."""
         return tuple(r.seed for r in self.records)
 
-    def scores(self, metric: str) -> list[dict[Term, Score]]:
+    def scores(self, metric: str) -> list[Mapping[Term, Score]]:
         """What each of its runs scored of a metric."""
         return [of_metric(r, metric) for r in self.records]
 
@@ -136,16 +137,19 @@ def mark(old: str, among: Collection[str]) -> str:
     return f" (stale: {old})" if {*among} - {old, ""} else " (stale)"
 
 
-def of_metric(record: Record, metric: str) -> dict[Term, Score]:
+def of_metric(record: Record, metric: str) -> Mapping[Term, Score]:
     """What a run scored of a metric, the scores without a value included.
 
     Scores of another version of the metric have none: it would not be comparable.
     """
-    scores = [s for s in record.scores if s.metric == metric]
+    scores = record.by_metric.get(metric, {})
     if old := older_metric(record, metric):
         reason = f"{old}: mmbench run --rescore measures it again"
-        scores = [replace(s, value=None, low=None, high=None, reason=reason) for s in scores]
-    return {(s.given, s.target): s for s in scores}
+        return {
+            term: replace(s, value=None, low=None, high=None, reason=reason)
+            for term, s in scores.items()
+        }
+    return scores
 
 
 def judge(score: Score) -> str:
@@ -161,8 +165,11 @@ def known(value: float) -> Mean:
 
 def average(values: Sequence[float]) -> Mean:
     """The mean of one value for each seed."""
-    if not values:
-        return Mean()
+    return _average(tuple(values)) if values else Mean()
+
+
+@lru_cache(100_000)  # tables, charts and claims average the same values, each in their order
+def _average(values: tuple[float, ...]) -> Mean:
     return Mean(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 

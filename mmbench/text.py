@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 
 def pad(texts: Sequence[str], justify: Callable[[str, int], str]) -> list[str]:
@@ -15,8 +16,12 @@ def printed_width(text: str) -> int:
     """Columns of the terminal that a text takes."""
     if text.isascii():
         return len(text)
-    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
-    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+    return sum(map(_columns, text))
+
+
+@lru_cache(1024)
+def _columns(c: str) -> int:
+    return 1 + (unicodedata.east_asian_width(c) in "WF") - (unicodedata.combining(c) > 0)
 
 
 def cut(text: str, columns: int) -> str:
@@ -29,6 +34,8 @@ def cut(text: str, columns: int) -> str:
 
 def plain(text: str) -> str:
     """Text without control characters, which could end a line or control a terminal."""
+    if text.isprintable():  # most are, and to look at each character takes its time
+        return text
     return "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
 
 

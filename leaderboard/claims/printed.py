@@ -1,5 +1,7 @@
 """What the papers print of the quantities that claims compare."""
 
+from functools import cache
+
 from mmbench.leaderboard.claims.quantities import Contender, Quantity
 from mmbench.leaderboard.papers.published import Published, published
 from mmbench.leaderboard.rows import Mean, Term
@@ -11,18 +13,24 @@ def printed(paper: str, dataset: str, quantity: Quantity, contender: Contender) 
     Raises:
         LookupError: It prints no such value.
     """
-    cells: dict[Term, Published] = {}
-    asked = (paper, dataset, contender.model, quantity.metric)
-    for p in published():
-        if (p.paper, p.dataset, p.model, p.metric) == asked:
-            old = cells.setdefault((p.given, p.target), p)
-            if old.deviation is None:  # of what it prints twice, the cell with the deviation
-                cells[p.given, p.target] = p
+    cells = _cells().get((paper, dataset, contender.model, quantity.metric), {})
     value = quantity.of({term: float(p.value) for term, p in cells.items()})
     if value is None or contender.note:
         raise LookupError(f"{paper} prints no {quantity.title} of {contender.label} on {dataset}")
     alone = [] if quantity.change else quantity.terms(cells, quantity.given)
     return Mean(value, cells[alone[0]].deviation if len(alone) == 1 else None)
+
+
+@cache
+def _cells() -> dict[tuple[str, str, str, str], dict[Term, Published]]:
+    """(paper, data set, model, metric) -> what is printed of it."""
+    found: dict[tuple[str, str, str, str], dict[Term, Published]] = {}
+    for p in published():
+        cells = found.setdefault((p.paper, p.dataset, p.model, p.metric), {})
+        old = cells.setdefault((p.given, p.target), p)
+        if old.deviation is None:  # of what is printed twice, the cell with the deviation
+            cells[p.given, p.target] = p
+    return found
 
 
 def origin(dataset: str) -> str | None:

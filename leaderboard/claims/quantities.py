@@ -264,8 +264,7 @@ class Results:
         judges: list[dict[str, str]] = []  # target -> its networks, once for each set of them
         for c in contenders:
             for r in self.records:
-                scored = _scores(r, quantity.metric)
-                if not c.made(r) or quantity.of(scored) is None:
+                if not c.made(r) or quantity.of(scored := _scores(r, quantity.metric)) is None:
                     continue
                 terms = {t: s for t, s in of_metric(r, quantity.metric).items() if t in scored}
                 own = {target: judge(s) for (_, target), s in terms.items()}

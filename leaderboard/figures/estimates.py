@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import comb
 
 from mmbench.core.score import JOINT
@@ -104,6 +105,7 @@ class Estimates:
             old = known.setdefault((p.model, (tuple(sorted(p.given)), p.target)), p)
             if old.paper == p.paper and old.deviation is None and p.deviation is not None:
                 known[p.model, (tuple(sorted(p.given)), p.target)] = p
+        self._scored: dict[str, set[Term]] = {}
         targets = {p.target for of in self._printed.values() for p in of.values()}
         self.names = modalities(records) or sorted(targets - {ANY, JOINT})
 
@@ -127,7 +129,7 @@ class Estimates:
         scored = {target for _, target in self._terms(metric)}
         return [m for m in self.names if m in scored]
 
-    @property
+    @cached_property
     def most(self) -> int:
         """The largest number of given modalities with something left to generate."""
         terms = [term for metric in self.metrics() for term in self._terms(metric)]
@@ -177,11 +179,14 @@ class Estimates:
 
     def _terms(self, metric: str) -> set[Term]:
         """What any row scored; else what the papers print, term by term."""
-        runs = [run for row in self.rows for run in row.scores(metric)]
-        if found := {t for run in runs for t, s in run.items() if s.value is not None}:
-            return found
-        printed = self._printed.get(metric, {})
-        return {term for _, term in printed if ANY not in (*term[0], term[1])}
+        if metric not in self._scored:
+            runs = [run for row in self.rows for run in row.scores(metric)]
+            scored = {t for run in runs for t, s in run.items() if s.value is not None}
+            printed = self._printed.get(metric, {})
+            self._scored[metric] = scored or {
+                term for _, term in printed if ANY not in (*term[0], term[1])
+            }
+        return self._scored[metric]
 
     def beside(
         self, metric: str, target: str, given: Given, column: Column | None

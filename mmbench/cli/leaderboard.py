@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from mmbench.cli import options
+from mmbench.records.store import uncollected
 
 if TYPE_CHECKING:
     from mmbench.leaderboard.summary import Summary
@@ -56,6 +57,7 @@ Show = Literal["published", "measured", "both"]
 @click.option("--list-papers", is_flag=True, help="List the papers' tables, then stop.")
 @options.file("--out", help="Also write a file: .md, .csv, .tex, .html, .parquet or .xlsx.")
 @click.pass_context
+@uncollected()
 def table(
     context: click.Context,
     folders: tuple[Path, ...],
@@ -157,6 +159,7 @@ def existing(context: click.Context, folders: Sequence[Path]) -> Sequence[Path]:
     metavar="URL",
     help="Where readers find the records.  [default: the results folders, relative to the page]",
 )
+@uncollected()
 def page(folders: tuple[Path, ...], out: Path, records_url: str | None) -> None:
     """Make one self-contained page of the results: who is best, charts, samples, claims, runs.
 

@@ -4,9 +4,9 @@ A record can only be made of possible values, so that reading one back is making
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from typing import Any
 
@@ -107,6 +107,14 @@ class Record:
     def __post_init__(self) -> None:
         for fault in chain(mismatches(self, Record, "the file"), self._impossible()):
             raise ValueError(fault)
+
+    @cached_property
+    def by_metric(self) -> Mapping[str, Mapping[tuple[tuple[str, ...], str], Score]]:
+        """Metric -> (given, target) -> its score, all in the order of `scores`."""
+        found: dict[str, dict[tuple[tuple[str, ...], str], Score]] = {}
+        for s in self.scores:
+            found.setdefault(s.metric, {})[s.given, s.target] = s
+        return found
 
     def _impossible(self) -> Iterator[str]:
         """What values of the right types cannot be."""

@@ -112,7 +112,7 @@ def find(results: Path) -> dict[Path, Record]:
     """
     if not results.is_dir():
         raise FileNotFoundError(f"there is no folder {results}, expected one with records")
-    with _uncollected():
+    with uncollected():
         found = {path: read(path) for path in records(results)}
     for path, record in found.items():
         home, lies = Place.of(record).home, path.parent
@@ -129,7 +129,7 @@ def find(results: Path) -> dict[Path, Record]:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Keeps the collector of cycles, which records have none of, from walking all that is read."""
     collects = gc.isenabled()
     gc.disable()

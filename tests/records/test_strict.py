@@ -1,6 +1,8 @@
 import json
 import os
+import sys
 import time
+import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -200,6 +202,11 @@ def test_a_tuple_of_fixed_length_has_that_many_items():
         ([["a", "b"]], "pairs[0][1] is 'b', expected a whole number"),
     ):
         assert list(mismatches(wrong, pairs, "pairs")) == [sentence]
+
+
+def test_plain_text_has_no_character_that_is_no_sign():
+    for c in map(chr, range(sys.maxunicode + 1)):
+        assert plain(c) == (" " if unicodedata.category(c)[0] in "CZ" else c)
 
 
 @for_all(st.text())
