@@ -65,3 +65,26 @@ def test_importing_mmbench_imports_no_library(place):
 
 def test_results_are_read_without_torch(place):
     assert not loaded("mmbench.results('records')", place) & HEAVY
+
+
+STEP = """
+import torch, mmbench.datasets.mini.mhd, mmbench.runs.run
+from mmbench.api.device import compute_device
+from mmbench.training.descent import Descent, Optimisation, Task
+net, device = torch.nn.Linear(2, 1), compute_device("cpu")
+loss = lambda rows, noise: net(torch.ones(2)).sum()
+Descent(Task("a stage", net, loss, 4, Optimisation(1, 2, 0.1)), 0, device).take(0)
+"""
+
+
+def test_training_begins_without_the_compiler_and_what_makes_data(place):
+    heavy = {"torch._dynamo", "torch._inductor", "scipy.signal", "scipy.interpolate"}
+    assert not loaded(STEP, place) & heavy  # each takes half a second or more
+
+
+@pytest.mark.parametrize("first", ["", "import torch._inductor.config"])
+def test_the_compiler_is_deterministic_whenever_it_is_loaded(first, place):
+    code = "from mmbench.api.device import compute_device; compute_device('cpu')"
+    then = "import torch._inductor.config as c; assert c.deterministic"
+    mode = "import torch; assert torch.get_deterministic_debug_mode() == 1"
+    assert "torch._inductor" in loaded("\n".join([first, code, then, mode]), place)

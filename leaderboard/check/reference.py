@@ -6,7 +6,7 @@ its numbers to six digits, so that two versions of it differ in the lines that c
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -178,7 +178,7 @@ def _row(row: Row) -> ExpectedRow:
     return ExpectedRow(row.dataset, row.model, row.protocol_hash, row.data, row.seeds, scores)
 
 
-def _expected(row: Row, metric: str, term: Term, runs: list[dict[Term, Score]]) -> Expected:
+def _expected(row: Row, metric: str, term: Term, runs: Sequence[Mapping[Term, Score]]) -> Expected:
     given, target = term
     scores = [run[term] for run in runs if term in run]
     measured = [s for s in scores if s.value is not None] or scores

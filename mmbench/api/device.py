@@ -1,6 +1,7 @@
 """What everything is computed on: the device, and the processor's cores."""
 
 import os
+import sys
 
 import torch
 
@@ -33,7 +34,11 @@ def compute_device(name: str | torch.device) -> torch.device:
         unusable = f"the device {str(name)!r} cannot be used"
         raise ValueError(f"{unusable}: {first_line(error)}") from None
     keep_memory()
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    if "torch._inductor.config" in sys.modules:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    else:  # which would load torch's compiler, for a second; where it is used, it reads this
+        torch.set_deterministic_debug_mode("warn")
+        os.environ["TORCHINDUCTOR_DETERMINISTIC"] = "1"
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic cuBLAS

@@ -7,6 +7,7 @@ step each have a stream of their own.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import unwrap
 from typing import Literal
 
 import torch
@@ -106,6 +107,19 @@ class Task:
         return self.with_.steps(self.examples)
 
 
+class Adam(torch.optim.Adam):
+    """torch's, without what keeps `torch.compile` away from it.
+
+    That loads the compiler, at the first step at the latest, which takes a second.
+    """
+
+    step = torch.no_grad()(unwrap(torch.optim.Adam.step))
+    zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
+    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
+    state_dict = unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
+
+
 class Descent:
     """A module in training, step by step.
 
@@ -126,9 +140,7 @@ class Descent:
         self._parameters: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
         rate, decay = with_.learning_rate, with_.weight_decay
         fused = device.type in ("cpu", "cuda")
-        self.optimiser = torch.optim.Adam(
-            self._parameters, lr=rate, weight_decay=decay, fused=fused
-        )
+        self.optimiser = Adam(self._parameters, lr=rate, weight_decay=decay, fused=fused)
         self.average = [p.detach().clone() for p in self._parameters] if with_.ema else []
         self._noise = torch.Generator(device)
         self._epoch, self._order = -1, torch.empty(0)

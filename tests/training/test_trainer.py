@@ -1,6 +1,7 @@
 import os
 import signal
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from itertools import count, pairwise
 from multiprocessing import get_context
@@ -12,6 +13,7 @@ from torch import nn
 from mmbench.files.locks import alone
 from mmbench.progress import Progress
 from mmbench.training.compilation import lacking
+from mmbench.training.descent import Adam
 from mmbench.training.trainer import Optimisation, Trainer
 from mmbench.training.weights import load_weights, save_weights
 
@@ -140,6 +142,24 @@ def test_killed_process_resumes(tmp_path):
     train(cut, resumed, how)
     assert equal(state(whole), state(resumed))
     assert not list(cut.glob("*.checkpoint"))
+
+
+def test_adam_takes_the_steps_of_torchs_in_every_bit():
+    ours, theirs = network().eval(), network().eval()
+    adams = [
+        Adam(ours.parameters(), fused=True),
+        torch.optim.Adam(theirs.parameters(), fused=True),
+    ]
+    for _ in range(2):
+        for net, adam in zip((ours, theirs), adams, strict=True):
+            for _ in range(3):
+                adam.zero_grad()
+                (net(X) - Y).square().mean().backward()
+                adam.step()
+        assert equal(state(ours), state(theirs))
+        kept = [deepcopy(adam.state_dict()) for adam in adams]
+        for adam, of in zip(adams, reversed(kept), strict=True):
+            adam.load_state_dict(of)
 
 
 def test_clipping_clips(tmp_path):

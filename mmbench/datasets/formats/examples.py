@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from scipy.io import wavfile
 from torch import Tensor
 
 from mmbench.core.data import Dataset, Modality
@@ -175,7 +175,7 @@ def write_waveform(path: Path, wave: Tensor, rate: int) -> None:
     """Writes a sound (samples,) as a 16-bit WAV, its loudest moment at 0.9 of what that holds."""
     peak = float(wave.abs().max()) or 1.0
     with replacing(path) as part, part.open("wb") as file:
-        wavfile.write(file, rate, (wave / peak * 0.9 * 32767).round().short().numpy())
+        scipy.io.wavfile.write(file, rate, (wave / peak * 0.9 * 32767).round().short().numpy())
 
 
 def save(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageChops, ImageDraw
-from scipy.interpolate import CubicSpline
 
 Points = NDArray[np.float64]
 """(K, 2) x and y in unit coordinates."""
@@ -140,7 +140,9 @@ def _spline(knots: int, steps: int, periodic: bool) -> Points:
     """(points, knots): what each knot adds to each point; cubic splines are linear in them."""
     unit = np.eye(knots)
     if periodic:
-        spline = CubicSpline(np.arange(knots + 1), np.vstack([unit, unit[:1]]), bc_type="periodic")
+        spline = scipy.interpolate.CubicSpline(
+            np.arange(knots + 1), np.vstack([unit, unit[:1]]), bc_type="periodic"
+        )
         return np.asarray(spline(np.arange(knots * steps) / steps))
     at = np.arange((knots - 1) * steps + 1) / steps
-    return np.asarray(CubicSpline(np.arange(knots), unit, bc_type="natural")(at))
+    return np.asarray(scipy.interpolate.CubicSpline(np.arange(knots), unit, bc_type="natural")(at))

@@ -11,12 +11,12 @@ the paper, so it is anti-aliased at any width.
 """
 
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
-from scipy.ndimage import gaussian_filter1d
 
 from mmbench.datasets.mini.materials import Bytes, Integers, People, rng_of, table
 from mmbench.progress import Bar
@@ -44,15 +44,19 @@ class _Glyph:
         for first, last in pairwise([0, *inner, len(words) - 1]):
             run = slice(first, last + 1)
             inside = (at >= along[first]) & (at <= along[last])
-            spline = CubicSpline(along[run], np.eye(last + 1 - first), bc_type="natural")
+            spline = scipy.interpolate.CubicSpline(
+                along[run], np.eye(last + 1 - first), bc_type="natural"
+            )
             curve[inside, run] = spline(at[inside])
         self.knots = knots.astype(np.float32)  # (K, 2) in the unit square, y upwards
         # (_DENSE, K): points on the stroke are linear in the knots
         self.curve = curve.astype(np.float32)
 
 
-GLYPHS = tuple(tuple(map(_Glyph, forms)) for forms in table(__file__, "glyphs.json"))
-"""GLYPHS[digit]: the ways to form it."""
+@cache
+def glyphs() -> tuple[tuple[_Glyph, ...], ...]:
+    """For each digit the ways to form it."""
+    return tuple(tuple(map(_Glyph, forms)) for forms in table(__file__, "glyphs.json"))
 
 
 class Writers(People):
@@ -63,7 +67,7 @@ class Writers(People):
             low, high, count
         ).astype(np.float32)
         # (W, 10) the way in which each forms each digit
-        self.form = rng.integers(0, [len(forms) for forms in GLYPHS], (count, 10))
+        self.form = rng.integers(0, [len(forms) for forms in glyphs()], (count, 10))
         # (W, 10, K, 2) how far each moves the points of a glyph, in glyph heights
         bend = rng.normal(0, 0.03, (count, 10, _KNOTS, 2)).clip(-0.08, 0.08)
         self.bend: Floats = bend.astype(np.float32)
@@ -92,15 +96,17 @@ def write(digits: Integers, hands: Writers, rng: np.random.Generator) -> tuple[F
     wobble = hands.bend[np.arange(n), digits]
     wobble += rng.normal(0, 0.018, wobble.shape).astype(np.float32)
     form = hands.form[np.arange(n), digits]
-    for digit, forms in enumerate(GLYPHS):
+    for digit, forms in enumerate(glyphs()):
         for i, glyph in enumerate(forms):
             rows = np.flatnonzero((digits == digit) & (form == i))
             knots = glyph.knots + wobble[rows, : len(glyph.knots)]
             path[rows] = glyph.curve.astype(float) @ knots
 
-    smooth = gaussian_filter1d(path, 5, axis=1, mode="nearest")
+    smooth = scipy.ndimage.gaussian_filter1d(path, 5, axis=1, mode="nearest")
     path += hands.rounding[:, None, None] * (smooth - path)
-    shiver = gaussian_filter1d(rng.standard_normal(path.shape, np.float32), 6, axis=1)
+    shiver = scipy.ndimage.gaussian_filter1d(
+        rng.standard_normal(path.shape, np.float32), 6, axis=1
+    )
     path += hands.tremor[:, None, None] * shiver / shiver.std()
     normal: Callable[[float], Floats] = lambda d: rng.normal(0, d, (n, 1)).astype(np.float32)
 

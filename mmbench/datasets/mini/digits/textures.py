@@ -8,8 +8,8 @@ surroundings.
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from PIL import Image, ImageDraw
-from scipy.ndimage import gaussian_filter
 
 from mmbench.datasets.mini.materials import Bytes, Floats
 
@@ -100,7 +100,7 @@ TEXTURES: tuple[Texture, ...] = (sky, planks, foliage, confetti, bricks)
 
 def _noise(rng: np.random.Generator, sigma: float | tuple[float, float]) -> Floats:
     """Smooth noise (SIZE, SIZE) of unit deviation."""
-    white = gaussian_filter(rng.standard_normal((SIZE, SIZE)), sigma, mode="wrap")
+    white = scipy.ndimage.gaussian_filter(rng.standard_normal((SIZE, SIZE)), sigma, mode="wrap")
     return np.asarray(white / white.std())
 
 

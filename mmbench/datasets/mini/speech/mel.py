@@ -5,13 +5,13 @@
 Mel scale of O'Shaughnessy, Speech Communication: Human and Machine, 1987.
 """
 
+from __future__ import annotations
+
 from functools import cache
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.fft import rfft
-from scipy.signal.windows import hann
-from scipy.sparse import csr_array
 
 from mmbench.core.data import Spectrogram
 from mmbench.datasets.mini.materials import Floats
@@ -46,13 +46,13 @@ def band_hertz() -> Floats:
 
 
 @cache
-def mel_matrix() -> csr_array:
+def mel_matrix() -> scipy.sparse.csr_array:
     """Triangular bands (BANDS, FFT / 2 + 1), each row a weighted mean of the bins."""
     ends = _ends()[:, None]
     low, middle, high = ends[:-2], ends[1:-1], ends[2:]
     hz = np.fft.rfftfreq(FFT, 1 / RATE)
     bands = np.minimum((hz - low) / (middle - low), (high - hz) / (high - middle)).clip(0)
-    return csr_array(bands / bands.sum(1, keepdims=True))
+    return scipy.sparse.csr_array(bands / bands.sum(1, keepdims=True))
 
 
 def mel_power(waves: NDArray[np.float32]) -> Floats:
@@ -62,11 +62,11 @@ def mel_power(waves: NDArray[np.float32]) -> Floats:
         (N, FRAMES, BANDS), linear; a full-scale sine has about 1 at its frequency.
     """
     window = np.zeros(FFT)
-    window[(FFT - WINDOW) // 2 :][:WINDOW] = hann(WINDOW, sym=False)
+    window[(FFT - WINDOW) // 2 :][:WINDOW] = scipy.signal.windows.hann(WINDOW, sym=False)
     window *= 2 / window.sum()
     padded = np.pad(waves, ((0, 0), (FFT // 2, FFT)))
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT, axis=1)[:, ::HOP][:, :FRAMES]
-    spectra = rfft(frames * window, axis=-1).reshape(-1, FFT // 2 + 1)
+    spectra = scipy.fft.rfft(frames * window, axis=-1).reshape(-1, FFT // 2 + 1)
     power = spectra.real**2 + spectra.imag**2
     # A sparse product: as fast, and unlike BLAS the same in every bit for any number of threads.
     bands = (mel_matrix() @ power.T).T

@@ -11,8 +11,8 @@ female and male talkers", JASA 87, 1990 (KLGLOTT88).
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from mmbench.datasets.mini.materials import Floats, Integers, People, table
 from mmbench.datasets.mini.speech.mel import RATE, SAMPLES, band_hertz, mel_power
@@ -87,8 +87,10 @@ def speak(digits: Integers, voices: Speakers, rng: np.random.Generator) -> Waves
         value[:, 0, column] = value[:, 1, column]
         value[silence, column] = np.repeat(value[np.arange(n), last, column], silence.sum(1))
     track = value[np.arange(n), at]  # (T, N, 12)
-    place = gaussian_filter1d(track[..., 1:7], 4.5, axis=0, mode="nearest")  # the tongue is slow
-    strength = gaussian_filter1d(track[..., 7:10], 1.6, axis=0, mode="nearest")
+    place = scipy.ndimage.gaussian_filter1d(
+        track[..., 1:7], 4.5, axis=0, mode="nearest"
+    )  # the tongue is slow
+    strength = scipy.ndimage.gaussian_filter1d(track[..., 7:10], 1.6, axis=0, mode="nearest")
     strength[strength < 1e-3] = 0
 
     hertz = _pitch(time, ends, last, voices, rng)
@@ -137,7 +139,7 @@ def _pitch(
     through = ((time[:, None] - begin) / (end - begin)).clip(0, 1)
     slope = rng.normal(-0.2, 0.25, n)
     arch = rng.normal(0.08, 0.06, n)
-    waver = gaussian_filter1d(rng.standard_normal((len(time), n)), 3, axis=0)
+    waver = scipy.ndimage.gaussian_filter1d(rng.standard_normal((len(time), n)), 3, axis=0)
     melody = slope * (through - 0.5) + arch * np.sin(np.pi * through) + 0.03 * waver
     return np.asarray(voices.pitch * np.exp(melody + rng.normal(0, 0.12, n)))
 
