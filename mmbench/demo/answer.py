@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmbench.api.given import conditions
 from mmbench.api.trained import TrainedRun
+from mmbench.core.data import Kind
 from mmbench.demo.entries import Entry, example
 from mmbench.errors import sentence
 from mmbench.progress import Progress
@@ -53,16 +54,18 @@ def _answer(
     folder = Path(tempfile.mkdtemp(dir=home))
     missing = write(folder, dataset, given, drawn)
     yield _said([*notes.getvalue().splitlines(), *([missing] if missing else ())], home, "status")
+    kinds = {m.name: m.kind for m in dataset.modalities}
     for m in given:
-        yield _section(f"{m}, given", folder, [f"given-{m}"])
+        yield _section(f"{m}, given", kinds[m], folder, [f"given-{m}"])
+    how = "reconstructed" if whole else "drawn"
     for m, x in drawn.items():
-        yield _section(f"{m}, {'reconstructed' if whole else 'drawn'}", folder, stems(m, len(x)))
+        yield _section(f"{m}, {how}", kinds[m], folder, stems(m, len(x)))
 
 
-def _section(title: str, folder: Path, names: Iterable[str]) -> str:
+def _section(title: str, kind: Kind, folder: Path, names: Iterable[str]) -> str:
     """Samples of one modality under a title."""
     figures = "".join(f"<figure>{_figure(folder, name)}</figure>" for name in names)
-    return f"<h3>{escape(title)}</h3><div class=samples>{figures}</div>"
+    return f'<h3>{escape(title)}</h3><div class="samples {kind}">{figures}</div>'
 
 
 def _figure(folder: Path, stem: str) -> str:

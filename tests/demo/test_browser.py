@@ -87,6 +87,20 @@ def test_a_visitor_draws_and_sees_the_rest(opened):
     assert opened.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+def test_in_the_dark_plots_and_players_are_dark_and_pictures_are_as_drawn(opened):
+    opened.emulate_media(color_scheme="dark")
+    opened.reload()
+    opened.get_by_role("button", name="Draw the rest").click()
+    expect(opened.locator(".answer audio")).to_have_count(8, timeout=60_000)
+    style = lambda place, name: (
+        opened.locator(f".answer {place}")
+        .first.evaluate("(shown, name) => getComputedStyle(shown)[name]", name)
+    )  # fmt: skip
+    assert style("img[alt^=path]", "filter").startswith("invert(1)")
+    assert {style(f"img[alt^={m}]", "filter") for m in ("digit", "mask", "sound")} == {"none"}
+    assert style("audio", "colorScheme") == "dark"
+
+
 def test_all_kinds_have_controls(trained):
     kinds = [c.__class__.__name__ for c in page(trained).blocks.values()]
     assert {"HTML", "Audio", "Textbox", "CheckboxGroup", "File"} <= set(kinds)
