@@ -154,7 +154,9 @@ def _impossible(name: str, scores: Iterable[Score]) -> Iterator[str]:
         if ends and (len(ends) < 2 or ends[0] > ends[1]):
             interval = f"the interval {[s.low, s.high]}"
             yield f"{name}[{i}] has {interval}, expected two ends in their order, or none"
-        if (key := (s.metric, tuple(s.given), s.target)) in seen:
+        if len(set(s.given)) < len(s.given):
+            yield f"{name}[{i}].given is {', '.join(s.given)}, expected each modality once"
+        if (key := (s.metric, tuple(sorted(s.given)), s.target)) in seen:
             term = f"{s.target!r} given {list(s.given)}"
             yield f"{name}[{i}] is a second {s.metric!r} of {term}, expected one"
         seen.add(key)

@@ -40,7 +40,7 @@ scores = st.lists(
     st.builds(
         Score,
         metric=st.text(),
-        given=st.lists(st.text(), max_size=3).map(tuple),
+        given=st.lists(st.text(), max_size=3, unique=True).map(tuple),
         target=st.text(),
         value=st.none() | number,
         n=st.integers(1, 2**63 - 1),
@@ -59,7 +59,7 @@ scores = st.lists(
     ),
     min_size=1,
     max_size=4,
-    unique_by=lambda s: (s.metric, s.given, s.target),
+    unique_by=lambda s: (s.metric, frozenset(s.given), s.target),
 ).map(tuple)
 records = st.builds(
     record,
@@ -150,6 +150,10 @@ def edit_score(**changes):
         (edit_score(value="high"), r"scores\[0\].value is 'high', expected a number or null"),
         (edit_score(value=None), r"scores\[0\] has no value, expected a reason"),
         (edit_score(given="image"), r"scores\[0\].given is 'image', expected a list"),
+        (
+            edit_score(given=["image", "image"]),
+            r"scores\[0\].given is image, image, expected each modality once",
+        ),
         (edit_score(given=[1]), r"scores\[0\].given\[0\] is 1, expected text"),
     ],
 )
