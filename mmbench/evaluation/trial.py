@@ -31,6 +31,13 @@ class Shortened(Protocol):
         """Makes it as quick as it can be, whatever it draws."""
 
 
+def shorten(model: Model) -> None:
+    """Cuts all samplers of a model to their shortest schedules."""
+    for module in model.modules():
+        if isinstance(sampler := getattr(module, "sampler", None), Shortened):
+            sampler.shorten()
+
+
 def tried(
     model: Model, dataset: Dataset, evaluation: Evaluation, context: Context, seed: int
 ) -> None:
@@ -50,9 +57,7 @@ def tried(
     Raises:
         ValueError: What the model draws is not what was asked for, or a metric fails.
     """
-    for module in model.modules():
-        if isinstance(sampler := getattr(module, "sampler", None), Shortened):
-            sampler.shorten()
+    shorten(model)
     end, own = time.monotonic() + SECONDS, derive(seed, "trial")
     context = replace(context, progress=Progress(None), model=None)
     rows, count = evaluation.rows(dataset.test)[:EXAMPLES], len(dataset.modalities)

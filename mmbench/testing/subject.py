@@ -14,8 +14,10 @@ from torch import nn
 from mmbench.api import asked
 from mmbench.api.preparation import protocol_of
 from mmbench.core.data import Dataset
+from mmbench.core.model import Model
 from mmbench.datasets.load import load_dataset
 from mmbench.errors import first_line, in_own_code
+from mmbench.evaluation.trial import shorten
 from mmbench.progress import Progress
 from mmbench.registry import called
 from mmbench.runs.run import Run
@@ -86,10 +88,17 @@ def _run(name: str, dataset: Dataset, settings: Sequence[str]) -> Run:
 
 
 def _trained(run: Run) -> Subject:
-    trained = run.build()
+    trained = _quick(run)
     with tempfile.TemporaryDirectory() as folder:
         trained.fit(run.dataset.train, Brief(Path(folder), run.seed, run.device, run.progress))
-    return Subject(trained.eval(), run.dataset, run.build)
+    return Subject(trained.eval(), run.dataset, partial(_quick, run))
+
+
+def _quick(run: Run) -> Model:
+    """The untrained model, whose samplers take as few steps as they can: checks draw often."""
+    model = run.build()
+    shorten(model)
+    return model
 
 
 def _elsewhere(name: str, settings: Sequence[str]) -> Subject:
