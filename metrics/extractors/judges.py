@@ -75,7 +75,8 @@ def once(
     ready = READY.setdefault(dataset, {})
     key = (*names, context.device, context.cache)
     if key not in ready:
-        ready[key] = make()
+        with context.for_all():
+            ready[key] = make()
     return cast(Judge, ready[key])
 
 

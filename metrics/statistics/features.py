@@ -131,7 +131,8 @@ def real_features(
         )
 
     path = context.cache / "features" / f"{key}.safetensors"
-    seen = recall(path, len(distinct), compute, context.progress.say)
+    with context.for_all():
+        seen = recall(path, len(distinct), compute, context.progress.say)
     return seen[place.to(seen.device)]
 
 

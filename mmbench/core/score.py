@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -120,6 +122,7 @@ class Context:
         model: What the samples were drawn from, where it is at hand.
         trainer: Makes the trainer of a metric's own network from its folder, the seed, the device
             and the progress; None for the usual one, `mmbench.training.trainer.Trainer`.
+        apart: The seconds of each block of `for_all`.
     """
 
     device: torch.device
@@ -128,6 +131,19 @@ class Context:
     weights: Mapping[str, Path] = field(default_factory=dict)
     model: Model | None = None
     trainer: Callable[[Path, int, torch.device, Progress], Trainer] | None = None
+    apart: list[float] = field(default_factory=list, compare=False)
+
+    @contextmanager
+    def for_all(self) -> Iterator[None]:
+        """Times a block that makes what the cache keeps for all runs: no part of a run's scoring.
+
+        Such as an evaluation network, which the first run of all has to train.
+        """
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.apart.append(time.monotonic() - start)
 
 
 @dataclass(frozen=True)

@@ -122,12 +122,12 @@ class Sampling:
         others = self.rows.roll(self._count)[:n]
         real = self.dataset.test.batch(others, list(drawn.samples)) if drawn.samples else {}
         real = {m: x.to(device) for m, x in real.items()}
-        start = time.monotonic()
+        start, apart = time.monotonic(), sum(self.context.apart)
         all_ = len(self.rows)
         for metric in self.evaluation.wanted(given) if real else ():
             if metric.least <= n or n == all_:
                 list(metric.compute(Generated(given, real, rows), self.dataset, self.context))
-        scoring = time.monotonic() - start
+        scoring = time.monotonic() - start - (sum(self.context.apart) - apart)
         block = before + more * min(BLOCK, all_) // min(BLOCK, n)
         kept = sum(x[:SHOWN].nbytes for x in drawn.samples.values())
         samples = all_ if drawn.samples else 0

@@ -45,15 +45,16 @@ def evaluate(
 
     Each part is kept in a file, so that an interrupted evaluation goes on with the next subset. A
     part is made again if something that it lacked is available now, if it was measured with other
-    weights than the context names, or if its file is damaged. `draw` maps the modalities given to
-    samples.
+    weights than the context names, or if its file is damaged. What a metric makes for all runs
+    (`Context.for_all`) is no part of the time that scoring took. `draw` maps the modalities given
+    to samples.
     """
     for given in subsets:
         path = place(folder, given)
         if not _usable(path, given, context):
             start = time.monotonic()
             generated = draw(given)
-            drawn = time.monotonic()
+            drawn, apart = time.monotonic(), sum(context.apart)
             scores = scored(generated, dataset, evaluation, context)
             few = spread(len(generated.rows), SHOWN)
             shown = replace(
@@ -61,7 +62,8 @@ def evaluate(
                 samples={m: x[few.to(x.device)].cpu() for m, x in generated.samples.items()},
                 rows=generated.rows[few],
             )
-            seconds = {GENERATION: drawn - start, SCORING: time.monotonic() - drawn}
+            scoring = time.monotonic() - drawn - (sum(context.apart) - apart)
+            seconds = {GENERATION: drawn - start, SCORING: scoring}
             Part(shown, scores, seconds).write(path)
         yield Part.read(path, given)
 

@@ -71,7 +71,8 @@ class Record:
         device: What it ran on, in words.
         parameters: Number of trained parameters.
         evaluations: Network evaluations that one sample costs.
-        seconds: Stage -> duration; the only part that differs between two equal runs.
+        seconds: Stage -> duration; the only part that differs between two equal runs. What the
+            cache keeps for all runs, such as evaluation networks, is not counted.
         metrics: Metric -> what it declares of itself.
         scores: At most one for each (metric, given, target).
         references: The scores of real examples, at most one for each
