@@ -56,8 +56,8 @@ def override(protocol: Table, settings: Sequence[str], model: str = "") -> Table
         model: The model that is to run, whose settings a message names before those of others.
 
     Raises:
-        ValueError: A setting is not KEY=VALUE, its tables do not exist, or no setting takes such
-            a value.
+        ValueError: A setting is not KEY=VALUE, its tables do not exist, no setting takes such
+            a value, or it concerns another model than the one that is to run.
     """
     result: Table = json.loads(json.dumps(protocol))
     for setting in settings:
@@ -65,6 +65,11 @@ def override(protocol: Table, settings: Sequence[str], model: str = "") -> Table
         keys = _keys(path.strip(), result["models"])
         if not equals or not all(keys):
             raise ValueError(f"the setting {setting!r} is not of the form KEY=VALUE")
+        if other := _other(keys, result["models"], model):
+            near = _of_own(keys, result["models"], model)
+            raise ValueError(
+                f"{path.strip()} is a setting of {other}, and the model that runs is {model}{near}"
+            )
         table = result
         for depth, key in enumerate(keys[:-1]):
             own = depth == 2 and not get_close_matches(key, table)
@@ -97,8 +102,11 @@ def override(protocol: Table, settings: Sequence[str], model: str = "") -> Table
 def _near(keys: Sequence[str], depth: int, protocol: Table, model: str) -> str:
     """How the sentence ends about a setting whose key at this depth is wrong.
 
-    It names the setting with that key corrected; else one of the same last key, wherever it is.
+    It names a setting of the model that runs, or the one with that key corrected; else one of the
+    same last key, wherever it is.
     """
+    if depth == 1 and keys[0] == "models" and (own := _of_own(keys, protocol["models"], model)):
+        return own
     table = protocol
     for key in keys[:depth]:
         table = table[key]
@@ -110,9 +118,49 @@ def _near(keys: Sequence[str], depth: int, protocol: Table, model: str) -> str:
             if cutoff > 0.5 or (depth and right in known):
                 return f"; did you mean {'.'.join(right)!r}?"
     same = [path for path in known if path[-1] == keys[-1]]
-    own = [path for path in same if path[:2] == ("models", model) or path[0] != "models"]
-    near = get_close_matches(".".join(keys), map(".".join, own or same), 1, 0.0)
+    mine = [path for path in same if path[:2] == ("models", model) or path[0] != "models"]
+    near = get_close_matches(".".join(keys), map(".".join, mine or same), 1, 0.0)
     return f"; did you mean {near[0]!r}?" if near else nearest(keys[depth], tables)
+
+
+def concerning(models: Table, settings: Iterable[str], model: str) -> list[str]:
+    """The settings that are of no other model than one.
+
+    Args:
+        models: A protocol's tables of models, as in its file.
+        settings: As for `override`.
+        model: The model.
+    """
+    keys = {s: _keys(s.partition("=")[0].strip(), models) for s in settings}
+    return [s for s, path in keys.items() if not _other(path, models, model)]
+
+
+def _like(models: Table, model: str) -> list[str]:
+    """A model, and the one whose settings its table begins with."""
+    table = models.get(model)
+    base = table.get("like") if isinstance(table, dict) else None
+    return [model, base] if isinstance(base, str) else [model]
+
+
+def _other(keys: Sequence[str], models: Table, model: str) -> str:
+    """The model of a setting where it is another than the one that runs; "" otherwise."""
+    of = keys[1] if len(keys) > 2 and keys[0] == "models" else ""
+    return of if model and of in models and of not in _like(models, model) else ""
+
+
+def _of_own(keys: Sequence[str], models: Table, model: str) -> str:
+    """How the sentence ends about a setting of a wrong model; "" if the right one has none such.
+
+    What a model from elsewhere takes is known to its code alone.
+    """
+    right = ("models", model, *keys[2:])
+    tables = [t for m in _like(models, model) if isinstance(t := models.get(m), dict)]
+    known = [path for table in tables for path in _paths(table, ("models", model))]
+    same = [".".join(path) for path in known if path[-1] == keys[-1]]
+    near = get_close_matches(".".join(right), same, 1, 0.0)
+    if len(keys) > 2 and (right in known or (model and elsewhere(model))):
+        near = [".".join(right)]
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _paths(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

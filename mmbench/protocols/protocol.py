@@ -22,7 +22,7 @@ from typing import Any
 
 from mmbench.declarations import declared
 from mmbench.files.toml import read_toml
-from mmbench.protocols import shipped
+from mmbench.protocols import overrides, shipped
 from mmbench.protocols.code import code
 from mmbench.protocols.overrides import TABLES, elsewhere, laid_over
 from mmbench.protocols.overrides import Table as Table
@@ -71,6 +71,29 @@ def load(
         ValueError: It is not TOML or does not have a protocol's tables, a setting does not fit, or
             there is no such sampler.
     """
+    protocol, name = _read(dataset, which)
+    papers = shipped.papers(dataset)
+    samplers = protocol.pop(SAMPLERS, {})
+    if sampler is not None:
+        if kinds and sampler not in (*samplers, *kinds):
+            near = nearest(sampler, [*samplers, *kinds])
+            raise ValueError(f"no sampler is called {sampler!r}{near}")
+        protocol["evaluation"]["sampler"] = samplers.get(sampler, {"name": sampler})
+        settings = [s for s in settings if s.partition("=")[0].strip() != "evaluation.sampler"]
+    if elsewhere(model):
+        protocol["models"].setdefault(model, {})
+    elif which in papers and model and model not in protocol["models"]:
+        return load(dataset, None, settings, model, sampler, kinds)
+    like = [m for m, t in protocol["models"].items() if isinstance(t, dict) and "like" in t]
+    last = [s for s in settings if s.strip().startswith(tuple(f"models.{m}." for m in like))]
+    protocol = override(protocol, [s for s in settings if s not in last], model)
+    models = protocol["models"]
+    protocol |= {"models": {m: _whole(models, m, name) for m in models}}
+    return overridden(protocol, last, model)
+
+
+def _read(dataset: str, which: str | Path | None) -> tuple[Table, str]:
+    """A protocol as it is in its file, laid over the data set's own, and the file's name."""
     papers = shipped.papers(dataset)
     own = shipped.own(dataset)
     if which is None:
@@ -97,23 +120,21 @@ def load(
             raise ValueError(f"{name} has no table {key!r}")
     if not whole:
         protocol = laid_over(read_toml(own), protocol, name)
-    samplers = protocol.pop(SAMPLERS, {})
-    if sampler is not None:
-        if kinds and sampler not in (*samplers, *kinds):
-            near = nearest(sampler, [*samplers, *kinds])
-            raise ValueError(f"no sampler is called {sampler!r}{near}")
-        protocol["evaluation"]["sampler"] = samplers.get(sampler, {"name": sampler})
-        settings = [s for s in settings if s.partition("=")[0].strip() != "evaluation.sampler"]
-    if elsewhere(model):
-        protocol["models"].setdefault(model, {})
-    elif which in papers and model and model not in protocol["models"]:
-        return load(dataset, None, settings, model, sampler, kinds)
-    like = [m for m, t in protocol["models"].items() if isinstance(t, dict) and "like" in t]
-    last = [s for s in settings if s.strip().startswith(tuple(f"models.{m}." for m in like))]
-    protocol = override(protocol, [s for s in settings if s not in last], model)
-    models = protocol["models"]
-    protocol |= {"models": {m: _whole(models, m, name) for m in models}}
-    return overridden(protocol, last, model)
+    return protocol, name
+
+
+def concerning(
+    dataset: str, which: str | Path | None, settings: Sequence[str], model: str
+) -> list[str]:
+    """The settings for `load` that are of no other model than one, such as those of a sweep.
+
+    Raises:
+        FileNotFoundError, ValueError: As `load`.
+    """
+    models = _read(dataset, which)[0]["models"]
+    if model not in models and which in shipped.papers(dataset):
+        models = _read(dataset, None)[0]["models"]
+    return overrides.concerning(models, settings, model)
 
 
 def expect(dataset: str, which: str | None, settings: Sequence[str], model: str) -> None:

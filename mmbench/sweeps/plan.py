@@ -6,13 +6,21 @@ from pathlib import Path
 from statistics import median
 
 from mmbench.api.data import loaded
-from mmbench.api.preparation import protocol_of, runs
+from mmbench.api.preparation import protocol_of, runs, shipped_name
 from mmbench.core.data import Dataset
 from mmbench.datasets.load import source
 from mmbench.errors import first_line, in_own_code, sentence
 from mmbench.extras import command, installed
 from mmbench.progress import Progress
-from mmbench.protocols.protocol import CODE, METRIC_CODE, TRAINED_CODE, Table, digest, has_sampler
+from mmbench.protocols.protocol import (
+    CODE,
+    METRIC_CODE,
+    TRAINED_CODE,
+    Table,
+    concerning,
+    digest,
+    has_sampler,
+)
 from mmbench.records.paths import records
 from mmbench.records.record import Record
 from mmbench.records.store import read
@@ -72,7 +80,8 @@ class Sweep:
             FileNotFoundError: There is no such file of a model or a data set, or no such protocol
                 to find all models in.
             ValueError: A description of a data set, or the protocol to find all models in, is
-                wrong; or weights are to be kept and trained anew.
+                wrong; a setting is of none of the models; or weights are to be kept and trained
+                anew.
         """
         expect_one(self.keep_weights, self.retrain)
         models = list({called(name): name for name in models}.values())
@@ -83,6 +92,7 @@ class Sweep:
             if model != ALL:
                 find("models", model)
         found: list[Planned] = []
+        unused = dict.fromkeys(self.settings)
         for name in datasets:
             try:
                 data: Dataset | str = loaded(name, self.folder, progress)
@@ -90,15 +100,27 @@ class Sweep:
                 data = told(error)
             took = _durations(self.out, name if isinstance(data, str) else data.name)
             for model in self._models(models, name):
+                unused = {s: None for s in unused if s not in self.settings_of(model, name)}
                 found += self._of(model, name, data, seeds, took, progress)
+        for setting in unused:
+            raise ValueError(f"the setting {setting} is of none of the models that are run")
         return found
 
-    def options(self, model: str) -> tuple[str, ...]:
-        """The options of `mmbench run` for one model."""
+    def settings_of(self, model: str, data: Dataset | str) -> list[str]:
+        """The settings without those of other models, which a run of one model refuses."""
+        if not any(setting.strip().startswith("models.") for setting in self.settings):
+            return list(self.settings)
+        try:
+            return concerning(shipped_name(data), self.protocol, self.settings, called(model))
+        except (FileNotFoundError, ValueError):  # each run says what is wrong with the protocol
+            return list(self.settings)
+
+    def options(self, model: str, data: Dataset | str) -> tuple[str, ...]:
+        """The options of `mmbench run` for one model on a data set."""
         pairs: list[tuple[str, object | None]] = [
             ("--data", self.folder),
             ("--protocol", self.protocol),
-            *(("--set", setting) for setting in self.settings),
+            *(("--set", setting) for setting in self.settings_of(model, data)),
             ("--sampler", self.sampler if has_sampler(model) else None),
             ("--device", None if self.device == "auto" else self.device),
             *(("--weights", assignment) for assignment in self.weights),
@@ -129,7 +151,7 @@ class Sweep:
         progress: Progress,
     ) -> Iterator[Planned]:
         """One model on one data set, or on none: then `data` says why."""
-        options = self.options(model)
+        options = self.options(model, name)
         several, shares = list[Run](), ""
         impossible = data if isinstance(data, str) else _lacking(model)
         if not impossible and isinstance(data, Dataset):
@@ -168,7 +190,7 @@ class Sweep:
             device,
             progress,
             protocol=self.protocol,
-            settings=self.settings,
+            settings=self.settings_of(model, data),
             sampler=self.sampler if has_sampler(model) else None,
             weights=self.weights,
             keep_weights=self.keep_weights,

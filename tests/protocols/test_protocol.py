@@ -73,7 +73,31 @@ def test_a_setting_is_looked_for_in_the_model_that_runs_first():
         with pytest.raises(ValueError, match=rf"did you mean 'models\.{model}\.{stage}\.epochs'"):
             load("mhd-mini", settings=["epochs=3"], model=model)
     with pytest.raises(ValueError, match=r"did you mean 'models\.mvae\.training\.epochs'"):
-        load("mhd-mini", settings=["models.mvae.train.epochs=3"], model="mld")
+        load("mhd-mini", settings=["models.mvae.train.epochs=3"], model="mvae")
+
+
+@pytest.mark.parametrize(
+    ("model", "setting", "words"),
+    [
+        ("mld", "models.mvae.beta=1", "of mvae, and the model that runs is mld$"),
+        ("mld", "models.mvae.latent=4", "did you mean 'models.mld.latent'"),
+        ("mld", "models.mvae.training.epochs=2", "did you mean 'models.mld.[a-z]*.epochs'"),
+        ("mld", "models.mld-uni.width=4", "of mld-uni, and the model that runs is mld; did you"),
+        ("mld", "models.mdl.score.epochs=2", "no table 'mdl'; did you mean 'models.mld.score.ep"),
+        ("my_vae.py:MyVae", "models.my-vae.k=2", "did you mean 'models.my_vae.py:MyVae.k'"),
+        ("my_vae.py:MyVae", "models.MyVae.training.k=2", "'models.my_vae.py:MyVae.training.k'"),
+        ("my_vae.py:MyVae", "models.mld.k=2", "did you mean 'models.my_vae.py:MyVae.k'"),
+    ],
+)
+def test_a_setting_of_another_model_than_the_one_that_runs_is_refused(model, setting, words):
+    with pytest.raises(ValueError, match=words):
+        load("mhd-mini", settings=[setting], model=model)
+
+
+def test_a_setting_of_the_table_that_a_model_s_begins_with_concerns_it():
+    found = load("mhd-mini", settings=["models.mld.width=32"], model="mld-uni")
+    assert found["models"]["mld-uni"]["width"] == 32
+    assert load("mhd-mini", settings=["models.mvae.latent=4"])["models"]["mvae"]["latent"] == 4
 
 
 def test_resolve_names_what_there_is():

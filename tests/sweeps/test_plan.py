@@ -139,7 +139,7 @@ def test_every_option_reaches_the_runs(tmp_path, monkeypatch):
         *(Path("out"), Path("data"), "mine.toml", settings, "euler", "cpu", ["x=y"], True, True),
         track="wandb",
     )
-    planned = Planned("mld", "own/a.toml", 3, "missing", options=sweep.options("mld"))
+    planned = Planned("mld", "own/a.toml", 3, "missing", options=sweep.options("mld", "mhd"))
     _, *arguments = planned.arguments
     found = run.make_context("run", arguments).params
     own = {"model": "mld", "dataset": "own/a.toml", "seeds": (3,)}
@@ -156,7 +156,21 @@ def test_every_option_reaches_the_runs(tmp_path, monkeypatch):
         "retrain": True,
         "track": "wandb",
     }
-    assert not {"--keep-weights", "--retrain", "--data"} & {*Sweep(Path("out")).options("mld")}
+    few = Sweep(Path("out")).options("mld", "mhd")
+    assert not {"--keep-weights", "--retrain", "--data"} & {*few}
+
+
+def test_a_run_of_a_sweep_gets_the_settings_of_its_model(tmp_path):
+    settings = ["models.mvae.latent=5", "models.mld.width=32", "evaluation.examples=8"]
+    sweep = Sweep(tmp_path, settings=settings, device="cpu")
+    of = lambda model: [s for s in sweep.options(model, "mhd-mini") if "=" in s]
+    assert of("mvae") == settings[::2]
+    assert of("mld") == of("mld-uni") == settings[1:]  # whose table is like mld's
+    assert all(
+        p.state == "missing" for p in sweep.plan(["mvae", "mld"], ["mhd-mini"], [0], SILENT)
+    )
+    with pytest.raises(ValueError, match=r"models\.mld\.width=32 is of none of the models"):
+        sweep.plan(["mvae"], ["mhd-mini"], [0], SILENT)
 
 
 def test_runs_that_share_a_stage_are_known_before_they_are_made(planned):
