@@ -71,7 +71,7 @@ class Mean:
             that a paper prints.
         terms: The scores that were averaged in each of them.
         n: Numbers of samples of those scores.
-        judges: The networks that those scores were measured with (`judge`).
+        judges: (target, the networks that its scores were measured with, see `judge`).
         interval: 95 % interval over samples: its ends, averaged over seeds; None for an average of
             several scores, and for scores without one.
         remarks: Why there is no value, or of what it is not the mean.
@@ -82,7 +82,7 @@ class Mean:
     seeds: float = 0
     terms: tuple[Term, ...] = ()
     n: frozenset[int] = frozenset()
-    judges: frozenset[str] = frozenset()
+    judges: frozenset[tuple[str, str]] = frozenset()
     interval: tuple[float, float] | None = None
     remarks: tuple[str, ...] = ()
 
@@ -117,13 +117,22 @@ def rows(records: Iterable[Record]) -> list[Row]:
         if called := variants(dataset, model).get(protocol_hash):
             label += f" ({called})"
         elif len(protocols[dataset, model]) > 1:
-            label += f" [{protocol_hash[:6]}]"
+            label += _protocol_mark(protocol_hash)
         if len(examples[dataset, model]) > 1:
             label += f" (data {data[:6]})"
         old = stale(of[0])
         label += mark(old, older[dataset, model])
         made.append(Row(label, model, dataset, protocol_hash, data, old, tuple(of)))
     return made
+
+
+def by_protocol(row: Row) -> bool:
+    """Whether the label of a row tells it from others of its model by the protocol's hash."""
+    return bool(row.records) and _protocol_mark(row.protocol_hash) in row.label
+
+
+def _protocol_mark(protocol_hash: str) -> str:
+    return f" [{protocol_hash[:6]}]"
 
 
 def mark(old: str, among: Collection[str]) -> str:
@@ -195,7 +204,7 @@ def mean(runs: Sequence[Mapping[Term, Score]], terms: Sequence[Term]) -> Mean:
     if any(len(numbers) > 1 for numbers in n):
         values = []
         remarks.append("the seeds have different numbers of samples, and so no mean")
-    judges = [{judge(of[t]) for of in scored} for t in shared]
+    judges = [{(t[1], judge(of[t])) for of in scored} for t in shared]
     if any(len(networks) > 1 for networks in judges):
         values = []
         remarks.append("the seeds were measured with different networks, and so have no mean")

@@ -243,13 +243,12 @@ def _beside(
 ) -> Iterator[Line]:
     """The lines, and below the last one of a model what papers print of it; notes are added."""
     from mmbench.leaderboard.papers.beside import printed  # all that papers print is read
-    from mmbench.leaderboard.papers.measured import departure
 
     columns = [(part.metric, part.terms) for part in parts]
     ours = {line.row: line.cells for line in lines if not _sent(line.row)}
     found = printed([*ours], columns)
     last = {line.row.model: i for i, line in enumerate(lines)}
-    notes: dict[str, None] = {}
+    apart: dict[str, None] = {}
     for i, line in enumerate(lines):
         yield line
         model = line.row.model
@@ -257,14 +256,14 @@ def _beside(
             continue
         theirs = found[model]
         own = [row for row in ours if row.model == model]
-        other = " (other protocol)" if all(departure(r, theirs.paper) for r in own) else ""
+        other = " (other protocol)" if all(notes.departure(r, theirs.paper) for r in own) else ""
         row = Row(f"{model}, published{other}", model, line.row.dataset)
         cells = {k: Cell(mean, places[k]) for k, mean in theirs.means.items()}
         yield _line(row, cells, len(parts))
         for r in own:
-            notes |= dict.fromkeys(theirs.apart(r, columns, ours[r]))
-        notes[f"Published: {'; '.join(theirs.sources)}"] = None
-    said += notes
+            apart |= dict.fromkeys(theirs.apart(r, columns, ours[r]))
+        apart[f"Published: {'; '.join(theirs.sources)}"] = None
+    said += apart
 
 
 def _sent(row: Row) -> bool:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from mmbench.leaderboard.figures.estimates import Estimate, Estimates
 from mmbench.leaderboard.papers.layouts import CITATIONS, TABLES, Heading
-from mmbench.leaderboard.papers.measured import departure, unlike
+from mmbench.leaderboard.papers.measured import unlike
 from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.rows import Mean, Row, Term
 from mmbench.leaderboard.tables.cells import Cell
 from mmbench.leaderboard.tables.columns import MEAN, chosen
+from mmbench.leaderboard.tables.notes import departure
 
 Columns = Sequence[tuple[str, tuple[Term, ...]]]
 """Of each column its metric, and the scores that it averages."""

@@ -11,13 +11,11 @@ from mmbench.leaderboard.papers.published import ANY
 from mmbench.leaderboard.rows import Mean, Row, mark
 from mmbench.leaderboard.tables.cells import Cell, noted
 from mmbench.leaderboard.tables.columns import Column
+from mmbench.leaderboard.tables.notes import departure
 from mmbench.leaderboard.tables.table import Table, seeds
-from mmbench.protocols.variants import of_paper, variants
-from mmbench.records.differences import departures
+from mmbench.protocols.variants import variants
 
 NONE = Cell(Mean(), None)
-SHOWN = 4
-"""The departures of a row that its note lists; it counts the rest."""
 
 
 def measured(table: PaperTable, found: Sequence[Table], footnotes: list[str]) -> Iterator[Line]:
@@ -67,14 +65,6 @@ def departing(
             listed = departure(row, table.paper)
             older = f"; it is stale: {row.stale}" if row.stale else ""
             notes.append(f"{label} departs from the paper's protocol: {listed}{older}")
-
-
-def departure(row: Row, paper: str) -> str:
-    """In what a row's protocol departs from a paper's, in words; "" if it does not."""
-    published = of_paper(row.dataset, row.model, paper) or {}
-    which = departures(row.records[0].protocol, published)
-    more = f", and {len(which) - SHOWN} more" if len(which) > SHOWN else ""
-    return ", ".join(which[:SHOWN]) + more
 
 
 def unlike(table: PaperTable, heading: Heading, cell: Cell, row: Row) -> Iterator[str]:

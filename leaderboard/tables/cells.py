@@ -104,14 +104,20 @@ def column(
 
 
 def judged(means: Sequence[Mean]) -> list[str]:
-    """What each mean of a column was measured with; "" for all where it is the same."""
-    several = len({m.judges for m in means if m.value is not None}) > 1
+    """What each mean of a column was measured with; "" for all where each target's is the same."""
+    each: dict[str, set[frozenset[str]]] = {}
+    for m in (m for m in means if m.value is not None):
+        for target in {target for target, _ in m.judges}:
+            own = frozenset(networks for of, networks in m.judges if of == target)
+            each.setdefault(target, set()).add(own)
+    several = any(len(of) > 1 for of in each.values())
     return [measured_with(m) if several and m.value is not None else "" for m in means]
 
 
 def measured_with(of: Mean) -> str:
     """The networks of a mean, in words."""
-    return f"measured with {', '.join(sorted(filter(None, of.judges))) or 'no network'}"
+    networks = sorted({networks for _, networks in of.judges if networks})
+    return f"measured with {', '.join(networks) or 'no network'}"
 
 
 def ranked(values: Sequence[Number | None], better: str) -> list[Rank]:

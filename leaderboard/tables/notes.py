@@ -4,10 +4,16 @@ from collections.abc import Iterable, Sequence
 
 from mmbench.core.score import JOINT, Score
 from mmbench.leaderboard.facts import facts
-from mmbench.leaderboard.rows import Row
+from mmbench.leaderboard.rows import Row, by_protocol
+from mmbench.protocols.protocol import digest
+from mmbench.protocols.variants import of_paper
+from mmbench.records.differences import departures
 
 Shown = Sequence[tuple[Row, Sequence[Score]]]
 """Rows, each with the scores that the table shows."""
+
+SHOWN = 4
+"""The departures of a row that its note lists; it counts the rest."""
 
 
 def notes(metric: str, shown: Shown, several: bool = False) -> Iterable[str]:
@@ -26,6 +32,17 @@ def notes(metric: str, shown: Shown, several: bool = False) -> Iterable[str]:
     yield from unlike([row for row, _ in shown], several)
 
 
+def departure(row: Row, paper: str) -> str:
+    """In what a row's protocol departs from a paper's, in words; "" if it does not."""
+    published = of_paper(row.dataset, row.model, paper) or {}
+    return _listed(departures(row.records[0].protocol, published))
+
+
+def _listed(which: Sequence[str]) -> str:
+    more = f", and {len(which) - SHOWN} more" if len(which) > SHOWN else ""
+    return ", ".join(which[:SHOWN]) + more
+
+
 def small(metric: str, counts: Iterable[int]) -> Iterable[str]:
     """That a metric is biased, if it was measured with as few samples as one of these numbers."""
     known = facts(metric)
@@ -38,6 +55,19 @@ def unlike(shown: Sequence[Row], several: bool = False) -> Iterable[str]:
     """Which rows are not comparable with others; `several` as for `notes`."""
     if len({row.data for row in shown}) > 1:
         yield "Rows marked (data …) were trained and tested on different examples"
+    first: dict[str, Row] = {}
+    for row in (row for row in shown if by_protocol(row)):
+        own = of_paper(row.dataset, row.model)
+        if own is None and first.setdefault(row.model, row) is row:
+            continue  # the others of the model are compared with it
+        base = own or first[row.model].records[0].protocol
+        whose = "the data set's protocol" if own else first[row.model].label
+        if row.protocol_hash == digest(base):
+            yield f"{row.label} is by {whose}"
+        else:
+            listed = _listed(departures(row.records[0].protocol, base))
+            what = listed or "only its metrics and what is given"
+            yield f"{row.label} departs from {whose}: {what}"
     if older := by_row((row.label, row.stale) for row in shown):
         yield f"Stale rows have no rank (see mmbench records stale): {older}"
     if several:

@@ -261,7 +261,7 @@ def real(
                 value = fmean(s.value or 0.0 for s in scored)
                 alone = mean([{c.terms[0]: scored[0]}], c.terms[:1])
                 interval = alone.interval if len(scored) == 1 else None
-                judges = frozenset(map(judge, scored))
+                judges = frozenset((s.target, judge(s)) for s in scored)
                 found = Mean(value, terms=c.terms, judges=judges, interval=interval)
                 marks = noted([measured_with(found)] if several else [], footnotes)
             cells.append(Cell(found, places, footnotes=marks))

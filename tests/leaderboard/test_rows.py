@@ -16,6 +16,7 @@ from mmbench.leaderboard.rows import rows
 from mmbench.leaderboard.summary import summaries
 from mmbench.leaderboard.tables.columns import MEAN
 from mmbench.leaderboard.tables.table import tables
+from mmbench.protocols.variants import of_paper
 from mmbench.records import versions
 from mmbench.records.paths import Place
 from mmbench.records.record import Declared
@@ -120,6 +121,60 @@ def test_ranks_are_within_the_rows_that_most_networks_measured():
     assert any("different networks" in note for note in table.notes)
     [alike] = tables(records[1:])
     assert not alike.footnotes and not any("different networks" in n for n in alike.notes)
+
+
+def test_rows_that_lack_targets_are_not_said_to_be_by_other_networks():
+    """The columns of a summary average over targets, each of which has a network of its own."""
+
+    def row(model, **networks):
+        scores = [
+            Score("coherence", ("a",), t, 50.0, 10, networks=of) for t, of in networks.items()
+        ]
+        return factory.record(model, 0, scores)
+
+    whole = row("mld", b=ONE, c=OTHER)
+    [found] = summaries([whole, row("theirs", b=ONE), row("others", c=OTHER)])
+    assert not any("measured with" in text for text in found.footnotes)
+    assert any("mean of 1" in text or "of 2" in text for text in found.footnotes)
+    assert not any("different networks" in note for note in found.notes)
+    [unlike] = summaries([whole, row("theirs", b=OTHER)])
+    assert any("measured with judge 22222222" in text for text in unlike.footnotes)
+    assert any("different networks" in note for note in unlike.notes)
+
+
+def test_a_note_says_what_the_hash_after_a_name_stands_for():
+    score = [Score("coherence", (), "joint", 50.0, 10)]
+
+    def run(model, steps, dataset="toy", own=None, **metrics):
+        table = own or {"model": {"steps": steps}}
+        evaluation = table.get("evaluation", {})
+        table = table | {"evaluation": evaluation | metrics}
+        return factory.record(model, 0, score, table, dataset=dataset)
+
+    shipped = of_paper("mhd-mini", "mld")
+    other = shipped["model"] | {"width": 7}
+    mine = [run("a.py:A", 5), run("a.py:A", 10), run("a.py:A", 5, metrics={"fid": "all"})]
+    ours = [run("mld", 0, "mhd-mini", shipped), run("mvae", 0, "mhd-mini")]
+    ours.append(run("mld", 0, "mhd-mini", shipped | {"model": other}))
+    for made in (summaries, tables):
+        on = {t.dataset: t for t in made(mine + ours)}
+        rows_of = {r.protocol_hash: r.label for r in rows(mine)}
+        first, second, third = (rows_of[r.protocol_hash] for r in mine)
+        base = min(rows_of.values())
+        said = [n for n in on["toy"].notes if "departs from" in n]
+        assert len(said) == 2 and all(f"departs from {base}: " in n for n in said)
+        assert any("model.steps" in n for n in said) and not any("mvae" in n for n in said)
+        assert {first, second, third} == {base, *(n.split(" departs")[0] for n in said)}
+        said = on["mhd-mini"].notes
+        was = shipped["model"]["width"]
+        assert any(
+            n.endswith(f"the data set's protocol: model.width 7 instead of {was}") for n in said
+        )
+        assert any(
+            n.startswith("mld [") and n.endswith("is by the data set's protocol") for n in said
+        )
+        [alone] = made(ours[:1])
+        assert not any("protocol" in note for note in alone.notes)
 
 
 def test_real_examples_stand_apart_by_the_networks_that_measured_them():
