@@ -116,7 +116,7 @@ def test_bad_sounds_are_refused(card, tmp_path, monkeypatch):
         (wrong, "samples of sounds are not finite, the first of them in row 3"),
         (x[0], r"sounds have shape \(16000,\), expected \(N, samples\)"),
         (x[:0], r"sounds have shape \(0, 16000\), expected \(N, 16000\)"),
-        (x[:1], "covariance of one sample is not defined"),
+        (x[:1], "one sound of a single window"),
     ):
         with pytest.raises(ValueError, match=words):
             frechet_audio_distance(a, x, weights)

@@ -19,16 +19,19 @@ IMAGES, PIXELS, THEIR_BATCH = 100, 64, 50
 TOLERANCE = 1e-4
 
 
+HEAD = {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
+"""What pytorch-fid asks for and drops."""
+
+
 def random_weights(folder: Path) -> Path:
     """A file of random weights in the published layout."""
-    head = {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
-    torch.save(fid_inception().state_dict() | head, folder / "random.pth")
+    torch.save(fid_inception().state_dict() | HEAD, folder / "random.pth")
     return folder / "random.pth"
 
 
 def pytorch_fid(path: Path, device: torch.device) -> nn.Module:
     """pytorch-fid's own network, with the weights of a file instead of a download."""
-    state = torch.load(path, weights_only=True)
+    state = HEAD | torch.load(path, weights_only=True)
     peer.load_state_dict_from_url = lambda *a, **k: state
     last = peer.InceptionV3.BLOCK_INDEX_BY_DIM[2048]
     return peer.InceptionV3([last]).to(device).eval()
