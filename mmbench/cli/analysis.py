@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mmbench.cli import options
+from mmbench.cli import options, parsing
 
 
 @click.command()
@@ -56,7 +56,7 @@ def robustness(
     click.echo(f"wrote {out} and {out.with_suffix('.csv').name}")
 
 
-@click.command(cls=options.Several)
+@click.command(cls=parsing.Several)
 @click.argument("name", metavar="NAME")
 @click.option("--values", metavar="LIST", help="Values to try instead, e.g. '[0.2, 0.5]'.")
 @options.model

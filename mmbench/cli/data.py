@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 
 from mmbench.api.places import cache_folder, data_folder
-from mmbench.cli import options
+from mmbench.cli import options, parsing
 
 if TYPE_CHECKING:
     from mmbench.core.source import Source
@@ -23,7 +23,7 @@ _FOLDER = options.folder(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=parsing.Group, context_settings={"help_option_names": ["-h", "--help"]})
 def data() -> None:
     """Download, verify and show data sets."""
 
@@ -97,7 +97,7 @@ def show(name: str, folder: Path | None, out: Path | None) -> None:
     click.echo(f"wrote {out}")
 
 
-class _Builders(options.Lazy):
+class _Builders(parsing.Lazy):
     """A data set -> the command that builds it."""
 
     places: ClassVar[dict[str, str]] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mmbench.cli import options
+from mmbench.cli import options, parsing
 from mmbench.cli.main import Sentences
 
 
@@ -31,7 +31,7 @@ class Server(Sentences):
 )
 @click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=parsing.Whole(1, 65535),
     help="The port to serve at.  [default: the first that is free from 7860 on]",
 )
 def demo(

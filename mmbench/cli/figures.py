@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from mmbench.cli import options
+from mmbench.cli import options, parsing
 from mmbench.cli.leaderboard import existing
 from mmbench.cli.options import decorated
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mmbench.leaderboard.figures.training import Courses
 
 
-class _Figures(options.Lazy):
+class _Figures(parsing.Lazy):
     """The figures that are drawn from samples, beside those of records."""
 
     places: ClassVar[dict[str, str]] = {"grid": "mmbench.cli.grid:grid"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mmbench.cli import options
+from mmbench.cli import options, parsing
 from mmbench.cli.figures import MODELS, WHERE
 
 
@@ -20,7 +20,7 @@ from mmbench.cli.figures import MODELS, WHERE
     "--target", "targets", metavar="MODALITY", help="May be repeated.  [default: all not given]"
 )
 @options.number("--seed", help="The seed of the runs.  [default: each model's first]")
-@click.option("--examples", type=click.IntRange(1, 8), default=8, help="Number of columns.")
+@click.option("--examples", type=parsing.Whole(1, 8), default=8, help="Number of columns.")
 @options.decorated(options.data, options.picture)
 def grid(
     folders: tuple[Path, ...],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import click
 from click.core import ParameterSource
 
-from mmbench.cli import options
+from mmbench.cli import options, parsing
 from mmbench.records.store import uncollected
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Show = Literal["published", "measured", "both"]
 
 
-@click.command(cls=options.Several)
+@click.command(cls=parsing.Several)
 @options.folders
 @options.several("--model", "models", metavar="NAME ...", help="Only these models.")
 @options.several("--dataset", "datasets", metavar="NAME ...", help="Only these data sets.")
@@ -179,7 +179,7 @@ def page(folders: tuple[Path, ...], out: Path, records_url: str | None) -> None:
     click.echo(f"wrote {written}")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=parsing.Group, context_settings={"help_option_names": ["-h", "--help"]})
 def leaderboard() -> None:
     """Validate records that others sent, and add them to a results folder."""
 
@@ -228,7 +228,7 @@ def add(records: tuple[Path, ...], folder: Path, replace: bool, dry_run: bool) -
         click.echo(f"{would}{outcome}: {shown(path)}")
 
 
-@click.group()
+@click.group(cls=parsing.Group)
 def records() -> None:
     """Work on the files of results folders."""
 

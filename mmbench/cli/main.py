@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import click
 
 from mmbench import __version__, errors
-from mmbench.cli.options import Lazy, Nearest
+from mmbench.cli.parsing import Lazy, Nearest
 from mmbench.cli.spelling import option
 from mmbench.errors import first_line, sentence
 from mmbench.files.locks import Busy

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from mmbench.cli import options
+from mmbench.cli import options, parsing
 from mmbench.files.atomic import replacing
 from mmbench.registry import Group, names
 
@@ -37,7 +37,7 @@ RUN = {
 
 
 @click.command()
-@click.argument("kind", type=options.Nearest(list(KINDS)))
+@click.argument("kind", type=parsing.Nearest(list(KINDS)))
 @click.argument("name")
 @options.folder("--out", help="A folder for it, where nothing is replaced.  [default: NAME]")
 def new(kind: str, name: str, out: Path | None) -> None:

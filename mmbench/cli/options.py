@@ -6,15 +6,14 @@ Heavy packages are imported within the functions that need them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from mmbench.registry import expect, meant, names, nearest
+from mmbench.cli.parsing import Place, Seed, Whole
+from mmbench.registry import expect
 from mmbench.tracking import TRACKERS
 
 if TYPE_CHECKING:
@@ -44,107 +43,11 @@ def trackable(context: click.Context, option: click.Parameter, tracker: str | No
     return tracker
 
 
-class Lazy(click.Group):
-    """A group whose modules are imported when their commands are called.
-
-    Attributes:
-        places: Command -> "module:object".
-        others: What a user may take for a command -> which command does that.
-    """
-
-    places: ClassVar[dict[str, str]] = {}
-    others: ClassVar[dict[str, str]] = {}
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: D102
-        return sorted([*self.places, *super().list_commands(ctx)])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: D102
-        module, _, name = self.places.get(cmd_name, "").partition(":")
-        if not name:
-            return super().get_command(ctx, cmd_name)
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-    def resolve_command(  # noqa: D102
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        known = self.list_commands(ctx)
-        if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
-            near = nearest(args[0], known)
-            if not meant(args[0], known):
-                other = get_close_matches(args[0], self.others, 1)
-                near = f": {self.others[other[0]]}" if other else near
-            ctx.fail(f"no command is called {args[0]!r}{near}")
-        return super().resolve_command(ctx, args)
-
-
-class Nearest(click.Choice[str]):
-    """One of some words; of a wrong one the nearest is named."""
-
-    def convert(  # noqa: D102
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        if value not in self.choices:
-            self.fail(f"there is no {value!r}{nearest(value, self.choices)}", param, ctx)
-        return value
-
-
-class Seed(click.IntRange):
-    """A seed."""
-
-    def convert(  # noqa: D102
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        if isinstance(value, str) and "-" in value[1:]:
-            expected = "expected whole numbers, as in --seed 0 1 2; 'mmbench sweep' takes ranges"
-            self.fail(f"{value!r} is no seed, {expected}", param, ctx)
-        found: int = super().convert(value, param, ctx)  # type: ignore[arg-type]
-        return found
-
-
-class Several(click.Command):
-    """A command that takes "--seed 0 1 2" for "--seed 0 --seed 1 --seed 2".
-
-    So do all its options whose metavar ends in "...".
-    """
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:  # noqa: D102
-        several = {o: p for p in self.params if str(p.metavar).endswith("...") for o in p.opts}
-        spelt: list[str] = []
-        option = ""
-        for arg in args:
-            if arg.startswith("-"):
-                option = arg if arg in several else ""
-            elif option and isinstance(several[option].type, click.IntRange) > arg.isdigit():
-                option = ""  # no number: an argument of the command
-            elif option and spelt[-1] != option:
-                spelt.append(option)
-            spelt.append(arg)
-        flags = {flag for p in self.params for flag in p.opts}
-        ctx.allow_extra_args = True
-        try:
-            rest = super().parse_args(ctx, spelt)
-        except click.NoSuchOption as error:
-            if "--set" not in flags or error.possibilities:
-                raise
-            example = "--set models.mld.score.epochs=10"
-            hint = f"--set KEY=VALUE changes a value of the protocol, as in {example}"
-            raise click.UsageError(
-                f"there is no option {error.option_name}; {hint}", ctx
-            ) from None
-        if rest and not ctx.resilient_parsing:
-            kinds: tuple[Group, ...] = ("models", "datasets")
-            known = [f"--{kind[:-1]}" for kind in kinds if rest[0] in names(kind)]
-            hint = next((f": give {o} {rest[0]}" for o in known if o in flags), "")
-            ctx.fail(f"{rest[0]!r} belongs to no option{hint}")
-        return rest
-
-
-path = partial(click.option, type=click.Path(path_type=Path))
-file = partial(click.option, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
-folder = partial(click.option, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
-number = partial(click.option, type=click.IntRange(min=0))
-count = partial(click.option, type=click.IntRange(min=1), show_default=True)
+path = partial(click.option, type=Place())
+file = partial(click.option, type=Place(dir_okay=False), metavar="FILE")
+folder = partial(click.option, type=Place(file_okay=False), metavar="DIR")
+number = partial(click.option, type=Whole(min=0))
+count = partial(click.option, type=Whole(min=1), show_default=True)
 several = partial(click.option, multiple=True)
 
 

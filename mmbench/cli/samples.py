@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from mmbench.cli import options
+from mmbench.cli import options, parsing
 
 
-@click.command(cls=options.Several)
+@click.command(cls=parsing.Several)
 @options.trained_run
 @options.model_of_run
 @options.several(

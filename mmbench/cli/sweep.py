@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from mmbench.cli import hosts, options
+from mmbench.cli import hosts, options, parsing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ def collected(sources: tuple[Path, ...], out: Path, plan: bool, as_json: bool) -
             click.echo(f"{would}{outcome}: {shown(path)} from {shown(source)}")
 
 
-@click.command(cls=options.Several)
+@click.command(cls=parsing.Several)
 @options.several(
     "--model",
     "models",

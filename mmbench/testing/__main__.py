@@ -4,14 +4,18 @@ import sys
 
 import click
 
-from mmbench.cli import options
+from mmbench.cli import options, parsing
 from mmbench.cli.main import Sentences
 from mmbench.testing import subject
 from mmbench.testing.checks import CHECKS
 
 
-class Told(Sentences, options.Several):
+class Told(Sentences, parsing.Several):
     """A command that shows its errors as sentences."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:  # noqa: D102
+        parsing.expect_fit(self, ctx, args)
+        return super().parse_args(ctx, args)
 
 
 @click.command(cls=Told, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,6 +9,7 @@ import tomllib
 from importlib.resources import files
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -109,6 +110,20 @@ def test_an_interrupt_says_that_the_same_command_goes_on(monkeypatch):
         ("run --epochs 5", "--set KEY=VALUE"),
         ("run mld", "'mld' belongs to no option: give --model mld"),
         ("run cub", "give --dataset cub"),
+        ("run --model mvae mopoe", "one model, and 'mmbench sweep --model mvae mopoe' makes"),
+        ("run --model mvae --model mopoe", "--model is given 2 times, expected once: a run"),
+        ("run --dataset cub --dataset mhd", "'mmbench sweep --dataset cub mhd' makes several"),
+        ("ablate d --model mvae mopoe", "'mopoe' belongs to no option: --model takes one value"),
+        ("run --seed 1e9", "'1e9' is no seed, expected whole numbers, as in --seed 0 1 2"),
+        ("run --seed 0,1,2", "'0,1,2' is no seed, expected whole numbers, as in --seed 0 1 2"),
+        ("run --seed 99999999999999999999999", "is too large, expected at most 18 digits"),
+        ("evaluate --seed x", "'x' is no whole number, expected one such as 0"),
+        (f"page --out {MINI}", "mhd-mini.toml is a file, expected a folder"),
+        (f"figure plane --out {ROOT}", "is a folder, expected a file"),
+        ("table --where model.d=0.3", "there is no option --where\n"),
+        ("table --modle mld", "there is no option --modle; did you mean '--model'?"),
+        ("doctor foo", "'foo' belongs to no option"),
+        ("page results", "'results' belongs to no option"),
         ("--seed 1 run", "give it after the command"),
         ("run --seed 0-2", "'mmbench sweep' takes ranges"),
         ("run --protocol diff --dataset cub", "mld and diff-mvae"),
@@ -121,6 +136,27 @@ def test_mistakes_get_one_sentence(arguments, words):
     assert done.exit_code != 0
     assert words in done.output
     assert "Traceback" not in done.output
+
+
+def commands(group, *names):
+    """The words of each command, and the command."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            yield from commands(command, *names, name)
+        else:
+            yield pytest.param([*names, name], command, id=" ".join([*names, name]))
+
+
+@pytest.mark.parametrize(("words", "command"), [*commands(main)])
+def test_an_option_of_one_value_is_never_given_twice(words, command):
+    several = [o for o in command.params if isinstance(o, click.Option) and o.multiple]
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.is_flag and option not in several:
+            done = mmbench(*words, option.opts[0], 1, option.opts[0], 2)
+            assert done.exit_code == 2, option.opts
+            assert f"{max(option.opts, key=len)} is given 2 times, expected once" in done.output
+    assert mmbench(*words, "--help", "--help").exit_code == 0
 
 
 def test_the_papers_tables_need_no_results(tmp_path, monkeypatch):
