@@ -5,6 +5,7 @@ declared where it was computed.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import fields
 from functools import cache
 from typing import Any, Literal, get_args
@@ -44,10 +45,12 @@ def _registered(metric: str) -> Metric | None:
     found = declared("metrics", metric)
     if found.keys() >= _NEEDED:
         compute = lambda *samples: registry.find("metrics", metric).compute(*samples)
-        return Metric(**{k: v for k, v in found.items() if k in _KNOWN}, compute=compute)
+        with suppress(ValueError):  # another package's, which is refused where it is imported
+            return Metric(**{k: v for k, v in found.items() if k in _KNOWN}, compute=compute)
+        return None
     try:
         imported = registry.find("metrics", metric)
-    except (ImportError, AttributeError, LookupError):
+    except (ImportError, AttributeError, LookupError, ValueError):
         return None
     return imported if isinstance(imported, Metric) else None
 

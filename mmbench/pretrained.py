@@ -7,7 +7,7 @@ downloaded unless the user asks for it. Without the weights a score has a reason
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from mmbench import registry
+from mmbench.core.data import Modality
 from mmbench.core.score import Context, Networks, Unavailable
 from mmbench.errors import argument, first_line
 from mmbench.files.locks import alone
@@ -43,6 +44,7 @@ class Weights:
             the extra to install, or ValueError, in a sentence.
         paper: Authors, title, year, url.
         size: Bytes of the published file, where known.
+        concerns: Whether it judges samples of a data set of such modalities; by default of any.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Weights:
     load: Callable[[Path, torch.device], nn.Module]
     paper: str
     size: int | None = None
+    concerns: Callable[[Sequence[Modality]], bool] = lambda modalities: True
 
     @property
     def absent(self) -> str:
@@ -192,14 +195,22 @@ def fetch_needed(metrics: Iterable[str], named: Mapping[str, Path], progress: Pr
             download(weights, _hub(), progress)
 
 
-def needed(metrics: Iterable[str]) -> Iterator[Weights]:
-    """The registered weights of the networks that metrics judge by, given their names.
+def needed(
+    metrics: Iterable[str], modalities: Sequence[Modality] | None = None
+) -> Iterator[Weights]:
+    """The registered weights of the networks that metrics judge by.
+
+    Args:
+        metrics: Their names.
+        modalities: Those that there are to judge; None where they are not known.
 
     Raises:
         LookupError: There is no such metric.
     """
     judges = {getattr(registry.find("metrics", name), "judge", None) for name in metrics}
-    return (weights for weights in registered() if weights.name in judges)
+    for weights in registered():
+        if weights.name in judges and (modalities is None or weights.concerns(modalities)):
+            yield weights
 
 
 def registered() -> Iterator[Weights]:

@@ -13,11 +13,21 @@ import pytest
 import torch
 
 from mmbench import pretrained, registry
+from mmbench.core.data import Modality
 from mmbench.core.score import Context, Unavailable
 from mmbench.extras import lacking
 from mmbench.files.tensors import load_state
 from mmbench.metrics.extractors.inception import INCEPTION
-from mmbench.pretrained import FOLDER, Weights, download, fetch_needed, locate, named, opened
+from mmbench.pretrained import (
+    FOLDER,
+    Weights,
+    download,
+    fetch_needed,
+    locate,
+    named,
+    needed,
+    opened,
+)
 from mmbench.progress import Progress
 
 CPU = torch.device("cpu")
@@ -174,6 +184,24 @@ def test_a_named_file_is_opened_at_once(tmp_path):
     torch.save({"w": torch.ones(1)}, file := tmp_path / "w.pth")
     with pytest.raises(ValueError, match=r"w\.pth is not FID Inception"):
         named([f"inception={file}"], CPU)
+
+
+@pytest.mark.parametrize(
+    ("metric", "shape", "kinds", "names"),
+    [
+        ("fid", (1, 8, 8), ["image"], []),
+        ("fid", (3, 8, 8), ["image"], ["inception"]),
+        ("clip-s", (3, 8, 8), ["image"], []),
+        ("clip-s", (3, 8, 8), ["image", "text"], ["clip"]),
+        ("fad", (3, 8, 8), ["image", "text"], []),
+        ("fad", (1, 8, 8), ["sound"], ["vggish"]),
+    ],
+)
+def test_weights_are_needed_only_for_what_there_is_to_judge(metric, shape, kinds, names):
+    of = {"text": {"shape": (4,), "words": ("a",)}}
+    modalities = [Modality(k, k, **of.get(k, {"shape": shape})) for k in kinds]
+    assert [w.name for w in needed([metric], modalities)] == names
+    assert len([*needed([metric])]) == 1
 
 
 def test_broken_extractors_of_other_packages_stop_nothing(installed):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mmbench.core.score import JOINT, Score
 from mmbench.leaderboard.rows import Number
+from mmbench.records.differences import values
 from mmbench.records.record import Record
 from mmbench.registry import meant, nearest
 from mmbench.registry import names as registered
@@ -65,8 +66,8 @@ class Selection:
             for name in asked:
                 if name not in known:
                     near = nearest(name, sorted(map(plain, known)))
-                    if what == "the metric" and not meant(name, known):
-                        near = _unmeasured(name) or near
+                    if what == "the metric":
+                        near = _unmeasured(name, records, known) or near
                     raise LookupError(f"no record has {what} {name!r}{near}")
         found = [
             r
@@ -106,11 +107,13 @@ ALL = Selection()
 """All results."""
 
 
-def _unmeasured(name: str) -> str:
+def _unmeasured(name: str, records: Iterable[Record], measured: Iterable[str]) -> str:
     """How a sentence ends about a metric that no record has; "" if none is called like that."""
+    if any(f"evaluation.metrics.{name}" in values(r.protocol) for r in records):
+        return ": it was asked for, but concerns no modality of these runs"
     known = registered("metrics")
     if name in known:
         return ": it is a metric, but no run measured it"
-    if near := meant(name, known):
+    if not meant(name, measured) and (near := meant(name, known)):
         return f"{near} But no run measured that, either"
     return ""

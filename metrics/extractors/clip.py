@@ -21,7 +21,7 @@ from mmbench.errors import last_line
 from mmbench.extras import optional
 from mmbench.files.tensors import load_state
 from mmbench.metrics.extractors.dual_encoder import DualEncoder, Find, sentences
-from mmbench.metrics.statistics.features import precise
+from mmbench.metrics.statistics.features import precise, rgb
 from mmbench.pretrained import Weights, opened
 
 TITLE = "CLIP ViT-B/32"
@@ -125,6 +125,9 @@ CLIP = Weights(
     sha256="40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
     dims=512,
     load=load_clip,
+    concerns=lambda modalities: (
+        any(map(rgb, modalities)) and any(m.kind == "text" for m in modalities)
+    ),
     paper="Radford, Kim, Hallacy, Ramesh, Goh, Agarwal, Sastry, Askell, Mishkin, Clark, Krueger "
     "and Sutskever, Learning transferable visual models from natural language supervision, 2021, "
     "https://arxiv.org/abs/2103.00020",

@@ -22,7 +22,7 @@ from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import Context
 from mmbench.extras import optional
 from mmbench.files.tensors import load_state
-from mmbench.metrics.statistics.features import Extractor, Report
+from mmbench.metrics.statistics.features import Extractor, Report, rgb
 from mmbench.metrics.statistics.samples import batches
 from mmbench.pretrained import Weights, opened
 
@@ -164,6 +164,7 @@ INCEPTION = Weights(
     sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
     dims=2048,
     load=load_inception,
+    concerns=lambda modalities: any(map(rgb, modalities)),
     paper="Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, Rethinking the inception architecture for "
     "computer vision, 2016, https://arxiv.org/abs/1512.00567; the network of 2015-12-05, ported "
     "by Seitzer, pytorch-fid, 2020, https://github.com/mseitzer/pytorch-fid",

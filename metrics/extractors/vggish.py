@@ -101,6 +101,7 @@ VGGISH = Weights(
     sha256="10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b",
     dims=128,
     load=load_vggish,
+    concerns=lambda modalities: any(m.kind == "sound" for m in modalities),
     paper="Hershey et al., CNN architectures for large-scale audio classification, 2017, "
     "https://arxiv.org/abs/1609.09430; ported by Taylor, torchvggish, 2019, "
     "https://github.com/harritaylor/torchvggish",

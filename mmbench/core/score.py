@@ -168,6 +168,9 @@ class Metric:
         full_rank: The number of samples from which the covariance of its features has full rank;
             with fewer its bias upwards is largest. 0 for a metric without such a covariance.
         version: Rises when its numbers change.
+
+    Raises:
+        ValueError: There is no such direction.
     """
 
     name: str
@@ -184,3 +187,8 @@ class Metric:
     least: int = 1
     full_rank: int = 0
     version: int = 1
+
+    def __post_init__(self) -> None:
+        if self.better not in ("higher", "lower"):
+            wrong = f"better is {self.better!r} of the metric {self.name!r}"
+            raise ValueError(f"{wrong}, expected 'higher' or 'lower'")

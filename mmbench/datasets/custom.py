@@ -5,7 +5,7 @@
 
     [modalities.photo]
     kind = "image"
-    size = [64, 64]              # resized to this height and width
+    size = [64, 64]              # files of pictures are resized to this height and width
 
     [modalities.caption]
     kind = "text"
@@ -178,7 +178,7 @@ def _read(files: Files, description: Description, progress: Progress) -> Dataset
         for m, view in description.modalities.items():
             own = view.kind == "text" and not view.words
             words[m] = files.vocabulary(m, view.least) if own else tuple(view.words or ())
-            known = replace(view, words=list(words[m]))
+            known = replace(view, words=list(words[m]) or None)
             for part in PARTS:
                 x = files.read(part, m, known)
                 parts[part][m] = compact(x, known, f"{part}/{m} of {files.root}")
@@ -227,6 +227,15 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
         which = f" with channels = {' or '.join(map(str, channels))}" if channels else ""
         wanted = f"(N, channels, height, width){which}"
         raise ValueError(f"{where} has shape {tuple(x.shape)}, expected {wanted}")
+    for name, found, kinds in (
+        ("size", list(x.shape[-2:]), ("image", "mask")),
+        ("channels", x.shape[1], ("image",)),
+        ("length", x.shape[-1], ("text",)),
+    ):
+        said = getattr(view, name)
+        if view.kind in kinds and said not in (getattr(View, name), found):
+            wrong = f"{where} has the {name} {found}, but its description says {said}"
+            raise ValueError(f"{wrong}: arrays are taken as they are")
     if x.is_floating_point() and not bool(x.isfinite().all()):
         raise ValueError(f"{where} has values that are not finite")
     if view.kind == "text":

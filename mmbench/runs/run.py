@@ -184,7 +184,7 @@ class Run:
             known = scoring.finished(rescore)
             if known is not None:
                 return known
-            for card in needed(self.evaluation.metrics):
+            for card in needed(self.evaluation.metrics, self.dataset.modalities):
                 if locate(card, self.weights) is None:
                     self.progress.say(f"not to be computed: {card.absent}")
             seconds = self._train(model, watch)

@@ -110,7 +110,9 @@ def blank(folder, part):
         ),
         (lambda d: (d / "birds.toml").write_bytes(b"\xff"), "not a text in UTF-8"),
         (
-            lambda d: (d / "birds.toml").write_text(FOLDER.replace('"text"', '"attributes"')),
+            lambda d: (d / "birds.toml").write_text(
+                FOLDER.replace('"text"\nlength = 5\nleast = 2', '"attributes"')
+            ),
             r"a.txt cannot be read as attributes, expected \.npy",
         ),
         (lambda d: np.save(d / "data/test/song/y.npy", np.full((1, 4, 3), 2.0)), "values from 0"),
@@ -168,6 +170,34 @@ def test_wrong_arrays_are_told(tmp_path, change, words):
     with pytest.raises(ValueError, match=words) as told:
         load(tmp_path / "mine.toml")
     assert "data.npz" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        (
+            'photo]\nkind = "image"\nsize = [16, 4]',
+            r"photo has the size \[5, 4\], but .* \[16, 4\]",
+        ),
+        ('outline]\nkind = "mask"\nsize = [5, 5]', r"outline has the size \[5, 4\], but"),
+        (
+            'photo]\nkind = "image"\nchannels = 1',
+            "photo has the channels 3, but .* says 1: arrays",
+        ),
+        ('caption]\nkind = "text"\nlength = 9', "caption has the length 6, but .* says 9: arrays"),
+        ('walk]\nkind = "trajectory"\nsize = [5, 4]', "size is a setting of image and mask"),
+        ('series]\nkind = "vector"\nlength = 10', "length is a setting of text"),
+    ],
+)
+def test_settings_that_arrays_do_not_have_are_told(tmp_path, setting, words):
+    np.savez(tmp_path / "data.npz", **named(train=arrays(), test=arrays(4, 1)))
+    path, (old, *_) = tmp_path / "mine.toml", setting.rpartition("\n")
+    plain = TOML.replace("length = 6\n", "")
+    path.write_text(plain.format("data.npz").replace(old, setting))
+    with pytest.raises(ValueError, match=words):
+        load(path)
+    path.write_text(TOML.format("data.npz").replace('"image"', '"image"\nsize = [5, 4]'))
+    load(path)
 
 
 def test_pickles_are_not_opened(tmp_path):

@@ -4,8 +4,9 @@ import sys
 import factory
 import pytest
 
-from mmbench.core.score import Score
+from mmbench.core.score import Metric, Score
 from mmbench.leaderboard.facts import arrow, facts, unit
+from mmbench.leaderboard.tables.selection import Selection
 from mmbench.leaderboard.tables.table import tables
 from mmbench.records.record import Declared
 from mmbench.registry import find, names
@@ -64,3 +65,19 @@ def test_what_reads_records_imports_no_torch():
     code = f"import sys, {', '.join(READS)}; sys.exit(sum(map(sys.modules.__contains__, "
     code += "['torch', 'matplotlib', 'pandas', 'scipy', 'multivae'])))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_metric_is_better_higher_or_lower():
+    for better in ("smaller", None, "Lower"):
+        with pytest.raises(ValueError, match="of the metric 'a', expected 'higher' or 'lower'"):
+            Metric("a", "A", better, "", "", print)
+
+
+def test_a_metric_that_concerns_nothing_is_told_from_one_that_nobody_asked_for():
+    scores = [Score("fmd", (), "image", 1.0, 10)]
+    protocol = {"evaluation": {"metrics": {"fmd": "all", "fid": "all"}}}
+    runs = [factory.record("mld", 0, scores, protocol)]
+    with pytest.raises(LookupError, match="'fid': it was asked for, but concerns no modality"):
+        Selection(metrics=("fid",)).among(runs)
+    with pytest.raises(LookupError, match="'fad': it is a metric, but no run measured it"):
+        Selection(metrics=("fad",)).among(runs)

@@ -37,6 +37,15 @@ _TINT = 32  # by which JPEG moves the channels of a grey pixel apart, at the mos
 ENDINGS = (*PICTURES, ".npy", ".txt")
 ENDINGS_OF = {"image": PICTURES, "mask": PICTURES, "text": (".txt",)}
 """Kind -> endings of the files that hold an example, beside .npy."""
+OF_KINDS = {
+    "size": ("image", "mask"),
+    "channels": ("image",),
+    "length": ("text",),
+    "least": ("text",),
+    "words": ("text", "attributes"),
+}
+"""Setting of a modality -> the kinds that it means anything for."""
+
 LABELS = "labels.csv"
 LABEL = re.compile("[0-9]{1,9}")
 
@@ -48,6 +57,7 @@ class View:
     Attributes:
         kind: What sort of signal it is.
         size: Height and width to which pictures are resized; they must be equal without it.
+            Arrays are not resized, so theirs must be these.
         channels: Channels of pictures: 3 for colour, 1 for grey.
         length: Tokens of a text.
         least: How often a word must occur in the training texts to have a token of its own.
@@ -62,6 +72,10 @@ class View:
     words: list[str] | None = None
 
     def __post_init__(self) -> None:
+        for name, kinds in OF_KINDS.items():
+            if self.kind not in kinds and getattr(self, name) != getattr(View, name):
+                concerned = " and ".join(kinds)
+                raise ValueError(f"{name} is a setting of {concerned}, and this is {self.kind}")
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
             raise ValueError(f"size is {self.size}, expected [height, width]")
         if self.channels not in (1, 3):
