@@ -161,6 +161,8 @@ class Estimates:
             if one.value is None or len(one.terms) < len(column.terms):
                 what = f"{metric} of {target}" if target else metric
                 remark = f"{row.label} has no {what}, {column.given}: {'; '.join(one.remarks)}"
+                if not any(row.scores(metric)):  # said once, not for each of its targets
+                    remark = f"{row.label} has no {metric}: not evaluated"
                 self.remarks += [remark] if remark not in self.remarks else []
                 continue
             one = replace(one, interval=None)  # figures show deviations over seeds alone

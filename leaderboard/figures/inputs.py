@@ -44,14 +44,15 @@ def inputs(
     if not shown:
         what = ", ".join(metrics) or "any metric"
         raise ValueError(f"no record of {found.dataset} has a value of {what}")
-    turn = style.turns(shown)
+    turn, looks = style.turns(shown), style.looks(e.row.model for e in shown)
     entries = []
     with style.style():
         figure, grid = style.panels(metrics, targets, filled)
         for (metric, target), axes in grid.items():
             for row in dict.fromkeys(e.row for _, e in points[metric, target]):
                 own = [(k, e) for k, e in points[metric, target] if e.row == row]
-                entries.append((_line(axes, own, turn.get(row, 0)), row.label))
+                line = _line(axes, own, turn.get(row, 0), looks[row.model])
+                entries.append((line, row.label))
             axes.set_xticks(list(every), ["joint", *map(str, every[1:])])
             axes.set_xlim(-0.35, found.most + 0.35)
             axes.set_xlabel("modalities given")
@@ -65,10 +66,12 @@ def inputs(
     return Drawn(figure, shown, tuple({} for _ in shown))
 
 
-def _line(axes: Axes, points: Sequence[tuple[int, Estimate]], turn: int) -> Line2D:
+def _line(
+    axes: Axes, points: Sequence[tuple[int, Estimate]], turn: int, look: tuple[str, str]
+) -> Line2D:
     """Draws one row of the tables: (number of given modalities, estimate) of each point."""
     first = points[0][1]
-    colour, marker = style.look(first.row.model)
+    colour, marker = look
     xs = [float(k) for k, _ in points]
     means = [e.value for _, e in points]
     stds = [math.nan if e.std is None else e.std for _, e in points]

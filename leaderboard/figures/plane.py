@@ -42,15 +42,16 @@ def plane(
     if not shown:
         both = f"{coherence} and {quality}"
         raise ValueError(f"no record of {found.dataset} has values of both {both} for one target")
-    turn = style.turns(shown)
+    turn, looks = style.turns(shown), style.looks(e.row.model for e in shown)
     entries: list[tuple[object, str]] = []
     with style.style():
         figure, grid = style.panels([coherence], targets, filled)
         for place, axes in grid.items():
             for row in dict.fromkeys(x.row for x, _ in points[place]):
                 pairs = [(x, y) for x, y in points[place] if x.row == row]
-                _points(axes, pairs, turn.get(row, 0))
-                entries.append((_sign(pairs[0][0], turn.get(row, 0)), row.label))
+                filling = _filling(pairs[0][0], turn.get(row, 0), looks[row.model][0])
+                _points(axes, pairs, filling)
+                entries.append((_sign(filling), row.label))
             axes.set_xlabel(style.label(quality, shown))
             axes.set_ylabel(style.label(coherence, shown))
             if log:
@@ -65,11 +66,12 @@ def plane(
     return Drawn(figure, shown, tuple({} for _ in shown))
 
 
-def _points(axes: Axes, pairs: Sequence[tuple[Estimate, Estimate]], turn: int) -> None:
+def _points(
+    axes: Axes, pairs: Sequence[tuple[Estimate, Estimate]], filling: dict[str, Any]
+) -> None:
     """Draws one row of the tables: (quality, coherence) jointly and conditionally."""
-    colour, _ = style.look(pairs[0][0].row.model)
     across, up = [x.value for x, _ in pairs], [y.value for _, y in pairs]
-    axes.plot(across, up, color=colour, alpha=0.35, linewidth=0.8, zorder=1.5)
+    axes.plot(across, up, color=filling["color"], alpha=0.35, linewidth=0.8, zorder=1.5)
     for x, y in pairs:
         axes.errorbar(
             [x.value],
@@ -79,19 +81,18 @@ def _points(axes: Axes, pairs: Sequence[tuple[Estimate, Estimate]], turn: int) -
             marker=next(m for given, m in KINDS.items() if in_words(given) == x.given),
             elinewidth=1,
             label=x.row.label,
-            **_filling(x, turn),
+            **filling,
         )
 
 
-def _sign(e: Estimate, turn: int) -> Line2D:
+def _sign(filling: dict[str, Any]) -> Line2D:
     """The colour and the filling of a row, for the legend."""
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], marker="D", **_filling(e, turn))
+    return Line2D([], [], marker="D", **filling)
 
 
-def _filling(e: Estimate, turn: int) -> dict[str, Any]:
-    colour, _ = style.look(e.row.model)
+def _filling(e: Estimate, turn: int, colour: str) -> dict[str, Any]:
     return {
         "color": colour,
         "linestyle": "none",

@@ -119,12 +119,33 @@ def check_format(path: Path) -> None:
         raise ValueError(f"--out {path} ends in {path.suffix!r}, expected {' or '.join(FORMATS)}")
 
 
-def look(model: str) -> tuple[str, str]:
-    """The colour and the marker of a model: the same in every figure and on every machine."""
-    if model in LOOKS:
-        return LOOKS[model]
-    number = int(hashlib.sha256(model.encode("utf-8", "replace")).hexdigest()[:8], 16)
-    return COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS) % len(MARKERS)]
+def looks(models: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """The colour and the marker of each of some models.
+
+    Those of `LOOKS` look the same in every figure. Others do on every machine; where one
+    would look like another model, it has the next colour and the next marker that are free.
+    """
+    models = set(models)
+    found = {m: LOOKS[m] for m in models & LOOKS.keys()}
+    for model in sorted(models - LOOKS.keys()):
+        number = int(hashlib.sha256(model.encode("utf-8", "replace")).hexdigest()[:8], 16)
+        own = {m: of for m, of in found.items() if m not in LOOKS}
+        found[model] = (
+            _free(COLOURS, number, [{c for c, _ in of.values()} for of in (found, own)]),
+            _free(
+                MARKERS,
+                number // len(COLOURS),
+                [{m for _, m in of.values()} for of in (found, own)],
+            ),
+        )
+    return found
+
+
+def _free(among: Sequence[str], start: int, used: Iterable[set[str]]) -> str:
+    """The first from a place on that is not used: if all are, not by the next set of users."""
+    turned = [among[(start + i) % len(among)] for i in range(len(among))]
+    left = ([x for x in turned if x not in by] for by in used)
+    return next(filter(None, left), turned)[0]
 
 
 def turns(estimates: Iterable[Estimate]) -> dict[Row, int]:

@@ -112,8 +112,9 @@ def ablation(
     places, across = _places(parameter, list(set_to.values()))
     named = {row: {parameter: in_words(v)} for row, v in set_to.items()}
     at = {row: places[words] for row, of in named.items() for words in of.values()}
+    looks = style.looks(varying)
     series = [
-        _Series(m, style.look(m)[0], {row: x for row, x in at.items() if row.model == m})
+        _Series(m, looks[m][0], {row: x for row, x in at.items() if row.model == m})
         for m in varying
     ]
     title = f"{style.short(dataset)}: ablation of {style.short(parameter)}"
@@ -156,8 +157,9 @@ def cost(
         name = sampler.pop("name", UNSET)
         by_sampler.setdefault(name, {})[row] = evaluations
         named[row] = {"sampler": name, **sampler, "evaluations per sample": str(evaluations)}
+    looks = style.looks(by_sampler)
     series = [
-        _Series(name, SAMPLERS.get(name, style.look(name)[0]), at)
+        _Series(name, SAMPLERS.get(name, looks[name][0]), at)
         for name, at in sorted(by_sampler.items())
     ]
     log = all(x > 0 for s in series for x in s.at.values())

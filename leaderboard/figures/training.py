@@ -159,6 +159,7 @@ def training(dataset: str, shown: Sequence[Course]) -> Courses:
     if not stages:
         raise ValueError(f"no run on {dataset} has a point of its training: {WRITES}")
     keys, entries = _keys(shown), []
+    looks = style.looks(c.model for c in shown)
     with style.style():
         figure, grid = style.panels(stages, [MEAN], [(stage, MEAN) for stage in stages])
         for (stage, _), axes in grid.items():
@@ -167,7 +168,7 @@ def training(dataset: str, shown: Sequence[Course]) -> Courses:
                     [line] = axes.plot(
                         [p.step for p in points],
                         [p.loss for p in points],
-                        color=style.look(c.model)[0],
+                        color=looks[c.model][0],
                         linestyle=style.DASHES[keys[c.model].index(c.key) % len(style.DASHES)],
                         linewidth=1.0,
                         marker="." if len(points) == 1 else "",

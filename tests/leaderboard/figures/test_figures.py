@@ -217,9 +217,31 @@ def test_rows_of_one_model_share_its_colour_and_differ_in_their_line():
 
 def test_looks_differ_and_stay():
     assert len(set(style.LOOKS.values())) == len(style.LOOKS)
-    assert style.look("mld") == ("#0072B2", "o")
-    assert style.look("somebody's") == style.look("somebody's")
-    assert style.look("somebody's")[0] in style.COLOURS
+    assert style.looks(["mld"]) == {"mld": ("#0072B2", "o")}
+    assert style.looks(["somebody's"]) == style.looks(["somebody's"])
+    assert style.looks(["somebody's"])["somebody's"][0] in style.COLOURS
+
+
+@pytest.mark.parametrize("beside", [[], ["mld", "mvae"], list(style.LOOKS)])
+def test_models_of_ones_own_look_like_no_other(beside):
+    mine = [f"my_model_{i}.py:Mine" for i in range(len(style.COLOURS) - len(beside[:4]))]
+    found = style.looks([*mine, *beside])
+    own = [found[m] for m in mine]
+    assert len({colour for colour, _ in own}) == len({marker for _, marker in own}) == len(mine)
+    if len(beside) < 3:
+        assert not {c for c, _ in own} & {found[m][0] for m in beside}
+    assert len(style.looks(f"model {i}" for i in range(50))) == 50
+    drawn = inputs(Estimates("toy", [record(m, 0) for m in mine[:2]]), ["fid"], [MEAN])
+    first, second = (line(drawn.figure.axes[0], m) for m in mine[:2])
+    assert (first.get_color(), first.get_marker()) != (second.get_color(), second.get_marker())
+
+
+def test_a_metric_that_a_row_lacks_is_told_once():
+    less = record("mvae", 0, FIVE)
+    less = record("mvae", 0, FIVE, scores=[s for s in less.scores if s.metric != "fid"])
+    found = Estimates("toy", [record("mld", 0, FIVE), less])
+    inputs(found, ["fid"], [MEAN, "m0", "m1"])
+    assert found.remarks == ["mvae has no fid: not evaluated"]
 
 
 # The plane

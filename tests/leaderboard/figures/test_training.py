@@ -56,7 +56,7 @@ def test_a_panel_has_the_points_of_its_stage(write):
         for curve in wanted:
             assert any(curve == [pytest.approx(p) for p in line] for line in shown)
     colours = {x.get_color() for axes in panels.values() for x in axes.get_lines()}
-    assert colours == {style.look(model)[0] for model in found}
+    assert colours == {colour for colour, _ in style.looks(found).values()}
 
 
 def test_a_stage_that_has_just_begun_is_seen(write):
