@@ -13,6 +13,7 @@ from statistics import fmean, stdev
 
 from mmbench import registry
 from mmbench.core.score import Score
+from mmbench.errors import hint
 from mmbench.protocols.variants import variants
 from mmbench.records.record import Record
 from mmbench.records.versions import older_metric, stale
@@ -153,7 +154,7 @@ def of_metric(record: Record, metric: str) -> Mapping[Term, Score]:
     """
     scores = record.by_metric.get(metric, {})
     if old := older_metric(record, metric):
-        reason = f"{old}: mmbench run --rescore measures it again"
+        reason = f"{old}: {hint('records stale')} prints how to measure it again"
         return {
             term: replace(s, value=None, low=None, high=None, reason=reason)
             for term, s in scores.items()

@@ -15,6 +15,7 @@ from functools import partial
 from itertools import groupby
 from statistics import fmean
 
+from mmbench.errors import hint
 from mmbench.leaderboard import facts
 from mmbench.leaderboard.rows import Mean, Row, Term, mean, rows
 from mmbench.leaderboard.tables import notes, sheet
@@ -220,7 +221,8 @@ def _notes(
         yield from notes.small(metric, of)
     yield from notes.unlike(among, differ(by_column))
     if absent := [facts.title(metric, runs) for metric, of in terms.items() if not of]:
-        yield f"Not computed: {', '.join(absent)} ('mmbench table --full' says why)"
+        why = f"'{hint('table --full')}' says why"
+        yield f"Not computed: {', '.join(absent)} ({why})"
 
 
 def _real(

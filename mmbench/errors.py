@@ -42,6 +42,27 @@ def argument(name: str, value: object = None) -> str:
     return spelling(name, value)
 
 
+def bare(command: str) -> str:
+    """A command of mmbench as it is."""
+    return f"mmbench {command}"
+
+
+repeating: Callable[[str], str] = bare
+"""How a command is named to who reads the messages. The command line repeats its folders."""
+
+
+def hint(command: str) -> str:
+    """A command of mmbench as a message names it, with the folders that the user has named.
+
+    Args:
+        command: Its words, such as "records stale" or "data download mhd".
+
+    Returns:
+        "mmbench records stale", or on the command line "mmbench records stale --results records".
+    """
+    return repeating(command)
+
+
 def seen(value: object) -> str:
     """A wrong value as a sentence shows it; one that is long, by its type."""
     text = repr(value)

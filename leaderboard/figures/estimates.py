@@ -7,6 +7,7 @@ from functools import cached_property
 from math import comb
 
 from mmbench.core.score import JOINT
+from mmbench.errors import hint
 from mmbench.leaderboard import facts
 from mmbench.leaderboard.papers.layouts import CITATIONS
 from mmbench.leaderboard.papers.published import ANY, Published, published
@@ -228,7 +229,7 @@ def fresh(dataset: str, records: Sequence[Record]) -> list[Record]:
         older = "; ".join(dict.fromkeys(map(stale, records)))
         raise ValueError(
             f"every record of {dataset} that is asked for is stale ({older}), expected current "
-            "ones: 'mmbench records stale' prints what to run again"
+            f"ones: '{hint('records stale')}' prints what to run again"
         )
     return found
 

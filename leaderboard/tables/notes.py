@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from mmbench.core.score import JOINT, Score
+from mmbench.errors import hint
 from mmbench.leaderboard.facts import facts
 from mmbench.leaderboard.rows import Row, by_protocol
 from mmbench.protocols.protocol import digest
@@ -69,7 +70,7 @@ def unlike(shown: Sequence[Row], several: bool = False) -> Iterable[str]:
             what = listed or "only its metrics and what is given"
             yield f"{row.label} departs from {whose}: {what}"
     if older := by_row((row.label, row.stale) for row in shown):
-        yield f"Stale rows have no rank (see mmbench records stale): {older}"
+        yield f"Stale rows have no rank (see {hint('records stale')}): {older}"
     if several:
         most = "most rows that are not stale" if older else "most rows"
         ranks = f"ranks are among those measured with the same networks as {most}"

@@ -10,6 +10,7 @@ import click
 
 from mmbench.api.places import cache_folder, data_folder
 from mmbench.cli import options, parsing
+from mmbench.errors import hint
 
 if TYPE_CHECKING:
     from mmbench.core.source import Source
@@ -73,8 +74,8 @@ def verify(name: str, folder: Path | None) -> None:
         click.echo(line)
     if wrong:
         raise click.ClickException(
-            f"{name} has changed since it was downloaded: remove the files above, then 'mmbench "
-            f"data download {name}' downloads only what is missing"
+            f"{name} has changed since it was downloaded: remove the files above, then "
+            f"'{hint(f'data download {name}')}' downloads only what is missing"
         )
     click.echo(f"{name} is as it was downloaded")
 

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from mmbench.cli import options, parsing
+from mmbench.errors import hint
 from mmbench.records.store import uncollected
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def table(
         render.save(found, out)
     click.echo(render.render(found, "terminal"))
     if not (papers or full):
-        click.echo("Every target and given subset: mmbench table --full")
+        click.echo(f"Every target and given subset: {hint('table --full')}")
     if out is not None:
         click.echo(f"wrote {out}")
 

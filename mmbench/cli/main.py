@@ -15,14 +15,14 @@ import click
 
 from mmbench import __version__, errors
 from mmbench.cli.parsing import Lazy, Nearest
-from mmbench.cli.spelling import option
+from mmbench.cli.spelling import option, repeated
 from mmbench.errors import first_line, sentence
 from mmbench.files.locks import Busy
 
 if TYPE_CHECKING:
     from mmbench.registry import Group
 
-errors.spelling = option
+errors.spelling, errors.repeating = option, repeated
 
 
 class Later(click.ClickException):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from mmbench.cli.parsing import Place, Seed, Whole
+from mmbench.errors import hint
 from mmbench.registry import expect
 from mmbench.tracking import TRACKERS
 
@@ -183,7 +184,7 @@ def count_stale(records: Iterable[Record]) -> None:
 
     if count := sum(bool(stale(r)) for r in records):
         which = "1 stale record is" if count == 1 else f"{count:,} stale records are"
-        click.echo(f"{which} left out: see mmbench records stale", err=True)
+        click.echo(f"{which} left out: see {hint('records stale')}", err=True)
 
 
 def refuse(faults: Sequence[str]) -> None:

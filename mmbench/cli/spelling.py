@@ -1,6 +1,9 @@
-"""Arguments of the Python interface as the options of the command that is running."""
+"""Arguments of the Python interface, and other commands, in words of the command line."""
+
+from shlex import join
 
 import click
+from click.core import ParameterSource
 
 from mmbench import errors
 
@@ -28,3 +31,22 @@ def option(name: str, value: object = None) -> str:
     texts = [f"{key}={of}" for key, of in value.items()] if isinstance(value, dict) else [value]
     words = [flag or flags[0], *(str(text) for text in texts if text not in (None, True))]
     return " ".join(words) if flag else f"'mmbench run {' '.join(words)}'"
+
+
+def repeated(command: str) -> str:
+    """A command with the folders that the one that is running was given, of results or of data.
+
+    Args:
+        command: Its words, such as "records stale" or "data download mhd".
+    """
+    context = click.get_current_context(silent=True)
+    names = ("data", "folder") if command.startswith("data ") else ("folders", "out")
+    name = next((n for n in names if context and n in context.params), "")
+    if context is None or not name or "run_path" in context.params:
+        return errors.bare(command)
+    flag, given = "--data" if name in ("data", "folder") else "--results", context.params[name]
+    folders = [str(folder) for folder in (given if isinstance(given, tuple) else [given])]
+    if name != "out" and context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        return errors.bare(command)  # which has the same default
+    words = [word for folder in folders if folders != ["results"] for word in (flag, folder)]
+    return f"{errors.bare(command)} {join(words)}".rstrip()

@@ -16,6 +16,7 @@ from pathlib import Path
 from mmbench.core.source import Download, Source
 from mmbench.datasets import checksums
 from mmbench.datasets.checksums import Kept
+from mmbench.errors import hint
 from mmbench.files.archives import unpack
 from mmbench.files.locks import alone
 from mmbench.files.transfer import Unfetched, fetch, length, readable, require_space
@@ -92,7 +93,7 @@ def verify(name: str, source: Source, folder: Path, progress: Progress) -> list[
     Raises:
         FileNotFoundError: There is no such folder, or no record in it.
     """
-    place, command = home(name, folder), f"run 'mmbench data download {name}'"
+    place, command = home(name, folder), f"run '{hint(f'data download {name}')}'"
     if not place.is_dir():
         if not checksums.read(folder):
             wrong = f"there is no folder {place} of {name}"

@@ -22,7 +22,7 @@ from mmbench.datasets.formats import idx
 from mmbench.datasets.formats.cache import cached, fingerprint, place
 from mmbench.datasets.formats.folders import Published
 from mmbench.datasets.formats.idx import Bytes, Integers
-from mmbench.errors import argument, concerning, first_line
+from mmbench.errors import argument, concerning, first_line, hint
 from mmbench.progress import Progress
 from mmbench.seeds import derive
 
@@ -83,7 +83,7 @@ def _root(folder: Path | None) -> Path:
         half = PUBLISHED.find(folder, lambda p: bool(idx.place(p) or _svhn_place(p)))
         lacking = "SVHN" if idx.place(half) else "MNIST"
         given = f"give the folder that holds it as {argument('folder')}"
-        advice = f"run 'mmbench data download {NAME}', or {given}"
+        advice = f"run '{hint(f'data download {NAME}')}', or {given}"
         raise FileNotFoundError(f"{half} does not hold {lacking}: {advice}") from None
 
 

@@ -81,6 +81,8 @@ def _unfinished(path: Path) -> str:
         return f"{path} is not the folder of a finished run, {_EXPECTED}"
     model, dataset = begun.parent.name, begun.parents[1].name
     which = f"--model {model} --dataset {dataset} --seed {begun.name.partition('-')[0]}"
+    if (out := begun.parents[2]) != Path("results").resolve():
+        which += f" --out {out.relative_to(Path.cwd()) if out.is_relative_to(Path.cwd()) else out}"
     goes_on = f"'mmbench run {which}', with the options that it was begun with, goes on"
     return f"the run in {path} is not finished: {goes_on}"
 

@@ -37,6 +37,17 @@ def test_a_console_of_few_characters_shows_others(command, encoding, tmp_path):
     assert "?" in done.output
 
 
+def test_what_is_said_of_stale_records_can_be_obeyed(tmp_path, monkeypatch):
+    (tmp_path / "mhd-mini" / "mld").mkdir(parents=True)
+    record = min((ROOT / "records" / "mhd-mini" / "mld").glob("0-*.json"))
+    shutil.copy(record, tmp_path / "mhd-mini" / "mld")
+    for module in ("records.versions", "runs.again"):
+        monkeypatch.setattr(f"mmbench.{module}.stale", lambda _: "of long ago")
+    said = mmbench("claims", "--results", tmp_path).output
+    (hinted,) = re.findall(r"see mmbench (records stale .*)", said)
+    assert "mmbench run" in mmbench(*shlex.split(hinted)).output
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from mmbench.cli.main import main\n"

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from mmbench.core.data import Dataset
 from mmbench.core.source import Download, Source
-from mmbench.errors import argument
+from mmbench.errors import argument, hint
 from mmbench.files.regular import regular
 from mmbench.progress import Progress
 
@@ -62,7 +62,7 @@ class Published:
             FileNotFoundError: No folder was named, it does not exist, or holds no such files.
         """
         advice = (
-            f"run 'mmbench data download {self.name}', or get {self.title} from "
+            f"run '{hint(f'data download {self.name}')}', or get {self.title} from "
             f"{self.files[0].url}, unpack it, and give the folder that holds {self.layout} as "
             f"{argument('folder')} or in $MMBENCH_DATA"
         )
