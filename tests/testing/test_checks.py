@@ -188,6 +188,11 @@ def test_a_fault_is_told(subject, kind, check, words):
     assert all(kind.__name__ in line for line in found)
 
 
+@pytest.mark.parametrize("check", sorted({*CHECKS} - {"generator alone"}))
+def test_what_is_drawn_by_chance_is_one_fault_alone(subject, check):
+    assert faults(subject(Careless), check) == []
+
+
 FIXED = """
 import torch
 from mmbench.core import Model
