@@ -174,10 +174,13 @@ def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -
     own_hash, whole = weights_hash(network), f"{dataset}/{name} {title}"
     judge = Classifier(modality, network, math.nan, "", ((whole, own_hash),))
     path = folder / f"accuracy-{test_content[:32]}-{own_hash}.json"
+    new = not path.exists()
     (accuracy,) = kept(path, 1, lambda: (_accuracy(judge, lesson),), context)
+    right = f"the {title} of {name} is right on {100 * accuracy:.1f} % of the test examples"
     if accuracy < (1 + 1 / outputs) / 2:  # nearer to chance than to certainty
-        right = f"the {title} of {name} is right on {100 * accuracy:.0f} % of the test examples"
         context.progress.say(f"{right}: scores by it say little")
+    elif new:
+        context.progress.say(right)
     identity = f"{whole}, test accuracy {100 * accuracy:.1f} %, sha256:{own_hash}"
     return replace(judge, accuracy=accuracy, identity=identity)
 

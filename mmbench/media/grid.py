@@ -70,7 +70,7 @@ def example_page(path: Path, dataset: Dataset, lines: int = 3, columns: int = 10
         raise ValueError(f"there is nothing to draw: {lines} lines of {columns} examples")
     panels = []
     for rows in spread(len(dataset.test), count).split(columns):
-        heading = f"{dataset.name}, test examples {rows[0]} to {rows[-1]}"
+        heading = f"{dataset.name}, test: {', '.join(map(str, rows.tolist()))}"
         real = Generated((), dataset.test.batch(rows), rows)
         panels.append(_panel(dataset, real, columns, TILE * SCALE, heading))
     write(path, panels, 1)

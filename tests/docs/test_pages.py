@@ -14,6 +14,8 @@ from mmbench.leaderboard.summary import summaries
 from mmbench.leaderboard.tables.render import markdown
 from mmbench.leaderboard.tables.selection import Selection
 from mmbench.protocols import shipped
+from mmbench.protocols.protocol import load, resolve
+from mmbench.records.paths import Place
 
 NOT_RUN = 5
 """Blocks that need not be run, at most."""
@@ -94,6 +96,26 @@ def test_readmes_table_is_that_of_the_records(request):
         path.write_text(before + start + table + end + after, "utf-8")
     else:
         assert shown == table
+
+
+def test_where_runs_are_kept_is_where_they_are():
+    """The keys of the listing are examples; which of them are the same is not."""
+    text = (DOCS / "concepts.md").read_text("utf-8").partition("## Where runs are kept")[2]
+    home, *listed = text.split("```")[1].strip().splitlines()
+    found, above = set(), ""
+    for line in listed:
+        name = line.split()[0]
+        above = name if line.startswith("  0") else above
+        found.add(home + (name if above == name else above + name))
+    protocol = resolve(load("mhd-mini"), "mld")
+    place = Place("mhd-mini", "mld", 0, protocol, "d" * 64)
+    of = [place.record, place.picture, place.folder, place.weights, place.history, place.kept]
+    keys = {place.record.stem[2:]: "1a2b3c4d", place.folder.name[2:]: "5e6f7a8b"}
+    assert len(keys) == 2
+    names = {f"results/{path.as_posix()}" for path in of}
+    for key, example in keys.items():
+        names = {name.replace(key, example) for name in names}
+    assert {name.rstrip("/") for name in found} == names
 
 
 def test_readme_is_short():

@@ -8,6 +8,7 @@ from PIL import Image, ImageColor
 
 from mmbench.core.data import Dataset, Modality, Split, subsets
 from mmbench.core.score import Generated
+from mmbench.media import grid as drawing
 from mmbench.media.grid import BAND, SCALE, TILE, example_page, sample_grid
 
 KINDS = {
@@ -237,3 +238,16 @@ def test_a_page_of_examples(tmp_path):
     assert 1.3 < pixels(few).shape[0] / page.shape[0] < 1.6
     with pytest.raises(ValueError, match="nothing to draw"):
         example_page(few, dataset, lines=0)
+
+
+def test_a_page_names_each_of_its_examples(tmp_path, monkeypatch):
+    headings = []
+    monkeypatch.setattr(drawing, "cut", lambda text, *_: headings.append(text) or text)
+    dataset = three()
+    example_page(tmp_path / "page.png", dataset, lines=2, columns=3)
+    told = [h.partition("test: ")[2] for h in headings]
+    assert [t for t in told if t] == ["0, 1, 3", "5, 6, 8"]
+    monkeypatch.undo()
+    longest = "celebamask-hq, test: " + ", ".join(["9999"] * 10)
+    title = drawing.font(drawing.TITLE, bold=True)
+    assert drawing.cut(longest, title, 10 * TILE * SCALE) == longest

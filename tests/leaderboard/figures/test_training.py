@@ -145,7 +145,8 @@ def test_bad_input_is_answered_in_a_sentence(write, tmp_path, monkeypatch, argum
     write({"fit": points(2, 1)}, dataset="other", folder="there")
     damaged = write({"fit": points(2, 1)}, folder="damaged")
     next(damaged.rglob("*.csv")).write_text("step\n1\n")
-    done = CliRunner().invoke(main, ["figure", "training", "--out", "f.svg", *arguments])
+    out = [] if "--out" in arguments else ["--out", "f.svg"]
+    done = CliRunner().invoke(main, ["figure", "training", *out, *arguments])
     assert done.exit_code == 1
     assert words in done.output and len(done.output.splitlines()) == 1
     assert not list(tmp_path.glob("f.*"))

@@ -261,3 +261,13 @@ def test_a_classifier_near_chance_is_told_once(tmp_path):
             classifier(data, m.name, context)
     assert out.getvalue().count("scores by it say little") == 1
     assert "the classifier of noise is right on" in out.getvalue()
+
+
+def test_the_accuracy_of_a_new_classifier_is_told_where_no_bar_is(tmp_path):
+    """As docs/own-data.md promises; later runs, which find it, do not say it again."""
+    out, data = io.StringIO(), toy()
+    for _ in range(2):
+        judge = classifier(data, "x", context_in(tmp_path, out))
+        judges.READY.pop(data)
+    told = f"the classifier of x is right on {100 * judge.accuracy:.1f} % of the test examples\n"
+    assert out.getvalue().count("is right on") == out.getvalue().count(told) == 1
