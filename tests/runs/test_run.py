@@ -40,7 +40,10 @@ def quick(toy_loads, tmp_path):
     ]
 
     def start(*more):
-        arguments = ["run", *options, "--out", str(tmp_path / "results"), *map(str, more)]
+        usual = [*options, "--out", str(tmp_path / "results")]
+        pairs = zip(usual[::2], usual[1::2], strict=True)
+        kept = [x for pair in pairs if pair[0] == "--set" or pair[0] not in more for x in pair]
+        arguments = ["run", *kept, *map(str, more)]
         return CliRunner().invoke(main, arguments)
 
     return start
