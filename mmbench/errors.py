@@ -1,5 +1,6 @@
 """Why and where something failed, in the words of a message."""
 
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ NO_MEMORY = (
     "size calculation overflowed",
     "Overflow when unpacking",
 )
+
+ALLOCATED = re.compile(r"allocate ([\d.]+ \w+)")
+"""Where PyTorch and numpy say how much memory they asked for."""
 
 LONGEST = 60
 """Characters of a value that a sentence shows."""
@@ -107,7 +111,8 @@ def _own_frames(error: BaseException) -> Iterator[tuple[Path, int, str]]:
     installed = {Path(p).resolve() for p in (sys.prefix, sys.base_prefix)}
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         file = Path(frame.f_code.co_filename)
-        ours = frame.f_globals.get("__name__", "").partition(".")[0] == "mmbench"
+        names = (frame.f_globals.get(key) or "" for key in ("__name__", "__package__"))
+        ours = "mmbench" in [name.partition(".")[0] for name in names]  # or "__main__" of ours
         packages = {"site-packages", "dist-packages"} & set(file.parts)
         if file.is_file() and not (ours or packages or installed & set(file.resolve().parents)):
             yield file, line, frame.f_code.co_name
@@ -125,6 +130,12 @@ def _of_own_code(error: Exception) -> str:
     return "\n".join([f"{type(error).__name__}: {error}", *lines, more])
 
 
+def _size(amount: str) -> str:
+    """How much memory was asked for, as in " for 372.5 GiB", from "400000000000 bytes" or so."""
+    number, unit = amount.split()
+    return f" for {float(number) / 2**30:,.1f} GiB" if unit == "bytes" else f" for {amount}"
+
+
 def sentence(error: Exception) -> str:
     """What a user reads about an error that users can cause; "" for others."""
     if isinstance(error, KeyError | IndexError):
@@ -139,5 +150,6 @@ def sentence(error: Exception) -> str:
     memory = sizes and any(w in str(error) for w in NO_MEMORY)
     if memory or isinstance(error, MemoryError):  # torch has no class of its own on CPUs
         expected = "expected a smaller network, batch or data set"
-        return f"there is not enough memory ({first_line(error)}): {expected}"
+        amount = ALLOCATED.search(str(error))
+        return f"there is not enough memory{_size(amount[1]) if amount else ''}: {expected}"
     return _of_own_code(error)

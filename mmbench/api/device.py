@@ -28,6 +28,8 @@ def compute_device(name: str | torch.device) -> torch.device:
     except (RuntimeError, TypeError):
         expected = "cpu, cuda, cuda:1, ... or auto"
         raise ValueError(f"there is no device {name!r}; expected {expected}") from None
+    if device.type == "cuda":
+        _expect_cuda(str(name), device.index or 0)
     try:
         torch.zeros(1, device=device).item()  # "meta" makes tensors without values
     except (RuntimeError, AssertionError, ImportError) as error:
@@ -55,9 +57,15 @@ def expect_device(name: str) -> None:
     if kind != "cuda" or not (index or "0").isdecimal():
         if name != "auto":
             compute_device(name)
-    elif int(index or 0) >= (count := torch.cuda.device_count()):
-        there = ", ".join(f"cuda:{i}" for i in range(count)) or "none"
-        raise ValueError(f"the device {name!r} cannot be used; devices of CUDA here: {there}")
+    else:
+        _expect_cuda(name, int(index or 0))
+
+
+def _expect_cuda(name: str, index: int) -> None:
+    """Refuses a GPU that is not there."""
+    if index >= (count := torch.cuda.device_count()):
+        there = " or ".join(["cpu", *(f"cuda:{i}" for i in range(count))])
+        raise ValueError(f"the device {name!r} cannot be used: it is not there, expected {there}")
 
 
 def cores() -> int:

@@ -108,6 +108,11 @@ def evaluate(
         run = _changed(samples.run, changes, progress)
         found = preparation.weights_of(run.protocol, files, download_weights, run.device, progress)
         return frame([replace(run, weights=found).execute(again)])
+    if isinstance(samples, str | os.PathLike) and _of_run(Path(samples)):
+        loads = f"mmbench.evaluate(mmbench.load_run({os.fspath(samples)!r}))"
+        raise ValueError(
+            f"{os.fspath(samples)} is of a run, not a folder of samples: give {loads}"
+        )
     if data is None:
         raise ValueError("data is None, expected the data set that the samples are of")
     if isinstance(samples, Model):
@@ -138,6 +143,11 @@ def evaluate(
     context = Context(one.device, one.cache, progress, one.weights)
     draw = lambda given: one.samples.read(given, one.rows)
     return _scores(draw, one.samples.found, one.dataset, one.evaluation, context)
+
+
+def _of_run(path: Path) -> bool:
+    """Whether a path is a record, or the folder of a model that was run."""
+    return path.suffix == ".json" or next(path.glob("*.json"), None) is not None
 
 
 def _expect(dataset: Dataset, data: Dataset | str | Path | None) -> None:

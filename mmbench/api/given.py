@@ -12,6 +12,7 @@ from mmbench.core.data import Batch, Dataset, Modality
 from mmbench.datasets.formats import examples, recordings
 from mmbench.errors import seen
 from mmbench.progress import Progress
+from mmbench.registry import meant
 from mmbench.runs.gallery import subset
 
 TEST = "test:"
@@ -60,6 +61,12 @@ def _example(value: Example, modality: Modality, dataset: Dataset, progress: Pro
         return _test(value, modality.name, dataset)
     if isinstance(value, str | os.PathLike):
         path = Path(value)
+        word, _, number = str(value).partition(":")
+        if number.isdecimal() and not path.exists() and meant(word, ["test"]):
+            near = f"did you mean {TEST + number!r}?"
+            raise FileNotFoundError(
+                f"there is no file {value} to read {modality.name} from; {near}"
+            )
         if modality.kind == "sound" and path.suffix.lower() not in examples.endings(modality):
             return recordings.read(path, modality, dataset)
         found = examples.read(path, modality)

@@ -53,7 +53,9 @@ def demo(
     """
     from mmbench.api.trained import load_run
     from mmbench.demo.page import gradio, page, serve
+    from mmbench.runs.trained import find
 
+    find(run_path)
     gradio()  # whether it is there, before the data set is loaded
     trained = load_run(
         run_path, dataset, folder=data, device=device, model=model, keep_weights=keep_weights

@@ -132,6 +132,10 @@ def run(
         else:
             records.append(execute(one, track, rescore))
     if dry_run:
+        n, asked = len(runs[0].dataset.test), runs[0].evaluation.examples
+        if asked > n:
+            examples = f"{runs[0].dataset.name} has {n:,} test examples"
+            click.echo(f"# evaluation.examples is {asked:,}: {examples}, and all are used")
         for card in needed(runs[0].evaluation.metrics):
             if locate(card, runs[0].weights) is None:
                 click.echo(f"# not to be computed: {card.absent}")

@@ -104,6 +104,10 @@ class Evaluation:
         return order[: self.examples].sort().values
 
 
+class Unfit(ValueError):
+    """What a metric yields is no score of it."""
+
+
 def _called(name: str, metric: Metric) -> Callable[[Generated, Dataset, Context], Iterator[Score]]:
     """What a metric computes, or a sentence for who wrote the metric, under a protocol's name."""
 
@@ -111,12 +115,12 @@ def _called(name: str, metric: Metric) -> Callable[[Generated, Dataset, Context]
         for s in metric.compute(generated, dataset, context):
             if not isinstance(s, Score) or s.metric != metric.name:
                 expected = f"expected a mmbench.core.Score of {metric.name!r}"
-                raise ValueError(f"the metric {name} yields {s!r}, {expected}")
+                raise Unfit(f"the metric {name} yields {s!r}, {expected}")
             number = isinstance(s.value, int | float) and math.isfinite(s.value)
             if not (number or (s.value is None and s.reason)):
                 given = ", ".join(s.given) or NOTHING
                 wrong = f"{name} of {s.target} given {given} is {s.value!r}"
-                raise ValueError(f"{wrong}, expected a number, or None and a reason")
+                raise Unfit(f"{wrong}, expected a number, or None and a reason")
             yield replace(s, metric=name)
 
     return compute

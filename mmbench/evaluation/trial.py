@@ -13,7 +13,7 @@ from mmbench.core.model import Model
 from mmbench.core.score import NOTHING, Context, Generated
 from mmbench.errors import first_line
 from mmbench.evaluation.evaluate import generate
-from mmbench.evaluation.settings import Evaluation
+from mmbench.evaluation.settings import Evaluation, Unfit
 from mmbench.progress import Progress
 from mmbench.seeds import derive
 
@@ -21,6 +21,10 @@ EXAMPLES = 8
 
 SECONDS = 1.0
 """After which no further subset is tried."""
+
+
+MISTAKES = (Unfit, AttributeError, NameError, ImportError, SyntaxError)
+"""What is not for want of samples."""
 
 
 @runtime_checkable
@@ -82,8 +86,9 @@ def _score(
             list(metric.compute(generated, dataset, context))
         except Exception as error:
             fails = f"the metric {metric.name} cannot score {n} test examples given {given}"
-            more = "a metric that needs more declares it, least=..."
-            raise ValueError(f"{fails}: {first_line(error)}; {more}") from error
+            few = "; a metric that needs more declares it, least=..."
+            more = "" if isinstance(error, MISTAKES) else few
+            raise ValueError(f"{fails}: {first_line(error)}{more}") from error
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 
 from mmbench.core.score import Score
 from mmbench.declarations import declared
+from mmbench.errors import seen
 from mmbench.protocols.protocol import digest
 from mmbench.records.shapes import mismatches
 from mmbench.registry import names
@@ -128,7 +129,8 @@ class Record:
             if amount < 0:
                 yield f"{name} is {amount}, expected at least 0"
             if amount > (GREATEST if isinstance(amount, float) else LARGEST):
-                yield f"{name} is {amount:g}, expected at most {GREATEST:g}, or {LARGEST} if whole"
+                most = f"{GREATEST:g}" if isinstance(amount, float) else f"{LARGEST}"
+                yield f"{name} is {seen(amount)}, expected at most {most}"
         if self.protocol_hash != digest(self.protocol):
             yield (
                 f"protocol_hash is {self.protocol_hash!r}, but the protocol's hash is "

@@ -55,6 +55,10 @@ def coherence(
     truth = tensor(labels, "labels of the")
     if tuple(truth.shape) != (len(x),):
         raise ValueError(f"labels have shape {tuple(truth.shape)}, expected ({len(x)},)")
+    low, high = (float(truth.min()), float(truth.max())) if len(truth) else (0, 0)
+    if not (0 <= low <= high < data.classes and bool((truth == truth.long()).all())):
+        reach = f"labels reach from {low:g} to {high:g}"
+        raise ValueError(f"{reach}, expected whole numbers from 0 to {data.classes - 1}")
     right = classifier(data, name, context(device)).predictions(x) == truth.cpu()
     return 100 * float(right.double().mean())
 

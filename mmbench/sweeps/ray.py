@@ -196,7 +196,9 @@ def _made(
         with chdir(home) if home.is_dir() else nullcontext():
             return complete(arguments, out / LOGS / log, {**threads, **ours}), {}
     folder = cache_folder() / SWEEPS / digest(str(out))
-    fault = complete([*arguments, "--out", str(folder)], folder / LOGS / log, threads)
+    here = list(arguments)
+    here[here.index("--out") + 1] = str(folder)
+    fault = complete(here, folder / LOGS / log, threads)
     names = [Path(LOGS, log)]
     if record is not None and not fault:
         try:

@@ -173,6 +173,13 @@ def test_a_missing_folder_is_told_before_absent_weights(toy, tmp_path, monkeypat
             compare(torch.zeros(4, 3, 8, 8), "nowhere")
 
 
+def test_a_run_s_path_is_told_from_samples(run, table):
+    for path in (run.path, str(run.path.parent)):
+        for data in (None, "mhd-mini"):
+            with pytest.raises(ValueError, match=r"is of a run.*mmbench\.load_run\('"):
+                mmbench.evaluate(path, data, quiet=True)
+
+
 def test_results_say_what_is_stale(run, monkeypatch):
     monkeypatch.setattr("mmbench.records.store.stale", lambda record: "model version 1, now 2")
     assert set(mmbench.results(run.run.out)["stale"]) == {"model version 1, now 2"}

@@ -214,6 +214,7 @@ def quick(toy_loads, tmp_path):
         ("--sampler eule", "no sampler is called 'eule'; did you mean 'euler'?"),
         ("--set evaluation.metrics={'json:dumps'='all'}", "json:dumps is not a metric"),
         ("--device cuda:99", "the device 'cuda:99' cannot be used"),
+        ("--device cuda:99", "it is not there, expected cpu"),
         ("--device gpu", "there is no device 'gpu'; expected cpu, cuda, cuda:1, ... or auto"),
         ("--set evaluation.metrics={}", "evaluation: there is no metric, expected one or more"),
         ("--set evaluation.sampler.steps='x'", "evaluation.sampler.steps is 'x', expected a who"),
@@ -334,9 +335,19 @@ def test_a_server_that_is_stopped_has_nothing_to_go_on_with(monkeypatch, tmp_pat
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
+    monkeypatch.setattr("mmbench.runs.trained.find", lambda _: None)
     monkeypatch.setattr("mmbench.demo.page.gradio", interrupt)
     done = mmbench("demo", "--run", tmp_path)
     assert done.exit_code == 1 and "same command" not in done.output
+
+
+def test_a_run_to_show_is_looked_for_before_the_demo_s_extra(monkeypatch, tmp_path):
+    def absent():
+        raise ImportError("the demo needs gradio")
+
+    monkeypatch.setattr("mmbench.demo.page.gradio", absent)
+    done = mmbench("demo", "--run", tmp_path / "nope")
+    assert done.exit_code == 1 and f"there is no run {tmp_path / 'nope'}" in done.output
 
 
 def test_own_data_that_is_misspelt_is_told_with_what_is_there(tmp_path, monkeypatch):
@@ -363,4 +374,7 @@ def test_a_dry_run_says_what_will_not_be_measured(quick, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     done = mmbench(*quick, "--set", "evaluation.metrics.fid='all'", "--dry-run")
     assert done.exit_code == 0 and "# not to be computed: " in done.stdout
+    assert "evaluation.examples is" not in done.stdout
+    done = mmbench(*quick, "--set", "evaluation.examples=5000000", "--dry-run")
+    assert "# evaluation.examples is 5,000,000: mhd-mini has 40 test examples" in done.stdout
     assert tomllib.loads(done.stdout)

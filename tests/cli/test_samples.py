@@ -63,7 +63,8 @@ def samples(exported, tmp_path):
 
 
 def evaluate(folder, out, *more):
-    where = ("--dataset", "mhd-mini", "--samples", folder, "--name", "theirs", "--out", out)
+    usual = {"--dataset": "mhd-mini", "--samples": folder, "--name": "theirs", "--out": out}
+    where = [word for o, value in usual.items() if o not in more for word in (o, value)]
     return mmbench("evaluate", *where, *SETTINGS, *more)
 
 
@@ -224,6 +225,10 @@ def test_a_run_is_named_by_its_folders_too(finished, tmp_path):
         (["--given", "image"], "--given image is not of the form MODALITY=FILE"),
         (["--given", "imge=test:1"], "mhd-mini has no modality 'imge'; did you mean 'image'?"),
         (["--given", "image=test:40"], "expected test:0 to test:39"),
+        (
+            ["--given", "image=tests:3"],
+            "there is no file tests:3 to read image from; did you mean",
+        ),
         (["--given", "image=test:-1"], "test:-1 is no test example"),
         (["--given", "image=/nowhere.png"], "there is no file /nowhere.png"),
         (["--given", "image=test:1", "image=test:2"], "image is given twice"),
@@ -236,7 +241,8 @@ def test_a_run_is_named_by_its_folders_too(finished, tmp_path):
     ],
 )
 def test_mistakes_in_generating_get_one_sentence(finished, arguments, words, tmp_path):
-    done = mmbench("generate", "--run", finished, "--out", tmp_path / "out", *arguments)
+    run = [] if "--run" in arguments else ["--run", finished]
+    done = mmbench("generate", *run, "--out", tmp_path / "out", *arguments)
     assert done.exit_code != 0
     assert words in done.output
     assert "Traceback" not in done.output

@@ -97,6 +97,31 @@ def test_a_metric_that_fails_is_told_unless_it_needs_more_or_a_network(attempt, 
         attempt("metrics_of_mine:mine")
 
 
+def other(generated, dataset, context):
+    yield Score("yours", generated.given, "image", 0.0, len(generated.rows))
+
+
+def absent(generated, dataset, context):
+    yield generated.absent
+
+
+def few(generated, dataset, context):
+    raise IndexError("sample 50")
+    yield
+
+
+@pytest.mark.parametrize(("compute", "more"), [(other, False), (absent, False), (few, True)])
+def test_only_a_metric_that_may_want_samples_is_told_to_declare_it(
+    attempt, monkeypatch, compute, more
+):
+    module = ModuleType("metrics_of_mine")
+    module.mine = Metric("mine", "Mine", "lower", "", "https://example.org", compute)
+    monkeypatch.setitem(sys.modules, "metrics_of_mine", module)
+    with pytest.raises(ValueError, match="mine cannot score 8") as told:
+        attempt("metrics_of_mine:mine")
+    assert ("least=..." in str(told.value)) == more
+
+
 QUICK = ["width=32", "groups=4", "autoencoder.epochs=1", "latent=4", "score.epochs=2"]
 
 

@@ -300,6 +300,23 @@ def test_too_little_memory_is_told(quick):
     assert "there is not enough memory" in done.output
 
 
+@pytest.mark.parametrize(
+    ("words", "amount"),
+    [
+        (
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate "
+            "memory: you tried to allocate 400000000000 bytes. Error code 12 (Cannot allocate)",
+            " for 372.5 GiB",
+        ),
+        ("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has 1 GiB", " for 20.00 GiB"),
+        ("Storage size calculation overflowed with sizes=[9]", ""),
+    ],
+)
+def test_too_little_memory_is_told_in_our_words(words, amount):
+    expected = "expected a smaller network, batch or data set"
+    assert sentence(RuntimeError(words)) == f"there is not enough memory{amount}: {expected}"
+
+
 def test_a_nan_loss_is_told(quick, tmp_path):
     done = quick("--set", "models.mld.autoencoder.learning_rate=1e30")
     assert done.exit_code == 1

@@ -142,6 +142,9 @@ def test_samples_show_the_classes_that_they_should(toy, tmp_path, monkeypatch):
         scores.coherence(both, toy, labels)
     with pytest.raises(ValueError, match=r"labels have shape \(3,\), expected \(40,\)"):
         scores.coherence({"image": images}, toy, labels[:3])
+    for wrong, reach in ((labels + 20, "20 to 29"), (labels / 2, "0 to 4.5"), (-labels, "-9 to")):
+        with pytest.raises(ValueError, match=f"labels reach from {reach}.*expected whole numbers"):
+            scores.coherence({"image": images}, toy, wrong)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Each check finds its fault, in a sentence, and none in a model that has none."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -260,3 +263,11 @@ def test_the_command_reports_faults_and_says_so_in_its_status(tmp_path):
     assert "Noise.generate drew image given nothing from" in done.output
     done = CliRunner().invoke(command, [f"{place}s"])
     assert done.exit_code == 1 and "has no 'Noises'; did you mean 'Noise'?" in done.output
+
+
+def test_no_line_of_ours_is_shown_as_the_user_s(tmp_path):
+    (tmp_path / "own.py").write_text("class Mine: pass\n")
+    command = [sys.executable, "-m", "mmbench.testing", f"{tmp_path}/own.py:Mien"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "did you mean 'Mine'?" in done.stderr
+    assert "__main__.py" not in done.stderr
