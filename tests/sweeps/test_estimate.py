@@ -196,7 +196,7 @@ def test_the_commands_print_it(toy_loads, tmp_path):
         return done
 
     # The cache has the evaluation networks afterwards.
-    first = [*rest, "--out", str(tmp_path / "first")]
+    first = [*rest[:-3], str(tmp_path / "first"), *rest[-2:]]
     assert not CliRunner().invoke(main, ["run", "--model", "mvae", *first]).exit_code
     one = mmbench("run", "--model", "mvae", "--estimate").stdout
     assert [line.split("  ")[0] for line in one.splitlines()[1:]] == [

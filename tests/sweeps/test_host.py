@@ -106,6 +106,6 @@ def test_a_run_in_progress_has_an_exit_code_of_its_own(toy_loads, tmp_path):
     make = partial(runs, "mvae", "mhd-mini", [0], tmp_path, "cpu", Progress(None))
     (run,) = make(settings=changes)
     with alone(run.folder / "lock"):
-        more = ["--model", "mvae", "--out", str(tmp_path), *asked, "--dataset", "mhd-mini"]
+        more = ["--model", "mvae", "--out", str(tmp_path), *asked[2:], "--dataset", "mhd-mini"]
         done = CliRunner().invoke(main, ["run", *more])
     assert done.exit_code == Busy.exit_code, done.output
