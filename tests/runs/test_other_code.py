@@ -41,8 +41,7 @@ def own(toy, monkeypatch, tmp_path):
             (tmp_path / "own_noise.py").write_text(text)
             sys.modules.pop("own_noise.py", None)
         run = [
-            "--model",
-            "own_noise.py:Noise",
+            *([] if "--model" in more else ["--model", "own_noise.py:Noise"]),
             "--set",
             "evaluation.examples=8",
             "--set",

@@ -303,9 +303,8 @@ def missing(package):
 
 def test_a_sweep_passes_it_to_its_runs(monkeypatch):
     monkeypatch.setattr(tracking, "distribution", lambda package: None)
-    planned = Planned(
-        "mvae", "mhd-mini", 0, "missing", options=Sweep(Path("o"), track="wandb").options("mvae")
-    )
+    options = Sweep(Path("o"), track="wandb").options("mvae", "mhd-mini")
+    planned = Planned("mvae", "mhd-mini", 0, "missing", options=options)
     _, *arguments = shlex.split(planned.command)[1:]
     assert run_command.make_context("run", arguments).params["track"] == "wandb"
-    assert "--track" not in Sweep(Path("o")).options("mvae")
+    assert "--track" not in Sweep(Path("o")).options("mvae", "mhd-mini")
