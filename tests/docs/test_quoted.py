@@ -97,7 +97,7 @@ def test_means_are_quoted_as_the_summary_has_them(summary):
     }
     extremes = min(took, key=took.get), max(took, key=took.get)
     sentence = rf"took # s \(`{extremes[0]}`\) to # s \(`{extremes[1]}`\)"
-    same(quoted("measured.md", sentence), [took[model] for model in extremes])
+    same(quoted("speed.md", sentence), [took[model] for model in extremes])
 
 
 def scores(table, dataset, metric, target, given, model="real examples"):
