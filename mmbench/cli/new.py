@@ -32,7 +32,8 @@ NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 RUN = {
     "model": "mmbench run --model {0}",
     "dataset": "mmbench run --dataset {0}",
-    "metric": 'mmbench run --set \'evaluation.metrics={{"{0}"="all"}}\'',
+    "metric": "mmbench run --set "
+    '\'evaluation.metrics={{"{0}"="all", coherence="all", fmd="all"}}\'',
 }
 
 

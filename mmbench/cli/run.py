@@ -136,7 +136,7 @@ def run(
         if asked > n:
             examples = f"{runs[0].dataset.name} has {n:,} test examples"
             click.echo(f"# evaluation.examples is {asked:,}: {examples}, and all are used")
-        for card in needed(runs[0].evaluation.metrics):
+        for card in needed(runs[0].evaluation.metrics, runs[0].dataset.modalities):
             if locate(card, runs[0].weights) is None:
                 click.echo(f"# not to be computed: {card.absent}")
         click.echo(to_toml(protocols.part(runs[0].protocol, model)), nl=False)

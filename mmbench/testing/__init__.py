@@ -4,7 +4,8 @@
 `test_my_model = model_checks("my_file.py:MyModel")` makes pytest run a test for each check.
 """
 
-from mmbench.testing.checks import CHECKS, Subject
-from mmbench.testing.subject import briefly_trained, model_checks
+from mmbench.testing.brief import briefly_trained, model_checks
+from mmbench.testing.checks import CHECKS
+from mmbench.testing.subject import Subject
 
 __all__ = ["CHECKS", "Subject", "briefly_trained", "model_checks"]

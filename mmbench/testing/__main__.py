@@ -6,7 +6,7 @@ import click
 
 from mmbench.cli import options, parsing
 from mmbench.cli.main import Sentences
-from mmbench.testing import subject
+from mmbench.testing import brief
 from mmbench.testing.checks import CHECKS
 
 
@@ -22,7 +22,7 @@ class Told(Sentences, parsing.Several):
 @click.argument("model")
 @click.option(
     "--dataset",
-    default=subject.TOY,
+    default=brief.TOY,
     metavar="NAME",
     help="The data set that it is trained on for a moment: as for 'mmbench run'.  [default: one "
     "that is made at once, of images, trajectories and sounds]",
@@ -34,10 +34,10 @@ def check(model: str, dataset: str, settings: tuple[str, ...]) -> None:
     MODEL is a registered name, module:class or file.py:class. Each fault is reported in a
     sentence that says what to do.
     """
-    of = subject.briefly_trained(model, dataset, settings)
+    of = brief.briefly_trained(model, dataset, settings)
     wide, wrong = max(map(len, CHECKS)), 0
     for name in CHECKS:
-        found = subject.faults(of, name)
+        found = brief.faults(of, name)
         wrong += len(found)
         for line in found or ["right"]:
             click.echo(f"{name:<{wide}}  {line}")

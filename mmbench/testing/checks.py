@@ -7,93 +7,24 @@ it is given, its weights and the generator.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from mmbench.core.data import Batch, Dataset, Modality, subsets
-from mmbench.core.model import Model
+from mmbench.core.data import Batch, Modality, subsets
 from mmbench.core.score import NOTHING
 from mmbench.errors import first_line, in_own_code
 from mmbench.evaluation.evaluate import drawn
 from mmbench.seeds import stream
 from mmbench.testing import toy
+from mmbench.testing.subject import Subject, Unfit, differing
 from mmbench.training.weights import load_weights, save_weights
-
-LEAST = 10
-"""Test examples that the checks need."""
 
 TOLERANCE = 1e-5
 """Of values in [0, 1] that differ in the order of sums alone."""
-
-
-class Unfit(ValueError):
-    """A model refuses a data set by a ValueError of its constructor."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A trained model, and what the checks need beside it.
-
-    Attributes:
-        model: Trained, in evaluation mode.
-        dataset: What it was trained on, with at least `LEAST` test examples.
-        build: () -> the model as it was before training, its networks new.
-        elsewhere: () -> the same model, built for and trained on examples of other modalities and
-            shapes; None where that cannot be tried. Raises `Unfit` where the model refuses them.
-    """
-
-    model: Model
-    dataset: Dataset
-    build: Callable[[], Model]
-    elsewhere: Callable[[], Subject] | None = None
-
-    @property
-    def title(self) -> str:
-        """What the sentences call it."""
-        return type(self.model).__name__
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the modalities."""
-        return [m.name for m in self.dataset.modalities]
-
-    @property
-    def some(self) -> list[Sequence[str]]:
-        """Some subsets to be given: each modality alone, and all but the last."""
-        names = self.names
-        return [*([m] for m in names), *([names[:-1]] if len(names) > 2 else [])]
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return next((x.device for x in self.model.state_dict().values()), torch.device("cpu"))
-
-    def given(self, names: Iterable[str], rows: Sequence[int]) -> Batch:
-        """Some modalities of test examples, on the model's device."""
-        asked = list(names)
-        x = self.dataset.test.batch(torch.tensor(rows), asked) if asked else {}
-        return {m: v.to(self.device) for m, v in x.items()}
-
-    def draw(self, given: Batch, n: int, targets: Sequence[str] | None = None) -> Batch:
-        """What the model draws by the same generator each time, by default all that it can."""
-        targets = self.model.possible(list(given), self.names) if targets is None else targets
-        noise = stream(0, "check", device=self.device)
-        return drawn(self.model, given, targets, n, noise, self.dataset) if targets else {}
-
-    def caused(self, different: Sequence[str], given: Batch, n: int) -> list[str]:
-        """Those that differ for a cause: not what two equal calls draw otherwise, too.
-
-        That is a fault of its own, which `generator_alone` finds.
-        """
-        if not different:
-            return []
-        chance = _different(self.draw(given, n), self.draw(given, n))
-        return [m for m in different if m not in chance]
 
 
 def any_subset(subject: Subject) -> Iterator[str]:
@@ -155,7 +86,7 @@ def generator_alone(subject: Subject) -> Iterator[str]:
             with torch.random.fork_rng():
                 torch.manual_seed(seed)
                 pair.append(subject.draw(x, 4))
-        for m in _different(pair[0], pair[1]):
+        for m in differing(pair[0], pair[1]):
             yield (
                 f"{subject.title}.generate draws {m} given {_words(given)} otherwise though the "
                 "generator is the same: pass generator=generator to each random call"
@@ -164,7 +95,7 @@ def generator_alone(subject: Subject) -> Iterator[str]:
     first = subject.draw({}, 4)
     noise = stream(1, "check", device=subject.device)
     other = drawn(subject.model, {}, targets, 4, noise, subject.dataset) if targets else {}
-    if targets and not _different(first, other):
+    if targets and not differing(first, other):
         yield (
             f"{subject.title}.generate draws the same {' and '.join(targets)} given nothing by "
             "every generator: draw the noise from the generator"
@@ -176,7 +107,7 @@ def rows_alone(subject: Subject) -> Iterator[str]:
     for given in subject.some:
         a, b = (subject.draw(subject.given(given, rows), 3) for rows in ([7, 5, 3], [2, 5, 9]))
         middle = [{m: x[1] for m, x in made.items()} for made in (a, b)]
-        found = _different(middle[0], middle[1], TOLERANCE)
+        found = differing(middle[0], middle[1], TOLERANCE)
         for m in subject.caused(found, subject.given(given, [7, 5, 3]), 3):
             yield (
                 f"{subject.title}.generate draws {m} given {_words(given)} otherwise if other "
@@ -189,7 +120,7 @@ def order_of_given(subject: Subject) -> Iterator[str]:
     for given in (s for s in [*subject.some, subject.names] if len(s) > 1):
         x = subject.given(given, range(3))
         turned = {m: x[m] for m in reversed(given)}
-        found = _different(subject.draw(x, 3), subject.draw(turned, 3), tolerance=TOLERANCE)
+        found = differing(subject.draw(x, 3), subject.draw(turned, 3), tolerance=TOLERANCE)
         for m in subject.caused(found, x, 3):
             yield (
                 f"{subject.title}.generate draws {m} otherwise if {' and '.join(given)} are given "
@@ -205,9 +136,9 @@ def nothing_changed(subject: Subject) -> Iterator[str]:
     model.zero_grad()
     with torch.no_grad():
         made = model.generate(x, targets, 4, stream(0, "check", device=subject.device))
-    for name in _different(before, model.state_dict()):
+    for name in differing(before, model.state_dict()):
         yield f"{subject.title}.generate changes {name}: change weights and buffers in fit alone"
-    for m in _different(kept, x):
+    for m in differing(kept, x):
         yield f"{subject.title}.generate changes the {m} that it is given: work on a copy"
     if model.training:
         yield f"{subject.title}.generate leaves the training mode on: leave the mode as it is"
@@ -236,7 +167,7 @@ def weights_are_all(subject: Subject) -> Iterator[str]:
     other = Subject(again, subject.dataset, subject.build)
     for given in ((), (subject.names[0],)):
         x = subject.given(given, range(3))
-        for m in subject.caused(_different(subject.draw(x, 3), other.draw(x, 3)), x, 3):
+        for m in subject.caused(differing(subject.draw(x, 3), other.draw(x, 3)), x, 3):
             yield (
                 f"{subject.title} draws other {m} given {_words(given)} once its weights are "
                 "loaded: what fit learns has to be a parameter or a buffer (register_buffer)"
@@ -250,7 +181,7 @@ def embedded(subject: Subject) -> Iterator[str]:
         with torch.no_grad():
             parts = [subject.model.embed({m: v}) for m, v in x.items()]
             y = type(parts[0])({m: v for part in parts for m, v in part.items()})
-        found = _different(subject.draw(x, 3), subject.draw(y, 3), tolerance=TOLERANCE)
+        found = differing(subject.draw(x, 3), subject.draw(y, 3), tolerance=TOLERANCE)
         for m in subject.caused(found, x, 3):
             yield (
                 f"{subject.title}.generate draws other {m} given {_words(given)} from what embed "
@@ -307,16 +238,6 @@ CHECKS: dict[str, Check] = {
     )
 }
 """All checks, by their names."""
-
-
-def _different(a: Batch, b: Batch, tolerance: float = 0.0) -> list[str]:
-    """The names of those tensors that differ, or are in one of the batches alone."""
-    names = dict.fromkeys([*a, *b])
-    return [
-        m
-        for m in names
-        if m not in a or m not in b or not torch.allclose(a[m], b[m], 0, tolerance, equal_nan=True)
-    ]
 
 
 def _copied(x: Batch) -> Batch:

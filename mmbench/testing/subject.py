@@ -1,140 +1,91 @@
-"""A model that was trained for a moment, and the tests of it."""
+"""A trained model, as the checks take it."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import cache, partial
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
-from torch import nn
 
-from mmbench.api import asked
-from mmbench.api.preparation import protocol_of
-from mmbench.core.data import Dataset
+from mmbench.core.data import Batch, Dataset
 from mmbench.core.model import Model
-from mmbench.datasets.load import load_dataset
-from mmbench.errors import first_line, in_own_code
-from mmbench.evaluation.trial import shorten
-from mmbench.progress import Progress
-from mmbench.registry import called
-from mmbench.runs.run import Run
-from mmbench.testing import toy
-from mmbench.testing.checks import CHECKS, LEAST, Subject, Unfit
-from mmbench.training.trainer import Loss, Optimisation, Trainer
+from mmbench.evaluation.evaluate import drawn
+from mmbench.seeds import stream
 
-TOY = "mmbench.testing.toy:toy"
-"""The data set of the checks where the user names none."""
-
-UNSCORED = "evaluation.metrics={mse='all'}"
-"""In the place of metrics that may need packages: nothing is scored."""
+LEAST = 10
+"""Test examples that the checks need."""
 
 
-FEW, BATCH = 256, 32
-"""Most examples that a stage is trained on, in all and a step."""
+class Unfit(ValueError):
+    """A model refuses a data set by a ValueError of its constructor."""
 
 
-class Brief(Trainer):
-    """Trains every stage for an epoch of a few examples."""
+@dataclass(frozen=True)
+class Subject:
+    """A trained model, and what the checks need beside it.
 
-    def minimise(
-        self,
-        stage: str,
-        module: nn.Module,
-        loss: Loss,
-        examples: int,
-        with_: Optimisation,
-        content: object = None,
-    ) -> None:
-        """As `Trainer.minimise`, but for a moment and without compilation."""
-        epochs, size = min(with_.epochs, 1), min(with_.batch_size, BATCH)
-        brief = replace(with_, epochs=epochs, batch_size=size, compile=False)
-        super().minimise(stage, module, loss, min(examples, FEW), brief, content)
-
-
-def briefly_trained(
-    model: str, dataset: str | Dataset = TOY, settings: Sequence[str] = ()
-) -> Subject:
-    """A model on a data set, trained for a moment, as the checks take it.
-
-    Args:
-        model: A registered name, "module:class" or "file.py:class".
-        dataset: A data set, or what `mmbench run --dataset` takes.
-        settings: As `mmbench run --set` takes them.
-
-    Raises:
-        LookupError, FileNotFoundError, ValueError: There is no such model or data set, or the
-            settings do not fit.
+    Attributes:
+        model: Trained, in evaluation mode.
+        dataset: What it was trained on, with at least `LEAST` test examples.
+        build: () -> the model as it was before training, its networks new.
+        elsewhere: () -> the same model, built for and trained on examples of other modalities and
+            shapes; None where that cannot be tried. Raises `Unfit` where the model refuses them.
     """
-    name, settings = called(asked.model(model)), asked.lines(settings)
-    simple = dataset == TOY and not any(s.startswith("modalities.") for s in settings)
-    dataset = asked.dataset(dataset)
-    if isinstance(dataset, str):
-        with tempfile.TemporaryDirectory() as folder:
-            dataset = load_dataset(dataset, None, Path(folder), Progress(None))
-    if len(dataset.test) < LEAST:
-        found = f"{dataset.name} has {len(dataset.test)} test examples"
-        raise ValueError(f"{found}, expected at least {LEAST} for the checks")
-    subject = _trained(_run(name, dataset, settings))
-    return replace(subject, elsewhere=partial(_elsewhere, name, settings) if simple else None)
+
+    model: Model
+    dataset: Dataset
+    build: Callable[[], Model]
+    elsewhere: Callable[[], Subject] | None = None
+
+    @property
+    def title(self) -> str:
+        """What the sentences call it."""
+        return type(self.model).__name__
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the modalities."""
+        return [m.name for m in self.dataset.modalities]
+
+    @property
+    def some(self) -> list[Sequence[str]]:
+        """Some subsets to be given: each modality alone, and all but the last."""
+        names = self.names
+        return [*([m] for m in names), *([names[:-1]] if len(names) > 2 else [])]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next((x.device for x in self.model.state_dict().values()), torch.device("cpu"))
+
+    def given(self, names: Iterable[str], rows: Sequence[int]) -> Batch:
+        """Some modalities of test examples, on the model's device."""
+        asked = list(names)
+        x = self.dataset.test.batch(torch.tensor(rows), asked) if asked else {}
+        return {m: v.to(self.device) for m, v in x.items()}
+
+    def draw(self, given: Batch, n: int, targets: Sequence[str] | None = None) -> Batch:
+        """What the model draws by the same generator each time, by default all that it can."""
+        targets = self.model.possible(list(given), self.names) if targets is None else targets
+        noise = stream(0, "check", device=self.device)
+        return drawn(self.model, given, targets, n, noise, self.dataset) if targets else {}
+
+    def caused(self, different: Sequence[str], given: Batch, n: int) -> list[str]:
+        """Those that differ for a cause: not what two equal calls draw otherwise, too.
+
+        That is a fault of its own, which `generator_alone` finds.
+        """
+        if not different:
+            return []
+        chance = differing(self.draw(given, n), self.draw(given, n))
+        return [m for m in different if m not in chance]
 
 
-def _run(name: str, dataset: Dataset, settings: Sequence[str]) -> Run:
-    protocol = protocol_of(dataset, None, [UNSCORED, *settings], name)
-    nowhere, quiet = Path(), Progress(None)
-    return Run(name, dataset, 0, protocol, nowhere, torch.device("cpu"), nowhere, quiet, {})
-
-
-def _trained(run: Run) -> Subject:
-    trained = _quick(run)
-    with tempfile.TemporaryDirectory() as folder:
-        trained.fit(run.dataset.train, Brief(Path(folder), run.seed, run.device, run.progress))
-    return Subject(trained.eval(), run.dataset, partial(_quick, run))
-
-
-def _quick(run: Run) -> Model:
-    """The untrained model, whose samplers take as few steps as they can: checks draw often."""
-    model = run.build()
-    shorten(model)
-    return model
-
-
-def _elsewhere(name: str, settings: Sequence[str]) -> Subject:
-    run = _run(name, toy.other(), settings)
-    try:
-        run.build()
-    except ValueError as error:
-        raise Unfit(str(error)) from None
-    return _trained(run)
-
-
-def faults(subject: Subject, check: str) -> list[str]:
-    """What a check finds, in sentences; an error is a fault, too."""
-    try:
-        return list(dict.fromkeys(CHECKS[check](subject)))
-    except Exception as error:
-        place = in_own_code(error)
-        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        return [f"{kind}{first_line(error)}{f' ({place})' if place else ''}"]
-
-
-def model_checks(
-    model: str, dataset: str | Dataset = TOY, settings: Sequence[str] = ()
-) -> Callable[[str], None]:
-    """A test of a model, which pytest runs once for each check.
-
-    It is used as in `test_my_model = model_checks("my_file.py:MyModel")`. The arguments are those
-    of `briefly_trained`; the model is trained when the first check runs.
-    """
-    import pytest
-
-    subject = cache(lambda: briefly_trained(model, dataset, settings))
-
-    @pytest.mark.parametrize("check", CHECKS)
-    def test(check: str) -> None:
-        if found := faults(subject(), check):
-            pytest.fail("\n".join(found), pytrace=False)
-
-    return test
+def differing(a: Batch, b: Batch, tolerance: float = 0.0) -> list[str]:
+    """The names of those tensors that differ, or are in one of the batches alone."""
+    names = dict.fromkeys([*a, *b])
+    return [
+        m
+        for m in names
+        if m not in a or m not in b or not torch.allclose(a[m], b[m], 0, tolerance, equal_nan=True)
+    ]

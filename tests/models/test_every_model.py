@@ -11,7 +11,8 @@ from mmbench.protocols.protocol import load, override
 from mmbench.registry import find, names
 from mmbench.runs.run import Run
 from mmbench.seeds import stream
-from mmbench.testing.checks import CHECKS, Subject
+from mmbench.testing.checks import CHECKS
+from mmbench.testing.subject import Subject
 
 EPOCH = "models.{}.training.epochs=1"
 DIFFUSION = [

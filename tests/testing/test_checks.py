@@ -10,8 +10,9 @@ from torch import nn
 
 from mmbench.core.model import Embedded, Model
 from mmbench.testing.__main__ import check as command
-from mmbench.testing.checks import CHECKS, Subject
-from mmbench.testing.subject import briefly_trained, faults
+from mmbench.testing.brief import briefly_trained, faults
+from mmbench.testing.checks import CHECKS
+from mmbench.testing.subject import Subject
 from mmbench.testing.toy import toy
 
 
