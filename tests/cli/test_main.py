@@ -14,6 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench.cli.main import main
+from mmbench.records.paths import Place
+from mmbench.records.store import read
 from mmbench.registry import names
 
 ROOT = Path(__file__).parents[2]
@@ -335,9 +337,14 @@ def test_a_server_that_is_stopped_has_nothing_to_go_on_with(monkeypatch, tmp_pat
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mmbench.runs.trained.find", lambda _: None)
+    record = next((ROOT / "records" / "mhd-mini" / "mvae").glob("0-*.json"))
+    path = tmp_path / record.relative_to(ROOT / "records")
+    weights = tmp_path / Place.of(read(record)).weights
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    shutil.copy(record, path)
     monkeypatch.setattr("mmbench.demo.page.gradio", interrupt)
-    done = mmbench("demo", "--run", tmp_path)
+    done = mmbench("demo", "--run", path)
     assert done.exit_code == 1 and "same command" not in done.output
 
 
@@ -372,8 +379,10 @@ def test_own_data_that_is_misspelt_is_told_with_what_is_there(tmp_path, monkeypa
 def test_a_dry_run_says_what_will_not_be_measured(quick, tmp_path, monkeypatch):
     monkeypatch.setenv("MMBENCH_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    done = mmbench(*quick, "--set", "evaluation.metrics.fid='all'", "--dry-run")
+    done = mmbench(*quick, "--set", "evaluation.metrics.fad='all'", "--dry-run")
     assert done.exit_code == 0 and "# not to be computed: " in done.stdout
+    done = mmbench(*quick, "--set", "evaluation.metrics.fid='all'", "--dry-run")
+    assert done.exit_code == 0 and "# not to be computed: " not in done.stdout  # nothing is RGB
     assert "evaluation.examples is" not in done.stdout
     done = mmbench(*quick, "--set", "evaluation.examples=5000000", "--dry-run")
     assert "# evaluation.examples is 5,000,000: mhd-mini has 40 test examples" in done.stdout
