@@ -24,7 +24,7 @@ SECONDS = 1.0
 
 
 MISTAKES = (Unfit, AttributeError, NameError, ImportError, SyntaxError)
-"""What is not for want of samples."""
+"""Errors of a metric that no larger number of samples would prevent."""
 
 
 @runtime_checkable

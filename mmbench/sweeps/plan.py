@@ -100,7 +100,8 @@ class Sweep:
                 data = told(error)
             took = _durations(self.out, name if isinstance(data, str) else data.name)
             for model in self._models(models, name):
-                unused = {s: None for s in unused if s not in self.settings_of(model, name)}
+                used = self.settings_of(model, name)
+                unused = {s: None for s in unused if s not in used}
                 found += self._of(model, name, data, seeds, took, progress)
         for setting in unused:
             raise ValueError(f"the setting {setting} is of none of the models that are run")

@@ -9,7 +9,6 @@ from functools import cache, partial
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from mmbench.api import asked
 from mmbench.api.preparation import protocol_of
@@ -24,7 +23,8 @@ from mmbench.runs.run import Run
 from mmbench.testing import toy
 from mmbench.testing.checks import CHECKS
 from mmbench.testing.subject import LEAST, Subject, Unfit
-from mmbench.training.trainer import Loss, Optimisation, Trainer
+from mmbench.training.descent import Task
+from mmbench.training.trainer import Trainer
 
 TOY = "mmbench.testing.toy:toy"
 """The data set of the checks where the user names none."""
@@ -40,19 +40,12 @@ FEW, BATCH = 256, 32
 class Brief(Trainer):
     """Trains every stage for an epoch of a few examples."""
 
-    def minimise(
-        self,
-        stage: str,
-        module: nn.Module,
-        loss: Loss,
-        examples: int,
-        with_: Optimisation,
-        content: object = None,
-    ) -> None:
-        """As `Trainer.minimise`, but for a moment and without compilation."""
-        epochs, size = min(with_.epochs, 1), min(with_.batch_size, BATCH)
-        brief = replace(with_, epochs=epochs, batch_size=size, compile=False)
-        super().minimise(stage, module, loss, min(examples, FEW), brief, content)
+    def reach(self, task: Task, path: Path, identity: str) -> None:
+        """As `Trainer.reach`, but for a moment and without compilation."""
+        epochs, size = min(task.with_.epochs, 1), min(task.with_.batch_size, BATCH)
+        brief = replace(task.with_, epochs=epochs, batch_size=size, compile=False)
+        few = replace(task, examples=min(task.examples, FEW), with_=brief)
+        super().reach(few, path, identity)
 
 
 def briefly_trained(

@@ -92,10 +92,8 @@ def test_in_the_dark_plots_and_players_are_dark_and_pictures_are_as_drawn(opened
     opened.reload()
     opened.get_by_role("button", name="Draw the rest").click()
     expect(opened.locator(".answer audio")).to_have_count(8, timeout=60_000)
-    style = lambda place, name: (
-        opened.locator(f".answer {place}")
-        .first.evaluate("(shown, name) => getComputedStyle(shown)[name]", name)
-    )  # fmt: skip
+    computed = "(shown, name) => getComputedStyle(shown)[name]"
+    style = lambda place, name: opened.locator(f".answer {place}").first.evaluate(computed, name)
     assert style("img[alt^=path]", "filter").startswith("invert(1)")
     assert {style(f"img[alt^={m}]", "filter") for m in ("digit", "mask", "sound")} == {"none"}
     assert style("audio", "colorScheme") == "dark"
