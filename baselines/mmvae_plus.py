@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from mmbench.architecture import Architecture, Output
+from mmbench.architecture import Architecture, Output, independent
 from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.mmvae import importance_weighted
 from mmbench.baselines.posteriors import (
@@ -111,7 +111,8 @@ class MMVAEPlus(MultimodalVAE):
             itself = torch.zeros(len(w), 1, 1, 1, device=w.device)
             itself[n] = 1
             code = torch.cat([z, itself * w + (1 - itself) * borrowed], -1)
-            log_p = self.architectures[m].log_prob(self.decoders[m], code, x[m])
+            decoder = self.decoders[m]
+            log_p = self.architectures[m].log_prob(decoder, code, x[m], independent(decoder))
             log_w = log_w + present[n] * self.weights[n] * log_p
         bound = importance_weighted(log_w, u, self.estimator)
         return ((present * bound).sum(0) / present.sum(0)).mean()

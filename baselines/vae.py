@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mmbench.architecture import Architecture, Output
+from mmbench.architecture import Architecture, Output, independent
 from mmbench.baselines.mixture_prior import MixturePrior, PostHoc
 from mmbench.baselines.posteriors import Gaussian, Laplace, stack
 from mmbench.core.data import Batch, Modality, Split
@@ -205,7 +205,8 @@ class MultimodalVAE(LaidOut, LatentModel):
 
     def log_prob(self, name: str, z: Tensor, x: Tensor) -> Tensor:
         """Log p(xᵐ | z), (..., B) for z (..., B, D) and x (B, *shape)."""
-        return self.architectures[name].log_prob(lambda c: self.output(name, c), z, x)
+        apart = independent(self.decoders[name])
+        return self.architectures[name].log_prob(lambda c: self.output(name, c), z, x, apart)
 
     @torch.no_grad()
     def log_marginal(self, x: Batch, samples: int, noise: torch.Generator) -> Tensor:

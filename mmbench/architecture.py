@@ -28,6 +28,10 @@ from mmbench.registry import expect_modalities, find
 Distribution = Literal["normal", "laplace", "bernoulli", "categorical"]
 
 
+CACHED = 2**20
+"""Values of a modality that a CPU decodes at a time in training, so that they stay in its caches."""
+
+
 @dataclass(frozen=True)
 class InTurn:
     """The output of a decoder that draws a text token by token, for latents (B, latent).
@@ -166,15 +170,35 @@ class Architecture:
         """A new decoder, (B, latent) -> what the likelihood takes."""
         return self.networks.decoder(self.modality, latent)
 
-    def log_prob(self, decoder: Callable[[Tensor], Output], z: Tensor, x: Tensor) -> Tensor:
-        """Log p(x | z), (..., B) for z (..., B, D) and x (B, *shape)."""
-        repeated = x.expand(*z.shape[:-2], *x.shape).flatten(0, z.ndim - 2)
-        return self.likelihood.log_prob(decoder(z.flatten(0, -2)), repeated).view(z.shape[:-1])
+    def log_prob(
+        self, decoder: Callable[[Tensor], Output], z: Tensor, x: Tensor, apart: bool = False
+    ) -> Tensor:
+        """Log p(x | z), (..., B) for z (..., B, D) and x (B, *shape).
+
+        `apart` lets a CPU decode a few samples of each example at a time, as many as its caches
+        hold, which is faster; the decoder must then be `independent`.
+        """
+        samples = z.reshape(-1, *z.shape[-2:])  # (K, B, D)
+        together = max(1, CACHED // x.numel()) if apart and z.device.type == "cpu" else len(samples)
+        found = []
+        for part in samples.split(max(1, together)):
+            repeated = x.expand(len(part), *x.shape).flatten(0, 1)
+            found.append(self.likelihood.log_prob(decoder(part.flatten(0, 1)), repeated))
+        return torch.cat(found).view(z.shape[:-1])
 
     def show(self, output: Output) -> Tensor:
         """A decoder's output as data; pictures and sounds are in [0, 1]."""
         x = self.likelihood.point(output)
         return x.clamp(0, 1) if self.modality.kind in ("image", "mask", "sound") else x
+
+
+def independent(network: nn.Module) -> bool:
+    """Whether each row of a network's output depends on that row of its input alone.
+
+    Not so in training with batch normalisation, nor with dropout, whose draws depend on the batch.
+    """
+    mixing = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
+    return not any(isinstance(part, mixing) and part.training for part in network.modules())
 
 
 def architectures(

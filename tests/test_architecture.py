@@ -2,9 +2,18 @@ import math
 
 import pytest
 import torch
+from torch import nn
 from torch.distributions import Bernoulli, Laplace, Normal
 
-from mmbench.architecture import Architecture, Likelihood, Networks, architectures
+import mmbench.architecture
+from mmbench.architecture import (
+    Architecture,
+    InTurn,
+    Likelihood,
+    Networks,
+    architectures,
+    independent,
+)
 from mmbench.core.data import Modality
 from mmbench.models.networks import (
     celebamask_hq,
@@ -92,6 +101,45 @@ def test_networks_fit_their_shapes(networks, modality, size):
 
 IMAGE = Modality("m3", "image", (3, 28, 28))
 TABLE = {"network": "polymnist/image", "likelihood": {"distribution": "laplace", "scale": 0.75}}
+
+
+@pytest.mark.parametrize(("networks", "modality", "size"), [(*fit, 6) for fit in FITS])
+def test_independent_decoders_treat_rows_apart(networks, modality, size):
+    decoder = networks.decoder(modality, size).train()
+    if not independent(decoder):
+        return
+    z = torch.randn(4, size)
+    whole, part = decoder(z), decoder(z[:2])
+    if not isinstance(whole, InTurn):
+        torch.testing.assert_close(whole[:2], part, rtol=1e-4, atol=1e-5)
+
+
+def test_decoders_with_batch_statistics_or_dropout_are_not_independent():
+    for part in (nn.BatchNorm1d(3), nn.BatchNorm2d(3), nn.Dropout(0.5)):
+        network = nn.Sequential(nn.Linear(2, 3), part)
+        assert not independent(network)
+        assert independent(network.eval())
+
+
+def test_samples_decoded_apart_have_the_same_likelihood_and_gradient(monkeypatch):
+    modality = Modality("x", "image", (3, 28, 28))
+    part = Architecture(modality, polymnist.image, Likelihood("laplace", 0.75))
+    decoder, x, sizes = part.decoder(6), torch.rand(4, 3, 28, 28), []
+    found = []
+    for apart in (False, True):
+        monkeypatch.setattr(mmbench.architecture, "CACHED", 2 * x.numel())
+
+        def decode(z):
+            sizes.append(len(z))
+            return decoder(z)
+
+        z = torch.randn(3, 5, 4, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        log_p = part.log_prob(decode, z, x, apart)
+        log_p.sum().backward()
+        found.append((log_p, z.grad))
+    assert found[0][0].shape == (3, 5, 4)
+    torch.testing.assert_close(found[1], found[0])
+    assert sizes == [60] + 7 * [8] + [4]
 
 
 def test_patterns_name_modalities():
