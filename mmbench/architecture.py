@@ -29,7 +29,7 @@ Distribution = Literal["normal", "laplace", "bernoulli", "categorical"]
 
 
 CACHED = 2**20
-"""Values of a modality that a CPU decodes at a time in training, so that they stay in its caches."""
+"""Values of a modality that a CPU decodes at a time in training, so that its caches hold them."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,9 @@ class Architecture:
         hold, which is faster; the decoder must then be `independent`.
         """
         samples = z.reshape(-1, *z.shape[-2:])  # (K, B, D)
-        together = max(1, CACHED // x.numel()) if apart and z.device.type == "cpu" else len(samples)
+        together = len(samples)
+        if apart and z.device.type == "cpu":
+            together = CACHED // x.numel()
         found = []
         for part in samples.split(max(1, together)):
             repeated = x.expand(len(part), *x.shape).flatten(0, 1)

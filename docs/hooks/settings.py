@@ -47,11 +47,11 @@ def protocols(model: str) -> list[tuple[str, str]]:
 def _files() -> Iterator[tuple[str, str]]:
     """(title, content) of every protocol in the package."""
     for dataset in registry.names("datasets"):
-        papers = shipped.papers(dataset)
-        several = len(papers) > 1
-        for paper, file in papers.items():
-            yield f"{dataset}, {paper}" if several else dataset, file.read_text("utf-8")
-        if not papers:
+        named = shipped.named(dataset)
+        several = len(named) > 1
+        for name, file in named.items():
+            yield f"{dataset}, {name}" if several else dataset, file.read_text("utf-8")
+        if not named:
             yield dataset, shipped.own(dataset).read_text("utf-8")
     yield "any other", shipped.own("").read_text("utf-8")
 

@@ -160,7 +160,7 @@ def kinds_of(model: str) -> Collection[str]:
 def samplers(model: str, data: Dataset) -> dict[str, protocols.Table]:
     """Name -> settings of what `mmbench run --sampler` accepts for a model that has samplers."""
     name = shipped_name(data)
-    presets = [shipped.samplers(name, paper) for paper in ("", *shipped.papers(name))]
+    presets = [shipped.samplers(name, which) for which in ("", *shipped.named(name))]
     kinds = {kind: {"name": kind} for kind in kinds_of(model)}
     return kinds | {k: v for found in presets for k, v in found.items() if k}
 

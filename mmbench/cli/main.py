@@ -126,14 +126,15 @@ def list_(group: str) -> None:
 def _protocols() -> dict[str, list[str]]:
     """Data set -> its protocols by name, with their papers."""
     from mmbench.leaderboard.papers.layouts import CITATIONS
-    from mmbench.protocols.shipped import every
+    from mmbench.protocols.shipped import COMPACT, every
 
+    about = {**CITATIONS, COMPACT: "the first one's methods and networks, trained on two cores"}
     found: dict[str, list[str]] = {}
-    for dataset, paper in every():
+    for dataset, name in every():
         own = "its own" if dataset else "default: networks by kind and shape"
-        line = f"{paper}: {CITATIONS[paper]}" if paper else f"{own}, of no paper"
+        line = f"{name}: {about[name]}" if name else f"{own}, of no paper"
         if dataset in found:
-            line += f"; by --protocol {paper}"
+            line += f"; by --protocol {name}"
         found.setdefault(dataset or OTHER, []).append(line)
     return found
 
@@ -149,8 +150,8 @@ def _samplers() -> dict[str, list[str]]:
         return f"{sampler.evaluations:,}"
 
     found: dict[str, dict[str, list[str]]] = {name: {} for name in SAMPLERS}
-    for dataset, paper in every():
-        for preset, settings in samplers(dataset, paper).items():
+    for dataset, which in every():
+        for preset, settings in samplers(dataset, which).items():
             name = settings["name"]
             line = f"{cost(settings)} by --sampler {preset}, which is {name}, on"
             line = line if preset else f"{cost(settings)} by the protocols for"

@@ -27,7 +27,7 @@ from mmbench.protocols.code import code
 from mmbench.protocols.overrides import TABLES, elsewhere, laid_over
 from mmbench.protocols.overrides import Table as Table
 from mmbench.protocols.overrides import override as override
-from mmbench.protocols.shipped import SAMPLERS
+from mmbench.protocols.shipped import PAPERS, SAMPLERS
 from mmbench.registry import called, names, nearest, place
 from mmbench.registry import expect as registered
 
@@ -58,7 +58,8 @@ def load(
 
     Args:
         dataset: Its name.
-        which: The protocol to use instead of the data set's own: a file, or the name of a paper.
+        which: The protocol to use instead of the data set's own: a file, or the name of a paper,
+            or "compact".
         settings: As for `override`. One for a model's table reaches the tables that are like it,
             unless they set or drop that key themselves.
         model: The model to run; one from elsewhere gets an empty table if it has none.
@@ -67,12 +68,11 @@ def load(
         kinds: The names of samplers that the model knows; by default any name may be one.
 
     Raises:
-        FileNotFoundError: There is no such file, and no paper of that name.
+        FileNotFoundError: There is no such file, and no protocol of that name.
         ValueError: It is not TOML or does not have a protocol's tables, a setting does not fit, or
             there is no such sampler.
     """
     protocol, name = _read(dataset, which)
-    papers = shipped.papers(dataset)
     samplers = protocol.pop(SAMPLERS, {})
     if sampler is not None:
         if kinds and sampler not in (*samplers, *kinds):
@@ -82,7 +82,7 @@ def load(
         settings = [s for s in settings if s.partition("=")[0].strip() != "evaluation.sampler"]
     if elsewhere(model):
         protocol["models"].setdefault(model, {})
-    elif which in papers and model and model not in protocol["models"]:
+    elif which in PAPERS and model and model not in protocol["models"]:
         return load(dataset, None, settings, model, sampler, kinds)
     like = [m for m, t in protocol["models"].items() if isinstance(t, dict) and "like" in t]
     last = [s for s in settings if s.strip().startswith(tuple(f"models.{m}." for m in like))]
@@ -94,20 +94,20 @@ def load(
 
 def _read(dataset: str, which: str | Path | None) -> tuple[Table, str]:
     """A protocol as it is in its file, laid over the data set's own, and the file's name."""
-    papers = shipped.papers(dataset)
+    known = shipped.named(dataset)
     own = shipped.own(dataset)
     if which is None:
         file: Path | Traversable = own
-    elif which in papers:
-        file = papers[str(which)]
+    elif which in known:
+        file = known[str(which)]
     else:
         file = Path(which)
         if not file.exists() or file.is_dir():  # it may be a pipe
             none = f", expected a file: {dataset or 'the data set'} has no paper's"
-            known = f"; {dataset} has {' and '.join(papers)}" if papers else none
-            raise FileNotFoundError(f"there is no protocol {which}{known}")
+            others = f"; {dataset} has {' and '.join(known)}" if known else none
+            raise FileNotFoundError(f"there is no protocol {which}{others}")
     protocol, name = read_toml(file), file.name if which is None else str(which)
-    whole = protocol.pop(WHOLE, which is None or which in papers)
+    whole = protocol.pop(WHOLE, which is None or which in known)
     if not isinstance(whole, bool):
         raise ValueError(f"{name}: {WHOLE} is {whole!r}, expected true or false")
     for key, table in protocol.items():
@@ -132,7 +132,7 @@ def concerning(
         FileNotFoundError, ValueError: As `load`.
     """
     models = _read(dataset, which)[0]["models"]
-    if model not in models and which in shipped.papers(dataset):
+    if model not in models and which in PAPERS:
         models = _read(dataset, None)[0]["models"]
     return overrides.concerning(models, settings, model)
 

@@ -1,7 +1,8 @@
-"""Where the protocols in the package are: `<data set>.toml`, or `<paper>/<data set>.toml`.
+"""Where the protocols in the package are: `<data set>.toml`, or `<name>/<data set>.toml`.
 
 The procedural twins have a protocol of their own. The papers' data sets have one for each paper
-that reports results on them, and the first of these is the data set's own.
+that reports results on them, and the first of these is the data set's own; `compact` is that one
+at a size that two cores train in an hour.
 """
 
 from importlib.resources import files
@@ -16,13 +17,16 @@ SAMPLERS = "samplers"
 PAPERS = ("mld", "diff-mvae")
 """The papers that protocols follow, in the order in which they are a data set's own."""
 
+COMPACT = "compact"
+"""The protocol that departs from a paper's in what training costs."""
+
 DEFAULT = "default.toml"
 """The protocol of a data set that has none."""
 
 
-def papers(dataset: str) -> dict[str, Traversable]:
-    """Paper -> its protocol for a data set."""
-    found = {p: files(__package__) / p / f"{dataset}.toml" for p in PAPERS}
+def named(dataset: str) -> dict[str, Traversable]:
+    """Name -> a protocol for a data set: those of papers by the paper, then `COMPACT`."""
+    found = {p: files(__package__) / p / f"{dataset}.toml" for p in (*PAPERS, COMPACT)}
     return {p: file for p, file in found.items() if file.is_file()}
 
 
@@ -31,23 +35,23 @@ def own(dataset: str) -> Traversable:
     twin = files(__package__) / f"{dataset}.toml"
     if twin.is_file():
         return twin
-    return next(iter(papers(dataset).values()), files(__package__) / DEFAULT)
+    return next(iter(named(dataset).values()), files(__package__) / DEFAULT)
 
 
 def every() -> list[tuple[str, str]]:
-    """(data set, paper) of all protocols, the data set's own first; the paper is "" for a twin's.
+    """(data set, name) of all protocols, the data set's own first; the name is "" for a twin's.
 
     The default one is that of the data set "".
     """
     found = {f.name for p in ("", *PAPERS) for f in (files(__package__) / p).iterdir()}
     datasets = sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
-    each = [(d, paper) for d in datasets if f"{d}.toml" != DEFAULT for paper in papers(d) or [""]]
+    each = [(d, name) for d in datasets if f"{d}.toml" != DEFAULT for name in named(d) or [""]]
     return [*each, ("", "")]
 
 
-def samplers(dataset: str, paper: str = "") -> dict[str, dict[str, Any]]:
+def samplers(dataset: str, name: str = "") -> dict[str, dict[str, Any]]:
     """Preset -> the settings of a sampler that a protocol names; "" is the one that it uses."""
-    found = read_toml(papers(dataset)[paper] if paper else own(dataset))
+    found = read_toml(named(dataset)[name] if name else own(dataset))
     used = found["evaluation"].get("sampler")
     presets: dict[str, dict[str, Any]] = found.get(SAMPLERS, {})
     return ({"": used} if used else {}) | presets

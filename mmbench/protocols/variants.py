@@ -27,7 +27,7 @@ def of_paper(dataset: str, model: str, paper: str = "") -> Table | None:
     """
     if dataset not in names("datasets") or model not in names("models"):
         return None  # a record must never cause an import of "module:class"
-    which = paper if paper in shipped.papers(dataset) else None
+    which = paper if paper in shipped.named(dataset) else None
     for protocol in (_protocol(dataset, which), _protocol(dataset, None)):
         if model in protocol["models"]:
             return resolve(protocol, model)
@@ -60,7 +60,7 @@ def invocations(dataset: str, model: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     if dataset not in names("datasets"):  # any text that a record holds
         return found
-    for paper in ("", *shipped.papers(dataset)):
+    for paper in ("", *shipped.named(dataset)):
         settings = of_paper(dataset, model, paper)
         if settings is None:
             continue

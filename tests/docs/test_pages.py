@@ -45,7 +45,7 @@ def test_each_data_set_shows_its_protocol_and_results():
     for name in registry.names("datasets"):
         path = DOCS / "datasets" / f"{name}.md"
         shown = {mark: marked(path, mark) for mark in ("protocol", "published", "results")}
-        real = bool(shipped.papers(name))
+        real = bool(shipped.named(name))
         assert shown == {
             "protocol": [name],
             "published": [name] * real,

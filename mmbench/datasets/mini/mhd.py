@@ -4,7 +4,8 @@ Like MHD (Vasco, Yin, Melo & Paiva, "Leveraging hierarchy in multimodal generati
 effective cross-modality inference", Neural Networks 146, 2022) an example is the picture of a
 digit, the path of the pen that wrote it, and one second in which somebody says it. Picture and
 path share the hand, so each says more about the other than its class; the voice shares the class
-alone. The writers and the speakers of the test split occur in no training example.
+alone, and so each picture of the train split goes with several recordings. The writers and the
+speakers of the test split occur in no training example.
 
 No number measured on it belongs in a table of MHD's.
 """
@@ -18,7 +19,7 @@ from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.core.source import Source
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.mini.digits.handwriting import PIXELS, POINTS, Writers, ink, write
-from mmbench.datasets.mini.materials import Floats, Integers, Part, rng_of
+from mmbench.datasets.mini.materials import Floats, Integers, Part, rng_of, shuffled
 from mmbench.datasets.mini.speech import mel
 from mmbench.datasets.mini.speech.synthesiser import Speakers, record, speak
 from mmbench.progress import Bar, Progress
@@ -27,10 +28,11 @@ from mmbench.protocols.arguments import at_least
 NAME = "mhd-mini"
 SEED = 2022
 TRAIN, TEST = 12_000, 1_000
-VERSION = 2
+PAIRINGS = 5
+VERSION = 3
 
-WRITERS = {"train": range(200), "test": range(200, 240)}
-SPEAKERS = {"train": range(60), "test": range(60, 80)}
+WRITERS = {"train": range(1000), "test": range(1000, 1040)}
+SPEAKERS = {"train": range(600), "test": range(600, 620)}
 """The numbers of the people in each split."""
 
 MODALITIES = (
@@ -59,9 +61,16 @@ def cast(part: Part, count: int, seed: int = SEED) -> Cast:
 
 
 def make(
-    train: int = TRAIN, test: int = TEST, seed: int = SEED, progress: Progress | None = None
+    train: int = TRAIN,
+    test: int = TEST,
+    pairings: int = PAIRINGS,
+    seed: int = SEED,
+    progress: Progress | None = None,
 ) -> Dataset:
-    """Makes the data set, of at least 10 examples in each split.
+    """Makes the data set, of at least 10 pictures and recordings in each split.
+
+    Each picture of the train split occurs `pairings` times, each time with another recording of
+    its digit; so often does each recording, and the split has as many times as many examples.
 
     Returns:
         image (1, 28, 28) and sound (1, 32, 128) as uint8, trajectory (200,) in [0, 1]: 100
@@ -69,12 +78,26 @@ def make(
         shows. `mel.FLOOR_DB` and `mel.CEILING_DB` turn a sound back into decibels.
 
     Raises:
-        ValueError: There are fewer than 10 examples in a split.
+        ValueError: There are fewer than 10 pictures in a split, or no pairings.
     """
     at_least(10, train=train, test=test)
+    at_least(1, pairings=pairings)
     with (progress or Progress(None)).stage(f"making {NAME}", train + test, unit="example") as bar:
-        both = _split("train", train, seed, bar), _split("test", test, seed, bar)
-    return Dataset(NAME, MODALITIES, *both, 10, sampling_rate=mel.RATE, version=VERSION)
+        first, last = _split("train", train, seed, bar), _split("test", test, seed, bar)
+    paired = _paired(first, pairings, seed)
+    return Dataset(NAME, MODALITIES, paired, last, 10, mel.RATE, version=VERSION)
+
+
+def _paired(split: Split, pairings: int, seed: int) -> Split:
+    """The train split with each picture and its path in several examples."""
+    assert split.labels is not None  # for the type checker
+    rows, digits = np.arange(len(split)), split.labels.numpy()
+    streams = (rng_of(seed, NAME, "train", "pairing", i) for i in range(1, pairings))
+    others = [shuffled(digits, rng) for rng in streams]
+    sounds = torch.from_numpy(np.concatenate([rows, *others]))
+    rows = torch.from_numpy(rows).repeat(pairings)
+    index = {"image": rows, "trajectory": rows.clone(), "sound": sounds}
+    return Split(split.tensors, index, split.labels.repeat(pairings))
 
 
 def _people(part: Part, seed: int) -> tuple[Writers, Speakers]:

@@ -17,7 +17,7 @@ from mmbench.core.source import Source
 from mmbench.datasets.formats.cache import loader
 from mmbench.datasets.mini.digits.handwriting import PIXELS, written
 from mmbench.datasets.mini.digits.textures import TEXTURES
-from mmbench.datasets.mini.materials import Bytes, rng_of
+from mmbench.datasets.mini.materials import Bytes, rng_of, shuffled
 from mmbench.datasets.polymnist_build import overlay
 from mmbench.progress import Bar, Progress
 from mmbench.protocols.arguments import at_least
@@ -58,10 +58,7 @@ def _split(part: str, count: int, surfaces: list[Bytes], seed: int, bar: Bar) ->
     tensors: Batch = {}
     for modality, surface in zip(MODALITIES, surfaces, strict=True):
         rng = rng_of(seed, NAME, part, modality.name, "digits over it")
-        rows = np.empty(count, np.int64)
-        for digit in range(10):  # the modalities share the class, not the hand
-            own = np.flatnonzero(labels == digit)
-            rows[own] = rng.permutation(own)
+        rows = shuffled(labels, rng)  # the modalities share the class, not the hand
         tiles = overlay(ink[rows], surface, rng)
         tensors[modality.name] = torch.from_numpy(tiles.transpose(0, 3, 1, 2).copy())
     return Split(tensors, labels=torch.from_numpy(labels))

@@ -34,7 +34,7 @@ def test_shapes_dtypes_and_ranges():
             "trajectory": (torch.float32, (n, 200)),
             "sound": (torch.uint8, (n, 1, 32, 128)),
         }
-        assert split.labels.bincount().tolist() == [n // 10] * 10
+        assert split.labels.bincount().tolist() == [len(split) // 10] * 10
         assert split.labels.tolist() != sorted(split.labels.tolist())
         for m, x in split.batch(torch.arange(n)).items():
             assert 0 <= x.min() < x.max() <= 1, m
@@ -70,10 +70,12 @@ def test_splits_do_not_share_their_streams():
 def test_too_few_examples_is_said_in_a_sentence():
     with pytest.raises(ValueError, match="test is 9, expected at least 10"):
         make(10, 9)
+    with pytest.raises(ValueError, match="pairings is 0, expected at least 1"):
+        make(10, 10, pairings=0)
 
 
 def test_nobody_of_the_test_split_occurs_in_train():
-    train, test = cast("train", 2000), cast("test", 500)
+    train, test = cast("train", 20_000), cast("test", 500)
     assert not set(train.writers) & set(test.writers)
     assert not set(train.speakers) & set(test.speakers)
     assert set(train.writers) == set(WRITERS["train"])
@@ -85,7 +87,29 @@ def test_nobody_of_the_test_split_occurs_in_train():
 
 
 def test_cast_is_that_of_the_data():
-    assert cast("train", 60, 1).digits.tolist() == small().train.labels.tolist()
+    assert cast("train", 60, 1).digits.tolist() == small().train.labels[:60].tolist()
+
+
+def test_a_picture_goes_with_other_recordings_of_its_digit():
+    train, test = small().train, small().test
+    assert (len(train), len(test)) == (60 * mhd.PAIRINGS, 20)
+    names = ("image", "trajectory", "sound")
+    image, path, sound = (train.index[m].view(mhd.PAIRINGS, 60) for m in names)
+    digits = cast("train", 60, 1).digits
+    for i, recordings in enumerate(sound):
+        assert image[i].tolist() == path[i].tolist() == list(range(60))
+        assert sorted(recordings.tolist()) == list(range(60))
+        assert digits[recordings.numpy()].tolist() == digits.tolist()
+        assert train.labels.view(mhd.PAIRINGS, 60)[i].tolist() == digits.tolist()
+    assert (sound[0] == torch.arange(60)).all()  # who writes also speaks, once
+    assert len({tuple(r.tolist()) for r in sound}) == mhd.PAIRINGS
+
+
+def test_one_pairing_is_the_first_of_several():
+    one, several = make(20, 10, pairings=1).train, make(20, 10, pairings=3).train
+    assert len(one) == 20
+    a, b = one.batch(torch.arange(20)), several.batch(torch.arange(20))
+    assert all(torch.equal(a[m], b[m]) for m in a)
 
 
 def test_image_and_trajectory_share_the_hand():
@@ -96,7 +120,7 @@ def test_image_and_trajectory_share_the_hand():
     own = np.minimum(drawn, image).sum(1) / np.maximum(drawn, image).sum(1)
     assert own.min() > 0.5
     # Another's path of the same digit overlaps far less.
-    labels = train.labels.numpy()
+    labels = train.labels[:60].numpy()
     for digit in range(10):
         rows = np.flatnonzero(labels == digit)
         other = np.roll(rows, 1)
@@ -177,7 +201,7 @@ def test_registered():
 
 @pytest.fixture(scope="module")
 def whole():
-    return make()
+    return make(pairings=1)
 
 
 def networks():
@@ -224,10 +248,11 @@ def test_a_small_network_learns_the_class(whole, name):
 
 
 @pytest.mark.slow
-def test_its_judges_come_with_mmbench(whole, tmp_path, monkeypatch):
+def test_its_judges_come_with_mmbench(tmp_path, monkeypatch):
+    data = make()
     monkeypatch.setattr(Trainer, "_run", lambda *args: pytest.fail("trained again"))
     context = Context(torch.device("cpu"), tmp_path, SILENT)
-    judges = [classifier(whole, m.name, context) for m in whole.modalities]
+    judges = [classifier(data, m.name, context) for m in data.modalities]
     assert min(judge.accuracy for judge in judges) > 0.97
 
 
