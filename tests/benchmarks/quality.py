@@ -25,7 +25,7 @@ SEED = 7777
 
 TWINS: dict[str, Callable[..., Dataset]] = {
     "mhd-mini": mhd.make,
-    "polymnist-mini": polymnist.make,
+    "polymnist-mini": partial(polymnist.make, surfaces=polymnist.SEED),
     "mnist-svhn-mini": mnist_svhn.make,
     "cub-mini": cub.make,
     "cub-mini-32": partial(cub.make, pixels=32),

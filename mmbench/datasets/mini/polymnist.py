@@ -33,9 +33,15 @@ MODALITIES = tuple(Modality(f"m{k}", "image", (3, PIXELS, PIXELS)) for k in rang
 
 
 def make(
-    train: int = TRAIN, test: int = TEST, seed: int = SEED, progress: Progress | None = None
+    train: int = TRAIN,
+    test: int = TEST,
+    seed: int = SEED,
+    progress: Progress | None = None,
+    surfaces: int | None = None,
 ) -> Dataset:
     """Makes the data set, of at least 10 examples in each split.
+
+    `surfaces` is the seed of what lies below the digits, where that is to be another data set's.
 
     Returns:
         m0 to m4 (3, 28, 28) as uint8, labels 0 to 9.
@@ -45,9 +51,10 @@ def make(
     """
     at_least(10, train=train, test=test)
     with (progress or Progress(None)).stage(f"making {NAME}", train + test, unit="digit") as bar:
-        streams = (rng_of(seed, NAME, m.name, "texture") for m in MODALITIES)
-        surfaces = [texture(rng) for texture, rng in zip(TEXTURES, streams, strict=True)]
-        made = [_split(p, n, surfaces, seed, bar) for p, n in (("train", train), ("test", test))]
+        below = seed if surfaces is None else surfaces
+        streams = (rng_of(below, NAME, m.name, "texture") for m in MODALITIES)
+        drawn = [texture(rng) for texture, rng in zip(TEXTURES, streams, strict=True)]
+        made = [_split(p, n, drawn, seed, bar) for p, n in (("train", train), ("test", test))]
         return Dataset(NAME, MODALITIES, made[0], made[1], classes=10, version=VERSION)
 
 

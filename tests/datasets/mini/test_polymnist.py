@@ -54,6 +54,22 @@ def test_equal_seeds_make_equal_bits_and_others_do_not(surfaces):
     assert make(30, 10, seed=1).fingerprint() != make(30, 10, seed=2).fingerprint()
 
 
+def test_other_digits_over_the_same_surfaces(monkeypatch):
+    noise = lambda rng: rng.integers(256, size=(40, 40, 3), dtype=np.uint8)
+    monkeypatch.setattr(module, "TEXTURES", (noise,) * 5)
+    below, split = [], module._split
+
+    def watched(part, count, drawn, seed, bar):
+        below.append([x.tobytes() for x in drawn])
+        return split(part, count, drawn, seed, bar)
+
+    monkeypatch.setattr(module, "_split", watched)
+    first, second, other = make(10, 10, 1), make(10, 10, 2, surfaces=1), make(10, 10, 2)
+    assert below[0] == below[2] != below[4]
+    prints = {data.test.fingerprint() for data in (first, second, other)}
+    assert len(prints) == 3
+
+
 def test_a_global_seed_changes_nothing(surfaces):
     np.random.seed(3)
     torch.manual_seed(3)
