@@ -80,7 +80,20 @@ def scored(
 ) -> list[Score]:
     """The scores of what was drawn from one subset, by all metrics that are asked for it."""
     metrics = evaluation.wanted(generated.given) if generated.samples else ()
-    return [s for metric in metrics for s in metric.compute(generated, dataset, context)]
+    return [
+        s
+        for metric in metrics
+        for s in metric.compute(_part(generated, evaluation, metric.name), dataset, context)
+    ]
+
+
+def _part(generated: Generated, evaluation: Evaluation, metric: str) -> Generated:
+    """The samples that a metric is computed from."""
+    chosen, every = evaluation.chosen(metric, len(generated.rows)), len(generated.rows)
+    if len(chosen) == every:
+        return generated
+    samples = {m: x[chosen.to(x.device)] for m, x in generated.samples.items()}
+    return Generated(generated.given, samples, generated.rows[chosen])
 
 
 def _usable(path: Path, given: tuple[str, ...], context: Context) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mmbench.core.score import NOTHING, Context, Generated, Metric, Score
-from mmbench.registry import find
+from mmbench.registry import find, nearest
 from mmbench.seeds import stream
 
 if TYPE_CHECKING:
@@ -26,12 +26,15 @@ class Evaluation:
         sampler: Name and parameters of the sampler, for models that have one.
         examples: Test examples conditioned on, and joint samples drawn; 0 means the whole split.
         given: Numbers of given modalities to generate from; all by default.
+        samples: Metric name -> the number of samples that it is computed from, for a metric that
+            takes long; all by default.
     """
 
     metrics: dict[str, str | list[int]]
     sampler: dict[str, Any] | None = None
     examples: int = 0
     given: list[int] | None = None
+    samples: dict[str, int] | None = None
 
     def __post_init__(self) -> None:
         if not self.metrics:
@@ -41,6 +44,12 @@ class Evaluation:
         for name, sizes in self.metrics.items():
             if isinstance(sizes, str) and sizes != "all":
                 raise ValueError(f"metrics.{name} is {sizes!r}, expected 'all' or a list")
+        for name, count in (self.samples or {}).items():
+            if name not in self.metrics:
+                known = nearest(name, self.metrics)
+                raise ValueError(f"samples names {name!r}, which is not in metrics{known}")
+            if count < 1:
+                raise ValueError(f"samples.{name} is {count}, expected at least 1")
 
     def check(self, dataset: Dataset) -> None:
         """Refuses numbers of given modalities that a data set lacks, or that no metric scores.
@@ -102,6 +111,13 @@ class Evaluation:
             return torch.arange(n)
         order = torch.randperm(n, generator=stream(0, "test examples"))
         return order[: self.examples].sort().values
+
+    def chosen(self, metric: str, n: int) -> Tensor:
+        """Which of n samples a metric is computed from, evenly spaced and ascending."""
+        import torch
+
+        count = min((self.samples or {}).get(metric, n), n)
+        return torch.arange(count) * n // max(count, 1)
 
 
 class Unfit(ValueError):

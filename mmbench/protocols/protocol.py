@@ -163,8 +163,9 @@ def overridden(protocol: Table, settings: Sequence[str], model: str = "") -> Tab
     for m, table in tables.items():
         if isinstance(table, dict) and isinstance(table.get("network"), str):
             tables[m] = {**table, "network": called(table["network"])}
-    if isinstance(evaluation.get("metrics"), dict):
-        evaluation["metrics"] = {called(name): k for name, k in evaluation["metrics"].items()}
+    for key in ("metrics", "samples"):
+        if isinstance(evaluation.get(key), dict):
+            evaluation[key] = {called(name): k for name, k in evaluation[key].items()}
     return {**protocol, "modalities": tables, "evaluation": evaluation}
 
 

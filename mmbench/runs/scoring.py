@@ -103,7 +103,10 @@ class Scoring:
         shown = [part.shown for part in parts if part.shown.samples]
         sample_grid(self.out / self.place.picture, self.dataset, shown, SHOWN)
         rows = self.evaluation.rows(self.dataset.test)
-        real = references(list(self.evaluation.scorers()), scores, self.dataset, rows, context)
+        real: tuple[Score, ...] = ()
+        for metric in self.evaluation.scorers():
+            its = rows[self.evaluation.chosen(metric.name, len(rows))]
+            real += references([metric], scores, self.dataset, its, context)
         record = self._record(seconds, parameters, evaluations, scores, real)
         with writing(self.out):
             if content(self.path) != before:

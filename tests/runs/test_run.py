@@ -244,6 +244,14 @@ def test_scores_do_not_depend_on_the_order_of_evaluation(quick, tmp_path):
     assert all(score in whole["scores"] for score in some["scores"])
 
 
+def test_a_metric_of_fewer_samples_is_compared_with_as_many_real_ones(quick, tmp_path):
+    assert quick("--set", "evaluation.samples={fmd=12}").exit_code == 0
+    (path,) = (tmp_path / "results").rglob("*.json")
+    record = json.loads(path.read_text())
+    counts = {(s["metric"], s["n"]) for s in [*record["scores"], *record["references"]]}
+    assert counts == {("coherence", 20), ("fmd", 12)}
+
+
 def test_absent_weights_make_a_dash_with_its_reason(quick, monkeypatch):
     """A metric that cannot be computed is in the record, without a number."""
 
