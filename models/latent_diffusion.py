@@ -22,7 +22,8 @@ from mmbench.models.diffusion.score import ScoreNetwork
 from mmbench.models.diffusion.sde import VPSDE
 from mmbench.models.parts.autoencoder import Autoencoder
 from mmbench.models.parts.diffused_latents import DiffusedLatents
-from mmbench.protocols.arguments import by_modality
+from mmbench.models.parts.principal import Principal
+from mmbench.protocols.arguments import between, by_modality
 from mmbench.registry import expect_modalities
 from mmbench.training.precision import autocast
 from mmbench.training.trainer import Optimisation, Trainer
@@ -51,6 +52,9 @@ class LatentDiffusion(DiffusedLatents):
             examples, or the first "batch" of the second stage, as in the paper (section A.1). Both
             have the same expectation, but the former does not depend on the order of examples.
         sampler: The sampler's name, under "name", and its parameters.
+        components: How many principal components of each modality's latents the score network
+            models (see `mmbench.models.parts.principal`), a number for each or one for all. By
+            default it models the latents themselves, as in the paper.
     """
 
     paper: ClassVar[str] = (
@@ -79,9 +83,14 @@ class LatentDiffusion(DiffusedLatents):
         time_embedding: int = 512,
         groups: int = 32,
         statistics: Statistics = "all",
+        components: int | dict[str, int] | None = None,
     ) -> None:
         names = [m.name for m in modalities]
-        sizes = by_modality("latent", latent, names, 1)
+        self.latents = sizes = by_modality("latent", latent, names, 1)
+        if components is not None:
+            sizes = by_modality("components", components, names, 1)
+            for m in names:
+                between(1, self.latents[m], **{f"components.{m}": sizes[m]})
         special = autoencoders or {}
         expect_modalities(special, names, "autoencoders")
         expect_modalities(augmented, names, "augmented")
@@ -89,8 +98,10 @@ class LatentDiffusion(DiffusedLatents):
         super().__init__(sizes, stage1, VPSDE(), sampler, augmented)
         self.score, self.statistics = score, statistics
         self.autoencoders = nn.ModuleDict(
-            {m: Autoencoder(architectures[m], sizes[m]) for m in names}
+            {m: Autoencoder(architectures[m], self.latents[m]) for m in names}
         )
+        few = [] if components is None else names
+        self.principal = nn.ModuleDict({m: Principal(self.latents[m], sizes[m]) for m in few})
         D, times = self.size, 1 if self.one_time else len(names)
         self.score_network = ScoreNetwork(D, times, width, blocks, time_embedding, groups)
         self.register_buffer("latents_mean", torch.zeros(D))
@@ -160,6 +171,12 @@ class LatentDiffusion(DiffusedLatents):
         if self.statistics == "batch":
             examples = trainer.order("score", 0, len(train))[: self.score.batch_size]
         latents = self._standardised_latents(train, examples)
+        for m in self.principal:
+            if empty := self._principal(m).empty:
+                trainer.progress.say(
+                    f"the latents of {m} vary in fewer directions than components.{m} asks for: "
+                    f"{empty} of its components are empty"
+                )
         present = None
         if train.incomplete:
             present = torch.stack([train.present(m) for m in self.names], 1).float()
@@ -179,25 +196,40 @@ class LatentDiffusion(DiffusedLatents):
         z = torch.zeros(len(train), self.size, device=train.device)
         for m in self.names:
             here = self.place[m]
-            z[:, here] = self.autoencoder(m).codes_of(train, m)
-            known = z[train.present(m) & counts, here].double()
-            if len(known) < 2:
+            codes, rows = self.autoencoder(m).codes_of(train, m), train.present(m) & counts
+            if (found := int(rows.sum())) < 2:
                 raise ValueError(
-                    f"{len(known)} of the examples that standardise the latents have {m!r}, "
+                    f"{found} of the examples that standardise the latents have {m!r}, "
                     "expected at least 2"
                 )
+            if m in self.principal:
+                self._principal(m).learn(codes[rows])
+                z[:, here] = self._principal(m)(codes)
+                continue
+            z[:, here] = codes
+            known = codes[rows].double()
             self.latents_mean[here] = known.mean(0).float()
             self.latents_std[here] = known.std(0).clamp_min(1e-6).float()
         return z.sub_(self.latents_mean).div_(self.latents_std)
+
+    def _principal(self, name: str) -> Principal:
+        found = self.principal[name]
+        assert isinstance(found, Principal)  # for the type checker
+        return found
 
     @torch.no_grad()
     def show(self, name: str, z: Tensor) -> Tensor:
         """Decodes one modality's standardised latents (n, its size): (n, *shape)."""
         here = self.place[name]
-        return super().show(name, z * self.latents_std[here] + self.latents_mean[here])
+        code = z * self.latents_std[here] + self.latents_mean[here]
+        if name in self.principal:
+            code = self._principal(name).inverse(code)
+        return super().show(name, code)
 
     def embedding(self, name: str, x: Tensor) -> Tensor:
         """The standardised latents of one modality (n, *shape): (n, its size)."""
         here = self.place[name]
         code = super().embedding(name, x)
+        if name in self.principal:
+            code = self._principal(name)(code)
         return (code - self.latents_mean[here]) / self.latents_std[here]

@@ -59,6 +59,7 @@ class MLD(LatentDiffusion):
         statistics: Statistics = "all",
         masks: Literal["example", "batch"] = "example",
         image: str | None = None,
+        components: int | dict[str, int] | None = None,
         sampler: dict[str, Any],
     ) -> None:
         if not 0 <= d <= 1:
@@ -67,7 +68,7 @@ class MLD(LatentDiffusion):
             raise ValueError("masked diffusion needs at least two modalities")
         first = (modalities, architectures, latent, autoencoder, score, width, sampler)
         sizes = (blocks, time_embedding, groups)
-        super().__init__(*first, autoencoders, augmented, *sizes, statistics)
+        super().__init__(*first, autoencoders, augmented, *sizes, statistics, components)
         self.d, self.masks = d, masks
         if image is not None:
             self._replace_images(modalities, image)
@@ -84,11 +85,10 @@ class MLD(LatentDiffusion):
         if not images:
             raise ValueError("MLD* has another autoencoder for images, and there is no image")
         for m in images:
-            here = self.place[m.name]
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(derive(torch.initial_seed(), "stronger", m.name))
                 stronger = architecture(m, network, SQUARED_ERROR)
-                self.autoencoders[m.name] = Autoencoder(stronger, here.stop - here.start)
+                self.autoencoders[m.name] = Autoencoder(stronger, self.latents[m.name])
 
     def diffusion_loss(
         self, z: Tensor, noise: torch.Generator, present: Tensor | None = None

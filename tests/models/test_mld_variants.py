@@ -5,6 +5,7 @@ coordinate each, where the score is known at every vector of times. Monte-Carlo 
 counted in standard errors; seeds are fixed, so a test that passes passes always.
 """
 
+import io
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from mmbench.models.mld import MLD
 from mmbench.models.mld_inpaint import MLDInpaint
 from mmbench.models.mld_star import MLDStar
 from mmbench.models.mld_uni import MLDUni
+from mmbench.models.parts.autoencoder import Autoencoder
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import load, override
 from mmbench.runs.run import Run
@@ -27,6 +29,7 @@ from mmbench.training.trainer import Optimisation, Trainer
 
 HOW = Optimisation(epochs=1, batch_size=20, learning_rate=1e-3)
 SIZES = {"image": 6, "trajectory": 3, "sound": 1}
+WIDER = {"image": 6, "trajectory": 3, "sound": 4}
 SIGMAS = 4.5
 CPU = torch.device("cpu")
 
@@ -148,6 +151,54 @@ def test_statistics_of_too_few_examples_are_refused(toy):
         ValueError, match=r"0 of the examples .* have 'sound', expected at least 2"
     ):
         model(MLD, toy)._standardised_latents(train, torch.arange(20))
+
+
+# Principal components
+
+
+@pytest.mark.parametrize("kind", [MLD, MLDInpaint, MLDUni])
+def test_components_shrink_what_the_score_network_models(kind, toy, tmp_path):
+    whole, few = (model(kind, toy, latent=WIDER, components=c) for c in (None, 2))
+    assert few.size == 2 * len(few.names) < whole.size
+    few.fit(toy.train, Trainer(tmp_path, 0, CPU, Progress(None)))
+    z = few._standardised_latents(toy.train)
+    assert z.shape == (len(toy.train), few.size)
+    for m in few.names:
+        part = z[toy.train.present(m), few.place[m]]
+        torch.testing.assert_close(part.mean(0), torch.zeros(2), atol=1e-4, rtol=0)
+        assert part.var(0).mean() == pytest.approx(1, abs=1e-3)
+    again = model(kind, toy, latent=WIDER, components=2)
+    again.load_state_dict(few.state_dict())
+    x = toy.test.batch(torch.arange(4))
+    first, second = (
+        v.eval().generate({"sound": x["sound"]}, ["image"], 4, stream(0, "draw"))
+        for v in (few, again)
+    )
+    assert torch.equal(first["image"], second["image"])
+
+
+def test_all_components_reconstruct_as_the_autoencoder_does(toy, tmp_path):
+    mld = model(MLD, toy, components=SIZES)
+    mld.fit(toy.train, Trainer(tmp_path, 0, CPU, Progress(None)))
+    x = toy.test.batch(torch.arange(8))
+    shown = mld.generate(x, mld.names, 8, stream(0, "draw"))
+    for m in mld.names:
+        ae = mld.autoencoder(m)
+        with torch.no_grad():
+            torch.testing.assert_close(shown[m], ae.show(ae.codes(x[m])), atol=1e-4, rtol=1e-4)
+
+
+def test_more_components_than_coordinates_are_refused(toy):
+    with pytest.raises(ValueError, match=r"components\.image is 99, expected at least 1 and at"):
+        model(MLD, toy, components={**SIZES, "image": 99})
+
+
+def test_empty_components_are_reported(toy, tmp_path, monkeypatch):
+    mld, out = model(MLD, toy, latent=WIDER, components=2), io.StringIO()
+    flat = lambda self, split, name: torch.randn(len(split), 1).expand(-1, mld.latents[name])
+    monkeypatch.setattr(Autoencoder, "codes_of", flat)
+    mld.fit(toy.train, Trainer(tmp_path, 0, CPU, Progress(out)))
+    assert all(f"the latents of {m} vary in fewer" in out.getvalue() for m in mld.names)
 
 
 # Stage 1
