@@ -10,12 +10,16 @@ from importlib.resources import files
 from pathlib import Path
 
 import click
+import factory
 import pytest
 from click.testing import CliRunner
+from measured import laid
 
 from mmbench.cli.main import main
+from mmbench.core.score import Score
+from mmbench.protocols.protocol import load, resolve
 from mmbench.records.paths import Place
-from mmbench.records.store import read
+from mmbench.records.store import read, write
 from mmbench.registry import names
 
 ROOT = Path(__file__).parents[2]
@@ -31,20 +35,17 @@ def mmbench(*arguments, **options):
 def test_a_console_of_few_characters_shows_others(command, encoding, tmp_path):
     """What it lacks among the arrows and minus signs of the tables is replaced."""
     for model in ("mld", "mopoe"):
-        record = min((ROOT / "records" / "mhd-mini" / model).glob("0-*.json"))
-        (tmp_path / "mhd-mini" / model).mkdir(parents=True)
-        shutil.copy(record, tmp_path / "mhd-mini" / model)
+        laid(tmp_path, model, (0,))
     done = CliRunner(charset=encoding).invoke(main, [command, "--results", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "?" in done.output
 
 
-def test_what_is_said_of_stale_records_can_be_obeyed(tmp_path, monkeypatch):
-    (tmp_path / "mhd-mini" / "mld").mkdir(parents=True)
-    record = min((ROOT / "records" / "mhd-mini" / "mld").glob("0-*.json"))
-    shutil.copy(record, tmp_path / "mhd-mini" / "mld")
-    for module in ("records.versions", "runs.again"):
-        monkeypatch.setattr(f"mmbench.{module}.stale", lambda _: "of long ago")
+def test_what_is_said_of_stale_records_can_be_obeyed(tmp_path):
+    settings = resolve(load("mhd-mini"), "mld")
+    scores = [Score("coherence", (), "joint", 50.0, 10)]
+    old = factory.record("mld", 0, scores, settings, dataset="mhd-mini", model_version=99)
+    write(old, tmp_path / Place.of(old).record)
     said = mmbench("claims", "--results", tmp_path).output
     (hinted,) = re.findall(r"see mmbench (records stale .*)", said)
     assert "mmbench run" in mmbench(*shlex.split(hinted)).output

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from click.testing import CliRunner
+from measured import judged
 from pages import DOCS, ROOT
 
 from mmbench.cli.main import main
@@ -62,21 +63,35 @@ def same(texts, values):
 
 
 CLAIMED = [
-    ("# ± # % of `mmvae-elbo`'s images", r"coherence of image, given any: .* mmvae-elbo # ± #"),
-    ("against # ± # % of MLD's", "coherence of image, given any: mld # ± #"),
-    (r"it is # points below MLD \(95 % interval # to #\)", r"mld − mld-inpaint = # \[#, #\]"),
-    ("where MLD gains # points", r"MLD-Uni gains less(?:.|\n)*?more inputs: mld #"),
+    (
+        "mhd-mini",
+        "# ± # % of `mmvae-elbo`'s images",
+        r"coherence of image, given any: .* mmvae-elbo # ± #",
+    ),
+    ("mhd-mini", "against # ± # % of MLD's", "coherence of image, given any: mld # ± #"),
+    (
+        "mhd-mini",
+        r"it is # points below MLD \(95 % interval # to #\)",
+        r"mld − mld-inpaint = # \[#, #\]",
+    ),
+    (
+        "polymnist-mini",
+        "where MLD gains # points",
+        r"polymnist-mini: MLD-Uni gains less(?:.|\n)*?more inputs: mld #",
+    ),
 ]
-"""A sentence of docs/measured.md, and what `mmbench claims` says."""
+"""A data set, a sentence of docs/measured.md, and what `mmbench claims` says."""
 
 
-@pytest.mark.parametrize(("sentence", "line"), CLAIMED)
-def test_claims_are_quoted_as_they_are_printed(claims, sentence, line):
+@pytest.mark.parametrize(("dataset", "sentence", "line"), CLAIMED)
+def test_claims_are_quoted_as_they_are_printed(claims, dataset, sentence, line):
+    judged(dataset, "mld" if dataset == "polymnist-mini" else "")
     found = re.search(line.replace("#", NUMBER), claims)
     same(quoted("measured.md", sentence), found.groups())
 
 
 def test_an_interval_is_quoted_from_the_other_side(claims):
+    judged("mhd-mini", "mld")
     line = r"given trajectory: .* mld − mld-inpaint = # \[#, #\]".replace("#", NUMBER)
     difference, low, high = map(float, re.search(line, claims).groups())
     same(quoted("measured.md", r"and # above it \(# to #\)"), [-difference, -high, -low])

@@ -245,7 +245,7 @@ def test_plain_text_fits_a_hundred_columns(full):
     found = [*(tables if full else summaries)(RECORDS), *provenances(RECORDS)]
     lines = render(found, "terminal").splitlines()
     assert max(map(printed_width, lines)) <= WIDTH
-    assert {line.row.label for t in found[:-9] for line in t.lines} >= {"mld", "mvae"}
+    assert {line.row.model for t in found[:-9] for line in t.lines} >= {"mld", "mvae"}
 
 
 def test_every_row_of_the_records_is_in_a_summary_once():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from measured import laid
 
 from mmbench.cli.main import main
 
@@ -90,15 +91,12 @@ def scripts(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(BASH is None, reason="needs bash")
 def test_the_check_passes_fails_and_shows_what_it_found(tmp_path, scripts):
-    records = ROOT / "records" / "mhd-mini" / "mvtcae"
-    shutil.copytree(records, tmp_path / "all" / "mhd-mini" / "mvtcae")
+    laid(tmp_path / "all", "mvtcae")
     where = ["--results", str(tmp_path / "all")]
     reference = ["--reference", str(tmp_path / ".github" / "reference.json")]
     assert CliRunner().invoke(main, ["check", *where, *reference, "--update"]).exit_code == 0
 
-    (tmp_path / "results" / "mhd-mini" / "mvtcae").mkdir(parents=True)
-    one = next(records.glob("0-*.json"))
-    copy = Path(shutil.copy(one, tmp_path / "results" / "mhd-mini" / "mvtcae"))
+    (copy,) = laid(tmp_path / "results", "mvtcae", (0,))
     status, summary = scripts("check", "Table")
     assert status == 0
     assert "**mhd-mini**" in summary and "| Coherence (%) ↑: joint |" in summary

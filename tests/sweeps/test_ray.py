@@ -56,7 +56,7 @@ def test_a_node_with_another_version_is_named(planned, tmp_path, monkeypatch):
     monkeypatch.setenv("MMBENCH_CACHE", str(tmp_path / "node"))
     monkeypatch.setattr("mmbench.sweeps.ray.complete", complete)
     token = tmp_path / "results" / LOGS / "ray" / "token"
-    fault, _ = _made([], planned()[0].record, "it.log", token, Path.cwd(), 1, {})
+    fault, _ = _made(["--out", "here"], planned()[0].record, "it.log", token, Path.cwd(), 1, {})
     assert "version" in fault
 
 

@@ -1,21 +1,20 @@
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import factory
 import pytest
 from click.testing import CliRunner
+from measured import MEASURED, today
 
 from mmbench.cli.main import main
 from mmbench.core.score import Score
 from mmbench.leaderboard.check.check import changes, compare, report, summary
 from mmbench.leaderboard.check.reference import load, of_records, parsed, write
 from mmbench.leaderboard.submissions.collection import add
-from mmbench.records.store import find
 from mmbench.records.strict import LARGEST
 
-RECORDS = Path(__file__).parents[3] / "records"
+OURS = [today(r) for r in MEASURED]
 JUDGE = "toy/image classifier, test accuracy 99.0 %, sha256:0123456789abcdef"
 
 
@@ -85,7 +84,7 @@ def test_seeds_with_the_same_count_of_samples_leave_room_for_one():
 def test_seeds_of_ours_rarely_alarm(dataset):
     compared = alarms = 0
     groups = {}
-    for r in find(RECORDS).values():
+    for r in OURS:
         if r.dataset == dataset:
             groups.setdefault((r.model, r.protocol_hash), []).append(r)
     for of in groups.values():
@@ -221,13 +220,13 @@ def test_a_hostile_name_drives_no_terminal():
 
 def test_a_reference_comes_back_and_is_one_score_a_line(tmp_path):
     path = tmp_path / "reference.json"
-    whole = of_records(find(RECORDS).values(), {"coherence": 2.0, "fmd": "10%"})
+    whole = of_records(OURS, {"coherence": 2.0, "fmd": "10%"})
     write(whole, path)
     assert load(path) == whole
     text = path.read_text()
     scores = sum(len(row.scores) for row in whole.rows)
     assert sum('"mean"' in line for line in text.splitlines()) == scores
-    write(of_records(reversed(find(RECORDS).values()), whole.tolerances), path)
+    write(of_records(reversed(OURS), whole.tolerances), path)
     assert path.read_text() == text  # whatever the order of the records
     assert json.loads(text)["tolerances"]["fid"] == "seeds"
 
@@ -246,7 +245,7 @@ def test_a_reference_may_be_larger_than_a_record(tmp_path, monkeypatch):
 
 def test_what_is_written_is_within_a_tolerance_of_nothing_of_what_it_is_of(tmp_path):
     path = tmp_path / "reference.json"
-    whole = of_records(find(RECORDS).values())
+    whole = of_records(OURS)
     write(whole, path)
     metrics = {s.metric for row in whole.rows for s in row.scores}
     assert compare(load(path), whole, dict.fromkeys(metrics, 0.0)).differences == ()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from measured import today
 
 from mmbench.cli.main import main
 from mmbench.leaderboard.submissions import collection
@@ -190,15 +191,15 @@ def test_a_command_reads_several_folders(command, tmp_path):
         options = [x for folder in folders for x in ("--results", str(folder))]
         return CliRunner().invoke(main, [command, *options])
 
-    a, b = tmp_path / "a", tmp_path / "b"
-    add([RECORD], a)
-    add([RECORD, replace(RECORD, seed=7)], b)
+    a, b, record = tmp_path / "a", tmp_path / "b", today(RECORD)
+    add([record], a)
+    add([record, replace(record, seed=7)], b)
     both, one, other = (of(*names).output for names in ((a, b), (b,), (a,)))
     named = f" --results {a} --results {b}"  # in a command that the table names
     assert both.replace(named, "") == one.replace(f" --results {b}", "")
     assert both.replace(named, "") != other.replace(f" --results {a}", "")
     assert of(a, b).exit_code == 0
-    write(replace(RECORD, device="another"), a / Place.of(RECORD).record)
+    write(replace(record, device="another"), a / Place.of(record).record)
     refused = of(a, b)
     assert refused.exit_code == 1 and "different records of one run" in refused.output
     assert of(a, tmp_path / "none").exit_code == 1
