@@ -157,7 +157,8 @@ def terminal(sheet: Sheet, width: int | None = None) -> str:
         lines += [*(head if head[0] else []), body[0], rule, *body[1:], ""]
     below = [f"{i}: {text}" for i, text in enumerate(sheet.footnotes, 1)]
     for text in [*below, *sheet.below("★", "☆")]:
-        lines += textwrap.wrap(plain(text), width, subsequent_indent="   ")
+        # A hyphen may be within a name or a command, which one pastes.
+        lines += textwrap.wrap(plain(text), width, subsequent_indent="   ", break_on_hyphens=False)
     return "\n".join([*lines, ""])
 
 

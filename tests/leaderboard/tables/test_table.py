@@ -600,3 +600,12 @@ def test_text_fits_the_terminal(monkeypatch):
         monkeypatch.setenv("COLUMNS", str(columns))
         assert max(map(len, terminal(one).splitlines())) <= most
     assert max(map(len, terminal(one).splitlines())) > 100
+
+
+def test_names_and_commands_are_not_cut_at_hyphens(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "mld-" * 9 + "b"
+    scores = [coherence(9.0, FIVE[:1], "m4")]
+    text = terminal(table(*(record(model, 0, *scores, names=FIVE) for model in (name, "mld"))))
+    notes = text.partition("Mean ±")[2].splitlines()
+    assert not any(line.endswith("-") for line in notes) and any(name in line for line in notes)
