@@ -11,7 +11,7 @@ from mmbench.core import Batch, Modality, Model, Split
 from mmbench.seeds import stream
 from mmbench.training.trainer import Optimisation, Trainer
 
-TRAINING = Optimisation(epochs=20, batch_size=64, learning_rate=1e-3)
+TRAINING = Optimisation(epochs=4, batch_size=64, learning_rate=1e-3)
 
 
 class CommonLatent(Model):
