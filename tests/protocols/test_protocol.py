@@ -302,6 +302,12 @@ def test_a_paper_s_protocol_is_asked_for_by_its_name():
         load("mhd-mini", "diff-mvae")
 
 
+def test_a_model_that_the_compact_protocol_lacks_is_not_run_by_the_paper_s():
+    assert "mld" in load("polymnist", "compact", model="mld")["models"]
+    with pytest.raises(LookupError, match="no table models.mmvae-plus"):
+        resolve(load("polymnist", "compact", model="mmvae-plus"), "mmvae-plus")
+
+
 def test_a_model_that_a_paper_quotes_is_run_by_the_data_set_s_own_protocol():
     for model in ("mld", "mmvae-plus"):
         assert load("cub", "diff-mvae", model=model) == load("cub")
