@@ -304,7 +304,7 @@ def test_a_paper_s_protocol_is_asked_for_by_its_name():
 
 def test_a_model_that_the_compact_protocol_lacks_is_not_run_by_the_paper_s():
     assert "mld" in load("polymnist", "compact", model="mld")["models"]
-    with pytest.raises(LookupError, match="no table models.mmvae-plus"):
+    with pytest.raises(LookupError, match=r"no table models\.mmvae-plus"):
         resolve(load("polymnist", "compact", model="mmvae-plus"), "mmvae-plus")
 
 

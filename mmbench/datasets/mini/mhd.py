@@ -91,11 +91,10 @@ def make(
 def _paired(split: Split, pairings: int, seed: int) -> Split:
     """The train split with each picture and its path in several examples."""
     assert split.labels is not None  # for the type checker
-    rows, digits = np.arange(len(split)), split.labels.numpy()
+    first, digits = torch.arange(len(split)), split.labels.numpy()
     streams = (rng_of(seed, NAME, "train", "pairing", i) for i in range(1, pairings))
-    others = [shuffled(digits, rng) for rng in streams]
-    sounds = torch.from_numpy(np.concatenate([rows, *others]))
-    rows = torch.from_numpy(rows).repeat(pairings)
+    others = [torch.from_numpy(shuffled(digits, rng)) for rng in streams]
+    rows, sounds = first.repeat(pairings), torch.cat([first, *others])
     index = {"image": rows, "trajectory": rows.clone(), "sound": sounds}
     return Split(split.tensors, index, split.labels.repeat(pairings))
 
