@@ -38,7 +38,7 @@ RECORD = "results/mhd-mini/mld/0-1a2b3c4d.json"
 LEAST = {
     **dict.fromkeys(("epochs", "blocks", "layers", "jump"), 1),
     **dict.fromkeys(("samples", "resamplings"), 2),
-    **dict.fromkeys(("latent", "bottom", "private", "groups", "steps", "patch"), 4),
+    **dict.fromkeys(("latent", "components", "bottom", "private", "groups", "steps", "patch"), 4),
     **dict.fromkeys(("message", "hidden"), 8),
     **dict.fromkeys(("batch_size", "examples"), 10),
     "time_embedding": 16,
