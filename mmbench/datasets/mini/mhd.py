@@ -69,8 +69,8 @@ def make(
 ) -> Dataset:
     """Makes the data set, of at least 10 pictures and recordings in each split.
 
-    Each picture of the train split occurs `pairings` times, each time with another recording of
-    its digit; so often does each recording, and the split has as many times as many examples.
+    Each picture of the train split occurs in `pairings` examples, each time with another recording
+    of its digit, and each recording as often: the split has `train` times `pairings` examples.
 
     Returns:
         image (1, 28, 28) and sound (1, 32, 128) as uint8, trajectory (200,) in [0, 1]: 100
