@@ -106,6 +106,9 @@ def draw(rows: list[tuple[str, str, int, float, float]], file: str) -> None:
                     label = f"{model}, {'training' if column == 3 else 'samples'}"
                     panel.plot(x, y, dash, color=colour, marker=marker, label=label)
             panel.set(xlabel=what, yscale="log", xscale="log" if "M" not in what else "linear")
+            panel.set_xticks(VARIED[what], [f"{value:,}" for value in VARIED[what]])
+            panel.set_xticks([], minor=True)
+            panel.yaxis.set_major_formatter("{x:g}")
         panels[0].set_ylabel("seconds")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
         figure.savefig(file)
