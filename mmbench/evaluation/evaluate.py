@@ -56,12 +56,8 @@ def evaluate(
             generated = draw(given)
             drawn, apart = time.monotonic(), sum(context.apart)
             scores = scored(generated, dataset, evaluation, context)
-            few = spread(len(generated.rows), SHOWN)
-            shown = replace(
-                generated,
-                samples={m: x[few.to(x.device)].cpu() for m, x in generated.samples.items()},
-                rows=generated.rows[few],
-            )
+            shown = _some(generated, spread(len(generated.rows), SHOWN))
+            shown = replace(shown, samples={m: x.cpu() for m, x in shown.samples.items()})
             scoring = time.monotonic() - drawn - (sum(context.apart) - apart)
             seconds = {GENERATION: drawn - start, SCORING: scoring}
             Part(shown, scores, seconds).write(path)
@@ -89,11 +85,14 @@ def scored(
 
 def _part(generated: Generated, evaluation: Evaluation, metric: str) -> Generated:
     """The samples that a metric is computed from."""
-    chosen, every = evaluation.chosen(metric, len(generated.rows)), len(generated.rows)
-    if len(chosen) == every:
-        return generated
-    samples = {m: x[chosen.to(x.device)] for m, x in generated.samples.items()}
-    return Generated(generated.given, samples, generated.rows[chosen])
+    chosen = evaluation.chosen(metric, len(generated.rows))
+    return generated if len(chosen) == len(generated.rows) else _some(generated, chosen)
+
+
+def _some(generated: Generated, which: Tensor) -> Generated:
+    """Some of the samples, by their numbers."""
+    samples = {m: x[which.to(x.device)] for m, x in generated.samples.items()}
+    return replace(generated, samples=samples, rows=generated.rows[which])
 
 
 def _usable(path: Path, given: tuple[str, ...], context: Context) -> bool:

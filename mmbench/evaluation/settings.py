@@ -114,10 +114,9 @@ class Evaluation:
 
     def chosen(self, metric: str, n: int) -> Tensor:
         """Which of n samples a metric is computed from, evenly spaced and ascending."""
-        import torch
+        from mmbench.media.grid import spread
 
-        count = min((self.samples or {}).get(metric, n), n)
-        return torch.arange(count) * n // max(count, 1)
+        return spread(n, (self.samples or {}).get(metric, n))
 
 
 class Unfit(ValueError):
