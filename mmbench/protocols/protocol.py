@@ -72,6 +72,7 @@ def load(
         ValueError: It is not TOML or does not have a protocol's tables, a setting does not fit, or
             there is no such sampler.
     """
+    which = which if which is None else str(which)  # a paper's name may come as a path
     protocol, name = _read(dataset, which)
     samplers = protocol.pop(SAMPLERS, {})
     if sampler is not None:
@@ -92,14 +93,14 @@ def load(
     return overridden(protocol, last, model)
 
 
-def _read(dataset: str, which: str | Path | None) -> tuple[Table, str]:
+def _read(dataset: str, which: str | None) -> tuple[Table, str]:
     """A protocol as it is in its file, laid over the data set's own, and the file's name."""
     known = shipped.named(dataset)
     own = shipped.own(dataset)
     if which is None:
         file: Path | Traversable = own
     elif which in known:
-        file = known[str(which)]
+        file = known[which]
     else:
         file = Path(which)
         if not file.exists() or file.is_dir():  # it may be a pipe
