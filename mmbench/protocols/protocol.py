@@ -72,7 +72,6 @@ def load(
         ValueError: It is not TOML or does not have a protocol's tables, a setting does not fit, or
             there is no such sampler.
     """
-    which = which if which is None else str(which)  # a paper's name may come as a path
     protocol, name = _read(dataset, which)
     samplers = protocol.pop(SAMPLERS, {})
     if sampler is not None:
@@ -83,7 +82,7 @@ def load(
         settings = [s for s in settings if s.partition("=")[0].strip() != "evaluation.sampler"]
     if elsewhere(model):
         protocol["models"].setdefault(model, {})
-    elif which in PAPERS and model and model not in protocol["models"]:
+    elif str(which) in PAPERS and model and model not in protocol["models"]:
         return load(dataset, None, settings, model, sampler, kinds)
     like = [m for m, t in protocol["models"].items() if isinstance(t, dict) and "like" in t]
     last = [s for s in settings if s.strip().startswith(tuple(f"models.{m}." for m in like))]
@@ -93,8 +92,9 @@ def load(
     return overridden(protocol, last, model)
 
 
-def _read(dataset: str, which: str | None) -> tuple[Table, str]:
+def _read(dataset: str, which: str | Path | None) -> tuple[Table, str]:
     """A protocol as it is in its file, laid over the data set's own, and the file's name."""
+    which = which if which is None else str(which)  # a paper's name may come as a path
     known = shipped.named(dataset)
     own = shipped.own(dataset)
     if which is None:
@@ -107,7 +107,7 @@ def _read(dataset: str, which: str | None) -> tuple[Table, str]:
             none = f", expected a file: {dataset or 'the data set'} has no paper's"
             others = f"; {dataset} has {' and '.join(known)}" if known else none
             raise FileNotFoundError(f"there is no protocol {which}{others}")
-    protocol, name = read_toml(file), file.name if which is None else str(which)
+    protocol, name = read_toml(file), file.name if which is None else which
     whole = protocol.pop(WHOLE, which is None or which in known)
     if not isinstance(whole, bool):
         raise ValueError(f"{name}: {WHOLE} is {whole!r}, expected true or false")
@@ -133,7 +133,7 @@ def concerning(
         FileNotFoundError, ValueError: As `load`.
     """
     models = _read(dataset, which)[0]["models"]
-    if model not in models and which in PAPERS:
+    if model not in models and str(which) in PAPERS:
         models = _read(dataset, None)[0]["models"]
     return overrides.concerning(models, settings, model)
 

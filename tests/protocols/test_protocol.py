@@ -294,7 +294,7 @@ def test_a_paper_s_protocol_is_asked_for_by_its_name():
     own, theirs = load("cub"), load("cub", "diff-mvae")
     assert theirs["models"]["mopoe"]["latent"] == 768 != own["models"]["mopoe"]["latent"]
     assert theirs["modalities"]["sentence"]["network"] == "optimus/pretrained"
-    assert load("cub", "mld") == own
+    assert load("cub", "mld") == own == load("cub", Path("mld"))
     assert load("celebamask-hq", "diff-mvae") == load("celebamask-hq")
     with pytest.raises(FileNotFoundError, match="no protocol dif-mvae; cub has mld and diff-mvae"):
         load("cub", "dif-mvae")
@@ -311,6 +311,7 @@ def test_a_model_that_the_compact_protocol_lacks_is_not_run_by_the_paper_s():
 def test_a_model_that_a_paper_quotes_is_run_by_the_data_set_s_own_protocol():
     for model in ("mld", "mmvae-plus"):
         assert load("cub", "diff-mvae", model=model) == load("cub")
+        assert load("cub", Path("diff-mvae"), model=model) == load("cub")
         quoted = load("cub", "diff-mvae", ["models.mld.d=0.1"], "mld")
         assert quoted["models"]["mld"]["d"] == 0.1
 
