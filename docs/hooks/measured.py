@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from mmbench.leaderboard import facts
+from mmbench.leaderboard.claims.claims import verdicts
 from mmbench.leaderboard.papers.comparison import fill
 from mmbench.leaderboard.papers.layouts import TABLES
 from mmbench.leaderboard.rows import Row, mean, rows
@@ -17,6 +18,7 @@ from mmbench.leaderboard.tables.cells import Cell, decimals
 from mmbench.leaderboard.tables.render import markdown
 from mmbench.leaderboard.tables.selection import Selection
 from mmbench.records.record import Record
+from mmbench.text import escape_markdown
 
 RECORDS = Path(__file__).parents[2] / "records"
 
@@ -71,11 +73,25 @@ def _cost(row: Row) -> str:
     return "; ".join(parts) + "."
 
 
-def results(dataset: str) -> Iterator[str]:
-    """The summary of all models on a data set, the most coherent jointly first."""
+def results(dataset: str, *models: str) -> Iterator[str]:
+    """The summary of all models on a data set, or of some, the most coherent jointly first."""
     chosen = (r for r in _records() if r.dataset == dataset)
-    for summary in summaries(chosen, Selection(sort="joint")):
+    for summary in summaries(chosen, Selection(models, sort="joint")):
         yield markdown(summary.sheet)
+
+
+def claims() -> Iterator[str]:
+    """Which claims hold on which data set, as `mmbench claims` judges them."""
+    found = {
+        (claim.statement, dataset): verdict.words
+        for dataset, claim, verdict in verdicts(_records())
+        if verdict.state != "not run"
+    }
+    datasets = sorted({dataset for _, dataset in found})
+    yield f"| claim | {' | '.join(datasets)} |\n|:--|{':--|' * len(datasets)}"
+    for statement in dict.fromkeys(statement for statement, _ in found):
+        words = [found.get((statement, dataset), "–") for dataset in datasets]
+        yield f"| {escape_markdown(statement)} | {' | '.join(words)} |"
 
 
 def published(dataset: str) -> Iterator[str]:
