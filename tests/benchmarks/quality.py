@@ -9,12 +9,13 @@ compared with, examples that are in neither split. Those of a twin are made in t
 another seed, by other people; of another data set 5,000 training examples are held out. Runs are
 kept in a folder of their own, and the same command measures none twice. Seconds are those of the
 stages, mean over seeds; scores are means over given and target modalities, with the deviation over
-seeds: joint, given 1, 2, ... other modalities, and of what is given itself.
+seeds: joint, given 1, 2, ... other modalities, and of what is given itself. Means of distances are
+geometric, since those of one modality are many times those of another.
 """
 
 import argparse
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -23,6 +24,7 @@ import torch
 import mmbench
 from mmbench.core.data import Dataset, Split
 from mmbench.datasets.mini import celebamask, cub, mhd, mnist_svhn, polymnist
+from mmbench.leaderboard import facts
 
 SEED = 7777
 """That of the examples held out."""
@@ -64,6 +66,11 @@ def kind(given: str, target: str) -> str:
     return "self" if target in names else f"{len(names)} given"
 
 
+def average(metric: str) -> Callable[[Iterable[float]], float]:
+    """How scores of several targets and given subsets are averaged."""
+    return statistics.geometric_mean if facts.better(metric) == "lower" else statistics.mean
+
+
 def main() -> None:
     """Prints the seconds of each stage, and a row of each metric."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -88,13 +95,14 @@ def main() -> None:
         for stage, took in run.record.seconds.items():
             seconds.setdefault(stage, []).append(took)
         kinds = frame.apply(lambda row: kind(row["given"], row["target"]), axis=1)
-        for key, value in frame.groupby([frame["metric"], kinds])["value"].mean().items():
-            scores.setdefault(key, []).append(float(value))
+        for (metric, of), values in frame.groupby([frame["metric"], kinds])["value"]:
+            if len(found := values.dropna()):
+                scores.setdefault((metric, of), []).append(average(metric)(map(float, found)))
     print(f"{asked.model} on {asked.dataset}, seeds {asked.seed}, {' '.join(asked.set)}")
     print(", ".join(f"{s} {statistics.mean(took):.1f} s" for s, took in seconds.items()))
     for (metric, of), values in sorted(scores.items()):
-        spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-        print(f"{metric:12} {of:8} {statistics.mean(values):7.1f}{spread}")
+        spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
+        print(f"{metric:18} {of:8} {statistics.mean(values):7.3g}{spread}")
 
 
 if __name__ == "__main__":
