@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mmbench.cli import options, parsing
+from mmbench.cli.arguments import options, parsing
 
 
 @click.command()

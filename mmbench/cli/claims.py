@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mmbench.cli import options
+from mmbench.cli.arguments import options
 
 if TYPE_CHECKING:
     from mmbench.leaderboard.claims.claims import Claim

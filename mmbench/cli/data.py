@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 
 from mmbench.api.places import cache_folder, data_folder
-from mmbench.cli import options, parsing
+from mmbench.cli.arguments import options, parsing
 from mmbench.errors import hint
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mmbench.cli import options
+from mmbench.cli.arguments import options
 
 
 @click.command()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from mmbench.cli import options, parsing
+from mmbench.cli.arguments import options, parsing
+from mmbench.cli.arguments.options import decorated
 from mmbench.cli.leaderboard import existing
-from mmbench.cli.options import decorated
 
 if TYPE_CHECKING:
     from mmbench.leaderboard.figures.output import Drawn

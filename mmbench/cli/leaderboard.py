@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import click
 from click.core import ParameterSource
 
-from mmbench.cli import options, parsing
+from mmbench.cli.arguments import options, parsing
 from mmbench.errors import hint
 from mmbench.records.store import uncollected
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import click
 
 from mmbench import __version__, errors
-from mmbench.cli.parsing import Lazy, Nearest
-from mmbench.cli.spelling import option, repeated
+from mmbench.cli.arguments.parsing import Lazy, Nearest
+from mmbench.cli.arguments.spelling import option, repeated
 from mmbench.errors import first_line, sentence
 from mmbench.files.locks import Busy
 

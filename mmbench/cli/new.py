@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from mmbench.cli import options, parsing
+from mmbench.cli.arguments import options, parsing
 from mmbench.files.atomic import replacing
 from mmbench.registry import Group, names
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from mmbench.cli import hosts, options, parsing
+from mmbench.cli.arguments import hosts, options, parsing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

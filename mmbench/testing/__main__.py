@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from mmbench.cli import options, parsing
+from mmbench.cli.arguments import options, parsing
 from mmbench.cli.main import Sentences
 from mmbench.testing import brief
 from mmbench.testing.checks import CHECKS

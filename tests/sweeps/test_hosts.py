@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmbench import extras
-from mmbench.cli import hosts
+from mmbench.cli.arguments import hosts
 from mmbench.cli.main import main
 from mmbench.cli.sweep import sweep
 from mmbench.sweeps import slurm

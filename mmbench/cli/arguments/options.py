@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from mmbench.cli.parsing import Place, Seed, Whole
+from mmbench.cli.arguments.parsing import Place, Seed, Whole
 from mmbench.errors import hint
 from mmbench.registry import expect
 from mmbench.tracking import TRACKERS

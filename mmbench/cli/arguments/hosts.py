@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from mmbench.cli.options import count, decorated
+from mmbench.cli.arguments.options import count, decorated
 from mmbench.registry import nearest
 
 if TYPE_CHECKING:
