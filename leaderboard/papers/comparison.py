@@ -2,7 +2,8 @@
 
 Only runs on the very data set of the table, by the paper's own protocol, stand beside published
 numbers: never a procedural twin, never samples from elsewhere. Runs by other protocols stand
-below, without ranks or differences, and a note says in what their protocols depart.
+below, without ranks or differences, and a note says in what their protocols depart. A model that
+has runs neither by its paper's protocol nor by another has a line of dashes.
 """
 
 from collections import Counter
@@ -45,12 +46,13 @@ def fill(table: PaperTable, records: Iterable[Record] = (), show: Show = "both")
         notes.append(f"Published: {table.source}{spread}")
     ours, others, left_out = comparable(table, records)
     found = tables(ours)
+    by_others = {r.model for r in others}
     lines: list[Line] = []
     below: list[Line] = []
     for line in measured(table, found, footnotes):
         if not any(x.model == line.model for x in lines) and line.model in printed:
             lines.append(printed[line.model])
-        if show == "published":
+        if show == "published" or (line.row is None and line.model in by_others):
             continue
         lines.append(line)
         if show == "both" and (gap := _difference(table, printed[line.model], line, footnotes)):

@@ -61,7 +61,11 @@ def departing(
             label = f"{method.label}, {protocol or f'protocol {row.protocol_hash[:6]}'}"
             label = _label(label, row, own)
             line = _line(label, "other", row, table, found, footnotes)
-            yield replace(line, cells=tuple(replace(c, rank=0) for c in line.cells))
+            cells = []
+            for heading, cell in zip(table.headings, line.cells, strict=True):
+                said = noted(unlike(table, heading, cell, row), footnotes) if cell.mean.n else ()
+                cells.append(replace(cell, rank=0, footnotes=(*cell.footnotes, *said)))
+            yield replace(line, cells=tuple(cells))
             listed = departure(row, table.paper)
             older = f"; it is stale: {row.stale}" if row.stale else ""
             notes.append(f"{label} departs from the paper's protocol: {listed}{older}")

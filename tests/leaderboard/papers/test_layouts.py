@@ -421,6 +421,17 @@ def test_runs_by_another_protocol_stand_below_unranked(what, show):
     assert {c.rank for c in last.cells} == {0}
     assert sum(x.kind == "other" for x in shown.lines) == 1
     assert any(n.startswith(f"{last.label} departs from the paper's") for n in shown.notes)
+    alone = filled("mld-2", [DEPARTING[what]], show)
+    assert not [x for x in alone.lines if (x.model, x.runs) == ("mld", "no run")]
+
+
+def test_a_run_by_another_protocol_says_how_its_numbers_are_measured_otherwise():
+    table = find("mld-15")
+    few = [replace(s, n=7) for s in every(table, 50.0)]
+    shown = filled("mld-15", [record("mld", 0, *few, dataset=table.dataset, changes={"lr": 2.0})])
+    *_, last = shown.lines
+    said = {shown.footnotes[k - 1] for c in last.cells for k in c.footnotes}
+    assert "fid of 7 samples, the paper's of 5,000" in said
 
 
 def test_what_is_left_out_says_why():
