@@ -3,7 +3,7 @@
 from functools import cache
 
 from mmbench.leaderboard.claims.quantities import Contender, Quantity
-from mmbench.leaderboard.papers.published import Published, published
+from mmbench.leaderboard.papers.published import Published, numbers
 from mmbench.leaderboard.rows import Mean, Term
 
 
@@ -25,16 +25,13 @@ def printed(paper: str, dataset: str, quantity: Quantity, contender: Contender) 
 def _cells() -> dict[tuple[str, str, str, str], dict[Term, Published]]:
     """(paper, data set, model, metric) -> what is printed of it."""
     found: dict[tuple[str, str, str, str], dict[Term, Published]] = {}
-    for p in published():
-        cells = found.setdefault((p.paper, p.dataset, p.model, p.metric), {})
-        old = cells.setdefault((p.given, p.target), p)
-        if old.deviation is None:  # of what is printed twice, the cell with the deviation
-            cells[p.given, p.target] = p
+    for p in numbers():
+        found.setdefault((p.paper, p.dataset, p.model, p.metric), {})[p.given, p.target] = p
     return found
 
 
 def origin(dataset: str) -> str | None:
     """The data set of the papers that this one is, or stands in for; None for others."""
     stem = dataset.split("-mini")[0]
-    names = {p.dataset for p in published()}
+    names = {p.dataset for p in numbers()}
     return next((name for name in (dataset, stem, f"{stem}-hq") if name in names), None)

@@ -10,7 +10,7 @@ from mmbench.core.score import JOINT
 from mmbench.errors import hint
 from mmbench.leaderboard import facts
 from mmbench.leaderboard.papers.layouts import CITATIONS
-from mmbench.leaderboard.papers.published import ANY, Published, published
+from mmbench.leaderboard.papers.published import ANY, Published, numbers
 from mmbench.leaderboard.rows import Mean, Row, Term, mean, rows
 from mmbench.leaderboard.tables.columns import (
     CONDITIONAL,
@@ -97,15 +97,12 @@ class Estimates:
             if row.stale
         ]
         self._printed: dict[str, dict[tuple[str, Term], Published]] = {}
-        # The number that the first paper prints counts, preferably one with a deviation.
-        papers = {name: i for i, name in enumerate(CITATIONS)}
-        for p in sorted(published(), key=lambda p: papers.get(p.paper, 99)):
+        papers = {name: i for i, name in enumerate(CITATIONS)}  # the first that prints it counts
+        for p in sorted(numbers(), key=lambda p: papers.get(p.paper, 99)):
             if p.dataset != dataset or (beside is not None and p.model not in beside):
                 continue
             known = self._printed.setdefault(p.metric, {})
-            old = known.setdefault((p.model, (tuple(sorted(p.given)), p.target)), p)
-            if old.paper == p.paper and old.deviation is None and p.deviation is not None:
-                known[p.model, (tuple(sorted(p.given)), p.target)] = p
+            known.setdefault((p.model, (tuple(sorted(p.given)), p.target)), p)
         self._scored: dict[str, set[Term]] = {}
         targets = {p.target for of in self._printed.values() for p in of.values()}
         self.names = modalities(records) or sorted(targets - {ANY, JOINT})

@@ -95,6 +95,22 @@ def published() -> tuple[Published, ...]:
     return tuple(read(sorted(sources, key=lambda f: f.name)))
 
 
+@cache
+def numbers() -> tuple[Published, ...]:
+    """Every number once: of a paper's tables that print it, the first with a deviation, if any.
+
+    Raises:
+        ValueError: As `published`.
+    """
+    found: dict[tuple[object, ...], Published] = {}
+    for p in published():
+        key = (p.paper, p.dataset, p.model, p.metric, tuple(sorted(p.given)), p.target)
+        old = found.setdefault(key, p)
+        if old.deviation is None and p.deviation is not None:
+            found[key] = p
+    return tuple(found.values())
+
+
 def read(sources: Iterable[Traversable]) -> list[Published]:
     """The cells in some CSV files with the columns `COLUMNS`, in any order.
 
