@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from declared import datasets, facts, metrics, models
-from measured import RECORDS, claims, numbers, published, results, samples
+from measured import RECORDS, claims, numbers, paper, published, results, samples
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -23,7 +23,7 @@ FILLED: dict[str, Callable[..., Iterable[str]]] = {
     for f in (
         *(facts, models, datasets, metrics),
         *(settings, protocol),
-        *(numbers, results, claims, published, samples),
+        *(numbers, results, claims, paper, published, samples),
     )
 }
 

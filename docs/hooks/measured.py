@@ -10,7 +10,7 @@ from statistics import fmean
 from mmbench.leaderboard import facts
 from mmbench.leaderboard.claims.claims import verdicts
 from mmbench.leaderboard.papers.comparison import fill
-from mmbench.leaderboard.papers.layouts import TABLES
+from mmbench.leaderboard.papers.layouts import TABLES, find
 from mmbench.leaderboard.rows import Row, mean, rows
 from mmbench.leaderboard.submissions.collection import merged
 from mmbench.leaderboard.summary import summaries
@@ -98,7 +98,14 @@ def published(dataset: str) -> Iterator[str]:
     """The papers' tables of a data set."""
     for table in TABLES:
         if table.dataset == dataset:
-            yield markdown(fill(table, show="published").sheet)
+            yield from paper(table.name)
+
+
+def paper(name: str) -> Iterator[str]:
+    """A paper's table, such as mld-14, beside what `records/` holds on its data set."""
+    table = find(name)
+    measured = [r for r in _records() if r.dataset == table.dataset]
+    yield markdown(fill(table, measured, show="both" if measured else "published").sheet)
 
 
 def samples(model: str) -> Iterator[str]:
