@@ -113,10 +113,17 @@ class Evaluation:
         return order[: self.examples].sort().values
 
     def chosen(self, metric: str, n: int) -> Tensor:
-        """Which of n samples a metric is computed from, evenly spaced and ascending."""
-        from mmbench.media.grid import spread
+        """Which of n samples a metric is computed from, ascending; for all metrics the same.
 
-        return spread(n, (self.samples or {}).get(metric, n))
+        They are drawn at random, since a data set's examples may stand in an order of classes.
+        """
+        import torch
+
+        count = min((self.samples or {}).get(metric, n), n)
+        if count == n:
+            return torch.arange(n)
+        order = torch.randperm(n, generator=stream(0, "samples of a metric"))
+        return order[:count].sort().values
 
 
 class Unfit(ValueError):

@@ -77,8 +77,13 @@ def example_page(path: Path, dataset: Dataset, lines: int = 3, columns: int = 10
 
 
 def spread(n: int, count: int) -> Tensor:
-    """`count` evenly spaced numbers from 0 to n - 1: neighbouring examples may share a picture."""
-    return torch.arange(min(count, n)) * n // max(min(count, n), 1)
+    """`count` numbers from 0 to n - 1, one of each of as many stretches of equal length.
+
+    Neighbouring examples may share a picture, and classes may follow one another in turn, so the
+    number that is taken moves on by one from stretch to stretch.
+    """
+    which, count = torch.arange(min(count, n)), max(min(count, n), 1)
+    return which * n // count + which % (n // count or 1)
 
 
 def write(

@@ -9,7 +9,7 @@ from PIL import Image, ImageColor
 from mmbench.core.data import Dataset, Modality, Split, subsets
 from mmbench.core.score import Generated
 from mmbench.media import grid as drawing
-from mmbench.media.grid import BAND, SCALE, TILE, example_page, sample_grid
+from mmbench.media.grid import BAND, SCALE, TILE, example_page, sample_grid, spread
 
 KINDS = {
     "image": (1, 28, 28),
@@ -251,3 +251,15 @@ def test_a_page_names_each_of_its_examples(tmp_path, monkeypatch):
     longest = "celebamask-hq, test: " + ", ".join(["9999"] * 10)
     title = drawing.font(drawing.TITLE, bold=True)
     assert drawing.cut(longest, title, 10 * TILE * SCALE) == longest
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 25, 500, 1000, 10_000])
+def test_examples_come_from_all_over_a_split(n):
+    rows, count = spread(n, 8).tolist(), min(n, 8)
+    assert len(rows) == count
+    for i, row in enumerate(rows):
+        assert i * n // count <= row < (i + 1) * n // count
+
+
+def test_examples_are_of_several_classes_that_follow_one_another_in_turn():
+    assert len({row % 10 for row in spread(10_000, 8).tolist()}) == 8
