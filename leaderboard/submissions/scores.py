@@ -32,10 +32,7 @@ def faults(protocol: Mapping[str, Any], scores: Mapping[str, Iterable[Score]]) -
     scored = {m for of in scores.values() for s in of for m in (*s.given, s.target)} - {JOINT}
     if len(scored) > MODALITIES:  # more than the protocol's, where that has patterns
         yield f"the scores are of {len(scored):,} modalities, expected at most {MODALITIES}"
-    counts = {s.n for s in scores["scores"] if facts(s.metric)}
-    if len(counts) > 1:
-        several = ", ".join(map(str, sorted(counts)))
-        yield f"n is {several} in scores of one run, expected one number of samples"
+    yield from _counts(protocol, scores["scores"])
     hashes: dict[str, str] = {}
     for name, of in scores.items():
         seen = set()
@@ -63,6 +60,21 @@ def misnamed(where: str, name: str) -> Iterator[str]:
     if not well_formed(name):
         form = "letters, digits and ._ ,:+()[]- that begins with a letter or a digit"
         yield f"{where} is {short(name)}, expected a name of at most 80 {form}"
+
+
+def _counts(protocol: Mapping[str, Any], scores: Iterable[Score]) -> Iterator[str]:
+    """That scores of one run are of several numbers of samples, where its protocol has one."""
+    evaluation = protocol.get("evaluation")
+    fewer = evaluation.get("samples") if isinstance(evaluation, Mapping) else None
+    apart = fewer.keys() if isinstance(fewer, Mapping) else ()
+    counts: dict[str, set[int]] = {}
+    for s in scores:
+        if facts(s.metric):
+            counts.setdefault(s.metric if s.metric in apart else "", set()).add(s.n)
+    for found in counts.values():
+        if len(found) > 1:
+            several = ", ".join(map(str, sorted(found)))
+            yield f"n is {several} in scores of one run, expected one number of samples"
 
 
 def _impossible(where: str, s: Score) -> Iterator[str]:
@@ -145,6 +157,8 @@ def _unasked(where: str, s: Score, protocol: Mapping[str, Any], reference: bool)
         if not reference and isinstance(sizes, list) and len(s.given) not in sizes:
             asked = f"but the protocol asks for {short(', '.join(map(str, sizes[:20])))}"
             yield f"{where}: {len(s.given)} modalities are given, {asked}"
-    most = evaluation.get("examples")
-    if isinstance(most, int) and 0 < most < s.n:
-        yield f"{where}: n is {s.n}, but the protocol asks for {most} examples"
+    fewer = evaluation.get("samples")
+    several = fewer.get(s.metric) if isinstance(fewer, dict) else None
+    for most, of in ((evaluation.get("examples"), "examples"), (several, "samples")):
+        if isinstance(most, int) and 0 < most < s.n:
+            yield f"{where}: n is {s.n}, but the protocol asks for {most} {of}"

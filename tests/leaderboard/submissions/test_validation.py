@@ -165,6 +165,8 @@ MUTATIONS = [
     (edit_protocol("evaluation", sedd=1), "protocol.evaluation has no setting 'sedd'"),
     (edit_protocol("evaluation", examples=-1), "examples is -1, expected 0 (all) or more"),
     (edit_protocol("evaluation", examples=500), "n is 1000, but the protocol asks for 500"),
+    (edit_protocol("evaluation", samples={"kid": 500}), "n is 1000, but the protocol asks for 500"),
+    (edit_protocol("evaluation", samples={"kid": "x"}), "samples.kid is 'x', expected"),
     (edit_protocol("evaluation", given=[0]), "1 modalities are given, but the protocol asks"),
     (edit_protocol("modalities", **{f"m{i}": {} for i in range(99)}), "101 modalities, expected"),
     (edit_protocol("modalities", **{f"m{i}": {} for i in range(11)}), "13 modalities, expected"),
@@ -289,6 +291,16 @@ def test_patterns_and_kinds_of_a_protocol_stand_for_modalities(tmp_path):
             validated(written(tmp_path, found))
         else:
             assert any("is no modality" in text for text in refused(tmp_path, found))
+
+
+@pytest.mark.parametrize("n", [500, 300])
+def test_a_metric_has_fewer_samples_where_the_protocol_says_so(tmp_path, n):
+    found = run()
+    edit_protocol("evaluation", samples={"kid": 500})(found)
+    edit_score(4, n=n)(found)
+    assert validated(written(tmp_path, found)).scores[4].n == n
+    edit_protocol("evaluation", samples={"fmd": 1000})(found)
+    assert any("expected one number of samples" in text for text in refused(tmp_path, found))
 
 
 @pytest.mark.parametrize("target", ["sound", "joint"])
