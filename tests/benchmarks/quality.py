@@ -15,11 +15,12 @@ geometric, since those of one modality are many times those of another.
 
 import argparse
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
 import torch
+from torch import Tensor
 
 import mmbench
 from mmbench.core.data import Dataset, Split
@@ -46,10 +47,21 @@ def held_out(name: str, folder: str | None, count: int) -> Dataset:
     """A data set with other test examples."""
     data = mmbench.load_dataset(name, folder)
     if name in TWINS:
-        return replace(data, test=TWINS[name](train=1000, test=count, seed=SEED).test)
+        made = TWINS[name](train=1000, test=count, seed=SEED)
+        tensors = dict(made.test.tensors)
+        for m in data.modalities:
+            if m.kind == "text":  # a vocabulary is in the order in which words first occur
+                tensors[m.name] = respelt(tensors[m.name], made.modality(m.name).words, m.words)
+        return replace(data, test=Split(tensors, made.test.index, made.test.labels))
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(SEED))
     train, test = order[HELD_OUT:].sort().values, order[: min(count, HELD_OUT)].sort().values
     return replace(data, train=part(data.train, train), test=part(data.train, test))
+
+
+def respelt(tokens: Tensor, theirs: Sequence[str], ours: Sequence[str]) -> Tensor:
+    """Texts by the places of their words in another vocabulary, which has all of them."""
+    places = torch.tensor([ours.index(word) for word in theirs], dtype=tokens.dtype)
+    return places[tokens.long()]
 
 
 def part(split: Split, rows: torch.Tensor) -> Split:

@@ -165,7 +165,10 @@ MUTATIONS = [
     (edit_protocol("evaluation", sedd=1), "protocol.evaluation has no setting 'sedd'"),
     (edit_protocol("evaluation", examples=-1), "examples is -1, expected 0 (all) or more"),
     (edit_protocol("evaluation", examples=500), "n is 1000, but the protocol asks for 500"),
-    (edit_protocol("evaluation", samples={"kid": 500}), "n is 1000, but the protocol asks for 500"),
+    (
+        edit_protocol("evaluation", samples={"kid": 500}),
+        "n is 1000, but the protocol asks for 500",
+    ),
     (edit_protocol("evaluation", samples={"kid": "x"}), "samples.kid is 'x', expected"),
     (edit_protocol("evaluation", given=[0]), "1 modalities are given, but the protocol asks"),
     (edit_protocol("modalities", **{f"m{i}": {} for i in range(99)}), "101 modalities, expected"),
