@@ -2,21 +2,26 @@
 
 Pictures of any size (images, masks, spectrograms) are halved by strided convolutions until they
 are at most 4 pixels high or wide. One linear map leads from these to the latent, without a hidden
-dense layer: an autoencoder learns faster so. Texts are halved likewise along their tokens;
-everything else goes through dense layers.
+dense layer: an autoencoder learns faster so. Texts are halved likewise along their tokens, or, as
+sentences, read and written one token after the other; everything else goes through dense layers.
 """
 
 import math
+from functools import partial
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbench.architecture import Networks
+from mmbench.architecture import InTurn, Networks
 from mmbench.core.data import Modality
 
 CHANNELS = (8, 256)  # fewest and most of a convolution
 SMALLEST = 4  # a side that is no longer halved
 DENSE = 512
 WORD = 64  # size of a word's embedding
+STATE = 192  # size of a recurrent state
+UNSEEN = 0.3  # share of words that a recurrent decoder does not see in training
 
 
 def _dense(inputs: int, outputs: int) -> list[nn.Module]:
@@ -120,6 +125,77 @@ class TextDecoder(nn.Module):
         return self.words(self.rest(z).transpose(1, 2))
 
 
+class SentenceEncoder(nn.Module):
+    """Tokens (B, L) -> (B, outputs): recurrent in both directions, pooled by mean and maximum.
+
+    What a text says matters more to the latent than where it says it, so that another model finds
+    it there more easily.
+    """
+
+    def __init__(self, modality: Modality, outputs: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(len(modality.words), WORD)
+        self.read = nn.GRU(WORD, STATE // 2, batch_first=True, bidirectional=True)
+        self.rest = nn.Sequential(
+            nn.Linear(2 * STATE, DENSE), nn.SiLU(), nn.Linear(DENSE, outputs)
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, L) int64 -> (B, outputs)."""
+        states, _ = self.read(self.embed(tokens))
+        return self.rest(torch.cat([states.mean(1), states.amax(1)], 1))
+
+
+class SentenceDecoder(nn.Module):
+    """A latent (B, latent) -> a text that is drawn token by token.
+
+    The latent is the first state, and an input beside every word. In training some of the words
+    before a token are left out, so that the decoder has to ask the latent: the word dropout of
+    Bowman, Vilnis, Vinyals, Dai, Jozefowicz and Bengio, "Generating sentences from a continuous
+    space", 2016, https://arxiv.org/abs/1511.06349.
+    """
+
+    def __init__(self, modality: Modality, latent: int) -> None:
+        super().__init__()
+        (self.length,), self.start = modality.shape, len(modality.words)
+        self.embed = nn.Embedding(self.start + 1, WORD)  # the last one precedes a text
+        self.state = nn.Sequential(nn.Linear(latent, DENSE), nn.SiLU(), nn.Linear(DENSE, STATE))
+        self.beside = nn.Linear(latent, STATE)
+        self.write = nn.GRU(WORD + STATE, STATE, batch_first=True)
+        self.words = nn.Linear(STATE, self.start)
+
+    def forward(self, z: Tensor) -> InTurn:
+        """(B, latent) -> the distribution of the text."""
+        return InTurn(partial(self.logits, z), partial(self.draw, z))
+
+    def logits(self, z: Tensor, tokens: Tensor) -> Tensor:
+        """The logits (B, L, words) of tokens (B, L), each given z (B, latent) and those before."""
+        seen = self.embed(F.pad(tokens[:, :-1], (1, 0), value=self.start))
+        if self.training:
+            seen = seen * (torch.rand_like(seen[..., :1]) >= UNSEEN)
+        return self._next(z, seen, self._first(z))[0]
+
+    @torch.no_grad()
+    def draw(self, z: Tensor) -> Tensor:
+        """Draws each token as the most probable one: (B, L) int64 for z (B, latent)."""
+        state, drawn = self._first(z), [torch.full((len(z), 1), self.start, device=z.device)]
+        for _ in range(self.length):
+            logits, state = self._next(z, self.embed(drawn[-1]), state)
+            drawn.append(logits.argmax(-1))
+        return torch.cat(drawn[1:], 1)
+
+    def _first(self, z: Tensor) -> Tensor:
+        """The state (1, B, STATE) before the first token."""
+        return self.state(z).tanh()[None].contiguous()
+
+    def _next(self, z: Tensor, seen: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, T, words) after each of the words (B, T, WORD), and the state after all."""
+        beside = self.beside(z)[:, None].expand(-1, seen.shape[1], -1)
+        states, state = self.write(torch.cat([seen, beside], 2), state)
+        return self.words(states), state
+
+
 picture = Networks(_picture_encoder, _picture_decoder)
 vector = Networks(_vector_encoder, _vector_decoder)
 text = Networks(TextEncoder, TextDecoder)
+sentence = Networks(SentenceEncoder, SentenceDecoder)
