@@ -104,26 +104,24 @@ class Evaluation:
 
     def rows(self, test: Split) -> Tensor:
         """The test examples conditioned on: the same for every model and seed."""
-        import torch
-
-        n = len(test)
-        if not 0 < self.examples < n:
-            return torch.arange(n)
-        order = torch.randperm(n, generator=stream(0, "test examples"))
-        return order[: self.examples].sort().values
+        return _some(len(test), self.examples, "test examples")
 
     def chosen(self, metric: str, n: int) -> Tensor:
         """Which of n samples a metric is computed from, ascending; for all metrics the same.
 
         They are drawn at random, since a data set's examples may stand in an order of classes.
         """
-        import torch
+        return _some(n, (self.samples or {}).get(metric, n), "samples of a metric")
 
-        count = min((self.samples or {}).get(metric, n), n)
-        if count == n:
-            return torch.arange(n)
-        order = torch.randperm(n, generator=stream(0, "samples of a metric"))
-        return order[:count].sort().values
+
+def _some(n: int, count: int, purpose: str) -> Tensor:
+    """So many of the numbers from 0 to n - 1, ascending; all for a count of 0 or above n."""
+    import torch
+
+    if not 0 < count < n:
+        return torch.arange(n)
+    order = torch.randperm(n, generator=stream(0, purpose))
+    return order[:count].sort().values
 
 
 class Unfit(ValueError):
