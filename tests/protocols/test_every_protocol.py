@@ -119,7 +119,17 @@ SAME = {
 """Our model -> our setting -> the library MultiVae's for the same method."""
 
 
-@pytest.mark.parametrize(("name", "model"), [(n, m) for n in SETS for m in SAME])
+UNFIT = ("cub-mini", "cub-mini-32")
+"""Their captions are written word by word, and the library's models take only whole outputs."""
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_method_that_the_library_has_is_set_where_its_networks_fit(name):
+    found = {m for m in load(name)["models"] if ":" in m}
+    assert not found if name in UNFIT else found >= {f"multivae:{m}" for m in SAME}
+
+
+@pytest.mark.parametrize(("name", "model"), [(n, m) for n in SETS for m in SAME if n not in UNFIT])
 def test_the_library_s_models_are_set_as_ours(name, model):
     tables = load(name)["models"]
     ours, theirs = tables[model], tables[f"multivae:{model}"]
