@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from mmbench.architecture import Architecture, Output, independent
+from mmbench.architecture import Architecture, independent
 from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.mmvae import importance_weighted
 from mmbench.baselines.posteriors import (
@@ -23,6 +23,7 @@ from mmbench.baselines.posteriors import (
 )
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core.data import Batch, Modality
+from mmbench.core.likelihood import Output
 from mmbench.protocols.arguments import at_least
 from mmbench.training.trainer import Optimisation
 

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mmbench.architecture import Architecture, Output
+from mmbench.architecture import Architecture
 from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.posteriors import Gaussian
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core.data import Batch, Modality
+from mmbench.core.likelihood import Output
 from mmbench.protocols.arguments import at_least, by_modality
 from mmbench.registry import expect_modalities
 from mmbench.training.trainer import Optimisation

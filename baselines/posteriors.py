@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmbench.architecture import full_precision
+from mmbench.core.likelihood import full_precision
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mmbench.architecture import Architecture, Output, independent
+from mmbench.architecture import Architecture, independent
 from mmbench.baselines.mixture_prior import MixturePrior, PostHoc
 from mmbench.baselines.posteriors import Gaussian, Laplace, stack
 from mmbench.core.data import Batch, Modality, Split
+from mmbench.core.likelihood import Output
 from mmbench.core.model import Embedded, LatentModel
 from mmbench.protocols.arguments import at_least
 from mmbench.registry import expect_modalities

@@ -5,111 +5,31 @@ latent sizes differ between methods.
 """
 
 import hashlib
-import math
 import os
-import re
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmbench.core.data import Modality
-from mmbench.errors import argument
+from mmbench.core.likelihood import InTurn, Likelihood, Output
+from mmbench.errors import argument, first_line, in_own_code
 from mmbench.files.folder import visible
 from mmbench.pretrained import sha256 as file_hash
 from mmbench.protocols.arguments import construct
+from mmbench.protocols.overrides import by_name
 from mmbench.protocols.protocol import Table
 from mmbench.registry import expect_modalities, find
-
-Distribution = Literal["normal", "laplace", "bernoulli", "categorical"]
-
 
 CACHED = 2**20
 """Values of a modality that a CPU decodes at a time in training, so that its caches hold them."""
 
-
-@dataclass(frozen=True)
-class InTurn:
-    """The output of a decoder that draws a text token by token, for latents (B, latent).
-
-    Other decoders return logits; here the logits of a token depend on the tokens before it.
-
-    Attributes:
-        logits: Tokens (B, L) -> (B, L, words), each from the latent and the tokens before it.
-        draw: () -> tokens (B, L), the most probable one in turn.
-    """
-
-    logits: Callable[[Tensor], Tensor]
-    draw: Callable[[], Tensor]
-
-
-Output = Tensor | InTurn
-"""What a decoder returns, and a `Likelihood` takes."""
-
-
-@dataclass(frozen=True)
-class Likelihood:
-    """log p(x | decoder output).
-
-    Attributes:
-        distribution: "normal" and "laplace" take the output as their location; "bernoulli" as
-            logits, "categorical" as logits of the tokens of x, over one more axis, the last.
-        scale: The scale of a Laplace, or the standard deviation of a normal distribution. The
-            squared error without a factor, which several papers use, is the normal of scale
-            sqrt(1/2).
-    """
-
-    distribution: Distribution
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.scale > 0:
-            raise ValueError(f"the scale of a likelihood is {self.scale}, expected more than 0")
-
-    def log_prob(self, output: Output, x: Tensor) -> Tensor:
-        """Log-likelihood (B,) of examples x (B, *shape) in nats, summed over their elements.
-
-        The decoder's output is (B, *shape), and (B, *shape, words) or `InTurn` for tokens.
-
-        Raises:
-            ValueError: Tokens that are drawn in turn have a likelihood other than "categorical".
-        """
-        if isinstance(output, InTurn):
-            if self.distribution != "categorical":
-                tokens = "the likelihood of tokens that are drawn in turn"
-                raise ValueError(f"{tokens} is {self.distribution!r}, expected 'categorical'")
-            output = output.logits(x)
-        b, output = self.scale, full_precision(output)
-        if self.distribution == "laplace":
-            log_p = -(x - output).abs() / b - math.log(2 * b)
-        elif self.distribution == "normal":
-            log_p = -((x - output) ** 2) / (2 * b**2) - math.log(b * math.sqrt(2 * math.pi))
-        elif self.distribution == "bernoulli":
-            log_p = -F.binary_cross_entropy_with_logits(output, x, reduction="none")
-        else:
-            log_p = -F.cross_entropy(output.movedim(-1, 1), x, reduction="none")
-        return log_p.flatten(1).sum(1)
-
-    def point(self, output: Output) -> Tensor:
-        """The sample that is shown, (B, *shape): the mean, or the most probable tokens."""
-        if isinstance(output, InTurn):
-            return output.draw()
-        if self.distribution == "bernoulli":
-            return output.sigmoid()
-        return output.argmax(-1) if self.distribution == "categorical" else output
-
-
-def full_precision(output: Tensor) -> Tensor:
-    """The output of a network under autocast in float32; other types stay as they are.
-
-    Networks keep their quality at half precision. Densities, which are sums of many terms and
-    ratios of variances, do not.
-    """
-    return output.to(torch.promote_types(output.dtype, torch.float32))
+TRIED = 64
+"""Size of the latent that networks are tried with."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +90,43 @@ class Architecture:
         """A new decoder, (B, latent) -> what the likelihood takes."""
         return self.networks.decoder(self.modality, latent)
 
+    def in_turn(self) -> bool:
+        """Whether its decoders draw a text token by token."""
+        return self.modality.kind == "text" and isinstance(self._tried("meta"), InTurn)
+
+    def check(self) -> None:
+        """Tries an encoder and a decoder on two blank examples.
+
+        Raises:
+            ValueError: They do not take such examples, or do not return what is expected.
+        """
+        try:
+            self._tried("meta")  # without weights, at once
+        except Exception:  # which not every network can do
+            try:
+                self._tried("cpu")
+            except (IndexError, RuntimeError, TypeError, ValueError) as error:
+                if in_own_code(error):
+                    raise
+                m, why = self.modality, first_line(error)
+                seen = f"{m.name!r}, {m.kind} of shape {m.shape}"
+                raise ValueError(
+                    f"{self.name or 'a network'} does not fit {seen}: {why}"
+                ) from error
+
+    @torch.no_grad()
+    def _tried(self, device: str) -> Output:
+        """What a decoder returns for two latents; an encoder and the likelihood are tried, too."""
+        with torch.random.fork_rng(devices=[]), torch.device(device):
+            dtype = torch.long if self.modality.kind == "text" else torch.float32
+            x, z = torch.zeros(2, *self.modality.shape, dtype=dtype), torch.zeros(2, TRIED)
+            if (found := self.encoder(TRIED).eval()(x).shape) != z.shape:
+                wanted = f"expected {tuple(z.shape)} for two examples"
+                raise ValueError(f"an encoder returned {tuple(found)}, {wanted}")
+            output: Output = self.decoder(TRIED).eval()(z)
+            self.likelihood.log_prob(output, x)
+            return output
+
     def log_prob(
         self, decoder: Callable[[Tensor], Output], z: Tensor, x: Tensor, apart: bool = False
     ) -> Tensor:
@@ -223,22 +180,24 @@ def architectures(
 
 
 def fitting(modalities: Sequence[Modality], tables: Table) -> Table:
-    """Modality -> that of the protocol's tables `modalities` that fits it most closely.
+    """Modality -> those of the protocol's tables `modalities` that fit it, laid over one another.
 
-    A table by its name comes before one by a pattern, and that before one by its kind.
+    A table by its name is laid over one by a pattern, and that over one by its kind.
 
     Raises:
         LookupError: A modality has no table.
-        ValueError: A table has the name of no modality.
+        ValueError: A table has the name of no modality, or is none.
     """
-    named = (key for key in tables if not re.search(r"[*?\[<]", key))
-    expect_modalities(named, [m.name for m in modalities], "the protocol")
+    expect_modalities(by_name(tables), [m.name for m in modalities], "the protocol")
+    for key, table in tables.items():
+        if not isinstance(table, dict):
+            raise ValueError(f"modalities.{key} is {table!r}, expected a table")
     found = {}
     for m in modalities:
         keys = sorted(filter(m.fits, tables), key=lambda key: (key != m.name, key[0] == "<", key))
         if not keys:
             raise LookupError(f"the protocol has no table modalities.{m.name}")
-        found[m.name] = tables[keys[0]]
+        found[m.name] = dict(ChainMap(*(tables[key] for key in keys)))
     return found
 
 

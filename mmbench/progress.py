@@ -50,10 +50,11 @@ class Progress:
 
     Args:
         out: A text stream; standard error by default, None for no reports.
+        about: What the titles of its stages begin with, if anything.
     """
 
-    def __init__(self, out: TextIO | None = sys.stderr) -> None:
-        self.out = out
+    def __init__(self, out: TextIO | None = sys.stderr, about: str = "") -> None:
+        self.out, self._about = out, about and f"{about}: "
 
     def waiting(self, lock: Path) -> None:
         """Reports that another process holds the lock of this file."""
@@ -62,6 +63,7 @@ class Progress:
     @contextmanager
     def stage(self, title: str, total: int, done: int = 0, unit: str = "step") -> Iterator[Bar]:
         """A stage of `total` units, `done` of them finished before; reports its duration."""
+        title = self._about + title
         bar = Bar(title, total, done, unit, self.out)
         start = time.monotonic()
         try:

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from mmbench.architecture import Architecture, Likelihood, architecture
+from mmbench.architecture import Architecture, architecture
 from mmbench.core.data import Modality
+from mmbench.core.likelihood import Likelihood
 from mmbench.models.latent_diffusion import LatentDiffusion, Statistics
 from mmbench.models.parts.autoencoder import Autoencoder
 from mmbench.seeds import derive

@@ -6,15 +6,9 @@ from torch import nn
 from torch.distributions import Bernoulli, Laplace, Normal
 
 import mmbench.architecture
-from mmbench.architecture import (
-    Architecture,
-    InTurn,
-    Likelihood,
-    Networks,
-    architectures,
-    independent,
-)
+from mmbench.architecture import Architecture, Networks, architectures, independent
 from mmbench.core.data import Modality
+from mmbench.core.likelihood import InTurn, Likelihood
 from mmbench.models.networks import (
     celebamask_hq,
     cub,
@@ -24,6 +18,7 @@ from mmbench.models.networks import (
     mnist_svhn,
     polymnist,
 )
+from mmbench.registry import find
 
 X = torch.rand(5, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 OUTPUT = torch.randn(5, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -160,6 +155,71 @@ def test_the_closest_table_counts_whatever_their_order(order):
     assert {m: a.likelihood.scale for m, a in found.items()} == {"m3": 3.0, "m1": 2.0, "x": 1.0}
 
 
+def test_a_table_by_name_leaves_the_rest_to_its_pattern_and_its_kind():
+    wide = {"distribution": "laplace", "scale": 2.0}
+    tables = {"m3": {"network": "generic/picture"}, "m*": {"likelihood": wide}, "<image>": TABLE}
+    other = Modality("m1", "image", (3, 28, 28))
+    found = architectures([IMAGE, other], tables)
+    assert {m: a.likelihood.scale for m, a in found.items()} == {"m3": 2.0, "m1": 2.0}
+    assert [a.name for a in found.values()] == ["generic/picture", "polymnist/image"]
+
+
+SENTENCE = Modality("x", "text", (9,), WORDS)
+SOUND = Modality("x", "sound", (1, 32, 128))
+KINDS = {m.kind: m for m in (IMAGE, SENTENCE, SOUND, Modality("x", "attributes", (18,)))}
+FITTING = {
+    "generic/picture": ("image", "sound"),
+    "generic/vector": ("image", "sound", "attributes"),
+    "generic/text": ("text",),
+    "generic/sentence": ("text",),
+    "mhd/sound": ("sound",),
+    "mhd/image": (),
+    "polymnist/image": ("image",),
+    "mnist-svhn/svhn": (),
+}
+
+
+@pytest.mark.parametrize(("network", "kind"), [(n, k) for n in FITTING for k in KINDS])
+def test_networks_are_refused_for_modalities_that_they_do_not_fit(network, kind):
+    loss = Likelihood("categorical" if kind == "text" else "normal")
+    part = Architecture(KINDS[kind], find("networks", network), loss, network)
+    state = torch.random.get_rng_state()
+    if kind in FITTING[network]:
+        part.check()
+    else:
+        words = f"^{network} does not fit '{KINDS[kind].name}', {kind} of shape"
+        with pytest.raises(ValueError, match=words):
+            part.check()
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_network_without_meta_tensors_is_tried_with_weights():
+    class Peeking(nn.Linear):
+        def forward(self, x):
+            assert x.sum().item() == 0  # which nothing on the device "meta" has
+            return super().forward(x)
+
+    vector = Modality("x", "attributes", (18,))
+    networks = Networks(lambda m, n: Peeking(18, n), lambda m, n: nn.Linear(n, 18))
+    Architecture(vector, networks, Likelihood("bernoulli")).check()
+    narrow = Networks(lambda m, n: Peeking(18, n), lambda m, n: nn.Linear(n, 1))
+    with pytest.raises(ValueError, match=r"returned \(2, 1\), expected \(2, 18\)"):
+        Architecture(vector, narrow, Likelihood("bernoulli")).check()
+
+
+def test_an_error_in_one_s_own_network_keeps_its_lines():
+    broken = Networks(lambda m, n: nn.Linear(len(m), n), lambda m, n: nn.Linear(n, 1))
+    with pytest.raises(TypeError, match="has no len"):
+        Architecture(IMAGE, broken, Likelihood("normal")).check()
+
+
+def test_which_texts_are_drawn_in_turn():
+    for network, drawn in (("generic/sentence", True), ("generic/text", False)):
+        part = Architecture(SENTENCE, find("networks", network), Likelihood("categorical"))
+        assert part.in_turn() == drawn
+    assert not Architecture(IMAGE, polymnist.image, Likelihood("normal")).in_turn()
+
+
 def test_pictures_are_clamped_and_vectors_are_not():
     networks = Networks(lambda m, size: torch.nn.Identity(), lambda m, size: torch.nn.Identity())
     x = torch.tensor([[-0.5, 1.5]])
@@ -179,6 +239,7 @@ def test_pictures_are_clamped_and_vectors_are_not():
         ({"m*": {**TABLE, "likelihood": {"distribution": "normal", "scale": 0}}}, "more than 0"),
         ({"m*": {**TABLE, "loss": 1}}, "modalities.m3 has no setting 'loss'"),
         ({"<image>": TABLE, "m3": 3}, "modalities.m3 is 3, expected a table"),
+        ({"<image>": 3, "m3": TABLE}, "modalities.<image> is 3, expected a table"),
         ({"<image>": TABLE, "m33": TABLE}, "names a modality 'm33'; did you mean 'm3'"),
     ],
 )

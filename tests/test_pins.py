@@ -13,8 +13,9 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from mmbench.architecture import Likelihood, architectures
+from mmbench.architecture import architectures
 from mmbench.core.data import Modality, Split
+from mmbench.core.likelihood import Likelihood
 from mmbench.datasets import celebamask_hq, mnist_svhn
 from mmbench.datasets.mini import mhd, polymnist
 from mmbench.metrics.extractors import classifiers

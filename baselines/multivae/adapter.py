@@ -26,8 +26,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmbench.architecture import Architecture, InTurn, full_precision
+from mmbench.architecture import Architecture
 from mmbench.core.data import Batch, Modality, Split
+from mmbench.core.likelihood import full_precision
 from mmbench.core.model import Model
 from mmbench.extras import lacking
 from mmbench.protocols.arguments import at_least, by_modality
@@ -94,15 +95,15 @@ class Decoder(BaseDecoder):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, architecture: Architecture, latent: int) -> None:
         super().__init__()
+        if architecture.in_turn():
+            writes = f"{architecture.name} writes {architecture.modality.name!r} token by token"
+            needed = "one that returns all tokens at once, such as generic/text"
+            raise ValueError(f"{writes}, and a model of MultiVae needs {needed}")
         self.network = architecture.decoder(latent)
 
     def forward(self, z: Tensor) -> ModelOutput:
         """The likelihood's parameters for latents (B, D)."""
-        output = self.network(z)
-        if isinstance(output, InTurn):
-            wanted = "the models called multivae:... take the logits of all tokens at once"
-            raise ValueError(f"{wanted}, but this network of a text draws them in turn")
-        return ModelOutput(reconstruction=full_precision(output))
+        return ModelOutput(reconstruction=full_precision(self.network(z)))
 
 
 def halves(x: Tensor, first: str, second: str) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmbench.architecture import Architecture, full_precision
+from mmbench.architecture import Architecture
 from mmbench.baselines.multivae.adapter import (
     Adapted,
     BaseDecoder,
@@ -24,6 +24,7 @@ from mmbench.baselines.multivae.adapter import (
     halves,
 )
 from mmbench.core.data import Modality, Split
+from mmbench.core.likelihood import full_precision
 from mmbench.protocols.arguments import at_least
 from mmbench.training.trainer import Optimisation, Trainer
 

@@ -83,6 +83,8 @@ def run(
     """
     from mmbench.protocols import protocol as protocols
 
+    if estimate and dry_run:
+        raise click.UsageError("--estimate times a run and --dry-run prints it: give one of them")
     protocols.expect(dataset, protocol, settings, model)  # before libraries are imported
 
     from mmbench.api import preparation
@@ -115,11 +117,14 @@ def run(
             shown = preparation.preview(model, dataset, protocol, settings, sampler)
             click.echo(to_toml(shown), nl=False)
         raise
-    if estimate and not dry_run:
+    if estimate:
+        impossible = False
         with session(runs[0].cache, runs[0].progress) as estimates:
             for one in runs:
-                click.echo("\n".join(estimates.estimate(one).lines()))
-        return
+                found = estimates.estimate(one)
+                click.echo("\n".join(found.lines()))
+                impossible |= found.impossible
+        click.get_current_context().exit(int(impossible))
     records = []
     for one in runs:
         if dry_run:

@@ -24,6 +24,7 @@ from torch import Tensor
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.files.sealed import Damaged, read_json, recalled, write_json
+from mmbench.progress import Progress
 from mmbench.protocols.code import code
 from mmbench.protocols.protocol import digest
 from mmbench.registry import place
@@ -49,7 +50,8 @@ def references(
     for s in scores:
         if s.value is not None and s.target not in s.given:
             measured.setdefault(s.metric, set()).add((s.target, s.extractor or ""))
-    context = replace(context, model=None)
+    progress = Progress(context.progress.out, "real examples as samples")
+    context = replace(context, model=None, progress=progress)
     found: list[Score] = []
     for metric in metrics:
         if metric.name not in measured:

@@ -1,7 +1,6 @@
 """Arguments of constructors from a protocol's values, checked against their annotations."""
 
 import inspect
-import math
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -108,8 +107,10 @@ def by_modality(
     table = dict(value) if isinstance(value, Mapping) else dict.fromkeys(names, value)
     expect_modalities(table, names, setting)
     for m in names:
-        if not table.get(m, -math.inf) >= least:
-            raise ValueError(f"{setting} has {table.get(m)} for {m!r}, expected at least {least}")
+        if m not in table:
+            raise ValueError(f"{setting} lacks {m!r}, expected a number for each modality")
+        if not table[m] >= least:
+            raise ValueError(f"{setting} has {table[m]} for {m!r}, expected at least {least}")
     return {m: table[m] for m in names}
 
 

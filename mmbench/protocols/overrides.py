@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -48,7 +49,8 @@ def override(protocol: Table, settings: Sequence[str], model: str = "") -> Table
     """Applies settings like "models.mld.score.epochs=10"; values are TOML or else text.
 
     The tables on the way must exist, but for those of a model that the protocol may leave at their
-    default. They and the last key are checked where they are used.
+    default, and of a modality that it sets by a pattern or a kind. They and the last key are
+    checked where they are used.
 
     Args:
         protocol: A whole one.
@@ -75,6 +77,8 @@ def override(protocol: Table, settings: Sequence[str], model: str = "") -> Table
             own = depth == 2 and not get_close_matches(key, table)
             if depth > 1 and keys[0] == "models" and (own or elsewhere(keys[1])):
                 table.setdefault(key, {})  # its defaults are in the model's code
+            if keys[:depth] == ["modalities"] and not get_close_matches(key, by_name(table)):
+                table.setdefault(key, {})  # the rest is that of its pattern or kind
             inside = ".".join(keys[:depth]) or "the protocol"
             if not isinstance(table.get(key), dict):
                 raise ValueError(
@@ -97,6 +101,11 @@ def override(protocol: Table, settings: Sequence[str], model: str = "") -> Table
         plain(value, path.strip())
         table[keys[-1]] = value
     return result
+
+
+def by_name(modalities: Table) -> list[str]:
+    """Those of a protocol's tables `modalities` that are neither by a pattern nor by a kind."""
+    return [key for key in modalities if not re.search(r"[*?\[<]", key)]
 
 
 def _near(keys: Sequence[str], depth: int, protocol: Table, model: str) -> str:

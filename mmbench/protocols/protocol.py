@@ -104,9 +104,9 @@ def _read(dataset: str, which: str | Path | None) -> tuple[Table, str]:
     else:
         file = Path(which)
         if not file.exists() or file.is_dir():  # it may be a pipe
-            none = f", expected a file: {dataset or 'the data set'} has no paper's"
-            others = f"; {dataset} has {' and '.join(known)}" if known else none
-            raise FileNotFoundError(f"there is no protocol {which}{others}")
+            missing = f"{which} is a folder" if file.is_dir() else f"there is no protocol {which}"
+            others = f"; {dataset} has {' and '.join(known)}" if known else ""
+            raise FileNotFoundError(f"{missing}, expected a file{others}")
     protocol, name = read_toml(file), file.name if which is None else which
     whole = protocol.pop(WHOLE, which is None or which in known)
     if not isinstance(whole, bool):
@@ -147,7 +147,9 @@ def expect(dataset: str, which: str | None, settings: Sequence[str], model: str)
         FileNotFoundError, LookupError, ValueError: As `load`; or there is no such metric.
     """
     if model in names("models") and dataset in names("datasets"):
-        metrics = load(dataset, which, settings, model)["evaluation"].get("metrics")
+        protocol = load(dataset, which, settings, model)
+        of_model(protocol, model)
+        metrics = protocol["evaluation"].get("metrics")
         for name in metrics if isinstance(metrics, dict) else ():
             registered("metrics", name)
 
@@ -198,7 +200,9 @@ def of_model(protocol: Table, model: str) -> Table:
     """
     known = protocol["models"]
     if model not in known and not elsewhere(model):
-        raise LookupError(f"this protocol has no table models.{model}{nearest(model, known)}")
+        own = "; one of your own may have it" if model in names("models") else ""
+        near = nearest(model, known)
+        raise LookupError(f"this protocol has no table models.{model}{near}{own}")
     found: Table = known.get(model, {})
     if not isinstance(found, dict):
         raise ValueError(f"models.{model} is {found!r}, expected a table")

@@ -91,4 +91,4 @@ def find(name: str, values: Sequence[Any] = ()) -> Ablation:
         own = f"for the model that --model names, give model.{name.split('.', 2)[2]}"
         raise LookupError(f"no ablation is called {name!r}: {own}")
     near = nearest(name, named())
-    raise LookupError(f"no ablation is called {name!r}{near}; or give a setting like model.width")
+    raise LookupError(f"no ablation is called {name!r}{near}; or give a setting: model.{name}")

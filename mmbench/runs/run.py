@@ -137,6 +137,8 @@ class Run:
         if self.evaluation.sampler is not None:  # it is resolved for models that have one
             table["sampler"] = self.evaluation.sampler
         parts = architectures(self.dataset.modalities, self.settings["modalities"])
+        for part in parts.values():
+            part.check()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(self.seed, "initialisation"))
             try:

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbench.architecture import InTurn, Networks
+from mmbench.architecture import Networks
 from mmbench.core.data import Modality
+from mmbench.core.likelihood import InTurn
 
 CHANNELS = (8, 256)  # fewest and most of a convolution
 SMALLEST = 4  # a side that is no longer halved

@@ -19,8 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbench.architecture import InTurn, Networks, Pretrained
+from mmbench.architecture import Networks, Pretrained
 from mmbench.core.data import Modality
+from mmbench.core.likelihood import InTurn
 from mmbench.extras import optional
 from mmbench.models.networks import optimus_weights
 

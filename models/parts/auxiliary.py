@@ -10,8 +10,8 @@ residual MLP of `mmbench.models.diffusion.score`.
 import torch
 from torch import Tensor, nn
 
-from mmbench.architecture import full_precision
 from mmbench.baselines.posteriors import Gaussian
+from mmbench.core.likelihood import full_precision
 from mmbench.models.diffusion.ddim import DDIM, EARLIEST
 from mmbench.models.diffusion.score import ScoreNetwork
 from mmbench.models.diffusion.sde import VPSDE

@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbench.architecture import full_precision
+from mmbench.core.likelihood import full_precision
 from mmbench.extras import optional
 from mmbench.models.diffusion.ddim import DDIM, EARLIEST
 from mmbench.models.diffusion.sampler import Sampler

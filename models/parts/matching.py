@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbench.architecture import full_precision
+from mmbench.core.likelihood import full_precision
 from mmbench.models.diffusion.score import ResMLP
 from mmbench.models.diffusion.sde import VPSDE
 from mmbench.protocols.arguments import at_least

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from mmbench.architecture import Architecture, Likelihood, Networks
+from mmbench.architecture import Architecture, Networks
 from mmbench.baselines.posteriors import Gaussian, Laplace
 from mmbench.core.data import Modality
+from mmbench.core.likelihood import Likelihood
 from mmbench.seeds import stream
 from mmbench.training.trainer import Optimisation
 

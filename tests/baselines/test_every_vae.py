@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmbench.architecture import Architecture, Likelihood
+from mmbench.architecture import Architecture
 from mmbench.baselines.mmvae import MMVAE
 from mmbench.baselines.mmvae_elbo import MMVAEElbo
 from mmbench.baselines.mmvae_plus import MMVAEPlus
@@ -12,6 +12,7 @@ from mmbench.baselines.mvae import MVAE
 from mmbench.baselines.mvtcae import MVTCAE
 from mmbench.baselines.nexus import NEXUS
 from mmbench.core.data import Modality, Split
+from mmbench.core.likelihood import Likelihood
 from mmbench.models.networks import polymnist
 from mmbench.progress import Progress
 from mmbench.seeds import stream

@@ -23,7 +23,7 @@ from closed_forms import (
 )
 from torch import nn
 
-from mmbench.architecture import Architecture, Likelihood, Networks
+from mmbench.architecture import Architecture, Networks
 from mmbench.baselines.mmvae import MMVAE
 from mmbench.baselines.mmvae_elbo import MMVAEElbo
 from mmbench.baselines.mmvae_plus import MMVAEPlus
@@ -32,6 +32,7 @@ from mmbench.baselines.mvae import MVAE
 from mmbench.baselines.mvtcae import MVTCAE
 from mmbench.baselines.nexus import NEXUS
 from mmbench.core.data import Modality
+from mmbench.core.likelihood import Likelihood
 from mmbench.registry import names, place
 from mmbench.seeds import stream
 from mmbench.training.trainer import Optimisation

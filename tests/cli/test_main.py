@@ -247,6 +247,17 @@ def test_dry_run_writes_nothing(quick, tmp_path):
     assert record in again.stdout and again.stdout == done.stdout
 
 
+def test_a_dry_run_is_not_timed(quick):
+    assert mmbench(*quick, "--dry-run", "--estimate").exit_code == 2
+
+
+def test_a_model_that_the_protocol_lacks_is_refused_before_data_are_made(monkeypatch, tmp_path):
+    monkeypatch.setenv("MMBENCH_CACHE", str(tmp_path / "cache"))
+    done = mmbench("run", "--dataset", "cub-mini-32", "--model", "multivae:mopoe", "--dry-run")
+    assert done.exit_code == 1 and "models.multivae:mopoe" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_misspelt_sampler_is_refused_before_data_that_is_absent(tmp_path):
     absent = tmp_path / "absent"
     done = mmbench("run", "--dataset", "mhd", "--data", absent, "--sampler", "fsat")

@@ -1,7 +1,9 @@
 """References: real examples in the place of samples."""
 
 import math
+import re
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 import torch
@@ -45,6 +47,19 @@ def test_what_each_metric_is_held_against(toy, context):
         (s,) = coherence.compute(Generated((m,), toy.test.batch(ROWS, [m]), ROWS), toy, context)
         assert found["coherence", m] == replace(s, given=())
         assert s.extractor == found["fmd", m].extractor
+
+
+def test_stages_of_real_examples_are_told_from_those_of_samples(toy, context):
+    told = StringIO()
+    context = replace(context, progress=Progress(told))
+
+    def compute(generated, dataset, context):
+        with context.progress.stage("features", 1):
+            yield Score("m", generated.given, "image", 0.25, 3, "net")
+
+    metric = Metric("m", "M", "lower", "", "", compute)
+    references([metric], [Score("m", (), "image", 0.5, 3, "net")], toy, ROWS, context)
+    assert re.search("^real examples.*: features: done", told.getvalue(), re.MULTILINE)
 
 
 def test_they_are_computed_once(toy, context, tmp_path):

@@ -6,8 +6,9 @@ import torch
 from closed_forms import ERRORS, array, linear, mean_and_error
 from torch import nn
 
-from mmbench.architecture import Architecture, Likelihood, Networks
+from mmbench.architecture import Architecture, Networks
 from mmbench.core.data import Modality
+from mmbench.core.likelihood import Likelihood
 from mmbench.seeds import stream
 from mmbench.training.trainer import Optimisation
 

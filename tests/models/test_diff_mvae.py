@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from mmbench.architecture import Architecture, Likelihood
+from mmbench.architecture import Architecture
 from mmbench.baselines.mopoe import MoPoE
 from mmbench.core.data import Modality, Split, subsets
+from mmbench.core.likelihood import Likelihood
 from mmbench.models.diff_mvae import DiffMVAE, DiffMVAEStar
 from mmbench.models.networks import generic
 from mmbench.models.parts.auxiliary import AuxiliaryScore

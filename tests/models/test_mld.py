@@ -164,7 +164,7 @@ BAD = [
     ({"augmented": ["imag"]}, "augmented names a modality 'imag'; did you mean 'image'"),
     ({"autoencoders": {"imag": HOW}}, "autoencoders names a modality 'imag'"),
     ({"latent": {"image": 1, "sond": 1}}, "latent names a modality 'sond'; did you mean 'sound'"),
-    ({"latent": {"image": 1, "sound": 1}}, "latent has None for 'trajectory'"),
+    ({"latent": {"image": 1, "sound": 1}}, "latent lacks 'trajectory'"),
     ({"latent": 0}, "latent has 0 for 'image', expected at least 1"),
     ({"sampler": {"name": "repant"}}, "repant.*did you mean 'repaint'"),
     ({"sampler": {"name": "euler", "step": 3}}, "no setting 'step'; did you mean 'steps'"),

@@ -26,8 +26,9 @@ from linear_networks import (
     inputs,
 )
 
-from mmbench.architecture import Architecture, Likelihood
+from mmbench.architecture import Architecture
 from mmbench.core.data import Modality, Split
+from mmbench.core.likelihood import Likelihood
 from mmbench.models.diff_mvae import DiffMVAE, DiffMVAEStar
 from mmbench.models.mld import MLD
 from mmbench.models.mld_inpaint import MLDInpaint

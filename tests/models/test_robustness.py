@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from mmbench.architecture import Architecture, Likelihood, Networks
+from mmbench.architecture import Architecture, Networks
 from mmbench.core.data import Dataset, Modality, Split
+from mmbench.core.likelihood import Likelihood
 from mmbench.core.score import Context
 from mmbench.metrics.extractors import classifiers
 from mmbench.metrics.extractors.classifiers import classifier

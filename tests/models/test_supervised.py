@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmbench.architecture import Architecture, Likelihood
+from mmbench.architecture import Architecture
 from mmbench.core.data import Modality, Split, subsets
+from mmbench.core.likelihood import Likelihood
 from mmbench.metrics.f1 import f1_score
 from mmbench.models.networks import generic
 from mmbench.models.supervised import Supervised

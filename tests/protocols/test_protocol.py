@@ -39,6 +39,15 @@ def test_override_changes_a_copy():
     assert PROTOCOL["models"]["mld"]["d"] == 0.5
 
 
+def test_a_setting_of_a_modality_may_have_its_name_where_the_protocol_has_its_kind():
+    kinds = load("mine")["modalities"]
+    assert set(kinds) >= {"<text>", "<image>"}
+    changed = load("mine", settings=["modalities.image.network=generic/vector"])["modalities"]
+    assert changed == kinds | {"image": {"network": "generic/vector"}}
+    with pytest.raises(ValueError, match=r"did you mean 'modalities\.sentence\.network'"):
+        load("cub", settings=["modalities.sentense.network=generic/text"])
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
@@ -296,10 +305,14 @@ def test_a_paper_s_protocol_is_asked_for_by_its_name():
     assert theirs["modalities"]["sentence"]["network"] == "optimus/pretrained"
     assert load("cub", "mld") == own == load("cub", Path("mld"))
     assert load("celebamask-hq", "diff-mvae") == load("celebamask-hq")
-    with pytest.raises(FileNotFoundError, match="no protocol dif-mvae; cub has mld and diff-mvae"):
+    with pytest.raises(
+        FileNotFoundError, match="no protocol dif-mvae, expected a file; cub has mld"
+    ):
         load("cub", "dif-mvae")
-    with pytest.raises(FileNotFoundError, match="there is no protocol diff-mvae"):
+    with pytest.raises(FileNotFoundError, match=r"no protocol diff-mvae, expected a file$"):
         load("mhd-mini", "diff-mvae")
+    with pytest.raises(FileNotFoundError, match=r"is a folder, expected a file$"):
+        load("mhd-mini", Path(__file__).parent)
 
 
 def test_a_model_that_the_compact_protocol_lacks_is_not_run_by_the_paper_s():

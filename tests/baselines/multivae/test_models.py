@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mmbench.core.data import Split, subsets
+from mmbench.models.networks import generic
 from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import load, override
@@ -53,12 +54,11 @@ def modalities_of(name, four):
 
 @pytest.fixture(scope="session")
 def built(four):
-    def built(name, **more):
+    def built(name, parts=None, **more):
         torch.manual_seed(0)
         table = {"latent": 4, "training": TRAINING, **SETTINGS[name], **more}
-        model = construct(
-            getattr(theirs, name), table, name, modalities_of(name, four), four.architectures
-        )
+        parts = four.architectures if parts is None else parts
+        model = construct(getattr(theirs, name), table, name, modalities_of(name, four), parts)
         if name == "JNF":  # a hundredth of its Monte Carlo steps
             sample = model.vae._sample_from_poe_subset
             model.vae._sample_from_poe_subset = lambda *a, **k: sample(
@@ -233,7 +233,7 @@ def test_wrong_settings_are_told(four, built):
     factors = {"uses_likelihood_rescaling": True}
     for wrong, sentence in (
         ({"rescale_factors": {**WEIGHTS, "imge": 1.0}}, "names a modality 'imge'.*'image'"),
-        ({"rescale_factors": {"image": 1.0}}, "rescale_factors has None for 'curve'"),
+        ({"rescale_factors": {"image": 1.0}}, "rescale_factors lacks 'curve'"),
         ({"latent": 0}, "latent is 0, expected at least 1"),
     ):
         with pytest.raises(ValueError, match=sentence):
@@ -293,3 +293,9 @@ def test_a_protocols_table_trains_and_generates(toy, tmp_path, name):
         x = toy.test.batch(torch.arange(3), given)
         out = model.generate(x, names, 3, stream(0, "g"))
         assert all(v.isfinite().all() and v.min() >= 0 and v.max() <= 1 for v in out.values())
+
+
+def test_texts_that_are_drawn_in_turn_are_refused_at_once(four, built):
+    own = replace(four.architectures["text"], networks=generic.sentence, name="generic/sentence")
+    with pytest.raises(ValueError, match="generic/sentence writes 'text' token by token"):
+        built("MoPoE", four.architectures | {"text": own})

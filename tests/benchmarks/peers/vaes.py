@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmbench.architecture import Architecture, Likelihood
+from mmbench.architecture import Architecture
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core.data import Dataset, Modality, Split, subsets
+from mmbench.core.likelihood import Likelihood
 from mmbench.core.score import Context
 from mmbench.evaluation.evaluate import Kept, generate
 from mmbench.models.networks.polymnist import image

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from mmbench.architecture import Likelihood
 from mmbench.core.data import Modality
+from mmbench.core.likelihood import Likelihood
 from mmbench.models.networks.generic import SentenceDecoder, SentenceEncoder
 
 WORDS, LENGTH, LATENT = ("<exc>", "<eos>", "red", "bird"), 3, 4

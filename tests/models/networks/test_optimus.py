@@ -5,8 +5,9 @@ import sys
 import pytest
 import torch
 
-from mmbench.architecture import Architecture, Likelihood
+from mmbench.architecture import Architecture
 from mmbench.core.data import Modality, subsets
+from mmbench.core.likelihood import Likelihood
 from mmbench.datasets.formats.captions import EOS, PAD, SPECIALS
 from mmbench.datasets.mini import cub
 from mmbench.models.networks import generic, optimus

@@ -6,8 +6,9 @@ from argparse import Namespace
 import pytest
 import torch
 
-from mmbench.architecture import Architecture, Likelihood, Pretrained, architectures, identified
+from mmbench.architecture import Architecture, Pretrained, architectures, identified
 from mmbench.core.data import Modality
+from mmbench.core.likelihood import Likelihood
 from mmbench.datasets.formats.captions import SPECIALS
 from mmbench.models.networks import optimus
 from mmbench.models.networks.optimus import Size
