@@ -77,7 +77,7 @@ def load(
     if sampler is not None:
         if kinds and sampler not in (*samplers, *kinds):
             near = nearest(sampler, [*samplers, *kinds])
-            raise ValueError(f"no sampler is called {sampler!r}{near}")
+            raise ValueError(f"no sampler of this protocol is called {sampler!r}{near}")
         protocol["evaluation"]["sampler"] = samplers.get(sampler, {"name": sampler})
         settings = [s for s in settings if s.partition("=")[0].strip() != "evaluation.sampler"]
     if elsewhere(model):

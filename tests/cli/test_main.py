@@ -214,7 +214,7 @@ def quick(toy_loads, tmp_path):
         ("--set models.mld.d=1.5", "models.mld: d is 1.5, expected a probability"),
         ("--set evaluation.given=[9]", "asks for 9 given modalities; mhd-mini has 3"),
         ("--set evaluation.metrics.fmdd='all'", "no metric is called 'fmdd'; did you mean 'fmd'"),
-        ("--sampler eule", "no sampler is called 'eule'; did you mean 'euler'?"),
+        ("--sampler eule", "no sampler of this protocol is called 'eule'; did you mean 'euler'?"),
         ("--set evaluation.metrics={'json:dumps'='all'}", "json:dumps is not a metric"),
         ("--device cuda:99", "the device 'cuda:99' cannot be used"),
         ("--device cuda:99", "it is not there, expected cpu"),
