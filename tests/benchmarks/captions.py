@@ -9,7 +9,6 @@ what a caption of these twins asserts can be read back. Runs are kept as those o
 `tests.benchmarks.quality`.
 """
 
-import argparse
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -26,7 +25,8 @@ from mmbench.metrics.extractors.dual_encoder import sentences
 from mmbench.metrics.extractors.in_domain import in_domain
 from mmbench.progress import Progress
 from mmbench.seeds import stream
-from tests.benchmarks.quality import SEED, held_out
+from tests.benchmarks import command
+from tests.benchmarks.quality import OURS, SEED, prepared
 from tests.datasets.mini.assertions import facts
 
 BIRDS = 100
@@ -43,14 +43,13 @@ def true(captions: Iterable[str], birds: Sequence[Bird]) -> tuple[float, float]:
 
 def main() -> None:
     """Prints the rows, and a few captions drawn from pictures."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--dataset", default="cub-mini-32", choices=["cub-mini", "cub-mini-32"])
-    parser.add_argument("--model", default="mld")
-    parser.add_argument("--seed", type=int, default=10)
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--out", default="results/held-out")
+    parser = command.Parser("captions", __doc__)
+    sizes = ["cub-mini", "cub-mini-32"]
+    parser.add_argument("--dataset", default="cub-mini-32", choices=sizes, help="drawn birds")
+    parser.add_argument("--seed", type=command.whole(OURS), default=10, help=f"at least {OURS}")
+    parser.add_run()
     asked = parser.parse_args()
-    data, birds = held_out(asked.dataset, None, BIRDS), cub.birds("test", BIRDS, SEED)
+    data, birds = prepared(parser, asked, [asked.seed], BIRDS), cub.birds("test", BIRDS, SEED)
     image, sentence = data.modalities
     run = mmbench.train(asked.model, data, asked.seed, settings=asked.set, out=asked.out)
     model = run.model.eval()

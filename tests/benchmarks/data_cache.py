@@ -1,6 +1,6 @@
 """How long a cached data set of CelebAMask-HQ's size takes to load, and how much memory.
 
-    python tests/benchmarks/data_cache.py [--faces 30000] [--folder DIR]
+    python -m tests.benchmarks.data_cache [--faces 30000] [--folder DIR]
 
 Makes faces of random bytes (2 GB in all for 30,000) in a folder of its own, keeps them by
 `mmbench.datasets.formats.cache.cached`, and loads them in fresh processes: once with the file
@@ -20,6 +20,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from tests.benchmarks import command
 
 SECONDS, MEMORY = 10.0, 1.2
 """What is promised: seconds, and bytes held over the bytes of the tensors."""
@@ -86,8 +88,8 @@ def most_held() -> int:
 
 def apart(*step: str) -> dict[str, float]:
     """A step in a fresh process; this one stays small, as a child inherits the peak."""
-    command = [sys.executable, __file__, *step]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    words = [sys.executable, "-m", "tests.benchmarks.data_cache", *step]
+    return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def forget(path: Path) -> None:
@@ -99,9 +101,13 @@ def forget(path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--faces", type=int, default=30_000)
-    parser.add_argument("--folder", type=Path, help="where to keep the file for a while")
+    parser = command.Parser("data_cache", __doc__)
+    parser.add_argument("--faces", type=command.whole(2), default=30_000, help="how many")
+    parser.add_argument(
+        "--folder",
+        type=command.folder,
+        help="where to keep the file for a while, by default with temporary files",
+    )
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--load", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -1,6 +1,6 @@
 """What Diff-MVAE*'s diffusion decoder costs: training steps, and pictures in the protocol's steps.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/diffusion_speed.py [--dataset cub-mini]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.diffusion_speed [--dataset cub-mini]
         [--images 1000] [--steps 3] [--batch 32] [--patch 2] [--device cpu]
 
 Prints examples a second of whole training steps of all modalities, seconds and network evaluations
@@ -11,7 +11,6 @@ noise in the data set's shapes; steps are warmed up; on a CPU it counts processo
 
 from __future__ import annotations
 
-import argparse
 import resource
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import load, resolve
 from mmbench.seeds import stream
 from mmbench.training.precision import Precision, autocast, computed, has_half
+from tests.benchmarks import command
 
 WORDS = tuple(map(str, range(1000)))
 
@@ -50,6 +50,7 @@ SHAPES = {
     "celebamask-mini": _faces(128),
     "celebamask-mini-32": _faces(32),
 }
+PATCHES = (1, 2, 4, 8)  # sides that divide every picture's
 PART = 20  # pictures of a timing that is only compared
 
 
@@ -74,15 +75,19 @@ def memory(device: torch.device) -> str:
 
 def main() -> None:
     """Prints all of it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--dataset", choices=SHAPES, default="cub-mini")
-    parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--batch", type=int, help="by default the protocol's")
-    parser.add_argument("--patch", type=int, help="by default the protocol's")
-    parser.add_argument("--device", default="cpu")
+    parser = command.Parser("diffusion_speed", __doc__)
+    parser.add_argument("--dataset", choices=SHAPES, default="cub-mini", help="whose shapes")
+    parser.add_argument("--images", type=command.whole(1), default=1000, help="pictures to draw")
+    parser.add_argument("--steps", type=command.whole(1), default=3, help="timed training steps")
+    parser.add_argument(
+        "--batch", type=command.whole(1), help="examples of a step; by default the protocol's"
+    )
+    parser.add_argument(
+        "--patch", type=int, choices=PATCHES, help="the U-Net's; by default the protocol's"
+    )
+    parser.add_argument("--device", type=command.device, default="cpu", help="where to compute")
     chosen = parser.parse_args()
-    device, modalities = torch.device(chosen.device), SHAPES[chosen.dataset]
+    device, modalities = chosen.device, SHAPES[chosen.dataset]
     table = resolve(load(chosen.dataset), "diff-mvae-star")
     settings = table["model"]
     if chosen.patch:

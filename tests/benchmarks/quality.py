@@ -23,14 +23,21 @@ import torch
 from torch import Tensor
 
 import mmbench
+from mmbench.api import preparation
 from mmbench.core.data import Dataset, Split
 from mmbench.datasets.mini import celebamask, cub, mhd, mnist_svhn, polymnist
 from mmbench.leaderboard import facts
+from mmbench.progress import Progress
+from tests.benchmarks import command
 
 SEED = 7777
 """That of the examples held out."""
 HELD_OUT = 5000
-"""Training examples held out of a data set that is no twin."""
+"""Training examples held out of a data set that is no twin, and the most to score by."""
+LEAST = 10
+"""The fewest examples to score by, of which a twin has one of each class."""
+OURS = 10
+"""The first seed that is none of the records'."""
 
 TWINS: dict[str, Callable[..., Dataset]] = {
     "mhd-mini": mhd.make,
@@ -43,6 +50,34 @@ TWINS: dict[str, Callable[..., Dataset]] = {
 }
 
 
+def prepared(
+    parser: command.Parser,
+    asked: argparse.Namespace,
+    seeds: Sequence[int],
+    count: int,
+    folder: str | None = None,
+    protocol: str | None = None,
+) -> Dataset:
+    """The data set with other test examples, once all that is asked for is known to fit."""
+    with parser.refusing():
+        if folder and asked.dataset in TWINS:
+            raise ValueError(f"{asked.dataset} is made on the spot: leave out --data {folder}")
+        command.expect_run(asked.model, asked.dataset, protocol, asked.set)
+        data = held_out(asked.dataset, folder, count)
+        run, *_ = preparation.runs(
+            asked.model,
+            data,
+            seeds,
+            asked.out,
+            "auto",
+            Progress(None),
+            protocol=protocol,
+            settings=asked.set,
+        )
+        run.build()  # refuses a setting that does not fit
+    return data
+
+
 def held_out(name: str, folder: str | None, count: int) -> Dataset:
     """A data set with other test examples."""
     data = mmbench.load_dataset(name, folder)
@@ -53,8 +88,11 @@ def held_out(name: str, folder: str | None, count: int) -> Dataset:
             if m.kind == "text":  # a vocabulary is in the order in which words first occur
                 tensors[m.name] = respelt(tensors[m.name], made.modality(m.name).words, m.words)
         return replace(data, test=Split(tensors, made.test.index, made.test.labels))
+    if len(data.train) <= HELD_OUT:
+        few = f"{name} has {len(data.train):,} training examples"
+        raise ValueError(f"{few}, expected more than the {HELD_OUT:,} that are held out")
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(SEED))
-    train, test = order[HELD_OUT:].sort().values, order[: min(count, HELD_OUT)].sort().values
+    train, test = order[HELD_OUT:].sort().values, order[:count].sort().values
     return replace(data, train=part(data.train, train), test=part(data.train, test))
 
 
@@ -85,19 +123,18 @@ def average(metric: str) -> Callable[[Iterable[float]], float]:
 
 def main() -> None:
     """Prints the seconds of each stage, and a row of each metric."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--dataset", default="mhd-mini")
-    parser.add_argument("--data", metavar="DIR")
-    parser.add_argument("--protocol")
-    parser.add_argument("--model", default="mld")
-    parser.add_argument("--seed", type=int, nargs="+", default=[10, 11, 12])
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--examples", type=int, default=1000)
-    parser.add_argument("--out", default="results/held-out")
+    parser = command.Parser("quality", __doc__)
+    parser.add_argument("--dataset", default="mhd-mini", metavar="NAME", help="the data")
+    parser.add_argument("--data", metavar="DIR", help="the folder of its files; a twin has none")
+    parser.add_argument("--protocol", metavar="NAME|FILE", help="by default the data set's own")
+    least, usual = command.whole(OURS), [10, 11, 12]
+    seeds = f"at least {OURS}, as lower ones are those of the records"
+    parser.add_argument("--seed", type=least, nargs="+", default=usual, help=seeds)
+    count = command.whole(LEAST, HELD_OUT)
+    parser.add_argument("--examples", type=count, default=1000, help="how many to score by")
+    parser.add_run()
     asked = parser.parse_args()
-    if min(asked.seed) < 10:
-        parser.error("seeds below 10 are those of the records: choose others")
-    data = held_out(asked.dataset, asked.data, asked.examples)
+    data = prepared(parser, asked, asked.seed, asked.examples, asked.data, asked.protocol)
     seconds: dict[str, list[float]] = {}
     scores: dict[tuple[str, str], list[float]] = {}
     for seed in asked.seed:

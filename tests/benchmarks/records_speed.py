@@ -1,6 +1,6 @@
 """How much processor time `mmbench table` and `mmbench page` take for thousands of records.
 
-    python tests/benchmarks/records_speed.py [--records 5000] [--folder DIR]
+    python -m tests.benchmarks.records_speed [--records 5000] [--folder DIR]
 
 The records are those of the repository with other seeds, under five protocols for each model and
 data set, with other values, written in a folder of their own. Seconds are those of a fresh
@@ -9,7 +9,6 @@ process, Python's start and imports included; the files are in the system's memo
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import subprocess
@@ -25,6 +24,7 @@ from mmbench.protocols.protocol import digest
 from mmbench.records.paths import Place
 from mmbench.records.record import Record
 from mmbench.records.store import find, write
+from tests.benchmarks import command
 
 MEASURED = Path(__file__).parents[2] / "records"
 PROTOCOLS = 5
@@ -56,29 +56,33 @@ def made() -> Iterator[Record]:
             )
 
 
-def seconds(*command: str) -> float:
+def seconds(*words: str) -> float:
     """The processor time of a command of mmbench, the system's part included."""
     before = os.times()
-    subprocess.run([sys.executable, "-m", "mmbench", *command], check=True, stdout=subprocess.PIPE)
+    subprocess.run([sys.executable, "-m", "mmbench", *words], check=True, stdout=subprocess.PIPE)
     after = os.times()
     user = after.children_user - before.children_user
     return user + after.children_system - before.children_system
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--records", type=int, default=5000)
-    parser.add_argument("--folder", type=Path, help="where to keep the records for a while")
+    parser = command.Parser("records_speed", __doc__)
+    parser.add_argument("--records", type=command.whole(1), default=5000, help="how many")
+    parser.add_argument(
+        "--folder",
+        type=command.folder,
+        help="where to keep the records for a while, by default with temporary files",
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         results, site = Path(folder) / "results", Path(folder) / "site"
         for record in islice(made(), given.records):
             write(record, results / Place.of(record).record)
-        for command, more in (("table", ()), ("page", ("--out", str(site)))):
-            took = seconds(command, "--results", str(results), *more)
+        for page, more in (("table", ()), ("page", ("--out", str(site)))):
+            took = seconds(page, "--results", str(results), *more)
             print(
-                f"{command} of {given.records:,} records: {took:.1f} s of processor time; "
-                f"promised for 5,000: {PROMISED[command]:g}"
+                f"{page} of {given.records:,} records: {took:.1f} s of processor time; "
+                f"promised for 5,000: {PROMISED[page]:g}"
             )
 
 

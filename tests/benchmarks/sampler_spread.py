@@ -1,6 +1,6 @@
 """How much of the spread of Gaussian latents a sampler keeps, in closed form.
 
-    python tests/benchmarks/sampler_spread.py ['{name="repaint", steps=24, resamplings=5, jump=2,
+    python -m tests.benchmarks.sampler_spread ['{name="repaint", steps=24, resamplings=5, jump=2,
         grid="quadratic"}' ...]
 
 Under the true score of N(0, s² I) every move is linear, so the deviation of what is drawn follows
@@ -10,7 +10,6 @@ above too wide. By default of the papers' RePaint and of the schedules of the pr
 
 from __future__ import annotations
 
-import argparse
 import tomllib
 from itertools import pairwise
 
@@ -18,6 +17,7 @@ from mmbench.models.diffusion.sampler import Sampler
 from mmbench.models.diffusion.samplers import make_sampler
 from mmbench.models.diffusion.sde import VPSDE
 from mmbench.protocols.protocol import load
+from tests.benchmarks import command
 
 DEVIATIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 
@@ -44,9 +44,15 @@ def kept(sampler: Sampler, sde: VPSDE, s: float) -> float:
 
 def main() -> None:
     """Prints a row for each sampler."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = command.Parser("sampler_spread", __doc__)
     parser.add_argument("samplers", nargs="*", help="TOML tables, as evaluation.sampler")
-    given = [tomllib.loads(f"x = {text}")["x"] for text in parser.parse_args().samplers]
+    given = []
+    for text in parser.parse_args().samplers:
+        with parser.refusing():
+            if not isinstance(table := tomllib.loads(f"x = {text}")["x"], dict):
+                raise ValueError(f'{text} is no table, such as {{name="ddim"}}')
+            kept(make_sampler(table), VPSDE(), 1.0)
+            given.append(table)
     shipped = [
         load(name)["evaluation"]["sampler"]
         for name in ("mhd-mini", "mhd", "polymnist-mini", "cub-mini")
@@ -55,10 +61,7 @@ def main() -> None:
     print("evaluations  " + "".join(f"{s:8g}" for s in DEVIATIONS))
     for table in given or [papers, *shipped]:
         sampler = make_sampler(table)
-        try:
-            row = "".join(f"{kept(sampler, VPSDE(), s):8.3f}" for s in DEVIATIONS)
-        except ValueError as error:
-            parser.error(str(error))
+        row = "".join(f"{kept(sampler, VPSDE(), s):8.3f}" for s in DEVIATIONS)
         told = ", ".join(str(v) for v in table.values())
         print(f"{sampler.evaluations:11,}  {row}   {told}")
 

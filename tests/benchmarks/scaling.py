@@ -11,10 +11,11 @@ whose s are timed, with N examples in batches of B and n samples of E network ev
 each of the 2^M subsets of M modalities.
 """
 
-import argparse
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,6 +26,7 @@ from mmbench.files.toml import to_toml
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import load
 from mmbench.sweeps.estimate import Session
+from tests.benchmarks import command
 
 VARIED = {
     "modalities M": (2, 3, 4, 5, 6),
@@ -34,8 +36,8 @@ VARIED = {
 USUAL = {"modalities M": 5, "training examples N": 4000, "latent size": 64}
 """The other two, while one varies."""
 
-LATENT = ("mld", "mvae", "mmvae-elbo", "mopoe", "mvtcae")
-"""Models whose `latent` is one number in this protocol."""
+LATENT = ("mld", "mvae", "mmvae-elbo", "mopoe", "mvtcae", "diff-mvae-star")
+"""Models that take one number as `latent`."""
 
 
 def data(modalities: int, examples: int) -> Dataset:
@@ -50,11 +52,31 @@ def data(modalities: int, examples: int) -> Dataset:
     return Dataset("random", views, some(examples), some(1000))
 
 
-def protocol(model: str, latent: int) -> dict[str, object]:
+def without_tables(settings: dict[str, Any], modalities: int) -> dict[str, Any]:
+    """A model's settings without those of single modalities that do not fit every size.
+
+    A table by modality, such as of how many principal components are kept of each latent, belongs
+    to latents of the protocol's own sizes and names no sixth modality: the one number for all, or
+    the default, takes its place. A list of modalities keeps those that there are.
+    """
+    found = {}
+    for key, value in settings.items():
+        if isinstance(value, list):
+            found[key] = [x for x in value if not view(x) or int(x[1:]) < modalities]
+        elif not (isinstance(value, dict) and all(map(view, value))):
+            found[key] = value
+    return found
+
+
+def view(name: object) -> bool:
+    """Whether that is the name of a modality."""
+    return re.fullmatch(r"m\d+", str(name)) is not None
+
+
+def protocol(model: str, modalities: int, latent: int) -> dict[str, object]:
     """polymnist-mini's, with one size of latents for all modalities, scored by errors alone."""
     whole = load("polymnist-mini")
-    settings = dict(whole["models"][model]) | {"latent": latent}
-    settings.pop("autoencoders", None)
+    settings = without_tables(whole["models"][model], modalities) | {"latent": latent}
     evaluation = whole["evaluation"] | {"metrics": {"mse": "all"}}
     both = {"models": {model: settings}, "evaluation": evaluation}
     return {"whole": True, "modalities": whole["modalities"]} | both
@@ -64,7 +86,7 @@ def cost(model: str, numbers: dict[str, int], folder: Path) -> tuple[float, floa
     """Seconds of training and of drawing the samples."""
     modalities, examples, latent = numbers.values()
     file = folder / "protocol.toml"
-    file.write_text(to_toml(protocol(model, latent)), encoding="utf-8")
+    file.write_text(to_toml(protocol(model, modalities, latent)), encoding="utf-8")
     quiet = Progress(None)
     place = (folder / "results", "cpu", quiet)
     (run,) = runs(model, data(modalities, examples), [0], *place, protocol=file)
@@ -87,7 +109,7 @@ def measured(models: list[str]) -> Iterator[tuple[str, str, int, float, float]]:
                 yield model, what, value, *seconds
 
 
-def draw(rows: list[tuple[str, str, int, float, float]], file: str) -> None:
+def draw(rows: list[tuple[str, str, int, float, float]], file: Path) -> None:
     """A panel for each number: training solid, drawing the samples dashed."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -116,9 +138,12 @@ def draw(rows: list[tuple[str, str, int, float, float]], file: str) -> None:
 
 def main() -> None:
     """Prints a row for each run, and draws them."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=LATENT, default=["mld", "mopoe", "mvtcae"])
-    parser.add_argument("--out", help="a figure, .svg or .png")
+    parser = command.Parser("scaling", __doc__)
+    usual = ["mld", "mopoe", "mvtcae"]
+    parser.add_argument("--models", nargs="+", choices=LATENT, default=usual, help="what to time")
+    parser.add_argument(
+        "--out", type=command.figure, help="a figure, .svg or .png; by default none"
+    )
     asked = parser.parse_args()
     rows = []
     print("model       what varies              value  training, s  samples, s")

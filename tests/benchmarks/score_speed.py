@@ -1,7 +1,7 @@
 """How near the score network's training comes to the machine's matrix multiplication, and what
 cached latents save.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/score_speed.py [--dataset mhd] [--batch 128]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.score_speed [--dataset mhd] [--batch 128]
         [--width 1024] [--precision float32] [--compile] [--device cpu] [--steps 20]
 
 First: floating-point operations a second of whole training steps (loss, gradients, Adam, moving
@@ -18,7 +18,6 @@ counts.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -38,6 +37,7 @@ from mmbench.seeds import stream
 from mmbench.training.compilation import compiled
 from mmbench.training.precision import Precision, autocast, computed
 from mmbench.training.trainer import Loss, Optimisation, Trainer
+from tests.benchmarks import command
 
 SHAPES = {
     "mhd": (
@@ -99,16 +99,22 @@ def multiplications(
 
 def main() -> None:
     """Prints both comparisons."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--dataset", choices=SHAPES, default="mhd")
-    parser.add_argument("--batch", type=int, help="by default the protocol's")
-    parser.add_argument("--width", type=int, help="by default the protocol's")
-    parser.add_argument("--precision", choices=["float32", "bfloat16"])
-    parser.add_argument("--compile", action="store_true", help="the score network")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--steps", type=int, default=20)
+    parser = command.Parser("score_speed", __doc__)
+    parser.add_argument("--dataset", choices=SHAPES, default="mhd", help="whose shapes")
+    parser.add_argument(
+        "--batch", type=command.whole(1), help="examples of a step; by default the protocol's"
+    )
+    parser.add_argument(
+        "--width", type=command.whole(1), help="the score network's; by default the protocol's"
+    )
+    parser.add_argument(
+        "--precision", choices=["float32", "bfloat16"], help="by default the protocol's"
+    )
+    parser.add_argument("--compile", action="store_true", help="compile the score network")
+    parser.add_argument("--device", type=command.device, default="cpu", help="where to compute")
+    parser.add_argument("--steps", type=command.whole(1), default=20, help="timed training steps")
     chosen = parser.parse_args()
-    device = torch.device(chosen.device)
+    device = chosen.device
     modalities = [Modality(*m) for m in SHAPES[chosen.dataset]]
     table = resolve(load(chosen.dataset), "mld")
     settings = dict(table["model"], sampler={"name": "ancestral"})
@@ -118,7 +124,8 @@ def main() -> None:
         if value:
             settings["score"] = settings["score"] | {key: value}
     parts = architectures(modalities, table["modalities"])
-    model: MLD = construct(MLD, settings, "mld", modalities, parts).to(device)
+    with parser.refusing():
+        model: MLD = construct(MLD, settings, "mld", modalities, parts).to(device)
     B, half = model.score.batch_size, computed(model.score.precision, device) == "bfloat16"
     N = chosen.steps * B
     noise = stream(0, "benchmark")

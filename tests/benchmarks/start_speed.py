@@ -1,6 +1,6 @@
 """How long `mmbench run` takes from the command to the first optimiser step.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/start_speed.py [--model mld] [--dataset mhd-mini]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.start_speed [--model mld] [--dataset mhd-mini]
 
 Every time is that of a fresh process, Python's start and imports included, and ends when the first
 step of an optimiser has been taken. Data are made and kept by a first process, which does not
@@ -10,13 +10,13 @@ environment, runs of the two take turns.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from statistics import median
+
+from tests.benchmarks import command
 
 PROMISED = 3.0
 """Seconds on two cores of an Intel Xeon with AVX-512."""
@@ -33,10 +33,10 @@ main(sys.argv[1:])
 """
 
 
-def seconds(python: str, *command: str) -> tuple[float, float]:
+def seconds(python: str, *words: str) -> tuple[float, float]:
     """(seconds by the clock, of processor time) from a command to the first optimiser step."""
     with tempfile.TemporaryDirectory() as results:
-        called = [python, "-c", CODE, "run", *command, "--out", results]
+        called = [python, "-c", CODE, "run", *words, "--out", results]
         start = time.monotonic()
         # not in this checkout, which the other Python would import
         done = subprocess.run(called, check=True, cwd=results, stdout=subprocess.PIPE, text=True)
@@ -45,20 +45,24 @@ def seconds(python: str, *command: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="mld")
-    parser.add_argument("--dataset", default="mhd-mini")
-    parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--beside", type=Path, action="append", default=[], help="a Python")
+    parser = command.Parser("start_speed", __doc__)
+    parser.add_argument("--model", default="mld", metavar="NAME", help="what to train")
+    parser.add_argument("--dataset", default="mhd-mini", metavar="NAME", help="what to train on")
+    parser.add_argument("--times", type=command.whole(1), default=5, help="runs of each Python")
+    parser.add_argument(
+        "--beside", type=command.file, action="append", default=[], help="a Python"
+    )
     given = parser.parse_args()
-    command = ("--model", given.model, "--dataset", given.dataset)
+    with parser.refusing():
+        command.expect_run(given.model, given.dataset)
+    words = ("--model", given.model, "--dataset", given.dataset)
     pythons = [sys.executable, *map(str, given.beside)]
     took: dict[str, list[tuple[float, float]]] = {python: [] for python in pythons}
     for python in pythons:
-        seconds(python, *command)
+        seconds(python, *words)
     for _ in range(given.times):
         for python in pythons:
-            took[python].append(seconds(python, *command))
+            took[python].append(seconds(python, *words))
     for python, of in took.items():
         clock, processor = (sorted(x) for x in zip(*of, strict=True))
         print(

@@ -1,4 +1,5 @@
-"""How fast mmbench is beside other libraries that do the same: one command.
+"""How fast mmbench is beside other libraries that do the same: the table of docs/speed.md, with
+two more columns, how many times as fast we mean to be ("aim") and what both computed ("results").
 
     OMP_NUM_THREADS=1 python -m tests.benchmarks.peers [vaes distances inception]
         [--models mopoe mvtcae ...] [--precision float32 bfloat16] [--rounds 8] [--device cuda]
@@ -15,41 +16,59 @@ from pathlib import Path
 
 import torch
 
+from mmbench import extras
+from mmbench.metrics.extractors.inception import load_inception
 from mmbench.training.precision import has_half
+from tests.benchmarks import command
 from tests.benchmarks.peers import distances, inception, vaes
 from tests.benchmarks.peers.turns import HEAD, Comparison
 
 PARTS = ("vaes", "distances", "inception")
+PRECISIONS = ("float32", "bfloat16")
 
 
 def comparisons(asked: argparse.Namespace) -> Iterator[Comparison]:
     """All that is asked for, one after the other."""
-    device = asked.device
     if "vaes" in asked.parts:
         for precision in asked.precision:
-            if precision == "bfloat16" and not has_half(device):
+            if precision == "bfloat16" and not has_half(asked.device):
                 print("bfloat16 is left out, which this processor has not")
                 continue
             for model in asked.models:
-                yield from vaes.compare(model, precision, asked.rounds, device)
+                yield from vaes.compare(model, precision, asked.rounds, asked.device)
     if "distances" in asked.parts:
         yield from distances.compare(min(asked.rounds, 3))
     if "inception" in asked.parts:
-        yield from inception.compare(min(asked.rounds, 5), device, asked.weights)
+        yield from inception.compare(min(asked.rounds, 5), asked.device, asked.weights)
 
 
 def main() -> None:
     """Prints a row of a Markdown table for each comparison, as it is made."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = command.Parser("peers", __doc__)
     parser.add_argument("parts", nargs="*", default=PARTS, help=f"of {', '.join(PARTS)}")
-    parser.add_argument("--models", nargs="+", choices=vaes.MODELS, default=list(vaes.MODELS))
-    parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
-    parser.add_argument("--rounds", type=int, default=8, help="turns of each side, at least 2")
-    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
-    parser.add_argument("--weights", type=Path, help="Inception's, or random ones")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        choices=vaes.MODELS,
+        default=list(vaes.MODELS),
+        help="of the part vaes",
+    )
+    parser.add_argument(
+        "--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS, help="of the part vaes"
+    )
+    parser.add_argument(
+        "--rounds", type=command.whole(2), default=8, help="turns of each side, at least 2"
+    )
+    parser.add_argument("--device", type=command.device, default="cpu", help="where to compute")
+    parser.add_argument("--weights", type=command.file, help="Inception's; by default random ones")
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"{min(unknown)!r} is no part, expected {', '.join(PARTS)}")
+    if not extras.installed("bench"):
+        parser.error(f"it needs more libraries: {extras.command('bench')}")
+    with parser.refusing():
+        if asked.weights:
+            load_inception(asked.weights, asked.device)
     print(f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}\n")
     print("| " + " | ".join(HEAD) + " |\n|---|---|--:|--:|---|--:|---|")
     for comparison in comparisons(asked):

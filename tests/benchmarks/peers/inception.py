@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytorch_fid.inception as peer
 import torch
 from torch import Tensor, nn
 
@@ -31,6 +30,8 @@ def random_weights(folder: Path) -> Path:
 
 def pytorch_fid(path: Path, device: torch.device) -> nn.Module:
     """pytorch-fid's own network, with the weights of a file instead of a download."""
+    import pytorch_fid.inception as peer
+
     state = HEAD | torch.load(path, weights_only=True)
     peer.load_state_dict_from_url = lambda *a, **k: state
     last = peer.InceptionV3.BLOCK_INDEX_BY_DIM[2048]

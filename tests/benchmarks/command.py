@@ -1,0 +1,169 @@
+"""What the commands of this folder share: a wrong word in one ends it by one sentence.
+
+It imports no PyTorch by itself: some commands measure how long imports take, or how much memory
+a process holds that has none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmbench import errors
+from mmbench.cli.arguments.spelling import OTHERWISE
+from mmbench.protocols.protocol import load, of_model
+from mmbench.registry import expect
+
+if TYPE_CHECKING:
+    import torch
+
+REFUSED = 2
+"""The exit status."""
+
+
+class Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Help that ends in the default of an option, where it has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False):
+            return action.help
+        if isinstance(action.default, list | tuple):
+            return f"{action.help} (default: {' '.join(map(str, action.default)) or 'none'})"
+        return super()._get_help_string(action)
+
+
+class Parser(argparse.ArgumentParser):
+    """The options of the command `python -m tests.benchmarks.NAME`.
+
+    Args:
+        name: Its module.
+        about: The module's docstring, whose first paragraph is shown.
+    """
+
+    def __init__(self, name: str, about: str | None) -> None:
+        first = (about or "").partition("\n\n")[0]
+        prog = f"python -m tests.benchmarks.{name}"
+        super().__init__(prog=prog, description=first, formatter_class=Defaults)
+
+    def error(self, message: str):
+        self.exit(REFUSED, f"{self.prog}: {message}\n")
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Ends the command by one sentence if what is checked here does not fit."""
+        spelling, errors.spelling = errors.spelling, option
+        try:
+            yield
+        except Exception as error:
+            # without its lines, as the files of this folder are not a user's own code
+            trace, error.__traceback__ = error.__traceback__, None
+            words = errors.sentence(error)
+            error.__traceback__ = trace
+            if not words:
+                raise
+            self.error(words)
+        finally:
+            errors.spelling = spelling
+
+    def add_run(self, model: str = "mld") -> None:
+        """Adds the options of a trial that trains a model and keeps it."""
+        self.add_argument("--model", default=model, metavar="NAME", help="the model to train")
+        self.add_argument(
+            "--set",
+            nargs="+",
+            default=[],
+            metavar="KEY=VALUE",
+            help="values of the protocol to override, such as models.mld.width=256",
+        )
+        self.add_argument(
+            "--out",
+            type=results,
+            default="results/held-out",
+            metavar="DIR",
+            help="the results folder, whose runs are not made twice",
+        )
+
+
+def expect_run(
+    model: str, dataset: str, protocol: str | None = None, settings: Sequence[str] = ()
+) -> None:
+    """Refuses a run whose words alone are wrong, before a library is imported or data are made."""
+    expect("models", model)
+    expect("datasets", dataset)
+    of_model(load(dataset, protocol, settings, model), model)
+
+
+def option(name: str, value: object = None) -> str:
+    """An argument of the Python interface as these commands spell it."""
+    flag = OTHERWISE.get(name, (f"--{name.replace('_', '-')}",))[0]
+    return flag if value is None else f"{flag} {value}"
+
+
+def whole(least: int, most: int = 10**18) -> Callable[[str], int]:
+    """A type of options: whole numbers of a range."""
+
+    def read(text: str) -> int:
+        if re.fullmatch(r"(?a:-?\d{1,18})", text) and least <= int(text) <= most:
+            return int(text)
+        limit = "" if most == 10**18 else f" and at most {most:,}"
+        expected = f"expected a whole number of at least {least:,}{limit}"
+        raise argparse.ArgumentTypeError(f"{text!r} does not fit, {expected}")
+
+    return read
+
+
+def file(text: str) -> Path:
+    """A type of options: files that are there."""
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text!r}")
+    return Path(text).absolute()
+
+
+def folder(text: str) -> Path:
+    """A type of options: folders that are there and take files."""
+    try:
+        with tempfile.TemporaryFile(dir=text):
+            return Path(text)
+    except OSError as error:
+        wrong = f"the folder {text!r} takes no files"
+        raise argparse.ArgumentTypeError(f"{wrong}: {error.strerror}") from None
+
+
+def results(text: str) -> Path:
+    """A type of options: folders that take files, or can be made where one does."""
+    path = Path(text)
+    folder(str(next(p for p in (path, *path.parents) if os.path.lexists(p))))
+    return path
+
+
+def figure(text: str) -> Path:
+    """A type of options: figures that can be drawn and written."""
+    from mmbench.leaderboard.figures.style import FORMATS
+
+    path = Path(text)
+    if path.suffix not in FORMATS or path.is_dir():
+        ends = " or ".join(FORMATS)
+        raise argparse.ArgumentTypeError(f"{text!r} names no figure, expected one in {ends}")
+    folder(str(path.parent))
+    return path
+
+
+def device(text: str) -> torch.device:
+    """A type of options: devices that compute.
+
+    It leaves PyTorch's settings, which what is timed depends on, unlike mmbench's own.
+    """
+    import torch
+
+    try:
+        torch.zeros(1, device=text).item()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        wrong = f"the device {text!r} cannot be used"
+        raise argparse.ArgumentTypeError(f"{wrong}: {errors.first_line(error)}") from None
+    return torch.device(text)

@@ -1,0 +1,169 @@
+"""Every command of this folder explains its options, and refuses bad input by one sentence."""
+
+import argparse
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+
+import mmbench
+from mmbench.errors import argument
+from mmbench.progress import Progress
+from mmbench.sweeps.estimate import Estimate
+from mmbench.training.estimate import Stage
+from mmbench.training.trainer import Trainer
+from tests.benchmarks import command, quality, scaling
+
+HERE = Path(__file__).parent
+NAMES = [p.stem for p in HERE.glob("*.py") if "\ndef main()" in p.read_text()]
+NAMES += [p.parent.name for p in HERE.glob("*/__main__.py")]
+
+
+def call(monkeypatch, name, *words):
+    """The exit status of a command that ends before it works."""
+    module = import_module(f"tests.benchmarks.{name}")
+    if hasattr(module, "__path__"):
+        module = import_module(f"{module.__name__}.__main__")
+    monkeypatch.setattr(sys, "argv", [name, *words])
+    with pytest.raises(SystemExit) as end:
+        module.main()
+    return end.value.code
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_says_how_to_call_it_and_what_every_option_is(name, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "1000")  # so that no word is broken
+    parsers = []
+    shown = argparse.ArgumentParser.print_help
+    spy = lambda parser, *file: (parsers.append(parser), shown(parser, *file))
+    monkeypatch.setattr(argparse.ArgumentParser, "print_help", spy)
+    assert call(monkeypatch, name, "--help") == 0
+    text = capsys.readouterr().out
+    assert f"python -m tests.benchmarks.{name} " in text
+    assert "None" not in text
+    for action in parsers[0]._actions:
+        assert action.help, action.dest
+        if argparse.SUPPRESS not in (action.help, action.default) and action.default:
+            several = isinstance(action.default, list | tuple)
+            values = action.default if several else [action.default]
+            assert all(str(value) in text for value in values), action.dest
+
+
+BAD = [
+    ("captions", "--model multivae:mopoe", "multivae:mopoe"),
+    ("captions", "--model mldd", "mldd"),
+    ("captions", "--seed 0", "--seed"),
+    ("captions", "--out /proc/x", "--out"),
+    ("data_cache", "--faces 0", "--faces"),
+    ("data_cache", "--folder /nonexist", "--folder"),
+    ("diffusion_speed", "--device cuda:99", "--device"),
+    ("diffusion_speed", "--steps 0", "--steps"),
+    ("diffusion_speed", "--patch 3", "--patch"),
+    ("peers", "--precision float8", "--precision"),
+    ("peers", "distances --rounds 1", "--rounds"),
+    ("peers", "inception --weights /nonexist", "--weights"),
+    ("peers", "vaes --device cuda:99", "--device"),
+    ("peers", "vae", "vae"),
+    ("quality", "--data /nonexist", "--data"),
+    ("quality", "--dataset mhd-minii", "mhd-minii"),
+    ("quality", "--dataset polymnist --data /nonexist", "--data"),
+    ("quality", "--dataset polymnist --protocol compact", "--data"),
+    ("quality", "--examples 0", "--examples"),
+    ("quality", "--examples 10000000", "--examples"),
+    ("quality", "--model mldd", "mldd"),
+    ("quality", "--out /proc/x", "--out"),
+    ("quality", "--out /dev/null/x", "--out"),
+    ("quality", "--protocol compact", "compact"),
+    ("quality", "--seed -1", "--seed"),
+    ("quality", "--seed ten", "--seed"),
+    ("quality", "--set foo", "foo"),
+    ("quality", "--set models.mld.score.epoch=1", "epoch"),
+    ("records_speed", "--records 0", "--records"),
+    ("records_speed", "--folder /nonexist", "--folder"),
+    ("sampler_spread", "5", "5"),
+    ("sampler_spread", "{name='reepaint'}", "reepaint"),
+    ("scaling", "--models mldd", "--models"),
+    ("scaling", "--out x.foo", "--out"),
+    ("scaling", "--out /nonexist/x.svg", "--out"),
+    ("score_speed", "--batch 0", "--batch"),
+    ("score_speed", "--width 1001", "1001"),
+    ("start_speed", "--dataset mhd-minii", "mhd-minii"),
+    ("start_speed", "--model cub", "cub"),
+    ("start_speed", "--beside /nonexist", "--beside"),
+]
+
+
+@pytest.fixture
+def held(toy, monkeypatch):
+    """A twin of few examples; what has files is looked for as always."""
+    usual = quality.held_out
+    some = lambda name, *more: toy if name in quality.TWINS else usual(name, *more)
+    monkeypatch.setattr(quality, "held_out", some)
+    monkeypatch.delenv("MMBENCH_DATA", raising=False)
+
+
+@pytest.mark.parametrize(("name", "words", "named"), BAD)
+def test_bad_input_is_refused_by_a_sentence(name, words, named, held, monkeypatch, capsys):
+    assert call(monkeypatch, name, *words.split()) == 2
+    said = capsys.readouterr()
+    line, *more = said.err.splitlines()
+    assert named in line and not more and not said.out
+
+
+def test_every_command_is_given_bad_input():
+    assert {name for name, *_ in BAD} == set(NAMES)
+
+
+def test_a_data_set_with_too_few_examples_to_hold_out_is_refused(toy, monkeypatch):
+    monkeypatch.setattr(mmbench, "load_dataset", lambda *_: toy, raising=False)
+    with pytest.raises(ValueError, match="5,000"):
+        quality.held_out("mine", None, 100)
+
+
+@pytest.mark.parametrize("kind", [KeyError, AssertionError, KeyboardInterrupt, ZeroDivisionError])
+def test_a_defect_and_an_interruption_keep_their_traceback(kind):
+    def broken():
+        raise kind("a mistake of ours")
+
+    with pytest.raises(kind) as caught, command.Parser("quality", "About.").refusing():
+        broken()
+    assert "broken" in [entry.name for entry in caught.traceback]
+    assert argument("folder") == "folder"  # as before
+
+
+class FirstSteps(Trainer):
+    """Takes the first step of each stage, of two examples."""
+
+    def minimise(self, stage, module, loss, examples, with_, content=None):
+        loss(torch.arange(2), torch.Generator().manual_seed(0)).backward()
+
+
+SIZES = [
+    {**scaling.USUAL, what: value, "training examples N": 300}
+    for what, values in scaling.VARIED.items()
+    for value in values
+    if what != "training examples N"
+]
+
+
+@pytest.mark.parametrize("model", ["mld", "mopoe", "diff-mvae-star"])
+def test_every_size_of_a_model_takes_its_first_steps(model, tmp_path, monkeypatch):
+    built = []
+
+    class Session:
+        def __init__(self, *_):
+            pass
+
+        def estimate(self, run):
+            trainer = FirstSteps(tmp_path, 0, run.device, Progress(None))
+            run.build().fit(run.dataset.train, trainer)
+            built.append(len(run.dataset.modalities))
+            stages = (scaling.GENERATION, scaling.SCORING)
+            return Estimate("", "", tuple(map(Stage, stages)))
+
+    monkeypatch.setattr(scaling, "Session", Session)
+    for size in SIZES:
+        scaling.cost(model, size, tmp_path)
+    assert built == [size["modalities M"] for size in SIZES]
