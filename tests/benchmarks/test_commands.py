@@ -148,7 +148,10 @@ SIZES = [
 ]
 
 
-@pytest.mark.parametrize("model", ["mld", "mopoe", "diff-mvae-star"])
+SLOW = pytest.param("diff-mvae-star", marks=pytest.mark.slow)  # it imports diffusers
+
+
+@pytest.mark.parametrize("model", ["mld", "mopoe", SLOW])
 def test_every_size_of_a_model_takes_its_first_steps(model, tmp_path, monkeypatch):
     built = []
 
