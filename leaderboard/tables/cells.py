@@ -121,9 +121,9 @@ def measured_with(of: Mean) -> str:
 
 
 def ranked(values: Sequence[Number | None], better: str) -> list[Rank]:
-    """Best and second of a column; equal values share a rank, and one alone has none."""
+    """Best and second of a column; equal values share a rank, and where all are equal none has."""
     order: list[Any] = sorted({x for x in values if x is not None}, reverse=better == "higher")
-    if sum(x is not None for x in values) < 2:
+    if len(order) < 2:
         return [0] * len(values)
     ranks: dict[Any, Rank] = dict(zip(order, (1, 2), strict=False))
     return [ranks.get(x, 0) for x in values]

@@ -315,6 +315,13 @@ def test_values_that_look_alike_share_a_rank():
     assert [r.cells[0].rank for r in found.lines] == [1, 1, 2]
 
 
+@pytest.mark.parametrize("rows", ["ab", "abc"])
+def test_where_all_tie_none_is_marked(rows):
+    found = table(*(record(m, 0, coherence(98.3)) for m in rows))
+    assert not any(r.cells[0].rank for r in found.lines)
+    assert not any("★" in line for line in found.sheet.below("★", "☆"))
+
+
 def test_only_scores_of_as_many_samples_are_ranked():
     runs = [("a", 30.0, 5000), ("b", 10.0, 200), ("c", 20.0, 5000), ("d", 40.0, 5000)]
     found = table(*(record(m, 0, fid(x, n=n)) for m, x, n in runs))
