@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mmbench.core.score import NOTHING, Context, Generated, Metric, Score
+from mmbench.protocols.arguments import at_least
 from mmbench.registry import find, nearest
 from mmbench.seeds import stream
 
@@ -55,8 +56,13 @@ class Evaluation:
         """Refuses numbers of given modalities that a data set lacks, or that no metric scores.
 
         Raises:
-            ValueError: There is such a number, or no metric is asked for what is generated.
+            LookupError: A metric does not exist.
+            ValueError: There is such a number, no metric is asked for what is generated, or one
+                has no value for so few samples.
         """
+        for metric in self.scorers():
+            count = (self.samples or {}).get(metric.name, metric.least)
+            at_least(metric.least, **{f"evaluation.samples.{metric.name}": count})
         M = len(dataset.modalities)
         drawn = list(range(M + 1)) if self.given is None else self.given
         if not drawn:
@@ -71,6 +77,17 @@ class Evaluation:
         if not wanted & set(drawn):
             metrics = f"the metrics score samples from {sorted(wanted)} given modalities"
             raise ValueError(f"{metrics}, but the evaluation draws from {drawn}")
+
+    def excess(self, dataset: Dataset) -> Iterator[str]:
+        """Which settings ask for more samples than there are, a sentence each."""
+        n, has = len(dataset.test), f"{dataset.name} has {len(dataset.test):,} test examples"
+        if self.examples > n:
+            yield f"evaluation.examples is {self.examples:,}: {has}, and all are used"
+        elif self.examples:
+            n, has = self.examples, f"evaluation.examples is {self.examples:,}"
+        for name, count in (self.samples or {}).items():
+            if count > n:
+                yield f"evaluation.samples.{name} is {count:,}: {has}, and all are used"
 
     def subsets(self, dataset: Dataset) -> list[tuple[str, ...]]:
         """What to generate from."""
