@@ -8,7 +8,7 @@ model, which draws z for joint generation (section 3.4).
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Self, get_args
 
 import torch
@@ -86,6 +86,7 @@ class DiffMVAE(MoPoE):
     ) -> None:
         # nn.Module takes what is no module before its own constructor has run
         self.diffused = _fitting(diffusion, modalities)
+        unet.check([m for m in modalities if m.name in self.diffused])
         self.unet, self.sampler = unet, sampler
         super().__init__(modalities, architectures, latent, training, beta, weights)
         self.auxiliary, self.score, self.groups = auxiliary, score, groups
@@ -110,22 +111,21 @@ class DiffMVAE(MoPoE):
 
         The auxiliary score model, which costs little beside them, does not count.
         """
-        return max(1, sum(self._decoder(m).sampler.evaluations for m in self.diffused))
+        return sum(self._decoder(m).sampler.evaluations for m in self.diffused)
 
-    def fit(self, train: Split, trainer: Trainer) -> None:
-        """Trains encoders and decoders on one ELBO, then the auxiliary score model on z.
-
-        A U-Net narrower than a patch is reported: the noise of all its numbers does not pass
-        through the first level.
-        """
+    def doubts(self) -> Iterator[str]:
+        """A U-Net narrower than a patch does not let the noise of all its numbers pass."""
         width = self.unet.channels[0]
         for m in self.diffused:
             numbers = self.architectures[m].modality.shape[0] * self.unet.patch**2
             if width < numbers:
-                trainer.progress.say(
-                    f"a U-Net whose unet.channels begins with {width} is narrower than a patch of "
-                    f"{m}, {numbers} numbers: expect poor samples"
+                narrow = (
+                    f"a U-Net whose unet.channels begins with {width} is narrower than a patch"
                 )
+                yield f"{narrow} of {m}, {numbers} numbers: expect poor samples"
+
+    def fit(self, train: Split, trainer: Trainer) -> None:
+        """Trains encoders and decoders on one ELBO, then the auxiliary score model on z."""
         super().fit(train, trainer)
         q = self._posteriors(train)
         self.score_model.standardise(q)
@@ -226,7 +226,11 @@ class DiffMVAEStar(DiffMVAE):
 
 
 def _fitting(keys: Sequence[str], modalities: Sequence[Modality]) -> list[str]:
-    """The modalities that names, patterns or kinds stand for, in the data set's order."""
+    """The modalities that names, patterns or kinds stand for, in the data set's order.
+
+    Raises:
+        ValueError: There is none, or a diffusion decoder cannot draw one.
+    """
     names = [m.name for m in modalities]
     kinds = [f"<{kind}>" for kind in get_args(Kind)]
     for key in keys:
@@ -234,6 +238,10 @@ def _fitting(keys: Sequence[str], modalities: Sequence[Modality]) -> list[str]:
             what, known = ("kind", kinds) if key.startswith("<") else ("modality", names)
             raise ValueError(f"diffusion names a {what} {key!r}{nearest(key, known)}")
     found = [m for m in modalities if any(map(m.fits, keys))]
+    if not found:
+        wanted = f"one or more of {', '.join(names)}"
+        without = "mopoe-star is the model without diffusion decoders"
+        raise ValueError(f"diffusion is {list(keys)}, expected {wanted}; {without}")
     for m in found:
         if len(m.shape) != 3 or m.kind not in ("image", "mask", "sound"):
             raise ValueError(

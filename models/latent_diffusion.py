@@ -9,7 +9,7 @@ https://arxiv.org/abs/2306.04445.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -149,22 +149,22 @@ class LatentDiffusion(DiffusedLatents):
             noise: Tensor = self.score_network(r, tau)
         return noise.to(r.dtype)
 
+    def doubts(self) -> Iterator[str]:
+        """A score network narrower than the latents cannot predict the noise of all of them."""
+        width = self.score_network.inward.out_features
+        if width < self.size:
+            narrow = f"a score network of width {width} is narrower than the latent size"
+            yield f"{narrow} {self.size}: expect poor samples"
+
     def fit(self, train: Split, trainer: Trainer) -> None:
         """Trains the autoencoders, then the score network on their latents.
 
-        An example that lacks modalities is trained on with those that it has. A score network
-        narrower than the latents is reported, because it cannot predict the noise of all of them.
+        An example that lacks modalities is trained on with those that it has.
 
         Raises:
             ValueError: Fewer than two examples that standardise the latents have a modality.
             FloatingPointError: A loss is not finite.
         """
-        width = self.score_network.inward.out_features
-        if width < self.size:
-            trainer.progress.say(
-                f"a score network of width {width} is narrower than the latent size {self.size}: "
-                "expect poor samples"
-            )
         for m in self.names:
             self.fit_autoencoder(m, train, trainer)
         examples = None

@@ -89,7 +89,6 @@ def run(
 
     from mmbench.api import preparation
     from mmbench.files.toml import to_toml
-    from mmbench.pretrained import locate, needed
     from mmbench.progress import Progress
     from mmbench.sweeps.estimate import session
     from mmbench.sweeps.shared import make_shared
@@ -129,7 +128,8 @@ def run(
     for one in runs:
         if dry_run:
             _ = one.evaluation  # refuses what does not fit
-            parameters = sum(p.numel() for p in one.build().parameters())
+            untrained = one.build()
+            parameters = sum(p.numel() for p in untrained.parameters())
             would = f"would write {out / one.place.record}"
             click.echo(f"# seed {one.seed}: {parameters:,} parameters on {one.device}; {would}")
         elif only_shared:
@@ -137,13 +137,8 @@ def run(
         else:
             records.append(execute(one, track, rescore))
     if dry_run:
-        n, asked = len(runs[0].dataset.test), runs[0].evaluation.examples
-        if asked > n:
-            examples = f"{runs[0].dataset.name} has {n:,} test examples"
-            click.echo(f"# evaluation.examples is {asked:,}: {examples}, and all are used")
-        for card in needed(runs[0].evaluation.metrics, runs[0].dataset.modalities):
-            if locate(card, runs[0].weights) is None:
-                click.echo(f"# not to be computed: {card.absent}")
+        for remark in (*untrained.doubts(), *one.remarks()):  # which no seed changes
+            click.echo(f"# {remark}")
         click.echo(to_toml(protocols.part(runs[0].protocol, model)), nl=False)
     elif records:
         options.show(records, out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -72,6 +72,10 @@ class Model(nn.Module, ABC):
         nothing to keep.
         """
         return given
+
+    def doubts(self) -> Iterable[str]:
+        """What speaks against its settings, a sentence each; said before it is trained."""
+        return ()
 
     @property
     def evaluations(self) -> int:

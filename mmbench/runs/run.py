@@ -86,9 +86,16 @@ class Run:
         found = construct(Evaluation, self.settings["evaluation"], "evaluation")
         assert isinstance(found, Evaluation)  # for the type checker
         found.check(self.dataset)
-        for given in found.subsets(self.dataset):
-            list(found.wanted(given))  # refuses an unknown metric before training
         return found
+
+    def remarks(self) -> Iterator[str]:
+        """What its evaluation leaves out or has less of than was asked for, a sentence each."""
+        from mmbench.pretrained import locate, needed
+
+        yield from self.evaluation.excess(self.dataset)
+        for card in needed(self.evaluation.metrics, self.dataset.modalities):
+            if locate(card, self.weights) is None:
+                yield f"not to be computed: {card.absent}"
 
     @cached_property
     def place(self) -> Place:
@@ -169,8 +176,6 @@ class Run:
             ValueError: The settings do not fit.
             OSError: The results folder cannot be written to.
         """
-        from mmbench.pretrained import locate, needed
-
         model = self.build()
         context = Context(self.device, self.cache, self.progress, self.weights, model)
         scoring = Scoring(self.place, self.out, self.dataset, self.evaluation, context)
@@ -186,9 +191,8 @@ class Run:
             known = scoring.finished(rescore)
             if known is not None:
                 return known
-            for card in needed(self.evaluation.metrics, self.dataset.modalities):
-                if locate(card, self.weights) is None:
-                    self.progress.say(f"not to be computed: {card.absent}")
+            for remark in self.remarks():
+                self.progress.say(remark)
             seconds = self._train(model, watch)
             return scoring.execute(
                 self._draw(model, context),
@@ -230,6 +234,8 @@ class Run:
             ValueError: What the model draws is not what was asked for, or a metric fails.
         """
         context = Context(self.device, self.cache, self.progress, self.weights)
+        for doubt in model.doubts():
+            self.progress.say(doubt)
         tried(self.build(), self.dataset, self.evaluation, context, self.seed)
         model.fit(self.dataset.train.to(self.device), trainer)
 

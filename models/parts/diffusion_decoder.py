@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmbench.core.data import Modality
 from mmbench.core.likelihood import full_precision
 from mmbench.extras import optional
 from mmbench.models.diffusion.ddim import DDIM, EARLIEST
@@ -50,7 +51,8 @@ class UNet:
         dropout: In the residual blocks.
         patch: The side, in pixels, of the squares whose pixels are the network's channels. 2 is
             about four times as fast: Luhman and Luhman, Improving diffusion model efficiency
-            through patching, 2022, https://arxiv.org/abs/2207.04316.
+            through patching, 2022, https://arxiv.org/abs/2207.04316. It need not divide the
+            picture's sides, which are padded.
     """
 
     channels: Sequence[int]
@@ -65,13 +67,46 @@ class UNet:
             raise ValueError("channels is empty, expected a number for each level")
         between(1, 1000, layers=self.layers)
         at_least(1, groups=self.groups, patch=self.patch)
-        at_least(1, **{f"attention[{i}]": side for i, side in enumerate(self.attention)})
         for width in self.channels:
             if width < 1 or width % self.groups:
-                wanted = f"a multiple of groups, {self.groups}"
-                raise ValueError(f"channels has {width}, expected {wanted}")
+                wrong = f"channels has {width} and groups is {self.groups}"
+                near = max(1, (width + self.groups // 2) // self.groups) * self.groups
+                raise ValueError(f"{wrong}, expected a positive multiple of it, such as {near}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}, expected from 0 to below 1")
+
+    @property
+    def even(self) -> int:
+        """What a picture's sides are padded to a multiple of, so that each level halves them."""
+        return self.patch << len(self.channels) - 1
+
+    def sides(self, shape: Sequence[int]) -> list[int]:
+        """The shorter side of each level's maps, for a picture (channels, height, width)."""
+        side = -(-min(shape[1:]) // self.even) * self.even // self.patch
+        return [side >> level for level in range(len(self.channels))]
+
+    def check(self, pictures: Sequence[Modality]) -> None:
+        """Checks that networks of this size can draw pictures, as the setting `unet`.
+
+        Raises:
+            ValueError: A picture is smaller than a patch or cannot be halved so often, or no
+                picture has maps of a side that attends to itself.
+        """
+        for m in pictures:
+            side = min(m.shape[1:])
+            if self.patch > side:
+                wanted = f"at most {side}, the side of {m.name}"
+                raise ValueError(f"unet.patch is {self.patch}, expected {wanted}")
+            if self.even > side:
+                whole = side // self.patch
+                wanted = f"at most {whole.bit_length()}: {m.name} is {whole} patches of unet.patch"
+                wrong = f"unet.channels has {len(self.channels)} levels"
+                raise ValueError(f"{wrong}, expected {wanted}, {self.patch}, wide")
+        known = {side for m in pictures for side in self.sides(m.shape)}
+        for side in self.attention:
+            if side not in known:
+                wanted = f"sides of the maps, {', '.join(map(str, sorted(known)))}"
+                raise ValueError(f"unet.attention has {side}, expected {wanted}")
 
 
 class ConditionalUNet(nn.Module):
@@ -82,7 +117,7 @@ class ConditionalUNet(nn.Module):
     https://arxiv.org/abs/2111.15640. The noise is ε = α_t v + σ_t y_t for the U-Net's output v, so
     that where there is little but noise, y_t needs no learning: Salimans and Ho, Progressive
     distillation for fast sampling of diffusion models, 2022, https://arxiv.org/abs/2202.00512,
-    section 4. Sides that do not halve evenly are padded.
+    section 4. Sides that do not make patches or do not halve evenly are padded.
 
     Args:
         sde: The diffusion of y.
@@ -98,17 +133,13 @@ class ConditionalUNet(nn.Module):
         super().__init__()
         self.sde = sde
         diffusers = optional("diffusers", "a diffusion decoder", "diffusers", "diffusion")
-        channels, *sides = shape
-        levels = len(size.channels)
-        self.patch = size.patch
-        self.even = 2 ** (levels - 1) * size.patch
-        side = min(-(-n // self.even) * self.even for n in sides) // size.patch
-        attends = [side >> level in size.attention for level in range(levels)]
+        self.patch, self.even = size.patch, size.even
+        attends = [side in size.attention for side in size.sides(shape)]
         embedding = max(4 * size.channels[0], latent)  # z is not squeezed
         self.project = nn.Linear(latent, embedding)
         self.unet = diffusers.UNet2DModel(
-            in_channels=channels * size.patch**2,
-            out_channels=channels * size.patch**2,
+            in_channels=shape[0] * size.patch**2,
+            out_channels=shape[0] * size.patch**2,
             block_out_channels=tuple(size.channels),
             layers_per_block=size.layers,
             down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attends),

@@ -49,7 +49,8 @@ class LatentUNet(nn.Module):
         between(1, 1000, layers=layers)
         for width in channels:
             if width < 1 or width % groups:
-                raise ValueError(f"channels has {width}, expected multiples of groups, {groups}")
+                wanted = f"a positive multiple of groups, {groups}"
+                raise ValueError(f"channels has {width}, expected {wanted}")
         height, width = picture(latent, len(channels))
         if height * width == 4 ** (len(channels) - 1) and min(channels[-2:]) == groups:
             raise ValueError(

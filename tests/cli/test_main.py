@@ -214,6 +214,7 @@ def quick(toy_loads, tmp_path):
         ("--set models.mld.d=1.5", "models.mld: d is 1.5, expected a probability"),
         ("--set evaluation.given=[9]", "asks for 9 given modalities; mhd-mini has 3"),
         ("--set evaluation.metrics.fmdd='all'", "no metric is called 'fmdd'; did you mean 'fmd'"),
+        ("--set evaluation.samples={fmd=1}", "evaluation.samples.fmd is 1, expected at least 2"),
         ("--sampler eule", "no sampler of this protocol is called 'eule'; did you mean 'euler'?"),
         ("--set evaluation.metrics={'json:dumps'='all'}", "json:dumps is not a metric"),
         ("--device cuda:99", "the device 'cuda:99' cannot be used"),
@@ -399,3 +400,14 @@ def test_a_dry_run_says_what_will_not_be_measured(quick, tmp_path, monkeypatch):
     done = mmbench(*quick, "--set", "evaluation.examples=5000000", "--dry-run")
     assert "# evaluation.examples is 5,000,000: mhd-mini has 40 test examples" in done.stdout
     assert tomllib.loads(done.stdout)
+
+
+def test_a_dry_run_says_what_the_run_does(quick):
+    """Of settings that fit and are no good."""
+    command = [*quick, "--set", "models.mld.width=8", "--set", "evaluation.samples={fmd=5000}"]
+    dry = mmbench(*command, "--dry-run")
+    said = [line.removeprefix("# ") for line in dry.stdout.splitlines() if line.startswith("# ")]
+    assert any("width 8 is narrower" in line for line in said)
+    assert any("evaluation.samples.fmd is 5,000" in line for line in said)
+    done = mmbench(*command)
+    assert done.exit_code == 0 and all(line in done.stderr for line in said[1:])

@@ -1,6 +1,6 @@
 """Diff-MVAE: its objective, its auxiliary model, and generation."""
 
-import io
+import re
 import sys
 from itertools import product
 
@@ -12,6 +12,7 @@ from mmbench.architecture import Architecture
 from mmbench.baselines.mopoe import MoPoE
 from mmbench.core.data import Modality, Split, subsets
 from mmbench.core.likelihood import Likelihood
+from mmbench.models import diff_mvae
 from mmbench.models.diff_mvae import DiffMVAE, DiffMVAEStar
 from mmbench.models.networks import generic
 from mmbench.models.parts.auxiliary import AuxiliaryScore
@@ -70,16 +71,16 @@ def trainer(folder, seconds=30.0):
 # The objective
 
 
-def test_without_diffusion_decoders_it_is_mopoe():
+def test_without_diffusion_decoders_it_would_be_mopoe(monkeypatch):
+    monkeypatch.setattr(diff_mvae, "_fitting", lambda *_: [])
     x, present = examples(20), torch.ones(3, 20)
     present[1, ::3] = 0
     settings = {"latent": 4, "training": HOW, "beta": 0.3, "weights": {"mask": 2.0}}
     torch.manual_seed(0)
     mopoe = MoPoE(MODALITIES, PARTS, **settings)
-    ours = make(diffusion=[], **settings)
+    ours = make(**settings)
     a, b = (model.objective(x, present, stream(0, "z")) for model in (mopoe, ours))
     assert torch.equal(a, b)
-    assert ours.evaluations == 1
     a.backward()
     b.backward()
     gradients = {n: p.grad for n, p in ours.named_parameters()}
@@ -129,14 +130,10 @@ def test_training_lowers_the_loss_and_reaches_every_network(tmp_path, kind):
 
 
 @pytest.mark.parametrize(("channels", "told"), [(8, True), (12, False)])
-def test_a_u_net_narrower_than_a_patch_is_reported(tmp_path, channels, told):
-    says = io.StringIO()
-    x = examples(16)
-    model = make(unet=UNet([channels, 16], 1, groups=4, patch=2))
-    model.fit(Split(x), Trainer(tmp_path, 0, torch.device("cpu"), Progress(says)))
-    narrow = "begins with 8 is narrower than a patch of image, 12 numbers"
-    assert (narrow in says.getvalue()) == told
-    assert "patch of mask" not in says.getvalue()
+def test_a_u_net_narrower_than_a_patch_is_doubted(channels, told):
+    said = "\n".join(make(unet=UNet([channels, 16], 1, groups=4, patch=2)).doubts())
+    assert ("begins with 8 is narrower than a patch of image, 12 numbers" in said) == told
+    assert "patch of mask" not in said
 
 
 def test_what_is_drawn_follows_what_is_given(tmp_path):
@@ -359,6 +356,12 @@ def test_u_nets_keep_their_order_of_weights():
     [
         ({"diffusion": ["imag"]}, "diffusion names a modality 'imag'; did you mean 'image'"),
         ({"diffusion": ["<imag>"]}, "diffusion names a kind '<imag>'; did you mean '<image>'"),
+        ({"diffusion": []}, r"diffusion is \[\], expected one or more of image, mask.*mopoe-star"),
+        ({"diffusion": ["<sound>"]}, r"diffusion is \['<sound>'\], expected one or more of image"),
+        (
+            {"unet": UNet([8], groups=4, patch=9)},
+            "unet.patch is 9, expected at most 8, the side of",
+        ),
         ({"diffusion": ["marks"]}, "'marks' has kind attributes and shape"),
         ({"sampler": {"name": "dim"}}, "the sampler has the name 'dim'; did you mean 'ddim'"),
         ({"sampler": {"name": "ddim", "step": 3}}, "no setting 'step'; did you mean 'steps'"),
@@ -375,7 +378,9 @@ def test_wrong_settings_are_told(settings, told):
     ("settings", "told"),
     [
         ({"channels": []}, "channels is empty"),
-        ({"channels": [8, 12]}, "channels has 12, expected a multiple of groups, 8"),
+        ({"channels": [8, 12]}, "channels has 12 and groups is 8.*positive multiple.* 16$"),
+        ({"channels": [-32, 64]}, "channels has -32 and groups is 8.*positive multiple.* 8$"),
+        ({"channels": [32], "groups": 5}, "channels has 32 and groups is 5.* 30$"),
         ({"channels": [8], "layers": 0}, "layers is 0, expected at least 1"),
         ({"channels": [8], "patch": 0}, "patch is 0, expected at least 1"),
         ({"channels": [8], "dropout": 1.0}, "dropout is 1.0, expected from 0 to below 1"),
@@ -386,9 +391,48 @@ def test_impossible_networks_are_told(settings, told):
         UNet(**{"groups": 8, **settings})
 
 
+SIDES = [(side, patch) for side in (1, 5, 28, 32) for patch in (1, 2, 3, 4, 8)]
+
+
+@pytest.mark.parametrize(("side", "patch"), SIDES)
+def test_who_follows_what_is_told_of_a_u_net_has_one_that_fits(side, patch):
+    """And the picture is more than half of what it is padded to."""
+
+    def told(patch=patch, levels=1, attention=()):
+        """The numbers that are expected; none where the size fits."""
+        size, picture = (
+            UNet([8] * levels, 1, attention, 8, patch=patch),
+            Modality("x", "image", shape),
+        )
+        try:
+            size.check([picture])
+        except ValueError as error:
+            return [int(n) for n in re.findall(r"\d+", str(error).partition("expected")[2])]
+        assert size.sides(shape)[0] * patch < 2 * side
+        return []
+
+    shape = (3, side, side + 2)
+    most = (told() or [patch])[0]
+    assert most == min(patch, side) and not told(most)
+    levels = told(most, 9)[0]
+    assert not told(most, levels) and told(most, levels + 1)
+    sides = told(most, levels, [-1])
+    assert len(sides) == levels and not told(most, levels, sides)
+    assert told(most, levels, [*sides, max(sides) + 1]) == sides
+
+
+def test_each_side_that_attends_is_one_of_some_picture():
+    size, pictures = (
+        UNet([8, 8], attention=[16, 14], groups=8),
+        [Modality(str(side), "image", (1, side, side)) for side in (32, 28)],
+    )
+    size.check(pictures)
+    for one in pictures:
+        with pytest.raises(ValueError, match=r"unet\.attention has 1[46], expected sides"):
+            size.check([one])
+
+
 def test_without_diffusers_the_extra_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusers", None)
     with pytest.raises(ImportError, match=r"pip install 'mmbench\[diffusion\]'"):
         make()
-    model = make(diffusion=[], auxiliary=False)  # needs none
-    assert set(model.generate({}, NAMES, 2, stream(0, "z"))) == set(NAMES)
