@@ -63,14 +63,17 @@ def test_versions_never_share_a_row_and_stale_ones_have_no_rank():
 def test_a_stale_row_of_more_scores_takes_no_rank_from_the_others():
     """A mean over fewer scores has no rank, but a stale row does not say how many there are."""
     terms = [((), t) for t in "abcd"]
-    score = lambda *some: [Score("fid", given, t, 1.0, 1000) for given, t in some]
-    run = lambda model, *some: factory.record(model, 0, score(*some), model_version=1)
+    values = {"mld": 1.0, "mopoe": 2.0}
+    score = lambda model, *some: [
+        Score("fid", given, t, values.get(model, 0.5), 1000) for given, t in some
+    ]
+    run = lambda model, *some: factory.record(model, 0, score(model, *some), model_version=1)
     few = [run(model, *terms[:2]) for model in ("mld", "mopoe")]
     [found] = summaries([run("mvae", *terms), *few, run("nexus", terms[0], terms[2])])
     assert {line.row.label: line.cells[0].rank for line in found.lines} == {
         "mvae (stale)": 0,
         "mld": 1,
-        "mopoe": 1,
+        "mopoe": 2,
         "nexus": 0,
     }
 
