@@ -92,7 +92,7 @@ class Architecture:
 
     def in_turn(self) -> bool:
         """Whether its decoders draw a text token by token."""
-        return self.modality.kind == "text" and isinstance(self._tried("meta"), InTurn)
+        return self.modality.kind == "text" and isinstance(self._tried(), InTurn)
 
     def check(self) -> None:
         """Tries an encoder and a decoder on two blank examples.
@@ -101,22 +101,23 @@ class Architecture:
             ValueError: They do not take such examples, or do not return what is expected.
         """
         try:
-            self._tried("meta")  # without weights, at once
+            self._tried()
+        except (IndexError, RuntimeError, TypeError, ValueError) as error:
+            if in_own_code(error):
+                raise
+            m, network = self.modality, self.name or "a network"
+            misfit = f"{network} does not fit {m.name!r}, {m.kind} of shape {m.shape}"
+            raise ValueError(f"{misfit}: {first_line(error)}") from error
+
+    def _tried(self) -> Output:
+        """What a decoder returns for two latents; an encoder and the likelihood are tried, too."""
+        try:
+            return self._tried_on("meta")  # without weights, at once
         except Exception:  # which not every network can do
-            try:
-                self._tried("cpu")
-            except (IndexError, RuntimeError, TypeError, ValueError) as error:
-                if in_own_code(error):
-                    raise
-                m, why = self.modality, first_line(error)
-                seen = f"{m.name!r}, {m.kind} of shape {m.shape}"
-                raise ValueError(
-                    f"{self.name or 'a network'} does not fit {seen}: {why}"
-                ) from error
+            return self._tried_on("cpu")
 
     @torch.no_grad()
-    def _tried(self, device: str) -> Output:
-        """What a decoder returns for two latents; an encoder and the likelihood are tried, too."""
+    def _tried_on(self, device: str) -> Output:
         with torch.random.fork_rng(devices=[]), torch.device(device):
             dtype = torch.long if self.modality.kind == "text" else torch.float32
             x, z = torch.zeros(2, *self.modality.shape, dtype=dtype), torch.zeros(2, TRIED)
