@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from mmbench.architecture import Architecture, architectures, fitting, identified
 from mmbench.core.data import Dataset
 from mmbench.core.model import Model
 from mmbench.core.score import Context, Generated
@@ -70,8 +71,6 @@ class Run:
     @cached_property
     def settings(self) -> Table:
         """The part of the protocol that this run uses, with which weights and whose code."""
-        from mmbench.architecture import fitting, identified
-
         settings = resolve(self.protocol, self.model)
         tables = settings["modalities"] = identified(settings["modalities"])
         fit = fitting(self.dataset.modalities, tables).values()
@@ -116,14 +115,24 @@ class Run:
         # code is not part of a stage's key
         return folder / digest(self.settings[CODE])[:8] if CODE in self.settings else folder
 
+    @cached_property
+    def parts(self) -> dict[str, Architecture]:
+        """Networks and likelihoods of the modalities, each tried once.
+
+        Raises:
+            LookupError, ValueError: The protocol's do not fit the modalities.
+        """
+        found = architectures(self.dataset.modalities, self.settings["modalities"])
+        for part in found.values():
+            part.check()
+        return found
+
     def build(self) -> Model:
         """The untrained model, on the device.
 
         Raises:
             LookupError, ValueError: The protocol's settings do not fit the model.
         """
-        from mmbench.architecture import architectures
-
         kind = find("models", self.model)
         if not (isinstance(kind, type) and issubclass(kind, Model)):
             raise ValueError(f"{self.model} is not a model: expected a mmbench.core.Model")
@@ -143,14 +152,11 @@ class Run:
         table = dict(self.settings["model"])
         if self.evaluation.sampler is not None:  # it is resolved for models that have one
             table["sampler"] = self.evaluation.sampler
-        parts = architectures(self.dataset.modalities, self.settings["modalities"])
-        for part in parts.values():
-            part.check()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(self.seed, "initialisation"))
             try:
                 model = construct(
-                    kind, table, f"models.{self.model}", self.dataset.modalities, parts
+                    kind, table, f"models.{self.model}", self.dataset.modalities, self.parts
                 )
             except AttributeError as error:
                 if "__init__() call" not in str(error):  # what torch says

@@ -175,6 +175,16 @@ def test_what_stops_a_run_stops_its_estimate(make, monkeypatch):
     assert found.impossible and "no such thing" in found.lines()[0]
 
 
+def test_an_estimate_of_what_cannot_run_fails(toy_loads, tmp_path, monkeypatch):
+    def fails(self, *rest):
+        raise ValueError("there is no such thing")
+
+    monkeypatch.setattr("mmbench.baselines.vae.MultimodalVAE.generate", fails)
+    run = ["run", "--model", "mvae", "--estimate", "--out", str(tmp_path), "--device", "cpu"]
+    done = CliRunner().invoke(main, [*run, *(a for x in SCORING for a in ("--set", x))])
+    assert done.exit_code == 1 and "no such thing" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("days", "words"), [(1.9, None), (3, "3.0 days"), (21, "3.0 weeks"), (700, "100.0 weeks")]
 )
