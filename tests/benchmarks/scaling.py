@@ -15,7 +15,6 @@ import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -52,31 +51,20 @@ def data(modalities: int, examples: int) -> Dataset:
     return Dataset("random", views, some(examples), some(1000))
 
 
-def without_tables(settings: dict[str, Any], modalities: int) -> dict[str, Any]:
-    """A model's settings without those of single modalities that do not fit every size.
+def by_view(value: object) -> bool:
+    """Whether a setting is a table with the names of modalities as keys."""
+    return isinstance(value, dict) and all(re.fullmatch(r"m\d+", str(key)) for key in value)
 
-    A table by modality, such as of how many principal components are kept of each latent, belongs
-    to latents of the protocol's own sizes and names no sixth modality: the one number for all, or
-    the default, takes its place. A list of modalities keeps those that there are.
+
+def protocol(model: str, latent: int) -> dict[str, object]:
+    """polymnist-mini's, with one size of latents for all modalities, scored by errors alone.
+
+    A table by modality, such as of the principal components that are kept of each latent, belongs
+    to the protocol's own latents and names no sixth modality: the default takes its place.
     """
-    found = {}
-    for key, value in settings.items():
-        if isinstance(value, list):
-            found[key] = [x for x in value if not view(x) or int(x[1:]) < modalities]
-        elif not (isinstance(value, dict) and all(map(view, value))):
-            found[key] = value
-    return found
-
-
-def view(name: object) -> bool:
-    """Whether that is the name of a modality."""
-    return re.fullmatch(r"m\d+", str(name)) is not None
-
-
-def protocol(model: str, modalities: int, latent: int) -> dict[str, object]:
-    """polymnist-mini's, with one size of latents for all modalities, scored by errors alone."""
     whole = load("polymnist-mini")
-    settings = without_tables(whole["models"][model], modalities) | {"latent": latent}
+    settings = {k: v for k, v in whole["models"][model].items() if not by_view(v)}
+    settings["latent"] = latent
     evaluation = whole["evaluation"] | {"metrics": {"mse": "all"}}
     both = {"models": {model: settings}, "evaluation": evaluation}
     return {"whole": True, "modalities": whole["modalities"]} | both
@@ -86,7 +74,7 @@ def cost(model: str, numbers: dict[str, int], folder: Path) -> tuple[float, floa
     """Seconds of training and of drawing the samples."""
     modalities, examples, latent = numbers.values()
     file = folder / "protocol.toml"
-    file.write_text(to_toml(protocol(model, modalities, latent)), encoding="utf-8")
+    file.write_text(to_toml(protocol(model, latent)), encoding="utf-8")
     quiet = Progress(None)
     place = (folder / "results", "cpu", quiet)
     (run,) = runs(model, data(modalities, examples), [0], *place, protocol=file)

@@ -248,6 +248,14 @@ def test_dry_run_writes_nothing(quick, tmp_path):
     assert record in again.stdout and again.stdout == done.stdout
 
 
+def test_a_network_that_does_not_fit_is_refused_before_anything_is_trained(quick, tmp_path):
+    for more in ([], ["--dry-run"]):
+        done = mmbench(*quick, "--set", "modalities.sound.network=generic/sentence", *more)
+        assert done.exit_code == 1
+        assert "generic/sentence does not fit 'sound', sound of shape" in done.stderr
+    assert not list(tmp_path.rglob("*.checkpoint")) + list(tmp_path.rglob("*.safetensors"))
+
+
 def test_a_dry_run_is_not_timed(quick):
     assert mmbench(*quick, "--dry-run", "--estimate").exit_code == 2
 
