@@ -73,3 +73,12 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def threads(many: int) -> int:
+    """The processor threads of each of so many processes that run at once.
+
+    That is an equal share of the cores, but no more than one process alone would take, which
+    OMP_NUM_THREADS sets.
+    """
+    return max(1, min(torch.get_num_threads(), cores() // many))

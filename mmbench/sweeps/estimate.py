@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from mmbench.api.data import loaded
-from mmbench.api.device import cores
+from mmbench.api.device import threads
 from mmbench.api.places import cache_folder
 from mmbench.core.model import Model
 from mmbench.core.score import Context
@@ -220,8 +220,8 @@ def estimates(
     Raises:
         FileNotFoundError, LookupError, ValueError: There is no data set any more.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, cores() // many))  # as each run will have
+    own = torch.get_num_threads()
+    torch.set_num_threads(threads(many))  # as each run will have
     try:
         with session(cache_folder(), progress) as estimator:
             for name, on in groupby(planned, lambda p: p.dataset):
@@ -236,7 +236,7 @@ def estimates(
                     for p, run in zip(of, runs, strict=True):
                         yield p, estimator.estimate(run) if p.wanted else None
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(own)
 
 
 def in_all(found: Sequence[Estimate], many: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmbench.api.device import cores
+from mmbench.api.device import threads
 from mmbench.sweeps.host import START, Job, Outcome, Watch, begin, fault, log_of, stop
 from mmbench.sweeps.planned import Planned
 
@@ -71,7 +71,7 @@ class Local:
             stop([worker.process for worker in running.values()])
 
     def _begun(self, planned: Planned, slot: int) -> Worker:
-        more = {"OMP_NUM_THREADS": str(max(1, cores() // self.workers))}
+        more = {"OMP_NUM_THREADS": str(threads(self.workers))}
         if self.devices:
             more["CUDA_VISIBLE_DEVICES"] = self.devices[slot % len(self.devices)]
         log = log_of(planned, self.out)

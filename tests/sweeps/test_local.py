@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from mmbench.api import device
 from mmbench.sweeps.host import LOGS, last_line
 from mmbench.sweeps.local import Local, at_once, gpus_here
 from mmbench.sweeps.planned import Planned
@@ -73,10 +75,19 @@ def test_what_ends_a_run_is_no_line_of_its_log(made):
     assert "signal" in fault and "working" not in fault
 
 
-def test_several_run_at_the_same_time_with_a_share_of_the_threads(made, tmp_path):
+@pytest.mark.parametrize(("alone", "each"), [(12, 6), (5, 5)])
+def test_several_run_at_the_same_time_with_a_share_of_the_threads(
+    made, tmp_path, monkeypatch, alone, each
+):
+    monkeypatch.setattr(device, "cores", lambda: 12)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: alone)  # OMP_NUM_THREADS, if it is set
     assert made([2, 3], 2) == {2: "", 3: ""}  # the first waits for the second
-    cores = len(os.sched_getaffinity(0))
-    assert (tmp_path / "2.begun").read_text() == str(max(1, cores // 2))
+    assert (tmp_path / "2.begun").read_text() == str(each)
+
+
+def test_each_of_more_runs_than_cores_has_a_thread(monkeypatch):
+    monkeypatch.setattr(device, "cores", lambda: 2)
+    assert device.threads(3) == 1
 
 
 def test_each_worker_has_its_device(made, tmp_path):
