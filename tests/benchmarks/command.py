@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,14 @@ class Defaults(argparse.ArgumentDefaultsHelpFormatter):
         if isinstance(action.default, list | tuple):
             return f"{action.help} (default: {' '.join(map(str, action.default)) or 'none'})"
         return super()._get_help_string(action)
+
+
+class Several(argparse.Action):
+    """An option of several values, in the place of its default: repeated, it adds to them."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        known = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, values if known is self.default else [*known, *values])
 
 
 class Parser(argparse.ArgumentParser):
@@ -76,6 +85,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--model", default=model, metavar="NAME", help="the model to train")
         self.add_argument(
             "--set",
+            action=Several,
             nargs="+",
             default=[],
             metavar="KEY=VALUE",
@@ -125,6 +135,18 @@ def file(text: str) -> Path:
     return Path(text).absolute()
 
 
+def python(text: str) -> Path:
+    """A type of options: Pythons that have mmbench."""
+    path = file(text)
+    try:
+        done = subprocess.run([path, "-P", "-c", "import mmbench"], capture_output=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} does not run: {error.strerror}") from None
+    if done.returncode:
+        raise argparse.ArgumentTypeError(f"{text!r} is no Python that has mmbench")
+    return path
+
+
 def folder(text: str) -> Path:
     """A type of options: folders that are there and take files."""
     try:
@@ -164,6 +186,6 @@ def device(text: str) -> torch.device:
     try:
         torch.zeros(1, device=text).item()
     except (RuntimeError, AssertionError, ImportError) as error:
-        wrong = f"the device {text!r} cannot be used"
-        raise argparse.ArgumentTypeError(f"{wrong}: {errors.first_line(error)}") from None
+        wrong, why = f"the device {text!r} cannot be used", errors.first_line(error)
+        raise argparse.ArgumentTypeError(f"{wrong}: {why.partition('. ')[0]}") from None
     return torch.device(text)

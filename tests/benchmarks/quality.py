@@ -63,7 +63,7 @@ def prepared(
         if folder and asked.dataset in TWINS:
             raise ValueError(f"{asked.dataset} is made on the spot: leave out --data {folder}")
         command.expect_run(asked.model, asked.dataset, protocol, asked.set)
-        data = held_out(asked.dataset, folder, count)
+        data = mmbench.load_dataset(asked.dataset, folder)
         run, *_ = preparation.runs(
             asked.model,
             data,
@@ -74,22 +74,21 @@ def prepared(
             protocol=protocol,
             settings=asked.set,
         )
-        run.build()  # refuses a setting that does not fit
-    return data
+        run.build()  # refuses a setting that does not fit, before others are drawn
+        return held_out(data, count)
 
 
-def held_out(name: str, folder: str | None, count: int) -> Dataset:
+def held_out(data: Dataset, count: int) -> Dataset:
     """A data set with other test examples."""
-    data = mmbench.load_dataset(name, folder)
-    if name in TWINS:
-        made = TWINS[name](train=1000, test=count, seed=SEED)
+    if data.name in TWINS:
+        made = TWINS[data.name](train=1000, test=count, seed=SEED)
         tensors = dict(made.test.tensors)
         for m in data.modalities:
             if m.kind == "text":  # a vocabulary is in the order in which words first occur
                 tensors[m.name] = respelt(tensors[m.name], made.modality(m.name).words, m.words)
         return replace(data, test=Split(tensors, made.test.index, made.test.labels))
     if len(data.train) <= HELD_OUT:
-        few = f"{name} has {len(data.train):,} training examples"
+        few = f"{data.name} has {len(data.train):,} training examples"
         raise ValueError(f"{few}, expected more than the {HELD_OUT:,} that are held out")
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(SEED))
     train, test = order[HELD_OUT:].sort().values, order[:count].sort().values
@@ -129,11 +128,13 @@ def main() -> None:
     parser.add_argument("--protocol", metavar="NAME|FILE", help="by default the data set's own")
     least, usual = command.whole(OURS), [10, 11, 12]
     seeds = f"at least {OURS}, as lower ones are those of the records"
-    parser.add_argument("--seed", type=least, nargs="+", default=usual, help=seeds)
+    several = command.Several
+    parser.add_argument("--seed", action=several, type=least, nargs="+", default=usual, help=seeds)
     count = command.whole(LEAST, HELD_OUT)
     parser.add_argument("--examples", type=count, default=1000, help="how many to score by")
     parser.add_run()
     asked = parser.parse_args()
+    asked.seed = list(dict.fromkeys(asked.seed))
     data = prepared(parser, asked, asked.seed, asked.examples, asked.data, asked.protocol)
     seconds: dict[str, list[float]] = {}
     scores: dict[tuple[str, str], list[float]] = {}

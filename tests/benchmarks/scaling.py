@@ -128,7 +128,10 @@ def main() -> None:
     """Prints a row for each run, and draws them."""
     parser = command.Parser("scaling", __doc__)
     usual = ["mld", "mopoe", "mvtcae"]
-    parser.add_argument("--models", nargs="+", choices=LATENT, default=usual, help="what to time")
+    several, what = command.Several, "what to time"
+    parser.add_argument(
+        "--models", action=several, nargs="+", choices=LATENT, default=usual, help=what
+    )
     parser.add_argument(
         "--out", type=command.figure, help="a figure, .svg or .png; by default none"
     )

@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="mhd-mini", metavar="NAME", help="what to train on")
     parser.add_argument("--times", type=command.whole(1), default=5, help="runs of each Python")
     parser.add_argument(
-        "--beside", type=command.file, action="append", default=[], help="a Python"
+        "--beside", type=command.python, action="append", default=[], help="a Python"
     )
     given = parser.parse_args()
     with parser.refusing():

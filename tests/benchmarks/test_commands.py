@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import torch
 
 import mmbench
 from mmbench.errors import argument
+from mmbench.models.diffusion.samplers import make_sampler
+from mmbench.models.diffusion.sde import VPSDE
 from mmbench.progress import Progress
+from mmbench.protocols.shipped import samplers
 from mmbench.sweeps.estimate import Estimate
 from mmbench.training.estimate import Stage
 from mmbench.training.trainer import Trainer
-from tests.benchmarks import command, quality, scaling
+from tests.benchmarks import command, quality, sampler_spread, scaling
 
 HERE = Path(__file__).parent
 NAMES = [p.stem for p in HERE.glob("*.py") if "\ndef main()" in p.read_text()]
@@ -79,10 +83,12 @@ BAD = [
     ("quality", "--seed -1", "--seed"),
     ("quality", "--seed ten", "--seed"),
     ("quality", "--set foo", "foo"),
+    ("quality", "--set models.mld.width=-1", "width"),
     ("quality", "--set models.mld.score.epoch=1", "epoch"),
     ("records_speed", "--records 0", "--records"),
     ("records_speed", "--folder /nonexist", "--folder"),
     ("sampler_spread", "5", "5"),
+    ("sampler_spread", "foo", "foo"),
     ("sampler_spread", "{name='reepaint'}", "reepaint"),
     ("scaling", "--models mldd", "--models"),
     ("scaling", "--out x.foo", "--out"),
@@ -91,16 +97,19 @@ BAD = [
     ("score_speed", "--width 1001", "1001"),
     ("start_speed", "--dataset mhd-minii", "mhd-minii"),
     ("start_speed", "--model cub", "cub"),
+    ("start_speed", "--beside /bin/false", "/bin/false"),
+    ("start_speed", "--beside /etc/passwd", "/etc/passwd"),
     ("start_speed", "--beside /nonexist", "--beside"),
 ]
 
 
 @pytest.fixture
 def held(toy, monkeypatch):
-    """A twin of few examples; what has files is looked for as always."""
-    usual = quality.held_out
+    """A twin of few examples, none held out; what has files is looked for as always."""
+    usual = mmbench.load_dataset
     some = lambda name, *more: toy if name in quality.TWINS else usual(name, *more)
-    monkeypatch.setattr(quality, "held_out", some)
+    monkeypatch.setattr(mmbench, "load_dataset", some, raising=False)
+    monkeypatch.setattr(quality, "held_out", lambda *_: pytest.fail("before all is known to fit"))
     monkeypatch.delenv("MMBENCH_DATA", raising=False)
 
 
@@ -116,10 +125,43 @@ def test_every_command_is_given_bad_input():
     assert {name for name, *_ in BAD} == set(NAMES)
 
 
-def test_a_data_set_with_too_few_examples_to_hold_out_is_refused(toy, monkeypatch):
-    monkeypatch.setattr(mmbench, "load_dataset", lambda *_: toy, raising=False)
+def test_a_data_set_with_too_few_examples_to_hold_out_is_refused(toy):
     with pytest.raises(ValueError, match="5,000"):
-        quality.held_out("mine", None, 100)
+        quality.held_out(replace(toy, name="mine"), 100)
+
+
+def test_a_repeated_option_adds_to_its_values_and_replaces_its_default():
+    parser = command.Parser("quality", "About.")
+    parser.add_run()
+    parser.add_argument("--seed", type=int, nargs="+", action=command.Several, default=[1, 2])
+    asked = parser.parse_args(["--set", "a=1", "b=2", "--seed", "5", "--set", "c=3"])
+    assert (asked.set, asked.seed) == (["a=1", "b=2", "c=3"], [5])
+    asked = parser.parse_args([])
+    assert (asked.set, asked.seed) == ([], [1, 2])
+
+
+def test_the_spread_of_every_sampler_of_a_protocol_is_printed_once(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["sampler_spread"])
+    sampler_spread.main()
+    _, *rows = capsys.readouterr().out.splitlines()
+    assert len(set(rows)) == len(rows)
+    fast = [make_sampler(samplers(name)["fast"]).evaluations for name in ("mhd", "polymnist")]
+    assert {2410, 116, 89, *fast} <= {int(row.split()[0].replace(",", "")) for row in rows}
+
+
+SAMPLERS = [
+    {"name": "repaint", "steps": 12, "resamplings": 3, "jump": 1},
+    {"name": "predictor-corrector", "steps": 12, "corrections": 2, "snr": 0.3},
+]
+
+
+@pytest.mark.parametrize("table", SAMPLERS)
+def test_the_spread_that_a_sampler_keeps_is_that_of_what_it_draws(table):
+    sampler, sde, s, n = make_sampler(table), VPSDE(), 0.5, 20_000
+    score = lambda r, t: -r / ((sde.alpha(t) * s) ** 2 + sde.sigma(t) ** 2)
+    free = torch.ones(1, dtype=torch.bool)
+    drawn = sampler.sample(score, sde, torch.zeros(n, 1), free, torch.Generator().manual_seed(0))
+    assert sampler_spread.kept(sampler, sde, s) == pytest.approx(drawn.std().item() / s, rel=0.02)
 
 
 @pytest.mark.parametrize("kind", [KeyError, AssertionError, KeyboardInterrupt, ZeroDivisionError])

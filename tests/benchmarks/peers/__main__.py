@@ -48,13 +48,19 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=PARTS, help=f"of {', '.join(PARTS)}")
     parser.add_argument(
         "--models",
+        action=command.Several,
         nargs="+",
         choices=vaes.MODELS,
         default=list(vaes.MODELS),
         help="of the part vaes",
     )
     parser.add_argument(
-        "--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS, help="of the part vaes"
+        "--precision",
+        action=command.Several,
+        nargs="+",
+        choices=PRECISIONS,
+        default=PRECISIONS,
+        help="of the part vaes",
     )
     parser.add_argument(
         "--rounds", type=command.whole(2), default=8, help="turns of each side, at least 2"
