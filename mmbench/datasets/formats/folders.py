@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+import torch
 
 from mmbench.core.data import Dataset
 from mmbench.core.source import Download, Source
@@ -103,12 +104,12 @@ def in_threads(
     progress: Progress,
     total: int | None = None,
 ) -> None:
-    """Does many jobs in up to eight threads; after an error no further job begins.
+    """Does many jobs in as many threads as PyTorch has, up to eight; after an error none begins.
 
     `work` does a job and returns how many units it was made of; `total` is the number of units of
     all jobs together, by default one for each job.
     """
-    threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    threads = ThreadPoolExecutor(min(8, torch.get_num_threads()))
     with progress.stage(title, len(jobs) if total is None else total, unit=unit) as bar, threads:
         try:
             for count in threads.map(work, jobs):
