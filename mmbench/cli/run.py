@@ -83,8 +83,14 @@ def run(
     """
     from mmbench.protocols import protocol as protocols
 
-    if estimate and dry_run:
-        raise click.UsageError("--estimate times a run and --dry-run prints it: give one of them")
+    modes = {
+        "--estimate times a run": estimate,
+        "--dry-run prints it": dry_run,
+        "--only-shared makes what it shares": only_shared,
+        "--rescore draws and scores anew": rescore,
+    }
+    if len(asked := [what for what, given in modes.items() if given]) > 1:
+        raise click.UsageError(f"{', '.join(asked)}: give one of them")
     protocols.expect(dataset, protocol, settings, model)  # before libraries are imported
 
     from mmbench.api import preparation

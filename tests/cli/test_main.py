@@ -256,8 +256,10 @@ def test_a_network_that_does_not_fit_is_refused_before_anything_is_trained(quick
     assert not list(tmp_path.rglob("*.checkpoint")) + list(tmp_path.rglob("*.safetensors"))
 
 
-def test_a_dry_run_is_not_timed(quick):
-    assert mmbench(*quick, "--dry-run", "--estimate").exit_code == 2
+@pytest.mark.parametrize("one", ["--dry-run", "--estimate", "--only-shared", "--rescore"])
+@pytest.mark.parametrize("other", ["--estimate", "--rescore"])
+def test_of_what_a_run_is_to_do_nothing_is_left_out_without_a_word(quick, one, other):
+    assert one == other or mmbench(*quick, one, other).exit_code == 2
 
 
 def test_a_model_that_the_protocol_lacks_is_refused_before_data_are_made(monkeypatch, tmp_path):
