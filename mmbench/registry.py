@@ -108,7 +108,7 @@ def expect(group: Group, name: str) -> None:
         expect_file(Path(name))
         return
     if not located(group, name):
-        if group == "datasets" and Path(name).exists():
+        if group == "datasets" and name and Path(name).exists():
             what = "folder" if Path(name).is_dir() else "file"
             expected = (
                 f"expected the {DESCRIPTION} file that describes the data, as in own-data.md"

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from mmbench.cli.main import main
 from mmbench.protocols.code import code
-from mmbench.registry import called, find, locate, names, nearest, place
+from mmbench.registry import called, expect, find, locate, names, nearest, place
 
 
 def test_every_registered_name_loads():
@@ -28,6 +28,8 @@ def test_misspelt_names_get_the_nearest():
         find("models", "mdl")
     with pytest.raises(LookupError, match=r"no metric is called 'zzz'; there is .*coherence"):
         find("metrics", "zzz")
+    with pytest.raises(LookupError, match=r"no data set is called ''; there is .*mhd-mini"):
+        expect("datasets", "")
 
 
 def test_a_family_of_names_is_no_module():

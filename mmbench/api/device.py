@@ -33,8 +33,8 @@ def compute_device(name: str | torch.device) -> torch.device:
     try:
         torch.zeros(1, device=device).item()  # "meta" makes tensors without values
     except (RuntimeError, AssertionError, ImportError) as error:
-        unusable = f"the device {str(name)!r} cannot be used"
-        raise ValueError(f"{unusable}: {first_line(error)}") from None
+        unusable, why = f"the device {str(name)!r} cannot be used", first_line(error)
+        raise ValueError(f"{unusable}: {why.partition('. ')[0]}") from None
     keep_memory()
     if "torch._inductor.config" in sys.modules:
         torch.use_deterministic_algorithms(True, warn_only=True)
