@@ -5,8 +5,8 @@
 
 Under the true score of N(0, s² I) every move is linear, so the deviation of what is drawn follows
 move by move. Prints it as a fraction of s: below 1 samples are too narrow, which lowers recall,
-above too wide. By default of every sampler of the protocols, with
-the presets: the papers' RePaint is one.
+above too wide. By default of every sampler and preset of the protocols, of which the papers'
+RePaint is one.
 """
 
 from __future__ import annotations
