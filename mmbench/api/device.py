@@ -30,11 +30,7 @@ def compute_device(name: str | torch.device) -> torch.device:
         raise ValueError(f"there is no device {name!r}; expected {expected}") from None
     if device.type == "cuda":
         _expect_cuda(str(name), device.index or 0)
-    try:
-        torch.zeros(1, device=device).item()  # "meta" makes tensors without values
-    except (RuntimeError, AssertionError, ImportError) as error:
-        unusable, why = f"the device {str(name)!r} cannot be used", first_line(error)
-        raise ValueError(f"{unusable}: {why.partition('. ')[0]}") from None
+    expect_usable(name)
     keep_memory()
     if "torch._inductor.config" in sys.modules:
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -59,6 +55,19 @@ def expect_device(name: str) -> None:
             compute_device(name)
     else:
         _expect_cuda(name, int(index or 0))
+
+
+def expect_usable(device: str | torch.device) -> None:
+    """Computes a number there, and leaves PyTorch's settings.
+
+    Raises:
+        ValueError: The device cannot be used.
+    """
+    try:
+        torch.zeros(1, device=device).item()  # "meta" makes tensors without values
+    except (RuntimeError, AssertionError, ImportError) as error:
+        unusable, why = f"the device {str(device)!r} cannot be used", first_line(error)
+        raise ValueError(f"{unusable}: {why.partition('. ')[0]}") from None
 
 
 def _expect_cuda(name: str, index: int) -> None:

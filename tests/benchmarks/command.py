@@ -183,9 +183,10 @@ def device(text: str) -> torch.device:
     """
     import torch
 
+    from mmbench.api.device import expect_usable
+
     try:
-        torch.zeros(1, device=text).item()
-    except (RuntimeError, AssertionError, ImportError) as error:
-        wrong, why = f"the device {text!r} cannot be used", errors.first_line(error)
-        raise argparse.ArgumentTypeError(f"{wrong}: {why.partition('. ')[0]}") from None
+        expect_usable(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return torch.device(text)
