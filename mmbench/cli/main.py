@@ -6,10 +6,14 @@ A command's module is imported when the command is called, and heavy packages wi
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 import click
 
@@ -23,6 +27,34 @@ if TYPE_CHECKING:
     from mmbench.registry import Group
 
 errors.spelling, errors.repeating = option, repeated
+
+
+class Terminated(BaseException):
+    """The process was asked to end, by SIGTERM."""
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Lets SIGTERM, too, remove temporary files before it ends the process.
+
+    A second one ends it at once. A process that ignores or handles the signal goes on doing so.
+    """
+
+    def unwind(*_: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Terminated
+
+    main_thread = threading.current_thread() is threading.main_thread()  # others cannot set it
+    if not main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    except Terminated:
+        os.kill(os.getpid(), signal.SIGTERM)  # whoever waits sees by which signal it ended
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class Later(click.ClickException):
@@ -40,7 +72,7 @@ class Sentences(click.Command):
         stopped: What is said after Ctrl-C.
     """
 
-    stopped = "Aborted: what is done is kept, the same command goes on there"
+    stopped = "Aborted: nothing saved is lost, the same command goes on from there"
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: D102
         try:
@@ -86,6 +118,10 @@ class Commands(Sentences, Lazy):
         "sample": "'mmbench generate' draws samples",
         "show": "'mmbench table' shows results, 'mmbench data show' a data set",
     }
+
+    def main(self, *arguments: Any, **options: Any) -> Any:  # noqa: D102
+        with ending_in_order():
+            return super().main(*arguments, **options)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:  # noqa: D102
         # before any line: a console of few characters shows question marks for ± and arrows

@@ -10,6 +10,7 @@ import argparse
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +25,17 @@ from mmbench.registry import expect
 if TYPE_CHECKING:
     import torch
 
-REFUSED = 2
-"""The exit status."""
+REFUSED, INTERRUPTED = 2, 1
+"""Exit codes."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a command, which Ctrl-C ends by one sentence."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\nAborted: trained runs are kept, other figures are measured anew", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 class Defaults(argparse.ArgumentDefaultsHelpFormatter):

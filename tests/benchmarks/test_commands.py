@@ -5,7 +5,9 @@ import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas
 import pytest
 import torch
 
@@ -18,7 +20,7 @@ from mmbench.protocols.shipped import samplers
 from mmbench.sweeps.estimate import Estimate
 from mmbench.training.estimate import Stage
 from mmbench.training.trainer import Trainer
-from tests.benchmarks import command, quality, sampler_spread, scaling
+from tests.benchmarks import command, quality, sampler_spread, scaling, start_speed
 
 HERE = Path(__file__).parent
 NAMES = [p.stem for p in HERE.glob("*.py") if "\ndef main()" in p.read_text()]
@@ -138,6 +140,47 @@ def test_a_repeated_option_adds_to_its_values_and_replaces_its_default():
     assert (asked.set, asked.seed) == (["a=1", "b=2", "c=3"], [5])
     asked = parser.parse_args([])
     assert (asked.set, asked.seed) == ([], [1, 2])
+
+
+def test_an_interrupted_command_ends_by_a_sentence(capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end:
+        command.run(interrupt)
+    assert end.value.code == 1 and len(capsys.readouterr().err.split("\n")) == 3
+    for name in NAMES:
+        script = next(p for p in (HERE / f"{name}.py", HERE / name / "__main__.py") if p.exists())
+        assert script.read_text().endswith("\n    command.run(main)\n")
+
+
+def test_a_seed_that_is_given_twice_is_measured_once(toy, monkeypatch, capsys):
+    trained = []
+    run = SimpleNamespace(record=SimpleNamespace(seconds={"vae": 1.0}))
+    train = lambda model, data, seed, *_, **__: trained.append(seed) or run
+    columns = ("metric", "given", "target", "value")
+    frame = pandas.DataFrame([("coherence", "", "joint", 50.0)], columns=columns)
+    monkeypatch.setattr(quality, "prepared", lambda *_: toy)
+    monkeypatch.setattr(mmbench, "train", train, raising=False)
+    monkeypatch.setattr(mmbench, "evaluate", lambda _: frame, raising=False)
+    monkeypatch.setattr(sys, "argv", ["quality", "--seed", "11", "10", "--seed", "11"])
+    quality.main()
+    assert trained == [11, 10]
+    assert "seeds [11, 10]" in capsys.readouterr().out
+
+
+def test_pythons_that_are_timed_beside_one_another_take_turns(tmp_path, monkeypatch, capsys):
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    other.chmod(0o755)
+    timed = []
+    monkeypatch.setattr(start_speed, "seconds", lambda python, *_: timed.append(python) or (1, 2))
+    words = ["start_speed", "--times", "2", "--beside", str(other)]
+    monkeypatch.setattr(sys, "argv", words)
+    start_speed.main()
+    assert timed == [sys.executable, str(other)] * 3  # the first turn does not count
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(sys.executable) and second.startswith(str(other))
 
 
 def test_the_spread_of_every_sampler_of_a_protocol_is_printed_once(monkeypatch, capsys):

@@ -3,6 +3,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -85,6 +86,31 @@ def test_an_interrupt_says_that_the_same_command_goes_on(monkeypatch):
     monkeypatch.setattr("mmbench.leaderboard.submissions.collection.merged", interrupt)
     done = mmbench("table")
     assert done.exit_code == 1 and "the same command goes on" in done.output
+
+
+TERMINATED = """
+import os, signal, sys, tempfile
+from mmbench.cli.main import main
+
+signal.signal(signal.SIGTERM, getattr(signal, sys.argv[1]))
+
+@main.command("work")
+def work():
+    with tempfile.TemporaryDirectory(dir="."):
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("goes on")
+
+main(["work"])
+"""
+
+
+@pytest.mark.parametrize(("at_first", "goes_on"), [("SIG_DFL", False), ("SIG_IGN", True)])
+def test_a_process_that_is_terminated_leaves_no_temporary_folder(at_first, goes_on, tmp_path):
+    command = [sys.executable, "-c", TERMINATED, at_first]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == (0 if goes_on else -signal.SIGTERM), done.stderr
+    assert ("goes on" in done.stdout) == goes_on and not done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

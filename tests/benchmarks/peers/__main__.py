@@ -91,4 +91,4 @@ def processor() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)
