@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 from collections.abc import Iterable
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,13 +40,23 @@ def in_words(device: torch.device) -> str:
 
 
 def commit() -> str | None:
-    """The commit of the mmbench that runs, where it runs from a checkout."""
+    """The commit of the mmbench that runs, if it runs from a checkout or was installed from git.
+
+    pip notes the commit of what it installs from a repository (PEP 610).
+    """
     checkout = Path(__file__).parents[2]
-    if not (checkout / ".git").exists():
-        return None  # an installed copy; a repository further up is somebody else's
+    if not (checkout / ".git").exists():  # a repository further up is somebody else's
+        return _installed()
     git = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         found = subprocess.run(git, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return found.stdout.strip() or None if found.returncode == 0 else None
+
+
+def _installed() -> str | None:
+    """The commit that pip noted."""
+    noted = distribution("mmbench").read_text("direct_url.json")
+    origin = json.loads(noted) if noted else {}
+    return origin.get("vcs_info", {}).get("commit_id")

@@ -1,8 +1,11 @@
+import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from mmbench.protocols.code import code
+from mmbench.records import provenance
 from mmbench.records.provenance import versions
 
 
@@ -58,3 +61,17 @@ def test_versions_name_the_packages_of_registered_things(installed):
     installed("theirs", "7", models={"mine": "theirs:Model"})
     assert versions(["fid"], "mine")["theirs"] == "7"
     assert versions(["fid", "own:metric"], "own:Model").keys() == {"python", "mmbench", "torch"}
+
+
+PULLED = {"url": "https://example.com/mmbench.git", "vcs_info": {"commit_id": "5a" * 20}}
+FILE = {"url": "file:///mmbench.whl", "archive_info": {}}
+
+
+@pytest.mark.parametrize(
+    ("noted", "commit"), [(json.dumps(PULLED), "5a" * 20), (json.dumps(FILE), None), (None, None)]
+)
+def test_an_installed_copy_has_the_commit_that_pip_installed(tmp_path, monkeypatch, noted, commit):
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "mmbench/records/provenance.py"))
+    copy = SimpleNamespace(read_text={"direct_url.json": noted}.get)
+    monkeypatch.setattr(provenance, "distribution", {"mmbench": copy}.get)
+    assert provenance.commit() == commit
