@@ -76,7 +76,16 @@ class MultimodalVAE(LaidOut, LatentModel):
         self.decoders = nn.ModuleDict({m: a.decoder(self.latent) for m, a in parts})
 
     def fit(self, train: Split, trainer: Trainer) -> None:
-        """Maximises the objective in one stage."""
+        """Maximises the objective in one stage.
+
+        Raises:
+            ValueError: Too few examples lack nothing for the mixture to be fitted to.
+        """
+        if self.joint is not None:
+            found, K = len(train.complete(self.names)), len(self.joint.weights)
+            if found < K:
+                few = f"{found} training examples lack no modality"
+                raise ValueError(f"{few}, expected at least {K} to fit joint.components to")
         size = min(self.training_settings.batch_size, len(train))
         self.steps_per_epoch = len(train) // size
         present = torch.stack([train.present(m) for m in self.names]).float()  # (M, N)
@@ -102,9 +111,9 @@ class MultimodalVAE(LaidOut, LatentModel):
     @torch.no_grad()
     def _means(self, train: Split, seed: int) -> Tensor:
         """The posterior means of the training examples that lack nothing, (N, D)."""
-        whole = torch.stack([train.present(m) for m in self.names]).all(0).nonzero()[:, 0]
+        whole = train.complete(self.names).split(ROWS)
         noise = stream(seed, "posterior means", device=train.device)
-        parts = [self.embed(train.batch(rows, self.names)) for rows in whole.split(ROWS)]
+        parts = [self.embed(train.batch(rows, self.names)) for rows in whole]
         return torch.cat([self.posterior(x, noise).mean for x in parts])
 
     @abstractmethod

@@ -114,9 +114,12 @@ class SBMVAE(DiffusedLatents):
         Raises:
             ValueError: Every example lacks a modality.
         """
+        complete = train.complete(self.names)
+        if not len(complete):
+            raise ValueError("every training example lacks a modality, expected some that do not")
         for m in self.names:
             self.fit_autoencoder(m, train, trainer)
-        z = self._means(train)
+        z = self._means(train, complete)
         latents = hashlib.sha256(z.cpu().numpy().data).hexdigest()
         content = [latents, self.sde.beta_min, self.sde.beta_max]
         network, matching = self.score_network, self.matching
@@ -143,12 +146,9 @@ class SBMVAE(DiffusedLatents):
         return (error**2).mean()
 
     @torch.no_grad()
-    def _means(self, train: Split) -> Tensor:
-        """The posterior means of the training examples that lack nothing, (N, M D)."""
-        whole = torch.stack([train.present(m) for m in self.names]).all(0).nonzero()[:, 0]
-        if not len(whole):
-            raise ValueError("every training example lacks a modality, expected some that do not")
-        return torch.cat([self.autoencoder(m).codes_of(train, m)[whole] for m in self.names], 1)
+    def _means(self, train: Split, rows: Tensor) -> Tensor:
+        """The posterior means of some training examples (N,), side by side: (N, M D)."""
+        return torch.cat([self.autoencoder(m).codes_of(train, m)[rows] for m in self.names], 1)
 
     def conditional_score(self, given: Batch, z: Tensor, generator: torch.Generator) -> Score:
         """In-painting: the joint score, what is given being noised anew at every evaluation."""

@@ -91,7 +91,7 @@ class Supervised(Model):
 
     def _fit_classifier(self, m: str, train: Split, trainer: Trainer) -> None:
         network, likelihood = self.classifiers[m], self.architectures[m].likelihood
-        examples = (train.present(self.source) & train.present(m)).nonzero()[:, 0]
+        examples = train.complete([self.source, m])
         if not len(examples):
             raise ValueError(f"no training example has both {self.source!r} and {m!r}")
 

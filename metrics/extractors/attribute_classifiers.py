@@ -5,7 +5,6 @@ Each is trained once on the train split, cached under a key of what it learns fr
 by its accuracy and the hash of its weights.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -40,6 +39,6 @@ def _right(logits: Tensor, truth: Tensor) -> Tensor:
 
 def _pairs(split: Split, *names: str) -> Split:
     """The examples that have all of some modalities; nothing large is copied."""
-    rows = torch.stack([split.present(m) for m in names]).all(0).nonzero()[:, 0]
+    rows = split.complete(names)
     index = {m: split.index[m][rows] if m in split.index else rows for m in names}
     return Split({m: split.tensors[m] for m in names}, index)

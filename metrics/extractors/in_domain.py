@@ -200,7 +200,7 @@ class Album:
         Raises:
             ValueError: There are fewer than two pictures to tell apart.
         """
-        rows = (split.present(image) & split.present(text)).nonzero()[:, 0]
+        rows = split.complete([image, text])
         place = split.index[image][rows] if image in split.index else rows
         place, count = place.unique(return_inverse=True, return_counts=True)[1:]
         if len(count) < 2:

@@ -172,6 +172,11 @@ class Split:
         count = len(self) if rows is None else len(rows)
         return torch.ones(count, dtype=torch.bool, device=self.device)
 
+    def complete(self, names: Sequence[str] | None = None) -> Tensor:
+        """The numbers (B,) of the examples that have all of some modalities, by default of all."""
+        every = self.tensors if names is None else names
+        return torch.stack([self.present(m) for m in every]).all(0).nonzero()[:, 0]
+
     def to(self, device: torch.device | str) -> Split:
         """The same examples on another device."""
         both = (self.tensors, self.index)

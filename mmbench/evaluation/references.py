@@ -43,7 +43,8 @@ def references(
 ) -> tuple[Score, ...]:
     """The references of a model's scores: for each metric those with a value, given nothing.
 
-    A metric without a value among the scores has no reference. `rows` (N,) are the test examples
+    A metric without a value among the scores has no reference, nor has one that compares samples
+    with test examples where no training example is complete. `rows` (N,) are the test examples
     that were scored.
     """
     measured: dict[str, set[tuple[str, str]]] = {}
@@ -70,8 +71,8 @@ def references(
 def _compute(metric: Metric, dataset: Dataset, rows: Tensor, context: Context) -> list[Score]:
     names = [m.name for m in dataset.modalities]
     if metric.reference == "train":
-        real = dataset.train.batch(examples(dataset, len(rows)))
-        stand_ins = [Generated((), real, rows)]
+        chosen = examples(dataset, len(rows))
+        stand_ins = [Generated((), dataset.train.batch(chosen), rows)] if len(chosen) else []
     else:
         real = dataset.test.batch(rows)
         alone = [Generated((m,), {m: real[m]}, rows) for m in names]
@@ -86,10 +87,7 @@ def _compute(metric: Metric, dataset: Dataset, rows: Tensor, context: Context) -
 
 def examples(dataset: Dataset, n: int) -> Tensor:
     """The training examples that stand for samples: n of the complete ones, or all of them."""
-    complete = torch.ones(len(dataset.train), dtype=torch.bool)
-    for m in dataset.train.incomplete:
-        complete &= dataset.train.present(m).cpu()
-    rows = complete.nonzero().flatten()
+    rows = dataset.train.complete().cpu()
     order = torch.randperm(len(rows), generator=stream(0, "references"))
     return rows[order[:n]].sort().values
 

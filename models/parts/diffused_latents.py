@@ -88,7 +88,7 @@ class DiffusedLatents(LatentModel):
         """Trains the autoencoder of a modality on the examples that have it."""
         ae = self.autoencoder(m)
         augment = trivial_augment_wide() if m in self.augmented else None
-        examples = train.present(m).nonzero()[:, 0]
+        examples = train.complete([m])
 
         def loss(rows: Tensor, noise: torch.Generator) -> Tensor:
             x = train.batch(examples[rows], [m])[m]

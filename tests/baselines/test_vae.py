@@ -233,6 +233,15 @@ def test_a_mixture_replaces_the_prior(tmp_path):
     assert torch.equal(again.encode({}, 5, stream(0, "z")), model.encode({}, 5, stream(0, "z")))
 
 
+@pytest.mark.parametrize("complete", [0, 4])
+def test_a_mixture_without_examples_to_fit_is_refused_before_training(complete):
+    i = torch.arange(40)
+    index = {m: i.where((i % 2 == j) | (i < complete), -1) for j, m in enumerate("ab")}
+    model, trainer = vae(MoPoE, joint=PostHoc(components=5)), None  # nothing is trained
+    with pytest.raises(ValueError, match=f"^{complete} training examples lack no modality"):
+        model.fit(Split(batch(40), index), trainer)
+
+
 def test_a_mixture_is_drawn_from_by_its_weights():
     mixture = MixturePrior(1, 3)
     mixture.weights.copy_(torch.tensor([0.5, 0.0, 0.5]))

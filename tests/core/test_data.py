@@ -49,6 +49,8 @@ def test_examples_may_lack_modalities():
     assert s.present("image").tolist() == [True, False, True, False, True, True]
     assert s.present("image", torch.tensor([5, 1])).tolist() == [True, False]
     assert s.present("vector").all() and len(s.present("vector", torch.tensor([1]))) == 1
+    assert s.complete().tolist() == s.complete(["image"]).tolist() == [0, 2, 4, 5]
+    assert s.complete(["vector"]).tolist() == list(range(6))
     batch = s.batch(torch.tensor([1, 4]))
     assert batch["image"][0].eq(0).all() and batch["image"][1].gt(0).any()
     assert s.tensors["image"][-1].gt(0).any()  # nothing is written into the views

@@ -110,6 +110,14 @@ def test_as_many_complete_training_examples_as_there_are(toy):
     assert torch.equal(some, torch.arange(0, 200, 2))
 
 
+def test_distances_have_no_reference_where_no_training_example_is_complete(toy, context):
+    here = torch.arange(200)
+    index = {m: here.where(here % 2 == i, -1) for i, m in enumerate(("image", "sound"))}
+    train = Split(toy.train.tensors, index, toy.train.labels)
+    score = Score("fmd", (), "image", 1.0, len(ROWS), "net")
+    assert references([fmd], [score], replace(toy, train=train), ROWS, context) == ()
+
+
 def test_coherence_and_reconstructions_have_intervals(toy, context):
     for s in measured(toy, context, [coherence]):
         assert s.low <= s.value <= s.high

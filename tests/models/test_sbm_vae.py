@@ -355,8 +355,9 @@ def test_the_score_network_learns_from_the_means_of_what_is_whole():
     index = torch.arange(48).flip(0)  # views in another order than the examples
     half = Split(train.tensors, {"mask": rows, "image": index})
     model = make().eval()
-    z = model._means(half)
-    whole = (rows >= 0).nonzero()[:, 0]
+    whole = half.complete()
+    assert torch.equal(whole, (rows >= 0).nonzero()[:, 0])
+    z = model._means(half, whole)
     assert z.shape == (32, 12)
     x = half.batch(whole)
     for m in NAMES:
@@ -371,6 +372,7 @@ def test_examples_that_lack_something_are_learnt_from(tmp_path):
     assert draw(model, ["image"], ["mask"], torch.arange(3))["mask"].isfinite().all()
     with pytest.raises(ValueError, match="every training example lacks a modality"):
         fit(make(), tmp_path / "none", Split(train.tensors, {"mask": rows, "image": other}))
+    assert not list(tmp_path.glob("none/**/*.safetensors"))  # before anything is trained
 
 
 def test_the_guided_model_shares_all_stages_but_one(tmp_path):
