@@ -39,12 +39,10 @@ class MLDInpaint(LatentDiffusion):
 
     def conditional_score(self, given: Batch, z: Tensor, generator: torch.Generator) -> Score:
         """Algorithm 1: the unconditional score, with what is given diffused anew each time."""
-        known = ~self.free(given)
+        free = self.free(given)
 
         def score(r: Tensor, t: float) -> Tensor:
-            if given:
-                ε = torch.empty_like(z).normal_(generator=generator)
-                r = torch.where(known, self.sde.perturb(z, t, ε), r)
+            r = self.in_painted(r, t, free, generator) if given else r
             return self.predicted_noise(r, r.new_full((1, 1), t)).div_(-self.sde.sigma(t))
 
         return score

@@ -152,12 +152,10 @@ class SBMVAE(DiffusedLatents):
 
     def conditional_score(self, given: Batch, z: Tensor, generator: torch.Generator) -> Score:
         """In-painting: the joint score, what is given being noised anew at every evaluation."""
-        free, fresh = self.free(given), torch.empty_like(z)
+        free = self.free(given)
 
         def score(r: Tensor, t: float) -> Tensor:
-            if given:
-                noised = self.sde.perturb(r, t, fresh.normal_(generator=generator))
-                r = torch.where(free, r, noised)
+            r = self.in_painted(r, t, free, generator) if given else r
             return self.joint_score(r, t, given)
 
         return score

@@ -80,6 +80,19 @@ def between(least: float, most: float, **settings: float) -> None:
             raise ValueError(f"{name} is {value}, expected {wanted}")
 
 
+def divided(groups: int, **settings: int) -> None:
+    """Checks widths, by their settings' names, that groups of a normalisation have to divide.
+
+    Raises:
+        ValueError: One is no positive multiple of the groups; says which is nearest.
+    """
+    for name, value in settings.items():
+        if value < 1 or value % groups:
+            near = max(1, (value + groups // 2) // groups) * groups
+            expected = f"expected a positive multiple of groups, {groups}, such as {near}"
+            raise ValueError(f"{name} is {value}, {expected}")
+
+
 def among(setting: str, value: str, known: Collection[str]) -> None:
     """Checks the name that a setting has as its value.
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmbench.protocols.arguments import at_least, between
+from mmbench.protocols.arguments import at_least, between, divided
 
 
 class GroupNorm(nn.GroupNorm):
@@ -74,10 +74,9 @@ class ScoreNetwork(nn.Module):
         groups: int = 32,
     ) -> None:
         super().__init__()
-        at_least(1, width=width, time_embedding=time_embedding, groups=groups)
+        at_least(1, time_embedding=time_embedding, groups=groups)
         between(0, 1000, blocks=blocks)
-        if width % groups:
-            raise ValueError(f"width is {width}, expected a multiple of groups, {groups}")
+        divided(groups, width=width)
         w, T = width, time_embedding
         self.embed = nn.Sequential(nn.Linear(modalities, T), nn.GELU(), nn.Linear(T, T))
         self.inward = nn.Linear(size, w)

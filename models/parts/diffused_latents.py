@@ -105,6 +105,11 @@ class DiffusedLatents(LatentModel):
             free[self.place[m]] = False
         return free
 
+    def in_painted(self, r: Tensor, t: float, free: Tensor, generator: torch.Generator) -> Tensor:
+        """Latents r (B, D) at time t with what is given, and clean, diffused by fresh noise."""
+        ε = torch.empty_like(r).normal_(generator=generator)
+        return torch.where(free, r, self.sde.perturb(r, t, ε))
+
     @torch.no_grad()
     def encode(self, given: Batch, n: int, generator: torch.Generator) -> Tensor:
         """The latents: encoded where given, drawn by the sampler elsewhere: (n, D)."""

@@ -32,7 +32,7 @@ from mmbench.models.diffusion.ddim import DDIM, EARLIEST
 from mmbench.models.diffusion.sampler import Sampler
 from mmbench.models.diffusion.samplers import SAMPLERS, make_sampler
 from mmbench.models.diffusion.sde import VPSDE
-from mmbench.protocols.arguments import at_least, between
+from mmbench.protocols.arguments import at_least, between, divided
 
 KINDS: dict[str, type[Sampler | DDIM]] = {"ddim": DDIM, **SAMPLERS}
 TICKS = 1000  # of the U-Net's clock, from time 0 to T: DDPM's levels
@@ -67,11 +67,7 @@ class UNet:
             raise ValueError("channels is empty, expected a number for each level")
         between(1, 1000, layers=self.layers)
         at_least(1, groups=self.groups, patch=self.patch)
-        for width in self.channels:
-            if width < 1 or width % self.groups:
-                wrong = f"channels has {width} and groups is {self.groups}"
-                near = max(1, (width + self.groups // 2) // self.groups) * self.groups
-                raise ValueError(f"{wrong}, expected a positive multiple of it, such as {near}")
+        divided(self.groups, **{f"channels[{i}]": n for i, n in enumerate(self.channels)})
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}, expected from 0 to below 1")
 

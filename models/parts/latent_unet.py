@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmbench.extras import optional
-from mmbench.protocols.arguments import between
+from mmbench.protocols.arguments import between, divided
 
 CLOCK = 1000  # times from 0 to 1 become the 1,000 steps of the library's embedding
 
@@ -47,10 +47,7 @@ class LatentUNet(nn.Module):
         super().__init__()
         diffusers = optional("diffusers", "SBM-VAE's score network", "diffusers", "diffusion")
         between(1, 1000, layers=layers)
-        for width in channels:
-            if width < 1 or width % groups:
-                wanted = f"a positive multiple of groups, {groups}"
-                raise ValueError(f"channels has {width}, expected {wanted}")
+        divided(groups, **{f"channels[{i}]": n for i, n in enumerate(channels)})
         height, width = picture(latent, len(channels))
         if height * width == 4 ** (len(channels) - 1) and min(channels[-2:]) == groups:
             raise ValueError(

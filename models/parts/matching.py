@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from mmbench.core.likelihood import full_precision
 from mmbench.models.diffusion.score import ResMLP
 from mmbench.models.diffusion.sde import VPSDE
-from mmbench.protocols.arguments import at_least
+from mmbench.protocols.arguments import at_least, divided
 from mmbench.training.trainer import Optimisation
 
 GROUPS = 8  # of the normalisations
@@ -65,8 +65,7 @@ class Matching(nn.Module):
         super().__init__()
         if modalities < 2:
             raise ValueError("matching latents needs at least two modalities")
-        if width < 1 or width % GROUPS:
-            raise ValueError(f"width is {width}, expected a multiple of {GROUPS}")
+        divided(GROUPS, width=width)
         self.modalities, self.latent = modalities, latent
         self.pairs = list(combinations(range(modalities), 2))
         E = time_embedding

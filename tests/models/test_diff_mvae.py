@@ -378,9 +378,9 @@ def test_wrong_settings_are_told(settings, told):
     ("settings", "told"),
     [
         ({"channels": []}, "channels is empty"),
-        ({"channels": [8, 12]}, "channels has 12 and groups is 8.*positive multiple.* 16$"),
-        ({"channels": [-32, 64]}, "channels has -32 and groups is 8.*positive multiple.* 8$"),
-        ({"channels": [32], "groups": 5}, "channels has 32 and groups is 5.* 30$"),
+        ({"channels": [8, 12]}, r"channels\[1\] is 12, .*positive multiple.* 8, .* 16$"),
+        ({"channels": [-32, 64]}, r"channels\[0\] is -32, .*positive multiple.* 8, .* 8$"),
+        ({"channels": [32], "groups": 5}, r"channels\[0\] is 32, .* 5, .* 30$"),
         ({"channels": [8], "layers": 0}, "layers is 0, expected at least 1"),
         ({"channels": [8], "patch": 0}, "patch is 0, expected at least 1"),
         ({"channels": [8], "dropout": 1.0}, "dropout is 1.0, expected from 0 to below 1"),

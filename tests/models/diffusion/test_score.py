@@ -28,8 +28,8 @@ def test_it_starts_at_zero_and_sees_every_input():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"width": 30}, "width is 30, expected a multiple of groups, 32"),
-        ({"width": 0}, "width is 0, expected at least 1"),
+        ({"width": 30}, "width is 30, expected a positive multiple of groups, 32, such as 32"),
+        ({"width": 0}, "width is 0, expected a positive multiple of groups, 32"),
         ({"groups": 0}, "groups is 0, expected at least 1"),
         ({"time_embedding": -1}, "time_embedding is -1, expected at least 1"),
         ({"blocks": -1}, "blocks is -1, expected at least 0"),

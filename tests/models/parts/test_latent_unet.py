@@ -68,7 +68,7 @@ def test_it_tells_times_and_examples_apart():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"channels": [8, 12]}, "channels has 12, expected a positive multiple of groups, 8"),
+        ({"channels": [8, 12]}, r"channels\[1\] is 12, expected a positive multiple of groups, 8"),
         ({"channels": [16, 8, 16]}, "channels has 8 where .* expected at least 16"),
         ({"layers": 0}, "layers is 0"),
         ({"layers": 2**53}, "layers is 9007199254740992"),
