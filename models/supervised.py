@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from mmbench.architecture import Architecture
 from mmbench.core.data import Batch, Modality, Split
 from mmbench.core.model import Model
+from mmbench.core.score import given_in_words
 from mmbench.protocols.arguments import at_least
 from mmbench.registry import expect_modalities
 from mmbench.training.trainer import Optimisation, Trainer
@@ -121,7 +122,7 @@ class Supervised(Model):
         for m in targets:
             if not self.possible(list(given), [m]):
                 can = f"classifiers predict {', '.join(self.targets)} from {self.source} alone"
-                raise ValueError(f"{can}, not {m} from {', '.join(given) or 'nothing'}")
+                raise ValueError(f"{can}, not {m} from {given_in_words(given)}")
         return {m: self._predict(m, given[self.source]) for m in targets}
 
     def _predict(self, m: str, x: Tensor) -> Tensor:

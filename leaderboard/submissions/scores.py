@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from mmbench.core.score import JOINT, NOTHING, Metric, Score
+from mmbench.core.score import JOINT, Metric, Score, given_in_words
 from mmbench.leaderboard.facts import facts
 from mmbench.records.paths import well_formed
 from mmbench.records.record import bounds, within
@@ -119,8 +119,7 @@ def _undeclared(where: str, s: Score, value: float, known: Metric) -> Iterator[s
 
 
 def _about(s: Score) -> str:
-    given = ", ".join(s.given[:8]) or NOTHING
-    return f"{s.metric[:40]} of {s.target[:40]} given {given[:80]}"
+    return f"{s.metric[:40]} of {s.target[:40]} given {given_in_words(s.given[:8])[:80]}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -17,7 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmbench.core.data import Dataset, Modality
-from mmbench.core.score import JOINT, NOTHING, Context, Generated, Networks, Score, Unavailable
+from mmbench.core.score import (
+    JOINT,
+    Context,
+    Generated,
+    Networks,
+    Score,
+    Unavailable,
+    given_in_words,
+)
 from mmbench.datasets.formats.captions import EOS, SPECIALS
 from mmbench.metrics.statistics.features import (
     Extractor,
@@ -140,7 +148,7 @@ def pairs(
     def side(m: Modality, extractor: Extractor) -> Tensor:
         if m.name not in new:
             return real_features(extractor, m, dataset, generated.rows, context)
-        title = f"embeddings of {m.name} given {', '.join(given) or NOTHING}"
+        title = f"embeddings of {m.name} given {given_in_words(given)}"
         return drawn_features(extractor, samples[m.name], title, context)
 
     first, second = (side(*one) for one in sides)

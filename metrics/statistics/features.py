@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mmbench.core.data import Dataset, Modality, Split
-from mmbench.core.score import NOTHING, Context, Generated, Networks, Score, Unavailable
+from mmbench.core.score import Context, Generated, Networks, Score, Unavailable, given_in_words
 from mmbench.files.sealed import Damaged, read_tensors, recalled, write_tensors
 from mmbench.metrics.statistics.frechet import require_equal, require_finite
 from mmbench.metrics.statistics.samples import check
@@ -81,7 +81,7 @@ def compare(
     Raises:
         ValueError: Samples are not of their modality (see `mmbench.metrics.statistics.samples`).
     """
-    given, origin = generated.given, ", ".join(generated.given) or NOTHING
+    given, origin = generated.given, given_in_words(generated.given)
     for m, samples in generated.samples.items():
         modality, n = dataset.modality(m), len(samples)
         if not concerns(modality):

@@ -45,7 +45,7 @@ def grid(
       mmbench figure grid --dataset polymnist-mini --model mld --model mvtcae --out joint.png
     """
     from mmbench.api.data import loaded as load
-    from mmbench.core.score import NOTHING
+    from mmbench.core.score import given_in_words
     from mmbench.leaderboard.figures import selection
     from mmbench.leaderboard.rows import rows
     from mmbench.progress import Progress
@@ -82,7 +82,7 @@ def grid(
             except FileNotFoundError as error:
                 remarks.append(f"left out: {error}")
     if not found:
-        condition_name = plain(", ".join(condition)) or NOTHING
+        condition_name = plain(given_in_words(condition))
         raise FileNotFoundError(
             f"no record of {plain(name)} has samples given {condition_name} beside it, expected a "
             "folder where 'mmbench run' wrote: a copy of a record has none"

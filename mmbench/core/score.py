@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,11 @@ JOINT = "joint"
 
 NOTHING = "nothing"
 """What is given for joint generation, in words and in names of files."""
+
+
+def given_in_words(given: Iterable[str]) -> str:
+    """The modalities given, in words: "image, sound", or "nothing"."""
+    return ", ".join(given) or NOTHING
 
 
 Networks = tuple[tuple[str, str], ...]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmbench.core.data import Batch, Dataset, Modality, Split
 from mmbench.core.model import Embedded, Model
-from mmbench.core.score import NOTHING, Context, Generated, Score
+from mmbench.core.score import Context, Generated, Score, given_in_words
 from mmbench.errors import seen
 from mmbench.evaluation.checkpoint import Part, place
 from mmbench.evaluation.settings import Evaluation
@@ -139,7 +139,7 @@ def generate(
     if not targets:
         return Generated(given, {}, rows)
     out: dict[str, list[Tensor]] = {m: [] for m in targets}
-    title = f"generate from {', '.join(given) or NOTHING}"
+    title = f"generate from {given_in_words(given)}"
     with context.progress.stage(title, len(rows), unit="example") as bar:
         for i, block in enumerate(rows.split(BLOCK)):
             x = _embedded(model, dataset.test, given, i, block, context.device, kept)

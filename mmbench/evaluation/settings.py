@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mmbench.core.score import NOTHING, Context, Generated, Metric, Score
+from mmbench.core.score import Context, Generated, Metric, Score, given_in_words
 from mmbench.protocols.arguments import at_least
 from mmbench.registry import find, nearest
 from mmbench.seeds import stream
@@ -155,8 +155,7 @@ def _called(name: str, metric: Metric) -> Callable[[Generated, Dataset, Context]
                 raise Unfit(f"the metric {name} yields {s!r}, {expected}")
             number = isinstance(s.value, int | float) and math.isfinite(s.value)
             if not (number or (s.value is None and s.reason)):
-                given = ", ".join(s.given) or NOTHING
-                wrong = f"{name} of {s.target} given {given} is {s.value!r}"
+                wrong = f"{name} of {s.target} given {given_in_words(s.given)} is {s.value!r}"
                 raise Unfit(f"{wrong}, expected a number, or None and a reason")
             yield replace(s, metric=name)
 

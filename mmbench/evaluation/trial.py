@@ -10,7 +10,7 @@ import torch
 
 from mmbench.core.data import Dataset
 from mmbench.core.model import Model
-from mmbench.core.score import NOTHING, Context, Generated
+from mmbench.core.score import Context, Generated, given_in_words
 from mmbench.errors import first_line
 from mmbench.evaluation.evaluate import generate
 from mmbench.evaluation.settings import Evaluation, Unfit
@@ -78,7 +78,7 @@ def tried(
 def _score(
     generated: Generated, dataset: Dataset, evaluation: Evaluation, context: Context
 ) -> None:
-    n, given = len(generated.rows), ", ".join(generated.given) or NOTHING
+    n, given = len(generated.rows), given_in_words(generated.given)
     for metric in evaluation.wanted(generated.given) if generated.samples else ():
         if metric.judge is not None or metric.least > n:
             continue

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from mmbench.core.data import Dataset
-from mmbench.core.score import JOINT, NOTHING, Generated
+from mmbench.core.score import JOINT, Generated, given_in_words
 from mmbench.evaluation.checkpoint import Part, place
 from mmbench.evaluation.evaluate import SHOWN
 from mmbench.media.grid import TILE, Strip, panel, width, write
@@ -49,8 +49,8 @@ def exhibit(
         raise ValueError(f"{path} is of other examples of {record.dataset}: {hashes}")
     file = kept(path, record, given)
     if not file.is_file():
-        condition = ", ".join(given) or NOTHING
-        raise FileNotFoundError(f"{label} has no samples given {condition}: there is no {file}")
+        lacks = f"{label} has no samples given {given_in_words(given)}"
+        raise FileNotFoundError(f"{lacks}: there is no {file}")
     drawn = Part.read(file, given).shown
     N = len(drawn.rows)
     for m, x in drawn.samples.items():
@@ -121,8 +121,8 @@ def gallery(
         for j, m in enumerate(shown):
             if m not in one.drawn.samples:
                 drew = ", ".join(one.drawn.samples) or "nothing"
-                condition = ", ".join(given)
-                raise ValueError(f"{one.label} did not draw {m} given {condition}: it drew {drew}")
+                lacks = f"{one.label} did not draw {m} given {given_in_words(given)}"
+                raise ValueError(f"{lacks}: it drew {drew}")
             words = one.label if len(shown) == 1 else f"{one.label}: {m}" if not j else m
             apart = i > 0 and j == 0 and len(shown) > 1
             strips.append(Strip(kinds[m], words, one.drawn.samples[m], apart=apart))

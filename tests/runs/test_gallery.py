@@ -139,6 +139,11 @@ def test_hostile_labels_are_cut(tmp_path, toy):
         ),
         (lambda e: e, ["smell"], "mhd-mini has no modality 'smell'"),
         (lambda e: e, ["sound"], "mld did not draw sound given sound: it drew image, trajectory"),
+        (
+            lambda e: [Exhibit("mld", replace(e[0].drawn, given=()))],
+            ["sound"],
+            "mld did not draw sound given nothing: it drew image, trajectory",
+        ),
     ],
 )
 def test_bad_input_is_told(tmp_path, toy, change, arguments, sentence):
