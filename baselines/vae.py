@@ -86,8 +86,8 @@ class MultimodalVAE(LaidOut, LatentModel):
             if found < K:
                 few = f"{found} training examples lack no modality"
                 raise ValueError(f"{few}, expected at least {K} to fit joint.components to")
-        size = min(self.training_settings.batch_size, len(train))
-        self.steps_per_epoch = len(train) // size
+        how, content = self.training_settings, self.content(train)
+        self.steps_per_epoch = how.per_epoch(len(train))
         present = torch.stack([train.present(m) for m in self.names]).float()  # (M, N)
 
         def loss(rows: Tensor, noise: torch.Generator) -> Tensor:
@@ -96,7 +96,6 @@ class MultimodalVAE(LaidOut, LatentModel):
             self.step += 1
             return value
 
-        how, content = self.training_settings, self.content(train)
         trainer.minimise("vae", self, loss, len(train), how, content=content)
         if self.joint is not None:
             self.joint.fit(self._means(train, trainer.seed), trainer.seed)

@@ -17,22 +17,22 @@ from mmbench.core.data import Dataset
 from mmbench.core.score import JOINT, Context, Generated, Metric, Score
 from mmbench.metrics.extractors.classifiers import Classifier, classifier
 from mmbench.metrics.statistics.bootstrap import bootstrap
+from mmbench.metrics.statistics.samples import require_each
 
 
 def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
     labels = dataset.test.labels
     if labels is None or dataset.train.labels is None:
         return
-    given, n = generated.given, len(generated.rows)
+    given = generated.given
     targets = [m.name for m in dataset.modalities if m.name in generated.samples]
     if not given and len(targets) < len(dataset.modalities):
         return  # joint coherence is of all modalities
     predictions, judges = {}, {}
     for m in targets:
         samples = generated.samples[m]
-        if given and len(samples) != n:
-            found = f"{len(samples)} samples of {m} for {n} test examples"
-            raise ValueError(f"{found}, expected one for each")
+        if given:
+            require_each(samples, generated.rows, f"samples of {m}")
         judges[m] = classifier(dataset, m, context)
         predictions[m] = judges[m].predictions(samples)
     if given:

@@ -18,7 +18,7 @@ from torch import Tensor
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.metrics.statistics.bootstrap import bootstrap
-from mmbench.metrics.statistics.samples import check
+from mmbench.metrics.statistics.samples import check, require_each, require_unit
 
 THRESHOLD = 0.5
 BLOCK = 1024  # samples at a time
@@ -50,9 +50,7 @@ def each_f1(samples: Tensor, truth: Tensor) -> Tensor:
     for x, y in zip(samples.split(BLOCK), truth.split(BLOCK), strict=True):
         there = []
         for title, values in (("samples", x), ("truth", y)):
-            if not bool(((values >= 0) & (values <= 1)).all()):
-                reach = f"{float(values.min()):g} to {float(values.max()):g}"
-                raise ValueError(f"the {title} reach from {reach}, expected values in [0, 1]")
+            require_unit(values, title)
             there.append((values > THRESHOLD).flatten(1).to(x.device))
         a, b = there
         both, either = 2 * (a & b).sum(1).double(), (a.sum(1) + b.sum(1)).double()
@@ -69,9 +67,7 @@ def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterat
         if modality.kind not in ("attributes", "mask"):
             continue
         check(samples, modality)
-        if len(samples) != len(rows):
-            found = f"{len(samples)} samples of {m} for {len(rows)} test examples"
-            raise ValueError(f"{found}, expected one for each")
+        require_each(samples, rows, f"samples of {m}")
         parts = []
         for x, block in zip(samples.split(BLOCK), rows.split(BLOCK), strict=True):
             # An unbounded likelihood may overshoot; clamping leaves each on its side of 0.5.

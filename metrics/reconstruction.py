@@ -23,7 +23,7 @@ from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Metric, Score
 from mmbench.metrics.statistics.bootstrap import bootstrap
 from mmbench.metrics.statistics.features import precise
-from mmbench.metrics.statistics.samples import check, require_unit
+from mmbench.metrics.statistics.samples import check, require_each, require_unit
 
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2
@@ -99,9 +99,7 @@ def scores(
         if modality.kind not in kinds or m not in given:
             continue
         check(samples, modality)
-        if n != len(rows):
-            found = f"{n} reconstructions of {m} for {len(rows)} test examples"
-            raise ValueError(f"{found}, expected one for each")
+        require_each(samples, rows, f"reconstructions of {m}")
         if metric == "ssim" and min(modality.shape[1:]) < WINDOW:
             reason = f"SSIM needs images of at least {WINDOW} x {WINDOW} pixels"
             yield Score(metric, given, m, None, n, reason=reason)

@@ -53,7 +53,7 @@ def escape_latex(text: str) -> str:
 def escape_csv(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     text = plain(text)
-    return f"'{text}" if text.lstrip()[:1] in FORMULAS and text.strip() else text
+    return f"'{text}" if text.lstrip()[:1] in FORMULAS else text
 
 
 FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")

@@ -206,7 +206,7 @@ class Adapted(Model):
 
     def loss(self, train: Split) -> Loss:
         """The library's loss of a batch of training examples."""
-        steps = len(train) // min(self.training_settings.batch_size, len(train))
+        steps = self.training_settings.per_epoch(len(train))
 
         def loss(rows: Tensor, noise: torch.Generator) -> Tensor:
             x = train.batch(rows, self.names)

@@ -81,6 +81,17 @@ def require_unit(samples: Tensor, title: str) -> None:
         raise ValueError(f"the {title} reach from {reach}, expected values in [0, 1]")
 
 
+def require_each(samples: Tensor, rows: Tensor, title: str) -> None:
+    """Refuses samples (N, ...) that are not one for each of the test examples `rows`.
+
+    Raises:
+        ValueError: There are more or fewer; `title` says of what, such as "samples of image".
+    """
+    if len(samples) != len(rows):
+        found = f"{len(samples)} {title} for {len(rows)} test examples"
+        raise ValueError(f"{found}, expected one for each")
+
+
 def _first(x: Tensor, wrong: Tensor, block: int) -> tuple[int, float]:
     """The row and the value of the first wrong one in a block: (B, D) twice."""
     row = int(wrong.any(1).nonzero()[0])

@@ -8,7 +8,7 @@ from mmbench.core.score import Score
 from mmbench.errors import argument
 from mmbench.progress import Progress
 from mmbench.records.record import Record
-from mmbench.records.versions import older_metric
+from mmbench.records.versions import older_metrics
 
 
 def now_possible(scores: Iterable[Score], named: Mapping[str, Path]) -> list[str]:
@@ -45,11 +45,6 @@ def other_weights(scores: Iterable[Score], named: Mapping[str, Path]) -> list[st
         for name, then in used
         if name in named and name in titles and then != (now := sha256(named[name]))
     ]
-
-
-def older_metrics(record: Record) -> list[str]:
-    """The metrics whose numbers have changed since a record was measured, in words."""
-    return [text for metric in record.metrics if (text := older_metric(record, metric))]
 
 
 def keep_measured(record: Record, path: Path, named: Mapping[str, Path]) -> None:

@@ -16,8 +16,9 @@ from mmbench.core.data import Dataset, Modality
 from mmbench.core.score import JOINT, Generated
 from mmbench.files.atomic import replacing
 from mmbench.media import PANELS
-from mmbench.media.lettering import SCALE, cut, font, plain
+from mmbench.media.lettering import SCALE, cut, font
 from mmbench.media.pictures import INK, PAPER, draw
+from mmbench.text import plain
 
 # Lengths are in units of SCALE pixels.
 TILE, SMALL_TILE = 56, 36  # side of a sample; the smaller from FEW panels on

@@ -1,12 +1,13 @@
 """Words in pictures: the typeface, and how texts are made to fit."""
 
-import unicodedata
 from bisect import bisect_right
 from functools import lru_cache
 from pathlib import Path
 
 import matplotlib
 from PIL import ImageFont
+
+from mmbench.text import plain
 
 SCALE = 2
 """Pixels for each unit of length, so that print is sharp."""
@@ -32,11 +33,6 @@ def cut(text: str, face: ImageFont.FreeTypeFont, width: float) -> str:
     sizes = range(len(text) + 1)
     fits = bisect_right(sizes, width, key=lambda n: face.getlength(f"{text[:n]}…"))
     return f"{text[: max(fits - 1, 0)]}…"
-
-
-def plain(text: str) -> str:
-    """Without control characters."""
-    return "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
 
 
 @lru_cache

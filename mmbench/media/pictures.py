@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
 
 from mmbench.core.data import Modality
-from mmbench.media.lettering import SCALE, cut, font, plain, wrap
+from mmbench.media.lettering import SCALE, cut, font, wrap
+from mmbench.text import plain
 
 PAPER, INK = "#ffffff", "#16191d"
 RULE = "#c9ced6"

@@ -142,7 +142,7 @@ class Record:
 
 def _impossible(name: str, scores: Iterable[Score]) -> Iterator[str]:
     """What scores of the right types cannot be."""
-    seen: set[tuple[str, tuple[str, ...], str]] = set()
+    known: set[tuple[str, tuple[str, ...], str]] = set()
     for i, s in enumerate(scores):
         if not 0 <= s.n <= LARGEST:
             yield f"{name}[{i}].n is {s.n}, expected at least 0 and at most {LARGEST}"
@@ -159,10 +159,10 @@ def _impossible(name: str, scores: Iterable[Score]) -> Iterator[str]:
             yield f"{name}[{i}] has {interval}, expected two ends in their order, or none"
         if len(set(s.given)) < len(s.given):
             yield f"{name}[{i}].given is {', '.join(s.given)}, expected each modality once"
-        if (key := (s.metric, tuple(sorted(s.given)), s.target)) in seen:
+        if (key := (s.metric, tuple(sorted(s.given)), s.target)) in known:
             term = f"{s.target!r} given {list(s.given)}"
             yield f"{name}[{i}] is a second {s.metric!r} of {term}, expected one"
-        seen.add(key)
+        known.add(key)
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import Any
 
 from mmbench.declarations import declared
 from mmbench.protocols.protocol import digest
+from mmbench.records.paths import folder_name
 from mmbench.records.shapes import mismatches
 from mmbench.records.strict import Faults
 from mmbench.registry import names
@@ -99,7 +100,7 @@ def among(folder: Path) -> bool:
 def place(found: Mapping[str, Any]) -> Path:
     """Where the record of schema 1 with these fields lies below a results folder."""
     key = digest([found["protocol"], found["data"]])[:8]
-    return Path(found["dataset"], found["model"].replace(":", "."), f"{found['seed']}-{key}.json")
+    return Path(found["dataset"], folder_name(found["model"]), f"{found['seed']}-{key}.json")
 
 
 def _renamed(value: Any) -> Any:

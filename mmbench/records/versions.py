@@ -48,6 +48,11 @@ def older_metric(record: Record, metric: str) -> str:
     return f"{metric} is of version {declares.version}, now {known}"
 
 
+def older_metrics(record: Record) -> list[str]:
+    """As `older_metric`, of each metric whose numbers have changed since."""
+    return [text for metric in record.metrics if (text := older_metric(record, metric))]
+
+
 def current(records: Iterable[Record]) -> list[Record]:
     """The records that are not stale."""
     return [r for r in records if not stale(r)]

@@ -11,7 +11,7 @@ from mmbench.protocols.variants import invocations
 from mmbench.records.differences import values
 from mmbench.records.record import Record
 from mmbench.records.store import order
-from mmbench.records.versions import older_metric, stale
+from mmbench.records.versions import older_metrics, stale
 from mmbench.text import plain
 
 
@@ -43,8 +43,7 @@ def again(records: Iterable[Record], out: Path) -> Iterator[str]:
 
 def why(record: Record) -> str:
     """In what the numbers of a record are older than what is installed; "" for none."""
-    metrics = [text for m in record.metrics if (text := older_metric(record, m))]
-    return "; ".join(filter(None, [stale(record), *metrics]))
+    return "; ".join(filter(None, [stale(record), *older_metrics(record)]))
 
 
 def _alike(record: Record) -> tuple[object, ...]:

@@ -64,9 +64,13 @@ class Optimisation:
         """Examples a step, where there are so many in all."""
         return min(self.batch_size, examples)
 
+    def per_epoch(self, examples: int) -> int:
+        """Steps of an epoch."""
+        return examples // self.batch(examples)
+
     def steps(self, examples: int) -> int:
         """Steps in all."""
-        return examples // self.batch(examples) * self.epochs
+        return self.per_epoch(examples) * self.epochs
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step, of `steps` in all."""
@@ -149,7 +153,7 @@ class Descent:
         """Takes a step, counted from 0; returns its loss, a scalar without gradient."""
         stage, examples, with_ = self._task.stage, self._task.examples, self._task.with_
         size = with_.batch(examples)
-        epoch, place = divmod(step, examples // size)
+        epoch, place = divmod(step, with_.per_epoch(examples))
         if epoch != self._epoch:
             self._epoch = epoch
             self._order = order(self._seed, stage, epoch, examples, self._device)

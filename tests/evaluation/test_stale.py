@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from mmbench import pretrained
 from mmbench.cli.main import main
 from mmbench.core.score import Metric, Score, Unavailable
-from mmbench.evaluation.stale import now_possible, older_metrics, other_weights
+from mmbench.evaluation.stale import now_possible, other_weights
 from mmbench.extras import command, installed
 from mmbench.pretrained import Weights, opened
 from mmbench.records import versions
@@ -82,9 +82,9 @@ def test_a_package_that_was_installed(lacks, there):
 
 def test_a_metric_whose_numbers_have_changed(monkeypatch):
     record = SimpleNamespace(metrics={"fmd": Declared(1), "own:metric": Declared(1)})
-    assert older_metrics(record) == []
+    assert versions.older_metrics(record) == []
     monkeypatch.setattr(versions, "now", lambda group, name: 2 if name == "fmd" else None)
-    assert older_metrics(record) == ["fmd is of version 1, now 2"]
+    assert versions.older_metrics(record) == ["fmd is of version 1, now 2"]
 
 
 def test_extras_are_told_by_their_packages(monkeypatch):
