@@ -8,6 +8,7 @@ from typing import Literal
 
 from mmbench.leaderboard.tables.columns import modalities
 from mmbench.records.paths import Place
+from mmbench.records.paths import records as files
 from mmbench.records.record import Record
 from mmbench.records.store import find, order, read, write, writing
 from mmbench.records.strict import shown
@@ -98,7 +99,7 @@ def _compared(
 def _expect_modalities(folder: Path, new: Mapping[Path, Record]) -> None:
     """Refuses modalities that others do not have: all records share the columns of tables."""
     for dataset, data in sorted({(r.dataset, r.data) for r in new.values()}):
-        paths = [p for p in sorted((folder / dataset).glob("*/*.json")) if p not in new]
+        paths = [p for p in files(folder) if p.parts[-3] == dataset and p not in new]
         there = [r for r in map(read, paths) if r.data == data]
         listed = [r.protocol.get("modalities") for r in there]
         known = {*modalities(there), *(m for of in listed if isinstance(of, dict) for m in of)}

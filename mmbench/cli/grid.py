@@ -49,6 +49,7 @@ def grid(
     from mmbench.leaderboard.figures import selection
     from mmbench.leaderboard.rows import rows
     from mmbench.progress import Progress
+    from mmbench.records.paths import records as files
     from mmbench.records.store import read
     from mmbench.runs import gallery
     from mmbench.text import plain
@@ -65,8 +66,7 @@ def grid(
     if seed not in (None, *seeds):
         known = ", ".join(map(str, seeds))
         raise LookupError(f"no record of {name} has the seed {seed}, expected one of {known}")
-    found_in = [path for folder in folders for path in sorted(folder.glob("*/*/*.json"))]
-    known_records = [(path, read(path)) for path in found_in]
+    known_records = [(path, read(path)) for folder in folders for path in files(folder)]
     found, remarks = [], []
     for row in rows(records):
         wanted = [r for r in row.records if seed in (None, r.seed)]

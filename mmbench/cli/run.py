@@ -145,6 +145,6 @@ def run(
     if dry_run:
         for remark in (*untrained.doubts(), *one.remarks()):  # which no seed changes
             click.echo(f"# {remark}")
-        click.echo(to_toml(protocols.part(runs[0].protocol, model)), nl=False)
+        click.echo(to_toml(protocols.part(runs[0].protocol, runs[0].model)), nl=False)
     elif records:
         options.show(records, out)

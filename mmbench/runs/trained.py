@@ -60,10 +60,10 @@ def _record(path: Path) -> tuple[Path, Record]:
         beside = sorted(p.name for p in entries if p.is_dir() or _RUN.fullmatch(p.name))
         hint = meant(path.name, beside) or f", {_EXPECTED}"
         raise FileNotFoundError(f"there is no run {path}{hint}")
-    known = [(p, read(p)) for p in sorted(path.glob("*.json"))]
+    known = [(p, read(p)) for p in sorted(path.glob("[!.]*.json"))]
     if not known:  # the records of the weights in a folder lie beside it
         name = path.resolve().name
-        beside_it = ((p, read(p)) for p in sorted(path.resolve().parent.glob("*.json")))
+        beside_it = ((p, read(p)) for p in sorted(path.resolve().parent.glob("[!.]*.json")))
         known = [(p, r) for p, r in beside_it if Place.of(r).folder.name == name]
     if not known:
         raise FileNotFoundError(_unfinished(path))

@@ -26,6 +26,7 @@ def test_a_run_is_found_again_by_all_that_names_it(run, table, toy, tmp_path):
     home = tmp_path / "mhd-mini/mld"
     weights = shutil.copytree(run.run.folder, home / run.run.folder.name)
     record = shutil.copy(run.path, home)
+    (home / "._0-12345678.json").write_bytes(b"\0")  # a hidden file is no record
     drawn = run.generate(n=2)
     for path in (record, str(weights), home, run.path):
         again = mmbench.load_run(path, toy, device="cpu", quiet=True)

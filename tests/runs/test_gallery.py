@@ -237,6 +237,13 @@ def test_the_command_draws_the_first_seed_of_each_model(results):
     assert has(picture, TONES["mld"] + 0.05) < 1000
 
 
+def test_hidden_files_beside_records_are_none(results):
+    """As macOS leaves them on drives of other systems."""
+    (results / "mhd-mini" / "mld" / "._0-12345678.json").write_bytes(b"\0")
+    done, _ = grid(results, "--given", "sound", "--target", "image")
+    assert done.exit_code == 0, done.output
+
+
 def test_a_model_without_that_seed_is_left_out_and_told(results):
     done, out = grid(results, "--given", "sound", "--target", "image", "--seed", "1")
     assert done.exit_code == 0, done.output

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tomllib
 
 import pytest
 import torch
@@ -214,6 +215,17 @@ def test_a_file_is_found_where_the_model_was_trained(own, toy, tmp_path, monkeyp
     assert found.exit_code == 0, found.output
     other = own("generate", *draw, "--model", "mld")
     assert other.exit_code == 1 and "own_noise.py:Noise, not of mld" in other.output
+
+
+def test_a_dry_run_shows_the_settings_of_a_file_in_another_folder(own, tmp_path):
+    (tmp_path / "mine").mkdir()
+    text = OWN.replace("parts)", "parts, *, level: float = 0.5)")
+    (tmp_path / "mine" / "own_noise.py").write_text(text)
+    model = "own_noise.py:Noise"
+    level = ["--set", f"models.{model}.level=0.25"]
+    done = own("run", "--model", f"mine/{model}", *level, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert tomllib.loads(done.stdout)["models"] == {model: {"level": 0.25}}
 
 
 def test_an_unfinished_run_is_named_as_such(own, edited, tmp_path):

@@ -55,6 +55,13 @@ def test_a_record_comes_to_its_place_and_nothing_else(sent, tmp_path):
     assert said("add", sent, "--to", board) == f"already there: {where}\n"
 
 
+def test_hidden_files_beside_records_are_none(tmp_path):
+    """As macOS leaves them on drives of other systems."""
+    [(path, _)] = add([RECORD], tmp_path)
+    path.with_name(f"._{path.name}").write_bytes(b"\0")
+    assert [done for _, done in add([replace(RECORD, seed=7)], tmp_path)] == ["added"]
+
+
 def test_a_dry_run_writes_nothing(sent, tmp_path):
     assert "would be added: " in said("add", sent, "--to", tmp_path / "board", "--dry-run")
     assert not (tmp_path / "board").exists()
