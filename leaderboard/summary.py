@@ -170,9 +170,10 @@ def _parts(
 
 
 def _called(parts: Iterable[Part]) -> list[tuple[list[str], str | None]]:
-    """What columns are called, and which direction is better."""
+    """What columns are called, in small letters, and which direction is better."""
     called = [([p.title, p.metric, f"{p.metric} {p.title}"], p.better) for p in parts]
-    return [*called, ([SECONDS], "lower"), ([SEEDS], "higher")]
+    called += [([SECONDS], "lower"), ([SEEDS], "higher")]
+    return [([name.lower() for name in names], better) for names, better in called]
 
 
 def _column(part: Part, among: Sequence[Row], runs: Sequence[Record]) -> list[Cell]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import factory
 import pytest
 
+from mmbench.cli.leaderboard import results
 from mmbench.core.data import subsets
 from mmbench.core.score import Score
 from mmbench.leaderboard.papers.published import published
@@ -171,6 +172,13 @@ def test_rows_are_sorted_by_a_column_the_best_first(sort, order):
     assert names(found) == list(order)
     full = tables(runs, Selection(metrics=("coherence",), sort="Joint"))
     assert [line.row.label for line in full[0].lines] == ["c", "b", "a"]
+
+
+def test_rows_are_sorted_by_a_metric_with_capitals_in_its_name():
+    metric = "own.py:Loud"
+    runs = [record(m, 0, *scores(metric, lambda *_: x)) for m, x in (("mld", 2.0), ("mvae", 1.0))]
+    (found,) = results(runs, Selection(sort=metric), full=False, provenance=False)
+    assert [line.row.model for line in found.lines] == ["mvae", "mld"]
 
 
 def test_what_a_paper_prints_stands_below_runs_by_its_protocol():
