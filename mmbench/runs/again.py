@@ -1,6 +1,7 @@
 """The commands that measure again what is older than a change of numbers."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -62,7 +63,7 @@ def _arguments(record: Record) -> list[str] | None:
     ours = values(record.protocol)
     theirs = values(resolve(load(record.dataset, model=record.model), record.model))
     settings = [
-        f"{path.replace('model.', f'models.{record.model}.', 1)}={json.dumps(value)}"
+        f"{re.sub('^model(?=[.])', f'models.{record.model}', path)}={json.dumps(value)}"
         for path, value in ours.items()
         if theirs.get(path) != value
     ]

@@ -176,7 +176,8 @@ def test_rows_are_sorted_by_a_column_the_best_first(sort, order):
 
 def test_rows_are_sorted_by_a_metric_with_capitals_in_its_name():
     metric = "own.py:Loud"
-    runs = [record(m, 0, *scores(metric, lambda *_: x)) for m, x in (("mld", 2.0), ("mvae", 1.0))]
+    score = Score(metric, (), "image", 2.0, 1000)
+    runs = [record("mld", 0, score), record("mvae", 0, replace(score, value=1.0))]
     (found,) = results(runs, Selection(sort=metric), full=False, provenance=False)
     assert [line.row.model for line in found.lines] == ["mvae", "mld"]
 

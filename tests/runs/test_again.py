@@ -14,6 +14,7 @@ from mmbench.records import versions
 from mmbench.records.paths import Place
 from mmbench.records.record import Declared
 from mmbench.records.store import write
+from mmbench.registry import names
 from mmbench.runs.again import again
 
 OUT = Path("results")
@@ -111,3 +112,12 @@ def test_nothing_stale_is_said_as_a_comment_of_each_folder(tmp_path):
         first, second = done.stdout.splitlines()
         assert first.startswith("#") and second.startswith("#")
         assert {a, b} == {word for line in (first, second) for word in line.split() if "/" in word}
+
+
+def test_a_modality_that_is_called_a_model_is_none(monkeypatch):
+    known = {group: {**names(group), "own-data": None} for group in ("models", "datasets")}
+    monkeypatch.setattr("mmbench.protocols.variants.names", known.get)
+    setting = "modalities.supermodel.network=generic/vector"
+    [line] = again([made([setting], dataset="own-data", model_version=0)], OUT)
+    (told,) = arguments(line)["--set"]
+    assert told == ['modalities.supermodel.network="generic/vector"']
