@@ -16,7 +16,7 @@ from mmbench.leaderboard.figures.estimates import Estimate, Estimates, fresh
 from mmbench.leaderboard.figures.output import Drawn
 from mmbench.leaderboard.rows import Row
 from mmbench.leaderboard.tables.columns import CONDITIONAL, MEAN, Given
-from mmbench.leaderboard.tables.columns import in_words as given_in_words
+from mmbench.leaderboard.tables.columns import in_words as number_in_words
 from mmbench.records.differences import UNSET, below, differences, equal_but_for, in_words, values
 from mmbench.records.record import Record
 from mmbench.registry import nearest
@@ -213,7 +213,7 @@ def _draw(
                 axes.margins(x=0.12)
         style.level(grid, shown)
         for given, (marker, line) in KINDS.items():
-            words = given_in_words(given)
+            words = number_in_words(given)
             if any(e.given == words for e in shown):
                 colour = series[0].colour if len(series) == 1 else "#444444"
                 [sign] = axes.plot([], [], marker=marker, color=colour, linestyle=line)

@@ -13,7 +13,7 @@ from mmbench.leaderboard.figures import style
 from mmbench.leaderboard.tables.columns import MEAN
 from mmbench.leaderboard.tables.render import comma_separated
 from mmbench.progress import clock
-from mmbench.records.paths import histories
+from mmbench.records.paths import folder_name, histories
 from mmbench.registry import nearest
 from mmbench.text import pad, plain
 from mmbench.training import history
@@ -105,7 +105,7 @@ def courses(
     Args:
         folders: The results folders.
         dataset: None for the only data set with runs.
-        models: By default all.
+        models: Their names, or those of their folders; by default all.
         seeds: By default all.
 
     Raises:
@@ -133,6 +133,7 @@ def courses(
         missing = f"no run on {dataset!r} in {where} has a history of its training"
         raise LookupError(missing + nearest(dataset, found))
     chosen = found[dataset]
+    models = list(map(folder_name, models))
     for model in models:
         if not any(m == model for m, *_ in chosen):
             missing = f"no run of {model!r} on {dataset} has a history of its training"

@@ -101,6 +101,7 @@ def ablate(
     from mmbench.files.toml import plain
     from mmbench.leaderboard.figures import sweeps
     from mmbench.progress import Progress
+    from mmbench.records.paths import folder_name
     from mmbench.registry import called
     from mmbench.runs import ablations
     from mmbench.runs.other_code import expect_one, keeping, refuse_to_forget
@@ -143,7 +144,7 @@ def ablate(
         drawn, remarks = sweeps.cost(loaded.name, records)
     else:
         drawn, remarks = sweeps.ablation(loaded.name, records, ablation.key)
-    picture = out / f"{loaded.name}-{model.replace(':', '.')}-{ablation.name}.svg"
+    picture = out / f"{loaded.name}-{folder_name(model)}-{ablation.name}.svg"
     drawn.save(picture)
     click.echo(drawn.table())
     for remark in remarks:

@@ -46,6 +46,8 @@ class Guidance:
 
     def __post_init__(self) -> None:
         at_least(0, scale=self.scale)
+        # a mismatching pair is of two examples of a batch
+        at_least(2, **{"training.batch_size": self.training.batch_size})
 
 
 class Matching(nn.Module):

@@ -124,6 +124,12 @@ def test_one_folder_after_the_other_and_what_is_chosen(write):
     assert [c.history["fit"][0].loss for c in found] == [2, 2, 3]
 
 
+def test_a_model_is_found_by_its_name_though_its_folder_has_another(write):
+    folder = write({"fit": points(2, 1)}, model="multivae.mopoe")
+    for name in ("multivae:mopoe", "multivae.mopoe"):
+        assert len(courses([folder], models=[name])[1]) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

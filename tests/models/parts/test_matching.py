@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -100,6 +102,10 @@ def test_the_gradient_works_where_none_is_recorded():
     ("make", "words"),
     [
         (lambda: Guidance(-1.0, HOW), "scale is -1.0, expected at least 0"),
+        (
+            lambda: Guidance(1.0, replace(HOW, batch_size=1)),
+            "training.batch_size is 1, expected at least 2",
+        ),
         (lambda: Matching(2, 4, 12), "width is 12, expected a positive multiple of groups, 8"),
         (lambda: Matching(1, 4, 8), "at least two modalities"),
     ],
