@@ -72,7 +72,7 @@ def _figure(folder: Path, stem: str) -> str:
     """A sample: its picture or its text, and its sound."""
     text, picture, sound = (folder / f"{stem}{ending}" for ending in (".txt", *TYPES))
     if text.is_file():
-        return f"<p>{escape(text.read_text(encoding='utf-8')) or 'nothing'}</p>"
+        return f"<p>{escape(text.read_text(encoding='utf-8').strip()) or 'nothing'}</p>"
     shown = f'<img alt="{escape(stem)}" src="{_url(picture)}">'
     if sound.is_file():
         shown += f'<audio controls aria-label="{escape(stem)}" src="{_url(sound)}"></audio>'

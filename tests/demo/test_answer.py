@@ -9,10 +9,12 @@ from functools import partial
 import numpy as np
 import pytest
 import soundfile
+import torch
 from PIL import Image
 
-from mmbench.core.data import Split
-from mmbench.demo.answer import answer
+from mmbench.core.data import Modality, Split
+from mmbench.datasets.formats import examples
+from mmbench.demo.answer import _figure, answer
 from mmbench.demo.entries import EXAMPLE, FILE, OWN, SKETCH, Entry, on_white, sources
 from mmbench.demo.samplers import drawing_by, samplers
 
@@ -93,6 +95,12 @@ def test_joint_samples_and_reconstructions(trained):
     assert re.findall(r"<h3>(\w+), drawn</h3>", answer(trained, {}, 1, 0)) == list(NAMES)
     whole = answer(trained, {m: Entry(EXAMPLE, row=0) for m in NAMES}, 1, 0)
     assert re.findall(r"<h3>(\w+), reconstructed</h3>", whole) == list(NAMES)
+
+
+def test_a_text_without_words_is_shown_as_nothing(tmp_path):
+    attributes = Modality("hair", "attributes", (2,), ("dark", "long"))
+    examples.write(tmp_path, "hair-0", attributes, torch.zeros(2))
+    assert _figure(tmp_path, "hair-0") == "<p>nothing</p>"
 
 
 def test_light_and_dark_of_a_file(trained, tmp_path):
