@@ -58,5 +58,5 @@ def commit() -> str | None:
 def _installed() -> str | None:
     """The commit that pip noted."""
     noted = distribution("mmbench").read_text("direct_url.json")
-    origin = json.loads(noted) if noted else {}
+    origin: dict[str, dict[str, str]] = json.loads(noted) if noted else {}
     return origin.get("vcs_info", {}).get("commit_id")
