@@ -6,8 +6,7 @@ from pathlib import Path
 
 from mmbench.api.places import cache_folder, data_folder, named
 from mmbench.core.data import Dataset
-from mmbench.datasets.load import dataset_of, source
-from mmbench.errors import argument
+from mmbench.datasets.load import dataset_of
 from mmbench.progress import Progress
 
 
@@ -32,8 +31,7 @@ def load_dataset(
     Raises:
         LookupError: There is no such data set.
         FileNotFoundError: Its files are missing.
-        ValueError: They are damaged, the object is no data set, or it has no files and a folder
-            is named.
+        ValueError: They are damaged, or the object is no data set.
     """
     name = named("name", name, "the name of a data set, or a path")
     return loaded(str(name), folder, Progress(None if quiet else sys.stderr))
@@ -49,11 +47,6 @@ def loaded(
     Raises:
         LookupError, FileNotFoundError, ValueError: As `load_dataset`.
     """
-    asked = name or recorded
-    if folder and asked and not source(asked).takes_folder:
-        raise ValueError(
-            f"{asked} has no files in a folder: leave out {argument('folder', folder)}"
-        )
     where = folder or os.environ.get("MMBENCH_DATA")
     if not where and data_folder().is_dir():
         where = data_folder()

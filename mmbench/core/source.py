@@ -48,8 +48,6 @@ class Source:
             the address of the first file. As a literal in the source it can be listed without
             importing the data set.
         version: That of its examples, as in `Dataset`.
-        takes_folder: Whether the user may name the folder of its files. A data set that is made on
-            the spot has none, and one that a file of the user's describes has named it there.
     """
 
     title: str
@@ -60,7 +58,6 @@ class Source:
     layout: str = ""
     download: str | None = None
     version: int = 1
-    takes_folder: bool = True
 
     def __post_init__(self) -> None:
         if self.download is None and self.files:

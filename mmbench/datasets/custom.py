@@ -108,7 +108,7 @@ def described(path: Path) -> Source:
             return cached(kept, source, partial(_read, files, description, progress), progress)
         return _arrays(data, description)
 
-    return Source(f"described by {path}", "", load, takes_folder=False)
+    return Source(f"described by {path}", "", load)
 
 
 def _arrays(path: Path, description: Description) -> Dataset:

@@ -63,7 +63,7 @@ def source(name: str) -> Source:
     if not isfunction(found) or signature(found).parameters:
         expected = "expected a mmbench.core.Source, or a function () -> mmbench.core.Dataset"
         raise ValueError(f"{name} is not a data set: {expected}")
-    return Source(name, "", lambda *_: found(), takes_folder=False)
+    return Source(name, "", lambda *_: found())
 
 
 def dataset_of(

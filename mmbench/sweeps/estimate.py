@@ -231,7 +231,7 @@ def estimates(
                     if not any(p.wanted for p in of):
                         yield from ((p, None) for p in of)
                         continue
-                    data = data or loaded(name, sweep.folder_of(name), progress)
+                    data = data or loaded(name, sweep.folder, progress)
                     runs = sweep.runs(model, data, [p.seed for p in of], progress, sweep.device)
                     for p, run in zip(of, runs, strict=True):
                         yield p, estimator.estimate(run) if p.wanted else None

@@ -80,8 +80,7 @@ class Sweep:
             FileNotFoundError: There is no such file of a model or a data set, or no such protocol
                 to find all models in.
             ValueError: A description of a data set, or the protocol to find all models in, is
-                wrong; a setting is of none of the models; a folder is given, and no data set has
-                files; or weights are to be kept and trained
+                wrong; a setting is of none of the models; or weights are to be kept and trained
                 anew.
         """
         expect_one(self.keep_weights, self.retrain)
@@ -89,8 +88,6 @@ class Sweep:
         datasets, seeds = list(dict.fromkeys(datasets)), list(dict.fromkeys(seeds))
         for name in datasets:
             source(name)
-        if self.folder and not any(map(self.folder_of, datasets)):
-            raise ValueError(f"no data set of these has files: leave out --data {self.folder}")
         for model in models:
             if model != ALL:
                 find("models", model)
@@ -98,7 +95,7 @@ class Sweep:
         unused = dict.fromkeys(self.settings)
         for name in datasets:
             try:
-                data: Dataset | str = loaded(name, self.folder_of(name), progress)
+                data: Dataset | str = loaded(name, self.folder, progress)
             except Exception as error:
                 data = told(error)
             took = _durations(self.out, name if isinstance(data, str) else data.name)
@@ -119,16 +116,12 @@ class Sweep:
         except (FileNotFoundError, ValueError):  # each run says what is wrong with the protocol
             return list(self.settings)
 
-    def folder_of(self, dataset: str) -> Path | None:
-        """The folder of a data set's files, if it has any."""
-        return self.folder if source(dataset).takes_folder else None
-
-    def options(self, model: str, dataset: str) -> tuple[str, ...]:
+    def options(self, model: str, data: Dataset | str) -> tuple[str, ...]:
         """The options of `mmbench run` for one model on a data set."""
         pairs: list[tuple[str, object | None]] = [
-            ("--data", self.folder_of(dataset)),
+            ("--data", self.folder),
             ("--protocol", self.protocol),
-            *(("--set", setting) for setting in self.settings_of(model, dataset)),
+            *(("--set", setting) for setting in self.settings_of(model, data)),
             ("--sampler", self.sampler if has_sampler(model) else None),
             ("--device", None if self.device == "auto" else self.device),
             *(("--weights", assignment) for assignment in self.weights),

@@ -28,18 +28,6 @@ def test_the_shipped_protocol_is_a_registered_data_sets(namesake, shipped, tmp_p
     assert place(namesake) == place(load_dataset(namesake)) == place(made)
 
 
-MADE = ["mhd-mini", "mnist-svhn-mini", "polymnist-mini", "cub-mini-32", "celebamask-mini"]
-
-
-@pytest.mark.parametrize("name", [*MADE, "mmbench.testing.toy:toy"])
-def test_a_folder_for_data_that_have_no_files_is_refused(name, tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match=str(tmp_path)):
-        load_dataset(name, tmp_path)
-    if ":" in name:  # the folder of this machine's data concerns others
-        monkeypatch.setenv("MMBENCH_DATA", str(tmp_path))
-        load_dataset(name)
-
-
 def test_a_data_set_is_called_as_it_is_registered(installed):
     installed("own", datasets={"own-toy": "mmbench.testing.toy:toy"})
     with pytest.raises(ValueError, match="registered as own-toy is called toy"):

@@ -60,6 +60,8 @@ def prepared(
 ) -> Dataset:
     """The data set with other test examples, once all that is asked for is known to fit."""
     with parser.refusing():
+        if folder and asked.dataset in TWINS:
+            raise ValueError(f"{asked.dataset} is made on the spot: leave out --data {folder}")
         command.expect_run(asked.model, asked.dataset, protocol, asked.set)
         data = mmbench.load_dataset(asked.dataset, folder)
         run, *_ = preparation.runs(

@@ -62,16 +62,6 @@ def test_its_commands_make_what_is_missing_and_nothing_twice(planned, tmp_path):
     )
 
 
-def test_the_folder_of_the_data_is_for_data_sets_that_have_files(toy_loads, tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir()
-    sweep = Sweep(tmp_path / "results", folder, device="cpu")
-    twin, real = sweep.plan(["mvae"], ["mhd-mini", "mhd"], [0], SILENT)
-    assert "--data" not in twin.arguments and str(folder) in real.arguments
-    with pytest.raises(ValueError, match=str(folder)):
-        sweep.plan(["mvae"], ["mhd-mini"], [0], SILENT)
-
-
 def test_a_run_of_an_older_version_is_stale_and_a_damaged_record_is_named(planned, tmp_path):
     mmbench(*shlex.split(planned()["mvae", 0].command)[1:])
     (path,) = (tmp_path / "results" / "mhd-mini" / "mvae").glob("*.json")

@@ -84,12 +84,10 @@ celebamask_mini = Source(
     paper=_PAPER,
     load=loader(NAME, VERSION, lambda progress: make(128, progress=progress)),
     version=VERSION,
-    takes_folder=False,
 )
 celebamask_mini_32 = Source(
     title="celebamask-mini drawn at 32 x 32 (nothing to download)",
     paper=_PAPER,
     load=loader(f"{NAME}-32", VERSION, lambda progress: make(32, progress=progress)),
     version=VERSION,
-    takes_folder=False,
 )

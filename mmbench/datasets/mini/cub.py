@@ -117,7 +117,6 @@ cub_mini = Source(
     paper=_PAPER,
     load=loader(NAME, VERSION, lambda progress: make(64, progress=progress)),
     version=VERSION,
-    takes_folder=False,
 )
 cub_mini_32 = Source(
     title="drawn birds with captions from a grammar, 32 x 32 RGB, a twin of CUB (nothing to "
@@ -125,5 +124,4 @@ cub_mini_32 = Source(
     paper=_PAPER,
     load=loader(f"{NAME}-32", VERSION, lambda progress: make(32, progress=progress)),
     version=VERSION,
-    takes_folder=False,
 )

@@ -137,5 +137,4 @@ mhd_mini = Source(
     "for effective cross-modality inference, 2022, https://doi.org/10.1016/j.neunet.2021.11.019",
     load=loader(NAME, VERSION, lambda progress: make(progress=progress)),
     version=VERSION,
-    takes_folder=False,
 )

@@ -91,5 +91,4 @@ mnist_svhn_mini = Source(
     "multi-modal deep generative models, 2019, https://arxiv.org/abs/1911.03393",
     load=loader(NAME, VERSION, lambda progress: make(progress=progress)),
     version=VERSION,
-    takes_folder=False,
 )

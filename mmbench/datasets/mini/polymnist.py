@@ -78,5 +78,4 @@ polymnist_mini = Source(
     "https://arxiv.org/abs/2105.02470",
     load=loader(NAME, VERSION, lambda progress: make(progress=progress)),
     version=VERSION,
-    takes_folder=False,
 )
