@@ -98,8 +98,9 @@ def _compared(
 
 def _expect_modalities(folder: Path, new: Mapping[Path, Record]) -> None:
     """Refuses modalities that others do not have: all records share the columns of tables."""
+    older = [p for p in files(folder) if p not in new]
     for dataset, data in sorted({(r.dataset, r.data) for r in new.values()}):
-        paths = [p for p in files(folder) if p.parts[-3] == dataset and p not in new]
+        paths = [p for p in older if p.parts[-3] == dataset]
         there = [r for r in map(read, paths) if r.data == data]
         listed = [r.protocol.get("modalities") for r in there]
         known = {*modalities(there), *(m for of in listed if isinstance(of, dict) for m in of)}

@@ -60,10 +60,10 @@ def _record(path: Path) -> tuple[Path, Record]:
         beside = sorted(p.name for p in entries if p.is_dir() or _RUN.fullmatch(p.name))
         hint = meant(path.name, beside) or f", {_EXPECTED}"
         raise FileNotFoundError(f"there is no run {path}{hint}")
-    known = [(p, read(p)) for p in sorted(path.glob("[!.]*.json"))]
+    known = _records(path)
     if not known:  # the records of the weights in a folder lie beside it
         name = path.resolve().name
-        beside_it = ((p, read(p)) for p in sorted(path.resolve().parent.glob("[!.]*.json")))
+        beside_it = _records(path.resolve().parent)
         known = [(p, r) for p, r in beside_it if Place.of(r).folder.name == name]
     if not known:
         raise FileNotFoundError(_unfinished(path))
@@ -71,6 +71,11 @@ def _record(path: Path) -> tuple[Path, Record]:
         hint = f"name its file, e.g. {known[0][0]}"
         raise ValueError(f"{path} has {len(known)} records, expected one: {hint}")
     return known[0]
+
+
+def _records(folder: Path) -> list[tuple[Path, Record]]:
+    """The records that lie in a folder, sorted by their files; hidden files are none."""
+    return [(path, read(path)) for path in sorted(folder.glob("[!.]*.json"))]
 
 
 def _unfinished(path: Path) -> str:
