@@ -29,6 +29,8 @@ from torch import Tensor
 
 BLOCK = 1024
 """Samples whose statistics are computed together."""
+STRIP = 256
+"""Columns of a Gram matrix that are computed together; so much of its lower half is left out."""
 PRECISION = 1e-8
 """The precision of a distance, relative to the variance of both sets."""
 
@@ -98,7 +100,7 @@ class Statistics:
     def scatter(self) -> Tensor:
         """(d, d), the sum over samples of (x − mean)(x − mean)ᵀ."""
         few = len(self.spread) < len(self.mean)
-        return self.spread.T @ self.spread if few else self.spread
+        return _gram(self.spread) if few else self.spread
 
     @property
     def covariance(self) -> Tensor:
@@ -138,7 +140,7 @@ def _overlap(a: Tensor, b: Tensor, tolerance: Tensor) -> Tensor:
     product = a @ b.T if len(a) <= len(b) else b @ a.T
     if not product.numel():
         return product.sum()
-    squares = torch.linalg.eigvalsh(product @ product.T).clamp_(min=0)
+    squares = torch.linalg.eigvalsh(_gram(product.T)).clamp_(min=0)
     values: Tensor = squares.sqrt()
     rounding = torch.finfo(squares.dtype).eps * squares[-1]
     # √(λ ± δ) − √λ is at most √δ, and at most δ / √λ.
@@ -200,7 +202,18 @@ def require_finite(features: Tensor, samples: str) -> None:
 def _smaller(centred: Tensor) -> Tensor:
     """Samples less their mean (n, d), or their scatter (d, d), whichever is smaller."""
     few = len(centred) < centred.shape[1]
-    return centred if few else centred.T @ centred
+    return centred if few else _gram(centred)
+
+
+def _gram(rows: Tensor) -> Tensor:
+    """rowsᵀ rows (d, d) of (n, d): its upper half, strip by strip, and the mirror image of it."""
+    d = rows.shape[1]
+    gram = rows.new_empty(d, d)
+    for start in range(0, d, STRIP):
+        strip = slice(start, start + STRIP)
+        gram[strip, start:] = rows[:, strip].T @ rows[:, start:]
+        gram[strip.stop :, strip] = gram[strip, strip.stop :].T
+    return gram
 
 
 def _add(total: Statistics | None, batches: list[Tensor]) -> Statistics:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbench.metrics.statistics import frechet as module
-from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
+from mmbench.metrics.statistics.frechet import STRIP, Statistics, frechet_distance
 from mmbench.seeds import stream
 
 
@@ -32,8 +32,9 @@ def close(a, b, tolerance):
     return (a - b).abs().max() <= tolerance * b.abs().max()
 
 
-def test_mean_and_covariance_are_numpys():
-    x = features("x", 50, 7, scale=3.0, shift=100.0)
+@pytest.mark.parametrize(("n", "d"), [(50, 7), (700, 2 * STRIP), (800, 2 * STRIP + 3), (40, 300)])
+def test_mean_and_covariance_are_numpys(n, d):
+    x = features("x", n, d, scale=3.0, shift=100.0)
     s = Statistics.of(x)
     assert np.allclose(s.mean, x.numpy().mean(0), rtol=1e-14)
     assert np.allclose(s.covariance, np.cov(x.numpy(), rowvar=False, ddof=1), rtol=1e-12)
