@@ -93,6 +93,10 @@ class Parser(argparse.ArgumentParser):
     def add_run(self, model: str = "mld") -> None:
         """Adds the options of a trial that trains a model and keeps it."""
         self.add_argument("--model", default=model, metavar="NAME", help="the model to train")
+        self.add_settings("results/held-out")
+
+    def add_settings(self, out: str) -> None:
+        """Adds the options of how runs are made and where they are kept."""
         self.add_argument(
             "--set",
             action=Several,
@@ -104,7 +108,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--out",
             type=results,
-            default="results/held-out",
+            default=out,
             metavar="DIR",
             help="the results folder, whose runs are not made twice",
         )
