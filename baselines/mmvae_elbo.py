@@ -28,7 +28,7 @@ class MMVAEElbo(MultimodalVAE):
         experts = self.experts(x)
         z = pick(experts, choose(present, noise, stratified=True)).sample(noise)
         kl = (present * experts.divergence()).sum(0) / present.sum(0)
-        return (self.log_likelihood(z, x, present) - self.beta * kl).mean()
+        return (self.log_likelihood(z, x, present) - self.annealed_beta() * kl).mean()
 
     def posterior(self, given: Batch, noise: torch.Generator) -> Gaussian:
         """An expert of what is given, drawn for each example."""

@@ -30,7 +30,7 @@ class MoPoE(MultimodalVAE):
         An example that lacks modalities has the subsets of those that it has.
         """
         z, kl = self.drawn(x, present, noise)
-        return (self.log_likelihood(z, x, present) - self.beta * kl).mean()
+        return (self.log_likelihood(z, x, present) - self.annealed_beta() * kl).mean()
 
     def drawn(self, x: Batch, present: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         """For training: z (B, D) of a component for each example, and the divergence (B,)."""

@@ -15,7 +15,6 @@ from mmbench.baselines.mixture_prior import PostHoc
 from mmbench.baselines.posteriors import Gaussian, product, product_of_all
 from mmbench.baselines.vae import MultimodalVAE
 from mmbench.core.data import Batch, Modality
-from mmbench.protocols.arguments import at_least
 from mmbench.training.trainer import Optimisation
 
 
@@ -26,7 +25,6 @@ class MVAE(MultimodalVAE):
         modalities: As in `MultimodalVAE`, like all parameters that are not listed here.
         weights: λ of equation 3: modality -> factor of its log-likelihood.
         subsampled: k of equation 5: random subsets a batch, beside all modalities and each alone.
-        annealing: Epochs over which β rises from 0.
     """
 
     proper: Tensor  # (subsets, M), 1 for a member
@@ -47,10 +45,12 @@ class MVAE(MultimodalVAE):
         beta: float = 1.0,
         weights: dict[str, float] | None = None,
         joint: PostHoc | None = None,
-        subsampled: int = 0,
         annealing: int = 0,
+        subsampled: int = 0,
     ) -> None:
-        super().__init__(modalities, architectures, latent, training, beta, weights, joint)
+        super().__init__(
+            modalities, architectures, latent, training, beta, weights, joint, annealing
+        )
         M = len(self.names)
         proper = [s for k in range(2, M) for s in combinations(range(M), k)]
         if not 0 <= subsampled <= len(proper):
@@ -58,8 +58,7 @@ class MVAE(MultimodalVAE):
                 f"subsampled is {subsampled}, expected 0 to {len(proper)}, the number of proper "
                 "subsets of two or more modalities"
             )
-        at_least(0, annealing=annealing)
-        self.subsampled, self.annealing = subsampled, annealing
+        self.subsampled = subsampled
         members = torch.tensor([[float(m in s) for m in range(M)] for s in proper])
         self.register_buffer("proper", members, persistent=False)
 
@@ -73,7 +72,7 @@ class MVAE(MultimodalVAE):
             members = torch.cat([members, chosen])
         q = product(self.experts(x, present), members, torch.ones(len(members), 1).to(members))
         z = q.sample(noise)  # (S, B, D)
-        elbo = -self.beta * self.annealed(self.annealing) * q.divergence()  # (S, B)
+        elbo = -self.annealed_beta() * q.divergence()  # (S, B)
         for i, m in enumerate(self.names):
             held = members[:, i].nonzero()[:, 0]  # the subsets whose ELBO reconstructs it
             log_p = self.weights[i] * present[i] * self.log_prob(m, z[held], x[m])

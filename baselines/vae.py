@@ -40,6 +40,8 @@ class MultimodalVAE(LaidOut, LatentModel):
         weights: Modality -> factor of its log-likelihood; 1 by default.
         joint: A mixture fitted to the posterior, from which joint generation draws z instead of
             the prior.
+        annealing: Epochs over which β rises from 0. A posterior that ignores its input from the
+            first steps on may otherwise do so to the end.
     """
 
     takes_incomplete = True
@@ -54,13 +56,15 @@ class MultimodalVAE(LaidOut, LatentModel):
         beta: float = 1.0,
         weights: dict[str, float] | None = None,
         joint: PostHoc | None = None,
+        annealing: int = 0,
     ) -> None:
         super().__init__()
         self.names = [m.name for m in modalities]
         expect_modalities(weights or {}, self.names, "weights")
         at_least(1, latent=latent)
-        at_least(0, beta=beta, **{f"weights.{m}": x for m, x in (weights or {}).items()})
-        self.latent, self.training_settings, self.beta = latent, training, beta
+        at_least(0, beta=beta, annealing=annealing, **{f"weights.{m}": x for m, x in (weights or {}).items()})
+        self.latent, self.training_settings = latent, training
+        self.beta, self.annealing = beta, annealing
         self.weights = [(weights or {}).get(m, 1.0) for m in self.names]
         self.architectures = architectures
         self.build()
@@ -242,6 +246,10 @@ class MultimodalVAE(LaidOut, LatentModel):
         q = self.posterior(x, noise)
         z = q.sample(noise, (samples,))
         return z, q.log_prob(z)
+
+    def annealed_beta(self) -> float:
+        """β in the current step of training."""
+        return self.beta * self.annealed(self.annealing)
 
     def annealed(self, epochs: int) -> float:
         """A factor that rises from 0 to 1 over the first epochs, linearly in steps."""

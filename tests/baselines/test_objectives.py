@@ -116,16 +116,15 @@ def mvae(model, x, rng, beta=1.0, weights=None, annealing=0, subsampled=0):
     return elbo(NAMES) + sum(elbo(m) for m in NAMES) + some
 
 
-def mmvae_elbo(model, x, rng, beta=1.0, weights=None):
+def mmvae_elbo(model, x, rng, beta=1.0, weights=None, annealing=0):
     """Sutter et al. 2021, equation 9 for single modalities."""
-    terms = [
-        likelihood(model, x, q, weights or {}) - beta * kl(*q) for q in experts(model, x).values()
-    ]
-    return np.mean(terms)
+    beta, found = beta * (RISE if annealing else 1.0), experts(model, x).values()
+    return np.mean([likelihood(model, x, q, weights or {}) - beta * kl(*q) for q in found])
 
 
-def mopoe(model, x, rng, beta=1.0, weights=None):
+def mopoe(model, x, rng, beta=1.0, weights=None, annealing=0):
     """Sutter et al. 2021, equation 9; the prior is an expert where nothing is missing."""
+    beta *= RISE if annealing else 1.0
     found, terms = experts(model, x), []
     for subset in subsets(list(x)):
         prior = [(np.zeros(D), np.ones(D))] if len(subset) == len(NAMES) else []
@@ -216,8 +215,8 @@ SHARED = [{}, {"beta": 4.0}, {"weights": {"b": 3.0}}]
 BOUNDS = [{"estimator": "iwae", "samples": 1, **s} for s in (*SHARED, {"samples": 5})]
 EVERY = {
     "mvae": (MVAE, mvae, [*SHARED, {"annealing": 4}, {"subsampled": 2}]),
-    "mmvae-elbo": (MMVAEElbo, mmvae_elbo, SHARED),
-    "mopoe": (MoPoE, mopoe, SHARED),
+    "mmvae-elbo": (MMVAEElbo, mmvae_elbo, [*SHARED, {"annealing": 4}]),
+    "mopoe": (MoPoE, mopoe, [*SHARED, {"annealing": 4}]),
     "mvtcae": (MVTCAE, mvtcae, [*SHARED, {"alpha": 0.2}]),
     "mmvae": (MMVAE, mmvae, BOUNDS),
     "mmvae-plus": (MMVAEPlus, mmvae_plus, BOUNDS),
