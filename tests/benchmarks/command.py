@@ -30,12 +30,30 @@ REFUSED, INTERRUPTED = 2, 1
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a command, which Ctrl-C ends by one sentence."""
+    """Runs a command, which ends by one sentence on Ctrl-C, or where the machine has too little.
+
+    A process of its own that fails has said why.
+    """
     try:
         main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
+    except (MemoryError, OSError, RuntimeError, TypeError) as error:
+        if not (words := sentence(error)):
+            raise
+        sys.exit(words)
     except KeyboardInterrupt:
         print("\nAborted: trained runs are kept, other figures are measured anew", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def sentence(error: Exception) -> str:
+    """What is wrong, without lines of code, as the files of this folder are not a user's own."""
+    trace, error.__traceback__ = error.__traceback__, None
+    try:
+        return errors.sentence(error)
+    finally:
+        error.__traceback__ = trace
 
 
 class Defaults(argparse.ArgumentDefaultsHelpFormatter):
@@ -80,11 +98,7 @@ class Parser(argparse.ArgumentParser):
         try:
             yield
         except Exception as error:
-            # without its lines, as the files of this folder are not a user's own code
-            trace, error.__traceback__ = error.__traceback__, None
-            words = errors.sentence(error)
-            error.__traceback__ = trace
-            if not words:
+            if not (words := sentence(error)):
                 raise
             self.error(words)
         finally:

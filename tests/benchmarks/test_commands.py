@@ -1,6 +1,7 @@
 """Every command of this folder explains its options, and refuses bad input by one sentence."""
 
 import argparse
+import subprocess
 import sys
 from dataclasses import replace
 from importlib import import_module
@@ -160,6 +161,31 @@ def test_an_interrupted_command_ends_by_a_sentence(capsys):
     for name in NAMES:
         script = next(p for p in (HERE / f"{name}.py", HERE / name / "__main__.py") if p.exists())
         assert script.read_text().endswith("\n    command.run(main)\n")
+
+
+@pytest.mark.parametrize("name", ["diffusion_speed", "score_speed"])
+def test_what_the_machine_cannot_hold_is_refused_by_a_sentence(name, monkeypatch):
+    module = import_module(f"tests.benchmarks.{name}")
+    monkeypatch.setattr(sys, "argv", [name, "--batch", str(10**14)])
+    with pytest.raises(SystemExit) as end:
+        command.run(module.main)
+    assert "memory" in end.value.code and "\n" not in end.value.code
+
+
+def test_a_process_that_fails_has_said_why():
+    fails = [sys.executable, "-c", "raise SystemExit(3)"]
+    with pytest.raises(SystemExit) as end:
+        command.run(lambda: subprocess.run(fails, check=True))
+    assert end.value.code == 3
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, TypeError, ValueError])
+def test_a_defect_of_a_command_keeps_its_traceback(kind):
+    def broken():
+        raise kind("a mistake of ours")
+
+    with pytest.raises(kind):
+        command.run(broken)
 
 
 def test_a_seed_that_is_given_twice_is_measured_once(toy, monkeypatch, capsys):
