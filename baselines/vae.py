@@ -62,7 +62,8 @@ class MultimodalVAE(LaidOut, LatentModel):
         self.names = [m.name for m in modalities]
         expect_modalities(weights or {}, self.names, "weights")
         at_least(1, latent=latent)
-        at_least(0, beta=beta, annealing=annealing, **{f"weights.{m}": x for m, x in (weights or {}).items()})
+        at_least(0, beta=beta, annealing=annealing)
+        at_least(0, **{f"weights.{m}": x for m, x in (weights or {}).items()})
         self.latent, self.training_settings = latent, training
         self.beta, self.annealing = beta, annealing
         self.weights = [(weights or {}).get(m, 1.0) for m in self.names]
