@@ -62,8 +62,9 @@ def nearest(wrong: str, known: Iterable[str]) -> str:
 
 def meant(wrong: str, known: Iterable[str], ending: str = "") -> str:
     """How a sentence about a wrong name ends where a right one is spelt like it; "" for none."""
-    close = get_close_matches(wrong, list(known), 1)
-    return f"; did you mean {close[0] + ending!r}?" if close else ""
+    folded = {name.casefold(): name for name in known}
+    close = get_close_matches(wrong.casefold(), folded, 1)
+    return f"; did you mean {folded[close[0]] + ending!r}?" if close else ""
 
 
 def find(group: Group, name: str) -> Any:

@@ -26,6 +26,8 @@ def test_every_registered_name_loads():
 def test_misspelt_names_get_the_nearest():
     with pytest.raises(LookupError, match=r"no model is called 'mdl'; did you mean 'mld'\?"):
         find("models", "mdl")
+    with pytest.raises(LookupError, match=r"no model is called 'MLD'; did you mean 'mld'\?"):
+        find("models", "MLD")
     with pytest.raises(LookupError, match=r"no metric is called 'zzz'; there is .*coherence"):
         find("metrics", "zzz")
     with pytest.raises(LookupError, match=r"no data set is called ''; there is .*mhd-mini"):

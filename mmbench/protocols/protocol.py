@@ -103,8 +103,9 @@ def _read(dataset: str, which: str | Path | None) -> tuple[Table, str]:
         file = known[which]
     else:
         file = Path(which)
-        if not file.exists() or file.is_dir():  # it may be a pipe
-            missing = f"{which} is a folder" if file.is_dir() else f"there is no protocol {which}"
+        if not which or not file.exists() or file.is_dir():  # it may be a pipe
+            folder = which and file.is_dir()
+            missing = f"{which} is a folder" if folder else f"there is no protocol {which!r}"
             others = f"; {dataset} has {' and '.join(known)}" if known else ""
             raise FileNotFoundError(f"{missing}, expected a file{others}")
     protocol, name = read_toml(file), file.name if which is None else which

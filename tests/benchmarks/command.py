@@ -187,6 +187,8 @@ def folder(text: str) -> Path:
 
 def results(text: str) -> Path:
     """A type of options: folders that take files, or can be made where one does."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty, expected that of a folder")
     path = Path(text)
     folder(str(next(p for p in (path, *path.parents) if os.path.lexists(p))))
     return path

@@ -88,6 +88,7 @@ BAD = [
     ("quality", "--examples 0", "--examples"),
     ("quality", "--examples 10000000", "--examples"),
     ("quality", "--model mldd", "mldd"),
+    ("quality", "--out=", "--out"),
     ("quality", "--out /proc/x", "--out"),
     ("quality", "--out /dev/null/x", "--out"),
     ("quality", "--protocol compact", "compact"),

@@ -306,10 +306,10 @@ def test_a_paper_s_protocol_is_asked_for_by_its_name():
     assert load("cub", "mld") == own == load("cub", Path("mld"))
     assert load("celebamask-hq", "diff-mvae") == load("celebamask-hq")
     with pytest.raises(
-        FileNotFoundError, match="no protocol dif-mvae, expected a file; cub has mld"
+        FileNotFoundError, match="no protocol 'dif-mvae', expected a file; cub has mld"
     ):
         load("cub", "dif-mvae")
-    with pytest.raises(FileNotFoundError, match=r"no protocol diff-mvae, expected a file$"):
+    with pytest.raises(FileNotFoundError, match=r"no protocol 'diff-mvae', expected a file$"):
         load("mhd-mini", "diff-mvae")
     with pytest.raises(FileNotFoundError, match=r"is a folder, expected a file$"):
         load("mhd-mini", Path(__file__).parent)

@@ -154,6 +154,8 @@ class Place(click.Path):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Path:
+        if not os.fspath(value):
+            self.fail("the path is empty, expected that of a file or a folder", param, ctx)
         path = Path(value)
         if not self.file_okay and path.is_file():
             self.fail(f"{path} is a file, expected a folder", param, ctx)
