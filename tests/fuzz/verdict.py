@@ -18,7 +18,7 @@ from mmbench.cli.main import Commands
 LIMIT = 20.0
 """Seconds that reading may take, without those in which a busy machine computes something else."""
 MEMORY = 2 * 2**30
-"""Bytes of memory that reading may take."""
+"""Bytes of memory that reading may take, beside what the process began with."""
 FINE = ("read", "refused")
 PAUSE = 0.02
 """Seconds between looks at the memory of the process."""
@@ -31,13 +31,13 @@ def verdicts(
 
     The process reads one after the other, and is started again after one that ended it.
     """
-    left = list(numbers)
+    left, begun = list(numbers), _memory(os.getpid(), "VmRSS")
     while left:
         receiver, sender = os.pipe()
         process = os.fork()
         if process == 0:
             try:
-                _serve(read, left, sender, memory)
+                _serve(read, left, sender, begun + memory)
             finally:
                 os._exit(0)
         os.close(sender)
@@ -53,7 +53,7 @@ def verdicts(
                         clock = Clock(process)
                 elif clock.seconds() > limit:
                     wrong = f"hang: more than {limit:g} s"
-                elif _memory(process, "VmRSS") > memory:
+                elif _memory(process, "VmRSS") > begun + memory:
                     wrong = f"memory: more than {memory:,} bytes"
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
