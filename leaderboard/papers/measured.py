@@ -44,7 +44,7 @@ def departing(
 ) -> Iterator[Line]:
     """The lines of what was measured by other protocols, without ranks.
 
-    A note says for each in what its protocol departs from the paper's.
+    Notes say in what their protocols depart from the paper's, those that depart alike in one.
 
     Args:
         table: The paper's table.
@@ -53,6 +53,7 @@ def departing(
         notes: The notes below it; new ones are appended.
     """
     rows = _rows(found)
+    alike: dict[str, list[str]] = {}
     for method in table.methods:
         own = [row for row in rows if row.model == method.model]
         for row in own:
@@ -68,7 +69,9 @@ def departing(
             yield replace(line, cells=tuple(cells))
             listed = departure(row, table.paper)
             older = f"; it is stale: {row.stale}" if row.stale else ""
-            notes.append(f"{label} departs from the paper's protocol: {listed}{older}")
+            alike.setdefault(f"the paper's protocol: {listed}{older}", []).append(label)
+    for what, labels in alike.items():
+        notes.append(f"{' and '.join(labels)} {'depart' if labels[1:] else 'departs'} from {what}")
 
 
 def unlike(table: PaperTable, heading: Heading, cell: Cell, row: Row) -> Iterator[str]:

@@ -434,6 +434,16 @@ def test_a_run_by_another_protocol_says_how_its_numbers_are_measured_otherwise()
     assert "fid of 7 samples, the paper's of 5,000" in said
 
 
+def test_rows_that_depart_alike_share_a_note():
+    table = find("mld-2")
+    changed = [("mvae", 2.0), ("mopoe", 2.0), ("mvtcae", 3.0)]
+    runs = [record(m, 0, *scored(table, 1.0), changes={"lr": x}) for m, x in changed]
+    shown = filled("mld-2", runs)
+    label = {x.model: x.label for x in shown.lines if x.kind == "other"}
+    said = [n.partition(" from ")[0] for n in shown.notes if "the paper's protocol: " in n]
+    assert said == [f"{label['mvae']} and {label['mopoe']} depart", f"{label['mvtcae']} departs"]
+
+
 def test_what_is_left_out_says_why():
     notes = filled("mld-2", [*DEPARTING.values(), STRANGERS["samples from elsewhere"]]).notes
     hashed = DEPARTING["overridden"].protocol_hash[:6]
