@@ -11,7 +11,7 @@ from mmbench.leaderboard.papers.published import ANY
 from mmbench.leaderboard.rows import Mean, Row, mark
 from mmbench.leaderboard.tables.cells import Cell, noted
 from mmbench.leaderboard.tables.columns import Column
-from mmbench.leaderboard.tables.notes import departure
+from mmbench.leaderboard.tables.notes import alike, departure
 from mmbench.leaderboard.tables.table import Table, seeds
 from mmbench.protocols.variants import variants
 
@@ -53,7 +53,7 @@ def departing(
         notes: The notes below it; new ones are appended.
     """
     rows = _rows(found)
-    alike: dict[str, list[str]] = {}
+    departures: list[tuple[str, str]] = []
     for method in table.methods:
         own = [row for row in rows if row.model == method.model]
         for row in own:
@@ -69,8 +69,8 @@ def departing(
             yield replace(line, cells=tuple(cells))
             listed = departure(row, table.paper)
             older = f"; it is stale: {row.stale}" if row.stale else ""
-            alike.setdefault(f"the paper's protocol: {listed}{older}", []).append(label)
-    for what, labels in alike.items():
+            departures.append((label, f"the paper's protocol: {listed}{older}"))
+    for what, labels in alike(departures).items():
         notes.append(f"{' and '.join(labels)} {'depart' if labels[1:] else 'departs'} from {what}")
 
 

@@ -114,13 +114,19 @@ def by_row(texts: Iterable[tuple[str, str]]) -> str:
     Args:
         texts: (row, what is said of it); rows of which nothing is said are left out.
     """
+    rows = alike(texts)
+    if len(rows) < 2:
+        return next(iter(rows), "")
+    return "; ".join(f"{text} ({', '.join(of)})" for text, of in rows.items())
+
+
+def alike(texts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """What is said of rows -> those rows; `texts` as for `by_row`."""
     rows: dict[str, list[str]] = {}
     for row, text in texts:
         if text:
             rows.setdefault(text, []).append(row)
-    if len(rows) < 2:
-        return next(iter(rows), "")
-    return "; ".join(f"{text} ({', '.join(of)})" for text, of in rows.items())
+    return rows
 
 
 def _networks(scored: Sequence[tuple[str, Score]], target: str) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ the tables that are like it.
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from importlib.resources.abc import Traversable
@@ -102,9 +103,8 @@ def _read(dataset: str, which: str | Path | None) -> tuple[Table, str]:
     elif which in known:
         file = known[which]
     else:
-        file = Path(which)
-        if not which or not file.exists() or file.is_dir():  # it may be a pipe
-            folder = which and file.is_dir()
+        file, folder = Path(which), os.path.isdir(which)
+        if folder or not os.path.exists(which):  # "" does not; it may be a pipe
             missing = f"{which} is a folder" if folder else f"there is no protocol {which!r}"
             others = f"; {dataset} has {' and '.join(known)}" if known else ""
             raise FileNotFoundError(f"{missing}, expected a file{others}")

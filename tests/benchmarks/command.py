@@ -175,10 +175,17 @@ def python(text: str) -> Path:
     return path
 
 
+def path(text: str) -> Path:
+    """A type of options: paths, of which the empty one does not mean the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty, expected that of a folder")
+    return Path(text)
+
+
 def folder(text: str) -> Path:
     """A type of options: folders that are there and take files."""
     try:
-        with tempfile.TemporaryFile(dir=text):
+        with tempfile.TemporaryFile(dir=path(text)):
             return Path(text)
     except OSError as error:
         wrong = f"the folder {text!r} takes no files"
@@ -187,11 +194,9 @@ def folder(text: str) -> Path:
 
 def results(text: str) -> Path:
     """A type of options: folders that take files, or can be made where one does."""
-    if not text:
-        raise argparse.ArgumentTypeError("the path is empty, expected that of a folder")
-    path = Path(text)
-    folder(str(next(p for p in (path, *path.parents) if os.path.lexists(p))))
-    return path
+    place = path(text)
+    folder(str(next(p for p in (place, *place.parents) if os.path.lexists(p))))
+    return place
 
 
 def figure(text: str) -> Path:
