@@ -102,7 +102,9 @@ def forget(path: Path) -> None:
 
 def main() -> None:
     parser = command.Parser("data_cache", __doc__)
-    parser.add_argument("--faces", type=command.whole(2), default=30_000, help="how many")
+    parser.add_argument(
+        "--faces", type=command.whole(2, 1_000_000), default=30_000, help="how many"
+    )
     parser.add_argument(
         "--folder",
         type=command.folder,

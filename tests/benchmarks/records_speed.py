@@ -67,7 +67,9 @@ def seconds(*words: str) -> float:
 
 def main() -> None:
     parser = command.Parser("records_speed", __doc__)
-    parser.add_argument("--records", type=command.whole(1), default=5000, help="how many")
+    parser.add_argument(
+        "--records", type=command.whole(1, 1_000_000), default=5000, help="how many"
+    )
     parser.add_argument(
         "--folder",
         type=command.folder,
