@@ -1,4 +1,4 @@
-"""MLD IN-PAINT: conditional generation by in-painting with an unconditional score.
+"""MLD IN-PAINT: conditional generation by inpainting with an unconditional score.
 
 Bounoua, Franzese, Michiardi: Multi-modal Latent Diffusion, 2023,
 https://arxiv.org/abs/2306.04445, section 4.2 and Algorithm 1.
@@ -23,7 +23,7 @@ class MLDInpaint(LatentDiffusion):
     where R^A2 says all, much where what is given is small or loses its information early.
     """
 
-    title: ClassVar[str] = "Multi-modal latent diffusion, in-painting"
+    title: ClassVar[str] = "Multi-modal latent diffusion, inpainting"
     one_time: ClassVar[bool] = True
     takes_incomplete: ClassVar[bool] = False  # its one time cannot say what is absent
 

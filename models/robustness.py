@@ -1,7 +1,7 @@
 """How much of each modality's latent survives the diffusion: figure 5 of the long MLD paper.
 
 The latents of test examples are diffused to time t and decoded, and the coherence of the result
-measures how much information is left. In-painting conditions badly on a modality whose curve
+measures how much information is left. Inpainting conditions badly on a modality whose curve
 falls early: Bounoua, Franzese and Michiardi, "Multi-modal Latent Diffusion", 2023,
 https://arxiv.org/abs/2306.04445, appendix A.2.
 """

@@ -1,4 +1,4 @@
-"""SBM-VAE: one score network over the latents of independent VAEs; conditions by in-painting.
+"""SBM-VAE: one score network over the latents of independent VAEs; conditions by inpainting.
 
 Wesego and Rooshenas, "Score-based multimodal autoencoder", 2024, https://arxiv.org/abs/2305.15708.
 Stage 1 trains one VAE a modality. Stage 2 trains a score network on the means of all latents of an
@@ -6,7 +6,7 @@ example together, as the channels of a small picture. It learns the joint law al
 it is shown the given latents noised to the time of every evaluation.
 
 The noise of the given latents is fresh at every evaluation. (The authors' code adds the latent
-itself, scaled by σ_t, where the noise should be.) In-painting is approximate even with the true
+itself, scaled by σ_t, where the noise should be.) Inpainting is approximate even with the true
 score: what it draws is derived in tests/models/test_sbm_vae.py.
 """
 
@@ -151,7 +151,7 @@ class SBMVAE(DiffusedLatents):
         return torch.cat([self.autoencoder(m).codes_of(train, m)[rows] for m in self.names], 1)
 
     def conditional_score(self, given: Batch, z: Tensor, generator: torch.Generator) -> Score:
-        """In-painting: the joint score, what is given being noised anew at every evaluation."""
+        """Inpainting: the joint score, what is given being noised anew at every evaluation."""
         free = self.free(given)
 
         def score(r: Tensor, t: float) -> Tensor:

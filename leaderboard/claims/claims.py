@@ -132,7 +132,7 @@ CLAIMS = (
     Claim(
         "in-paint fails from fragile modalities",
         "Given only a modality that is loosely correlated with the others, or whose latent is "
-        "small, in-painting with MLD's unconditional score generates less coherently than MLD.",
+        "small, inpainting with MLD's unconditional score generates less coherently than MLD.",
         f"{MLD}, section 4.2, appendix B.1, tables 5 and 6",
         asks.inpaint,
     ),

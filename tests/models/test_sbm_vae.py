@@ -1,4 +1,4 @@
-"""SBM-VAE: its parts, and its conditionals against the law that in-painting and guidance draw."""
+"""SBM-VAE: its parts, and its conditionals against the law that inpainting and guidance draw."""
 
 from dataclasses import replace
 from itertools import pairwise, product
@@ -225,7 +225,7 @@ def gaussian_model(sampler, independent=False, scale=None, monkeypatch=None):
 
 
 def law(sampler, sde, scale=0.0, echo=False):
-    """Mean and covariance of what in-painting draws of `a` given b, derived.
+    """Mean and covariance of what inpainting draws of `a` given b, derived.
 
     With the true score, -P (r - α_t m) for P the precision at t, a move with coefficients a, b, c
     draws r_a ← a r_a - b P_aa (r_a - α m_a) - b P_ab (α z_b + σ ε' - α m_b) + c ε: linear in what
