@@ -6,6 +6,7 @@ scikit-learn.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,16 @@ class PostHoc:
         at_least(1, components=self.components)
 
 
+def library() -> Any:
+    """What fits the mixture.
+
+    Raises:
+        ImportError: scikit-learn is not installed.
+    """
+    what = "a mixture fitted to the posterior"
+    return optional("sklearn.mixture", what, "scikit-learn", "mixture")
+
+
 class MixturePrior(nn.Module):
     """Σ π_k N(μ_k, L_k L_kᵀ) on a latent of size D."""
 
@@ -50,9 +61,8 @@ class MixturePrior(nn.Module):
             ImportError: scikit-learn is not installed.
             ValueError: There are fewer rows than components.
         """
-        what, state = "a mixture fitted to the posterior", derive(seed, "mixture prior") % 2**32
-        sklearn = optional("sklearn.mixture", what, "scikit-learn", "mixture")
-        found = sklearn.GaussianMixture(len(self.weights), random_state=state)
+        state = derive(seed, "mixture prior") % 2**32
+        found = library().GaussianMixture(len(self.weights), random_state=state)
         found.fit(z.cpu().double().numpy())
         self.weights.copy_(torch.from_numpy(found.weights_))
         self.means.copy_(torch.from_numpy(found.means_))

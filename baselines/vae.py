@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmbench.architecture import Architecture, independent
-from mmbench.baselines.mixture_prior import MixturePrior, PostHoc
+from mmbench.baselines.mixture_prior import MixturePrior, PostHoc, library
 from mmbench.baselines.posteriors import Gaussian, Laplace, stack
 from mmbench.core.data import Batch, Modality, Split
 from mmbench.core.likelihood import Output
@@ -84,9 +84,12 @@ class MultimodalVAE(LaidOut, LatentModel):
         """Maximises the objective in one stage.
 
         Raises:
+            ImportError: scikit-learn, which fits the mixture, is not installed.
             ValueError: Too few examples lack nothing for the mixture to be fitted to.
+            FloatingPointError: The loss is not finite.
         """
         if self.joint is not None:
+            library()
             found, K = len(train.complete(self.names)), len(self.joint.weights)
             if found < K:
                 few = f"{found} training examples lack no modality"

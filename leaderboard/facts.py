@@ -8,14 +8,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import fields
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from mmbench import registry
-from mmbench.core.score import Metric, Score
-from mmbench.declarations import declared
+from mmbench.core.score import Direction, Metric, Score
+from mmbench.declarations import Facts, declared
 from mmbench.records.record import Declared, Record
-
-Direction = Literal["higher", "lower"]
 
 _NEEDED = {"name", "title", "better", "unit", "paper"}
 _KNOWN = {f.name for f in fields(Metric)}
@@ -109,6 +107,15 @@ def order(metric: str) -> tuple[bool, str]:
 
 def published(dataset: str) -> bool:
     """Whether papers may have run on a data set: twins and a user's own have no download."""
-    if dataset not in registry.names("datasets"):  # a record must not make us import anything
-        return False
-    return bool(declared("datasets", dataset).get("download"))
+    return bool(_of_dataset(dataset).get("download"))
+
+
+def twin(dataset: str) -> str:
+    """The data set that one stands in for; "" if it is no twin."""
+    return str(_of_dataset(dataset).get("twin", ""))
+
+
+def _of_dataset(dataset: str) -> Facts:
+    """What a data set declares; nothing of one that is not registered."""
+    # A record must not make us import anything.
+    return declared("datasets", dataset) if dataset in registry.names("datasets") else {}

@@ -40,6 +40,7 @@ class Row:
         protocol_hash: As in records; "" without records.
         data: As in records; "" for what a paper prints.
         stale: In what its versions are not those installed (`mmbench.records.versions.stale`).
+        by_hash: Whether its label tells it from others of its model by the protocol's hash.
         records: One for each seed, by seed.
     """
 
@@ -49,6 +50,7 @@ class Row:
     protocol_hash: str = ""
     data: str = ""
     stale: str = ""
+    by_hash: bool = False
     records: tuple[Record, ...] = field(default=(), hash=False, repr=False)
 
     @property
@@ -115,32 +117,28 @@ def rows(records: Iterable[Record]) -> list[Row]:
     made = []
     for (dataset, _, model, protocol_hash, data, _), of in sorted(found.items()):
         label = model
-        if called := variants(dataset, model).get(protocol_hash):
+        called = variants(dataset, model).get(protocol_hash)
+        by_hash = not called and len(protocols[dataset, model]) > 1
+        if called:
             label += f" ({called})"
-        elif len(protocols[dataset, model]) > 1:
-            label += _protocol_mark(protocol_hash)
+        elif by_hash:
+            label += f" [{protocol_hash[:6]}]"
         if len(examples[dataset, model]) > 1:
             label += f" (data {data[:6]})"
         old = stale(of[0])
         label += mark(old, older[dataset, model])
-        made.append(Row(label, model, dataset, protocol_hash, data, old, tuple(of)))
+        made.append(Row(label, model, dataset, protocol_hash, data, old, by_hash, tuple(of)))
     return made
 
 
-def by_protocol(row: Row) -> bool:
-    """Whether the label of a row tells it from others of its model by the protocol's hash."""
-    return bool(row.records) and _protocol_mark(row.protocol_hash) in row.label
-
-
-def _protocol_mark(protocol_hash: str) -> str:
-    return f" [{protocol_hash[:6]}]"
-
-
 def mark(old: str, among: Collection[str]) -> str:
-    """What a label says of a row that is stale in `old`, "" for a current one.
+    """What is appended to a row's label: "" for a current one, else " (stale)".
 
-    Notes below tables say of which versions it is; the label does where rows of its model are
-    stale in other versions too, which are `among` what is stale of these rows.
+    The versions stand with it where rows of its model are stale in different ways.
+
+    Args:
+        old: In what the row is stale.
+        among: In what the rows of its model are.
     """
     if not old:
         return ""

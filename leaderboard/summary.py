@@ -15,13 +15,14 @@ from functools import partial
 from itertools import groupby
 from statistics import fmean
 
+from mmbench.core.score import Direction
 from mmbench.errors import hint
 from mmbench.leaderboard import facts
 from mmbench.leaderboard.rows import Mean, Row, Term, mean, rows
 from mmbench.leaderboard.tables import notes, sheet
 from mmbench.leaderboard.tables.cells import Cell, column
 from mmbench.leaderboard.tables.columns import CONDITIONAL, MEAN, Column, chosen
-from mmbench.leaderboard.tables.selection import ALL, Selection
+from mmbench.leaderboard.tables.selection import ALL, Called, Selection
 from mmbench.leaderboard.tables.table import REAL, Line, differ, marked, numbers, real, runs_of
 from mmbench.records.record import Record
 
@@ -43,7 +44,7 @@ class Part:
 
     metric: str
     heading: str
-    better: str | None
+    better: Direction | None
     title: str
     terms: tuple[Term, ...]
 
@@ -169,9 +170,10 @@ def _parts(
         yield part(ITSELF, tuple(term for term in itself if len(term[0]) == least))
 
 
-def _called(parts: Iterable[Part]) -> list[tuple[list[str], str | None]]:
+def _called(parts: Iterable[Part]) -> list[Called]:
     """What columns are called, in small letters, and which direction is better."""
-    called = [([p.title, p.metric, f"{p.metric} {p.title}"], p.better) for p in parts]
+    called: list[Called] = []
+    called += [([p.title, p.metric, f"{p.metric} {p.title}"], p.better) for p in parts]
     called += [([SECONDS], "lower"), ([SEEDS], "higher")]
     return [([name.lower() for name in names], better) for names, better in called]
 
@@ -245,13 +247,13 @@ def _beside(
     lines: Sequence[Line], parts: Sequence[Part], places: Sequence[int | None], said: list[str]
 ) -> Iterator[Line]:
     """The lines, and below the last one of a model what papers print of it; notes are added."""
-    from mmbench.leaderboard.papers.beside import printed  # all that papers print is read
+    from mmbench.leaderboard.papers.averages import printed  # all that papers print is read
 
     columns = [(part.metric, part.terms) for part in parts]
     ours = {line.row: line.cells for line in lines if not _sent(line.row)}
     found = printed([*ours], columns)
     last = {line.row.model: i for i, line in enumerate(lines)}
-    apart: dict[str, None] = {}
+    remarks: dict[str, None] = {}
     for i, line in enumerate(lines):
         yield line
         model = line.row.model
@@ -264,9 +266,9 @@ def _beside(
         cells = {k: Cell(mean, places[k]) for k, mean in theirs.means.items()}
         yield _line(row, cells, len(parts))
         for r in own:
-            apart |= dict.fromkeys(theirs.apart(r, columns, ours[r]))
-        apart[f"Published: {'; '.join(theirs.sources)}"] = None
-    said += apart
+            remarks |= dict.fromkeys(theirs.remarks(r, columns, ours[r]))
+        remarks[f"Published: {'; '.join(theirs.sources)}"] = None
+    said += remarks
 
 
 def _sent(row: Row) -> bool:

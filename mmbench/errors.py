@@ -119,15 +119,15 @@ def _own_frames(error: BaseException) -> Iterator[tuple[Path, int, str]]:
 
 
 def _of_own_code(error: Exception) -> str:
-    """An error of any kind that arose in the user's own code, and its lines; "" for others."""
+    """The lines of the user's own code in which an error arose, then the error; "" for others."""
     lines = [
-        f"  {file}, line {line}, in {name}: {getline(str(file), line).strip()}"
+        f"{file}, line {line}, in {name}: {getline(str(file), line).strip()}"
         for file, line, name in islice(_own_frames(error), FRAMES)
     ]
     if not lines:
         return ""
     more = "MMBENCH_DEBUG=1 shows the whole traceback"
-    return "\n".join([f"{type(error).__name__}: {error}", *lines, more])
+    return "\n".join([*reversed(lines), f"{type(error).__name__}: {error} ({more})"])
 
 
 def _size(amount: str) -> str:

@@ -165,12 +165,19 @@ class LatentDiffusion(DiffusedLatents):
             ValueError: Fewer than two examples that standardise the latents have a modality.
             FloatingPointError: A loss is not finite.
         """
+        counts = torch.ones(len(train), dtype=torch.bool, device=train.device)
+        if self.statistics == "batch":
+            first = trainer.order("score", 0, len(train))[: self.score.batch_size]
+            counts.zero_()[first] = True
+        for m in self.names:
+            if (found := int((train.present(m) & counts).sum())) < 2:
+                raise ValueError(
+                    f"{found} of the examples that standardise the latents have {m!r}, "
+                    "expected at least 2"
+                )
         for m in self.names:
             self.fit_autoencoder(m, train, trainer)
-        examples = None
-        if self.statistics == "batch":
-            examples = trainer.order("score", 0, len(train))[: self.score.batch_size]
-        latents = self._standardised_latents(train, examples)
+        latents = self._standardised_latents(train, counts)
         for m in self.principal:
             if empty := self._principal(m).empty:
                 trainer.progress.say(
@@ -188,20 +195,16 @@ class LatentDiffusion(DiffusedLatents):
         trainer.minimise("score", self.score_network, loss, len(train), self.score)
 
     @torch.no_grad()
-    def _standardised_latents(self, train: Split, examples: Tensor | None = None) -> Tensor:
-        """All latents (N, D), standardised by some examples, whose statistics the model keeps."""
-        counts = torch.ones(len(train), dtype=torch.bool, device=train.device)
-        if examples is not None:
-            counts.zero_()[examples] = True
+    def _standardised_latents(self, train: Split, counts: Tensor | None = None) -> Tensor:
+        """All latents (N, D), standardised by those examples that count (N,), by default all.
+
+        The model keeps the statistics.
+        """
         z = torch.zeros(len(train), self.size, device=train.device)
         for m in self.names:
             here = self.place[m]
-            codes, rows = self.autoencoder(m).codes_of(train, m), train.present(m) & counts
-            if (found := int(rows.sum())) < 2:
-                raise ValueError(
-                    f"{found} of the examples that standardise the latents have {m!r}, "
-                    "expected at least 2"
-                )
+            codes, rows = self.autoencoder(m).codes_of(train, m), train.present(m)
+            rows = rows if counts is None else rows & counts
             if m in self.principal:
                 self._principal(m).learn(codes[rows])
                 z[:, here] = self._principal(m)(codes)

@@ -66,7 +66,7 @@ class MLD(LatentDiffusion):
         if not 0 <= d <= 1:
             raise ValueError(f"d is {d}, expected a probability")
         if len(modalities) < 2 and d < 1:
-            raise ValueError("masked diffusion needs at least two modalities")
+            raise ValueError(f"d is {d} with one modality, expected d = 1 or more modalities")
         first = (modalities, architectures, latent, autoencoder, score, width, sampler)
         sizes = (blocks, time_embedding, groups)
         super().__init__(*first, autoencoders, augmented, *sizes, statistics, components)
@@ -84,7 +84,7 @@ class MLD(LatentDiffusion):
         """
         images = [m for m in modalities if m.kind == "image"]
         if not images:
-            raise ValueError("MLD* has another autoencoder for images, and there is no image")
+            raise ValueError(f"image names networks for images, {network}, but no modality is one")
         for m in images:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(derive(torch.initial_seed(), "stronger", m.name))

@@ -62,7 +62,12 @@ class TwoStages(Adapted):
     takes_incomplete = False
 
     def fit(self, train: Split, trainer: Trainer) -> None:
-        """The first stage takes the first `warmup` of the epochs of `training`."""
+        """The first stage takes the first `warmup` of the epochs of `training`.
+
+        Raises:
+            ValueError: They leave no epoch for the second stage.
+            FloatingPointError: A loss is not finite.
+        """
         whole, first = self.training_settings, self.settings.warmup
         if not 0 < first < whole.epochs:
             wanted = f"at least 1 and fewer than the {whole.epochs} epochs of both stages"

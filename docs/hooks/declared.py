@@ -13,6 +13,7 @@ from mmbench.core.source import Source
 from mmbench.declarations import declared
 from mmbench.extras import command
 from mmbench.leaderboard.facts import facts as declared_metric
+from mmbench.leaderboard.facts import twin
 from mmbench.registry import Group
 
 METRICS = Path(__file__).parents[1] / "metrics"
@@ -71,17 +72,11 @@ def _dataset(name: str) -> Lines:
         yield "Files", f"`{source.layout}`"
     else:
         yield "Files", "none: made on the spot and kept in the cache"
-    if twins := _twins(name):
-        yield "Twins", ", ".join(f"[`{twin}`](/datasets/{twin}.md)" for twin in twins)
-    for real in registry.names("datasets"):
-        if name in _twins(real):
-            yield "Twin of", f"[`{real}`](/datasets/{real}.md)"
+    if twins := [d for d in registry.names("datasets") if twin(d) == name]:
+        yield "Twins", ", ".join(f"[`{d}`](/datasets/{d}.md)" for d in twins)
+    if real := source.twin:
+        yield "Twin of", f"[`{real}`](/datasets/{real}.md)"
     yield "Version", str(source.version)
-
-
-def _twins(name: str) -> list[str]:
-    start = f"{name.removesuffix('-hq')}-mini"
-    return [d for d in registry.names("datasets") if d.startswith(start) and d != name]
 
 
 def _source(name: str) -> Source:

@@ -3,6 +3,7 @@
 from functools import cache
 
 from mmbench.leaderboard.claims.quantities import Contender, Quantity
+from mmbench.leaderboard.facts import twin
 from mmbench.leaderboard.papers.published import Published, numbers
 from mmbench.leaderboard.rows import Mean, Term
 
@@ -32,6 +33,5 @@ def _cells() -> dict[tuple[str, str, str, str], dict[Term, Published]]:
 
 def origin(dataset: str) -> str | None:
     """The data set of the papers that this one is, or stands in for; None for others."""
-    stem = dataset.split("-mini")[0]
-    names = {p.dataset for p in numbers()}
-    return next((name for name in (dataset, stem, f"{stem}-hq") if name in names), None)
+    name = twin(dataset) or dataset
+    return name if any(p.dataset == name for p in numbers()) else None

@@ -85,7 +85,7 @@ class Quantity:
         first = whole if given == 0 else parts
         return first or parts or whole
 
-    def apart(self, scored: Collection[Term]) -> list[str]:
+    def geometric_over(self, scored: Collection[Term]) -> list[str]:
         """The modalities over which its mean is geometric; none if it is arithmetic."""
         each = self.target is None and self.metric in QUALITY
         return sorted({t for _, t in scored} - {JOINT, ANY}) if each else []
@@ -102,7 +102,7 @@ class Quantity:
 
         Distances are averaged over targets last, since their mean is geometric.
         """
-        if len(targets := self.apart(scores)) > 1:
+        if len(targets := self.geometric_over(scores)) > 1:
             parts = [replace(self, target=t)._mean(scores, given) for t in targets]
             distances = [x for x in parts if x is not None]
             return geometric_mean(distances) if distances and min(distances) > 0 else None
@@ -240,10 +240,10 @@ class Results:
         runs = [r for of in chosen.values() for r in of]
         every = sum(len(records) for of in ran.values() for records in of.values())
         left = every - len(runs)
-        other = "on other examples, by other networks, protocols or numbers of samples"
-        remarks += [f"{left} run{'s' * (left > 1)} {other} left out"] if left else []
+        other = "other examples, networks, protocols or numbers of samples"
+        remarks += [f"{left} run{'s' * (left > 1)} left out ({other})"] if left else []
         shared = set.intersection(*(set(_scores(r, quantity.metric)) for r in runs))
-        if len(quantity.apart(shared)) > 1:
+        if len(quantity.geometric_over(shared)) > 1:
             remarks.append(f"{quantity.metric}: the geometric mean over modalities")
         counts = {(t, s.n) for r in runs for t, s in of_metric(r, quantity.metric).items()}
         if sum(t in shared for t, _ in counts) > len(shared):

@@ -37,7 +37,7 @@ class Estimate:
         given: How many modalities are given, in words: "joint", "2", or "conditional".
         mean: The mean over seeds, of each seed the mean over targets and given subsets.
         scores: How many were averaged in each seed.
-        source: Paper and tables that printed it; "" where it was measured.
+        printed: The cells of papers' tables that it is of; none where it was measured.
     """
 
     row: Row
@@ -46,7 +46,7 @@ class Estimate:
     given: str
     mean: Mean
     scores: int
-    source: str = ""
+    printed: tuple[Published, ...] = ()
 
     @property
     def value(self) -> float:
@@ -66,7 +66,7 @@ class Estimate:
     @property
     def published(self) -> bool:
         """Whether a paper printed it."""
-        return bool(self.source)
+        return bool(self.printed)
 
 
 class Estimates:
@@ -207,11 +207,11 @@ class Estimates:
                 continue
             count = sum(weight for _, weight in known)
             value = sum(float(p.value) * (weight / count) for p, weight in known)
-            printed = Mean(value, known[0][0].deviation if len(known) == 1 else None)
+            average = Mean(value, known[0][0].deviation if len(known) == 1 else None)
             row = Row(f"{model}, published", model, self.dataset)
-            sources = "; ".join(dict.fromkeys(p.source for p, _ in known))
+            printed = tuple(p for p, _ in known)
             words = in_words(given)
-            found.append(Estimate(row, metric, target, words, printed, count, sources))
+            found.append(Estimate(row, metric, target, words, average, count, printed))
         return found
 
 

@@ -68,7 +68,7 @@ class Drawn:
                     "scores": e.scores,
                     "n": e.n or None,
                     "evaluations": cost,
-                    "source": e.source,
+                    "source": "; ".join(dict.fromkeys(p.source for p in e.printed)),
                 }
             )
         return comma_separated(lines)

@@ -286,11 +286,10 @@ def note(shown: Sequence[Estimate], spread: str) -> str:
     if any(e.scores > 1 for e in shown):
         mean = any(e.target == MEAN and e.scores > 1 for e in shown)
         parts.append(f"means over {'targets and ' if mean else ''}given subsets")
-    sources: dict[str, list[str]] = {}
-    for source in sorted({s for e in shown for s in e.source.split("; ") if s}):
-        paper, _, table = source.rpartition(", table ")
-        sources.setdefault(paper, []).append(table)
-    for paper, numbers in sources.items():
-        tables = ", ".join(sorted(numbers, key=lambda n: n.zfill(9)))
-        parts.append(f"open markers: published, {paper}, table{'s'[: len(numbers) - 1]} {tables}")
+    tables: dict[str, set[int]] = {}  # paper -> the numbers of its tables
+    for p in (p for e in shown for p in e.printed):
+        tables.setdefault(p.source.removesuffix(f", table {p.table}"), set()).add(p.table)
+    for paper, of in sorted(tables.items()):
+        numbers = ", ".join(map(str, sorted(of)))
+        parts.append(f"open markers: published, {paper}, table{'s'[: len(of) - 1]} {numbers}")
     return plain("; ".join(filter(None, parts))) + "."

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from mmbench.leaderboard.papers.filled import Filled, Line, Show
+from mmbench.core.score import Direction
 from mmbench.leaderboard.papers.layouts import PaperTable
-from mmbench.leaderboard.papers.measured import NONE, covers, departing, measured, unlike
+from mmbench.leaderboard.papers.lines import Filled, Line, Show
+from mmbench.leaderboard.papers.measurements import NONE, covers, departing, measured, unlike
 from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.rows import Mean
 from mmbench.leaderboard.tables.cells import Cell, noted, ranked
@@ -110,7 +111,7 @@ def _published(table: PaperTable, footnotes: list[str]) -> dict[str, Line]:
     for h in table.headings:
         what = (h.metric, frozenset(h.given), len(h.given), h.target)
         found = [printed.get((m.model, *what)) for m in table.methods]
-        better = next((p.direction for p in found if p), "higher")
+        better: Direction = next((p.direction for p in found if p), "higher")
         values = zip(found, table.methods, strict=True)
         ranks = ranked([p.value if p and m.ranked else None for p, m in values], better)
         column = []
@@ -135,7 +136,7 @@ def _difference(
             cells.append(NONE)
             continue
         mean = Mean(float(ours.mean.value) - float(theirs.mean.value))
-        said = noted(unlike(table, heading, ours, measured.row), footnotes)
+        said = noted(unlike(table, heading.metric, ours, measured.row), footnotes)
         marks = tuple(sorted({*ours.footnotes, *said}))
         cells.append(Cell(mean, ours.decimals, signed=True, footnotes=marks))
     if all(c.mean.value is None for c in cells):
@@ -170,7 +171,7 @@ def _notes(
     alike = (r.model for r in others if r.dataset == table.dataset and r.model in models)
     if counts := sorted(Counter(alike).items()):
         left = ", ".join(f"{n} of {model}" for model, n in counts)
-        yield f"Records left out, of samples from elsewhere: {left}"
+        yield f"Left out, made elsewhere: {left}"
     twins = dict.fromkeys(r.dataset for r in others if r.dataset != table.dataset)
     if twins and not ours:
-        yield f"Records left out, of other data sets with tables of their own: {', '.join(twins)}"
+        yield f"Left out, other data sets with tables of their own: {', '.join(twins)}"

@@ -14,12 +14,11 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from mmbench.core.score import Direction
 from mmbench.files.text import read_text
 from mmbench.registry import nearest
-
-Direction = Literal["higher", "lower"]
 
 UNITS = ("%", "")
 ANY = "*"

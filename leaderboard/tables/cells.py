@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from mmbench.core.score import Direction
 from mmbench.leaderboard.rows import Mean, Number
 
 DASH = "–"
@@ -66,16 +67,15 @@ def noted(texts: Iterable[str], footnotes: list[str]) -> tuple[int, ...]:
 
 def column(
     means: Sequence[Mean],
-    better: str | None,
+    better: Direction | None,
     unit: str,
     stale: Collection[int] = (),
     least: int = 1,
 ) -> list[Cell]:
     """The cells of a column, with decimals and ranks; values that look alike share a rank.
 
-    An average over fewer scores than another row's is not comparable: it has no rank, nor have
-    averages over other scores, of other numbers of samples, or by other networks, than most rows
-    have. Stale rows do not count among these.
+    Not ranked: stale rows; averages over fewer scores than another row's; averages over other
+    scores, numbers of samples or networks than most current rows have.
 
     Args:
         means: The means from top to bottom.
@@ -120,7 +120,7 @@ def measured_with(of: Mean) -> str:
     return f"measured with {', '.join(networks) or 'no network'}"
 
 
-def ranked(values: Sequence[Number | None], better: str) -> list[Rank]:
+def ranked(values: Sequence[Number | None], better: Direction) -> list[Rank]:
     """Best and second of a column; equal values share a rank, and where all are equal none has."""
     order: list[Any] = sorted({x for x in values if x is not None}, reverse=better == "higher")
     if len(order) < 2:

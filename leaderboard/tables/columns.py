@@ -124,11 +124,10 @@ def _averages(terms: set[Term], names: Sequence[str]) -> Iterable[Column]:
 
 
 def chosen(terms: set[Term], target: str, given: Given) -> Column | None:
-    """The scores that are averaged, of those in `terms`; None if there are none.
+    """The scores that a mean averages, out of `terms`; None if there are none.
 
-    `MEAN` is the mean of tables with a column for each number of given modalities: every target
-    that is not given, from every subset.
-    Joint generation that is scored as a whole counts for every target.
+    For `MEAN`, those of every target that is not given. Jointly, one score of all modalities
+    stands for that mean, and for a target without a score of its own.
     """
     fits = sorted(
         (g, t)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from mmbench.core.score import JOINT, Score
 from mmbench.errors import hint
 from mmbench.leaderboard.facts import facts
-from mmbench.leaderboard.rows import Row, by_protocol
+from mmbench.leaderboard.rows import Row
 from mmbench.protocols.protocol import digest
 from mmbench.protocols.variants import of_paper
 from mmbench.records.differences import departures
@@ -57,7 +57,7 @@ def unlike(shown: Sequence[Row], several: bool = False) -> Iterable[str]:
     if len({row.data for row in shown}) > 1:
         yield "Rows marked (data …) were trained and tested on different examples"
     first: dict[str, Row] = {}
-    for row in (row for row in shown if by_protocol(row)):
+    for row in (row for row in shown if row.by_hash):
         own = of_paper(row.dataset, row.model)
         if own is None and first.setdefault(row.model, row) is row:
             continue  # the others of the model are compared with it
@@ -91,15 +91,22 @@ def provenance(shown: Shown) -> Iterable[str]:
 
 def measured_with(shown: Shown) -> str:
     """The networks that the scores of some rows were measured with; "" for none."""
-    scored = [(row.label, s) for row, of in shown for s in of]
-    networks = {
-        target: by_row((label, listed(of)) for label, of in _networks(scored, target).items())
-        for target in dict.fromkeys(s.target for _, s in scored)
-    }
-    others = {text for target, text in networks.items() if target != JOINT}
-    if set(networks.get(JOINT, "").split("; ")) <= others:
-        networks.pop(JOINT, None)  # a list of the networks of the other targets
-    return "; ".join(dict.fromkeys(filter(None, networks.values())))
+    networks: dict[str, dict[str, list[str]]] = {}  # target -> row -> its networks
+    for row, s in by_networks(shown):
+        networks.setdefault(s.target, {}).setdefault(row, []).append(str(s.extractor))
+    of_rows = (((row, listed(of)) for row, of in rows.items()) for rows in networks.values())
+    return "; ".join(dict.fromkeys(map(by_row, of_rows)))
+
+
+def by_networks(shown: Shown) -> list[tuple[str, Score]]:
+    """(Row, score) of what networks measured, without joint scores by those of other targets."""
+    scored = [(row.label, s) for row, of in shown for s in of if s.extractor]
+    others = {network for _, s in scored if s.target != JOINT for network in s.networks}
+    return [
+        (row, s)
+        for row, s in scored
+        if s.target != JOINT or not s.networks or not others.issuperset(s.networks)
+    ]
 
 
 def evaluations(row: Row) -> str:
@@ -127,15 +134,6 @@ def alike(texts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
         if text:
             rows.setdefault(text, []).append(row)
     return rows
-
-
-def _networks(scored: Sequence[tuple[str, Score]], target: str) -> dict[str, list[str]]:
-    """Label -> what the scores of a target were measured with."""
-    found: dict[str, list[str]] = {}
-    for label, s in scored:
-        if s.target == target and s.extractor:
-            found.setdefault(label, []).append(s.extractor)
-    return found
 
 
 def listed(items: Iterable[object]) -> str:

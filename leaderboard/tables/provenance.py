@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from mmbench.core.score import JOINT
 from mmbench.leaderboard.rows import Row, rows
 from mmbench.leaderboard.tables import notes, sheet
 from mmbench.records.record import Record
@@ -42,20 +41,12 @@ class Provenance:
     def _notes(self) -> Iterator[str]:
         yield "Evaluations: network evaluations that one sample costs"
         yield "Protocol and data: hashes of the settings and of the examples"
-        judged: dict[str, dict[str, None]] = {}  # network -> the rows that it measured
-        joint: dict[str, dict[str, None]] = {}
-        for row in self.rows:
-            for s in (s for r in row.records for s in r.scores if s.extractor):
-                found = joint if s.target == JOINT else judged
-                found.setdefault(str(s.extractor), {})[row.label] = None
-        for together, of in joint.items():
-            if not set(together.split("; ")) <= judged.keys():  # no list of the others
-                judged[together] = of
-        by_rows: dict[tuple[str, ...], list[str]] = {}
-        for network, of in judged.items():
-            by_rows.setdefault(tuple(of), []).append(network)
+        shown = [(row, [s for r in row.records for s in r.scores]) for row in self.rows]
+        judged = dict.fromkeys((row, str(s.extractor)) for row, s in notes.by_networks(shown))
+        by_network = notes.alike(judged)
+        by_rows = notes.alike((network, ", ".join(of)) for network, of in by_network.items())
         for names, networks in by_rows.items():
-            which = "" if len(by_rows) == 1 else f" ({', '.join(names)})"
+            which = "" if len(by_rows) == 1 else f" ({names})"
             yield f"Measured with{which}: {'; '.join(networks)}"
 
 

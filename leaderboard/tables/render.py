@@ -29,8 +29,8 @@ from mmbench.text import (
 WIDTH, LEAST = 100, 80
 """Columns of text where there is no terminal, and of the narrowest terminal that is cared for."""
 
-Column = list[str]
-"""The texts of a column from top to bottom, padded to one width."""
+Padded = list[str]
+"""The texts of a column, from top to bottom, padded to one width."""
 
 
 def render(tables: Iterable[Tabular], suffix: str) -> str:
@@ -162,9 +162,9 @@ def terminal(sheet: Sheet, width: int | None = None) -> str:
     return "\n".join([*lines, ""])
 
 
-def fitting(columns: Sequence[Column], room: int) -> list[list[Column]]:
+def fitting(columns: Sequence[Padded], room: int) -> list[list[Padded]]:
     """Columns of text in as few blocks as fit into a width, two spaces between them."""
-    blocks: list[list[Column]] = []
+    blocks: list[list[Padded]] = []
     used = 0
     for column in columns:
         wide = printed_width(column[0]) + 2
@@ -176,7 +176,7 @@ def fitting(columns: Sequence[Column], room: int) -> list[list[Column]]:
     return blocks
 
 
-def _columns(sheet: Sheet, room: int, sign: str) -> Iterator[Column]:
+def _columns(sheet: Sheet, room: int, sign: str) -> Iterator[Padded]:
     """The columns with their headings: in groups, or each by itself."""
     cells = [_aligned(of, sign) for of in zip(*(line.cells for line in sheet.lines), strict=True)]
     if not sheet.grouped:
@@ -194,7 +194,7 @@ def _columns(sheet: Sheet, room: int, sign: str) -> Iterator[Column]:
         at += count
 
 
-def _evenly(columns: Sequence[Column], room: int) -> list[list[Column]]:
+def _evenly(columns: Sequence[Padded], room: int) -> list[list[Padded]]:
     """As `fitting`, of about as many columns each, so that none stands alone without need."""
     blocks = fitting(columns, room)
     each = -(-len(columns) // max(len(blocks), 1))
@@ -203,7 +203,7 @@ def _evenly(columns: Sequence[Column], room: int) -> list[list[Column]]:
     return even if fits else blocks
 
 
-def _span(group: str, columns: Sequence[Column]) -> Column:
+def _span(group: str, columns: Sequence[Padded]) -> Padded:
     """Columns below one heading, as one column with two lines more."""
     lines = ["  ".join(x) for x in zip(*columns, strict=True)]
     wide = max(printed_width(lines[0]), printed_width(group))
@@ -213,7 +213,7 @@ def _span(group: str, columns: Sequence[Column]) -> Column:
     return [above, ("─" if group else " ") * wide, *lines]
 
 
-def _aligned(cells: Sequence[Cell], sign: str) -> Column:
+def _aligned(cells: Sequence[Cell], sign: str) -> Padded:
     """Cells of a column, with their decimal points below one another."""
     parts = [(" ★☆"[c.rank] + c.text).partition(".") for c in cells]
     digits = max(len(point + after) for _, point, after in parts)

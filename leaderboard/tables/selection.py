@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mmbench.core.score import JOINT, Score
+from mmbench.core.score import JOINT, Direction, Score
 from mmbench.leaderboard.rows import Number
 from mmbench.records.differences import values
 from mmbench.records.record import Record
@@ -11,7 +11,7 @@ from mmbench.registry import meant, nearest
 from mmbench.registry import names as registered
 from mmbench.text import plain
 
-Column = tuple[Sequence[str], str | None]
+Called = tuple[Sequence[str], Direction | None]
 """The names of a column in small letters, and its better direction."""
 
 
@@ -83,7 +83,7 @@ class Selection:
         return found
 
     def order(
-        self, values: Sequence[Sequence[Number | None]], called: Sequence[Column]
+        self, values: Sequence[Sequence[Number | None]], called: Sequence[Called]
     ) -> list[int]:
         """The places of rows, sorted by a column; those without a value come last.
 

@@ -9,6 +9,7 @@ M. Bounoua, G. Franzese, P. Michiardi, "Multi-modal Latent Diffusion", 2023,
 https://arxiv.org/abs/2306.04445
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -223,13 +224,15 @@ def _remarks(lines: Sequence[Line]) -> Iterator[str]:
     """What the intervals say, and what the rows of references are."""
     cells = [c for line in lines for c in line.cells if c.mean.interval]
     widths = [
-        (c.mean.interval[1] - c.mean.interval[0]) / 2
+        ((c.mean.interval[1] - c.mean.interval[0]) / 2, c.decimals or 0)
         for c in cells
         if c.mean.interval and c.mean.std is not None
     ]
     if widths:
-        places = cells[0].decimals
-        yield f"Bootstrap interval over samples (95 %): at most ± {max(widths):.{places}f}"
+        half, places = max(widths)
+        # 1.4 may be 1.4000000000000004, whose bound is no 1.5
+        bound = math.ceil(round(half * 10**places, 6)) / 10**places
+        yield f"Bootstrap interval over samples (95 %): at most ± {bound:.{places}f}"
     if any(c.mean.std is None for c in cells):
         yield "In brackets: bootstrap interval over samples (95 %)"
     if any(not line.row.records for line in lines):

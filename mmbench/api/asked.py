@@ -34,14 +34,14 @@ def lines(settings: Settings, metrics: Metrics | None = None) -> list[str]:
         ValueError: The settings are no overrides, or the metrics no names.
     """
     if isinstance(settings, Mapping):
-        settings = [f"{key}={written(_simple(value))}" for key, value in settings.items()]
+        settings = [f"{key}={written(_simple(value, key))}" for key, value in settings.items()]
     expected = 'expected a dictionary, or a list such as ["KEY=VALUE"]'
     found = texts("settings", settings, expected)
     if metrics is not None:
         named = [metrics] if isinstance(metrics, str) else metrics
         names = texts("metrics", named, "expected names of metrics")
         asked = metrics if isinstance(metrics, Mapping) else dict.fromkeys(names, "all")
-        found.append(f"evaluation.metrics={written(asked)}")
+        found.append(f"evaluation.metrics={written(_simple(asked, 'metrics'))}")
     return found
 
 
@@ -65,10 +65,21 @@ def texts(name: str, value: object, expected: str) -> list[str]:
     return found
 
 
-def _simple(value: object) -> object:
-    """A number of numpy or torch as Python's, and a path as text."""
-    if isinstance(value, np.generic) or (isinstance(value, Tensor) and value.ndim == 0):
-        return value.item()
+def _simple(value: object, name: str) -> object:
+    """Numbers of numpy and torch as Python's, what holds several as a list, a path as text.
+
+    Raises:
+        ValueError: There is a None, which no protocol has; `name` is for the message.
+    """
+    if value is None:
+        raise ValueError(f"{name} is None, expected a value, or no such setting")
+    if isinstance(value, Mapping):
+        return {key: _simple(x, f"{name}.{key}") for key, x in value.items()}
+    if isinstance(value, np.generic | np.ndarray | Tensor):
+        return value.tolist()
+    if isinstance(value, list | tuple | range | set | frozenset):
+        several = sorted(value) if isinstance(value, set | frozenset) else value
+        return [_simple(x, name) for x in several]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 

@@ -145,8 +145,12 @@ def _extras() -> list[str]:
 def _weights() -> list[str]:
     lines = []
     for card in registered():
-        path = locate(card, {})
         how = f"mmbench run --download-weights, or put {card.file} into the folder ${FOLDER} names"
+        try:
+            path = locate(card, {})
+        except (OSError, ValueError) as error:  # a damaged file hides none of the others
+            lines.append(f"! {card.name}: {first_line(error)}")
+            continue
         lines.append(f"{card.name}: {path}" if path else f"! {card.name}: {how}")
     return lines
 

@@ -26,6 +26,7 @@ from mmbench.progress import Progress
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import Table, overridden
 from mmbench.records.store import frame, frame_of
+from mmbench.registry import names
 from mmbench.runs.run import Run
 from mmbench.runs.samples import folder_of
 
@@ -69,10 +70,11 @@ def evaluate(
             {"joint": {"image": x}, "image+sound": {"text": y}}: modalities given -> modality drawn
             -> (N, *shape), a tensor, an array, or a .npz file or a folder as there, one for each
             test example that is scored, in their order.
-        data: The data set, or its name; a run brings its own.
+        data: The data set, or its name; a run brings its own, and refuses another.
         metrics: Names, or {name: numbers of given modalities, or "all"}; by default the
             protocol's.
-        name: What the model of the samples is called in tables.
+        name: What the model of the samples is called in tables. A run has its own, and its own
+            protocol, seed, device and results folder.
         seed: The seed of a model that is drawn from, or of the model that drew the samples.
         protocol: For a model or samples: a paper's name or a file, as for `train`.
         settings: Overrides of the protocol's `evaluation`, as for `train`.
@@ -102,16 +104,18 @@ def evaluate(
     seed, progress = asked.count("seed", seed, 0), Progress(None if quiet else sys.stderr)
     protocol = protocol if protocol is None else named("protocol", protocol)
     if isinstance(samples, TrainedRun):
-        if name is not None or protocol is not None:
-            raise ValueError("a run has a name and a protocol of its own: leave out both")
-        _expect(samples.dataset, data)
+        own = {"name": name is not None, "protocol": protocol is not None, "seed": seed != 0}
+        own |= {"device": device != "auto", "out": out != "results"}
+        if words := " and ".join(k for k, given in own.items() if given):
+            raise ValueError(f"{words} cannot be set for a run, which has its own: leave it out")
+        _expect(samples.dataset, data, folder, progress)
         run = _changed(samples.run, changes, progress)
         found = preparation.weights_of(run.protocol, files, download_weights, run.device, progress)
         return frame([replace(run, weights=found).execute(again)])
     if isinstance(samples, str | os.PathLike) and _of_run(Path(samples)):
         loads = f"mmbench.evaluate(mmbench.load_run({os.fspath(samples)!r}))"
         raise ValueError(
-            f"{os.fspath(samples)} is of a run, not a folder of samples: give {loads}"
+            f"{os.fspath(samples)} belongs to a run and is no folder of samples: give {loads}"
         )
     if data is None:
         raise ValueError("data is None, expected the data set that the samples are of")
@@ -150,12 +154,19 @@ def _of_run(path: Path) -> bool:
     return path.suffix == ".json" or next(path.glob("*.json"), None) is not None
 
 
-def _expect(dataset: Dataset, data: Dataset | str | Path | None) -> None:
+def _expect(
+    dataset: Dataset,
+    data: Dataset | str | Path | None,
+    folder: str | Path | None,
+    progress: Progress,
+) -> None:
     """Refuses a data set that is not the one a run was trained on."""
     other = dataset if data is None else asked.dataset(data)
+    if isinstance(other, str) and other not in names("datasets"):
+        other = preparation.loaded_of(other, folder, progress)
     name = other if isinstance(other, str) else other.name
     if name != dataset.name:
-        raise ValueError(f"the run is of {dataset.name}, not of {name}")
+        raise ValueError(f"the run was trained on {dataset.name}, not on {name}")
     if isinstance(other, Dataset) and other.fingerprint() != dataset.fingerprint():
         raise ValueError(f"the run was trained on other examples of {name}")
 

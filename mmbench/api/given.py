@@ -13,7 +13,6 @@ from mmbench.datasets.formats import examples, recordings
 from mmbench.errors import seen
 from mmbench.progress import Progress
 from mmbench.registry import meant
-from mmbench.runs.gallery import subset
 
 TEST = "test:"
 """Begins the name of a test example: "test:17"."""
@@ -37,7 +36,7 @@ def conditions(given: Mapping[str, Example], dataset: Dataset, progress: Progres
     """
     if not isinstance(given, Mapping):
         raise ValueError(f"given is {seen(given)}, expected a dictionary of modality -> example")
-    names = subset(dataset, map(str, given))
+    names = dataset.subset(map(str, given))
     return {m: _example(given[m], dataset.modality(m), dataset, progress) for m in names}
 
 
@@ -49,7 +48,7 @@ def targets(wanted: Sequence[str] | None, given: Batch, dataset: Dataset) -> lis
         ValueError: They are no names, or there is none to draw.
     """
     several = [wanted] if isinstance(wanted, str) else [] if wanted is None else wanted
-    named = subset(dataset, asked.texts("targets", several, "expected names of modalities"))
+    named = dataset.subset(asked.texts("targets", several, "expected names of modalities"))
     drawn = list(named) or [m.name for m in dataset.modalities if m.name not in given]
     if not drawn:
         raise ValueError(f"every modality of {dataset.name} is given: name targets to reconstruct")

@@ -135,6 +135,7 @@ def train(
         FileNotFoundError: Files of the data set are missing.
         ValueError: The settings do not fit, another process trains this run, or the model's code
             has changed since it was trained and neither choice is made.
+        FloatingPointError: A loss is not finite.
         OSError: The results folder cannot be written to.
     """
     (run,) = preparation.runs(
@@ -182,8 +183,8 @@ def load_run(
         The run, whose model is read when it is first used.
 
     Raises:
-        FileNotFoundError: There is no such run, its weights are absent, files of the data set, or
-            the file that defines its model.
+        FileNotFoundError: The run, its weights, files of the data set, or the file that defines
+            its model are missing.
         LookupError: The data set is not registered.
         ValueError: The record is damaged, of another model, of other data or of other code, or
             several records fit.

@@ -60,8 +60,8 @@ def grid(
     asked = loaded.name if loaded else dataset
     name, records = selection.records(folders, asked, models, settings)
     loaded = loaded or load("", data, progress, name)
-    condition = gallery.subset(loaded, [m for m in given.split("+") if m])
-    gallery.subset(loaded, targets)
+    condition = loaded.subset(m for m in given.split("+") if m)
+    loaded.subset(targets)
     seeds = sorted({r.seed for r in records})
     if seed not in (None, *seeds):
         known = ", ".join(map(str, seeds))

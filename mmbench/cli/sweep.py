@@ -234,6 +234,6 @@ def _print(
             click.echo("\n".join(cost.lines()), err=True)
         if p.wanted and not as_json:
             click.echo(p.command)
-        costs += [cost] if cost else []
+        costs += [cost] if cost and not cost.why else []
     if costs:
         click.echo(in_all(costs, many), err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import combinations
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mmbench.core.score import JOINT, NOTHING
+from mmbench.registry import nearest
 
 Batch = dict[str, Tensor]
 """Modality name -> (B, *modality.shape): what crosses every boundary."""
@@ -268,6 +269,18 @@ class Dataset:
     def modality(self, name: str) -> Modality:
         """The modality of that name."""
         return next(m for m in self.modalities if m.name == name)
+
+    def subset(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Some modalities in the data set's order.
+
+        Raises:
+            LookupError: There is no such modality.
+        """
+        known = [m.name for m in self.modalities]
+        wanted = set(names)
+        for name in sorted(wanted - set(known)):
+            raise LookupError(f"{self.name} has no modality {name!r}{nearest(name, known)}")
+        return tuple(m for m in known if m in wanted)
 
     def fingerprint(self) -> str:
         """Sha256 of both splits."""

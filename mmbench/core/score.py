@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +29,9 @@ def given_in_words(given: Iterable[str]) -> str:
     """The modalities given, in words: "image, sound", or "nothing"."""
     return ", ".join(given) or NOTHING
 
+
+Direction = Literal["higher", "lower"]
+"""Which values of a metric are better."""
 
 Networks = tuple[tuple[str, str], ...]
 """(name, sha256 of the weights) of networks that a score was measured with."""
@@ -180,7 +183,7 @@ class Metric:
 
     name: str
     title: str
-    better: Literal["higher", "lower"]
+    better: Direction
     unit: str
     paper: str
     compute: Callable[[Generated, Dataset, Context], Iterator[Score]]
@@ -194,6 +197,6 @@ class Metric:
     version: int = 1
 
     def __post_init__(self) -> None:
-        if self.better not in ("higher", "lower"):
+        if self.better not in get_args(Direction):
             wrong = f"better is {self.better!r} of the metric {self.name!r}"
             raise ValueError(f"{wrong}, expected 'higher' or 'lower'")

@@ -48,6 +48,7 @@ class Source:
             the address of the first file. As a literal in the source it can be listed without
             importing the data set.
         version: That of its examples, as in `Dataset`.
+        twin: The registered data set that it stands in for, "" for none; a literal in the source.
     """
 
     title: str
@@ -58,6 +59,7 @@ class Source:
     layout: str = ""
     download: str | None = None
     version: int = 1
+    twin: str = ""
 
     def __post_init__(self) -> None:
         if self.download is None and self.files:

@@ -67,11 +67,11 @@ class Sampling:
         self._count = 0
 
     def costs(self, subsets: Iterable[Given]) -> dict[Given, Cost]:
-        """What all samples from each of some subsets of given modalities take.
+        """What drawing and scoring all samples takes, for each of some subsets.
 
-        For one subset of each size more and more samples are drawn, up to all if there is time,
-        and for the others as many, as long as there is time. Those that remain take as long as
-        others do on average, of their size if one was drawn from.
+        One subset of each size is timed on more and more samples, up to all, while time lasts.
+        Others of its size are then timed once on as many. A subset that was not timed gets the
+        mean of its size, or of all if none of its size was timed.
         """
         subsets = list(subsets)
         first = {len(given): given for given in reversed(subsets)}
@@ -125,8 +125,10 @@ class Sampling:
         start, apart = time.monotonic(), sum(self.context.apart)
         all_ = len(self.rows)
         for metric in self.evaluation.wanted(given) if real else ():
-            if metric.least <= n or n == all_:
-                list(metric.compute(Generated(given, real, rows), self.dataset, self.context))
+            k = n * len(self.evaluation.chosen(metric.name, all_)) // all_  # as large a share
+            if metric.least <= k or n == all_:
+                scored = Generated(given, {m: x[:k] for m, x in real.items()}, rows[:k])
+                list(metric.compute(scored, self.dataset, self.context))
         scoring = time.monotonic() - start - (sum(self.context.apart) - apart)
         block = before + more * min(BLOCK, all_) // min(BLOCK, n)
         kept = sum(x[:SHOWN].nbytes for x in drawn.samples.values())

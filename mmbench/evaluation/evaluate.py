@@ -44,14 +44,19 @@ def evaluate(
     """Generates and scores, one subset after the other.
 
     Each part is kept in a file, so that an interrupted evaluation goes on with the next subset. A
-    part is made again if something that it lacked is available now, if it was measured with other
-    weights than the context names, or if its file is damaged. What a metric makes for all runs
-    (`Context.for_all`) is no part of the time that scoring took. `draw` maps the modalities given
-    to samples.
+    part is made again if something that it lacked is available now, if it was measured by another
+    version of a metric or with other weights than the context names, or if its file is damaged.
+    What a metric makes for all runs (`Context.for_all`) is no part of the time that scoring took.
+    `draw` maps the modalities given to samples.
+
+    Raises:
+        FileNotFoundError, ValueError: Samples, or the weights of an evaluation network, cannot be
+            used.
+        OSError: The folder cannot be written to.
     """
     for given in subsets:
         path = place(folder, given)
-        if not _usable(path, given, context):
+        if not _usable(path, given, evaluation, context):
             start = time.monotonic()
             generated = draw(given)
             drawn, apart = time.monotonic(), sum(context.apart)
@@ -60,15 +65,20 @@ def evaluate(
             shown = replace(shown, samples={m: x.cpu() for m, x in shown.samples.items()})
             scoring = time.monotonic() - drawn - (sum(context.apart) - apart)
             seconds = {GENERATION: drawn - start, SCORING: scoring}
-            Part(shown, scores, seconds).write(path)
+            Part(shown, scores, seconds, _versions(evaluation, given)).write(path)
         yield Part.read(path, given)
 
 
 def missing(
-    subsets: Iterable[tuple[str, ...]], folder: Path, context: Context
+    subsets: Iterable[tuple[str, ...]], evaluation: Evaluation, folder: Path, context: Context
 ) -> list[tuple[str, ...]]:
     """Those of some subsets that `evaluate` would draw from."""
-    return [given for given in subsets if not _usable(place(folder, given), given, context)]
+    return [g for g in subsets if not _usable(place(folder, g), g, evaluation, context)]
+
+
+def _versions(evaluation: Evaluation, given: tuple[str, ...]) -> dict[str, int]:
+    """Those of the metrics that score samples from a subset."""
+    return {metric.name: metric.version for metric in evaluation.wanted(given)}
 
 
 def scored(
@@ -95,17 +105,18 @@ def _some(generated: Generated, which: Tensor) -> Generated:
     return replace(generated, samples=samples, rows=generated.rows[which])
 
 
-def _usable(path: Path, given: tuple[str, ...], context: Context) -> bool:
+def _usable(path: Path, given: tuple[str, ...], evaluation: Evaluation, context: Context) -> bool:
     """Whether a part is there, whole, and need not be measured again."""
     named = context.weights
     try:
-        scores = Part.read(path, given).scores
+        kept = Part.read(path, given)
     except FileNotFoundError:
         return False
     except Damaged as error:
         context.progress.say(f"{error}: this is done here")
         return False
-    return not (now_possible(scores, named) or other_weights(scores, named))
+    current = kept.versions == _versions(evaluation, given)
+    return current and not (now_possible(kept.scores, named) or other_weights(kept.scores, named))
 
 
 @torch.no_grad()
@@ -131,6 +142,12 @@ def generate(
         seed: The run's.
         context: Device and progress.
         kept: What the model made of modalities for subsets before this one; more is added.
+
+    Returns:
+        The samples; none where the model can draw no target.
+
+    Raises:
+        ValueError: As `drawn`.
     """
     kept = {} if kept is None else kept
     names = [m.name for m in dataset.modalities]

@@ -35,37 +35,38 @@ FORMAT = 1
 
 
 def references(
-    metrics: Iterable[Metric],
-    scores: Iterable[Score],
-    dataset: Dataset,
-    rows: Tensor,
-    context: Context,
-) -> tuple[Score, ...]:
-    """The references of a model's scores: for each metric those with a value, given nothing.
+    metric: Metric, scores: Iterable[Score], dataset: Dataset, rows: Tensor, context: Context
+) -> list[Score]:
+    """What real examples score by a metric, given nothing.
 
-    A metric without a value among the scores has no reference, nor has one that compares samples
-    with test examples where no training example is complete. `rows` (N,) are the test examples
-    that were scored.
+    Args:
+        metric: The metric. Without a value among the scores it has no reference, nor has one that
+            compares samples with test examples where no training example is complete.
+        scores: The scores of a model.
+        dataset: Their data set.
+        rows: (N,) the test examples that were scored.
+        context: What metrics may use.
+
+    Raises:
+        FileNotFoundError, ValueError: Weights of the metric's network cannot be used.
+        OSError: The cache cannot be written to.
     """
-    measured: dict[str, set[tuple[str, str]]] = {}
-    for s in scores:
-        if s.value is not None and s.target not in s.given:
-            measured.setdefault(s.metric, set()).add((s.target, s.extractor or ""))
+    measured = {
+        (s.target, s.extractor or "")
+        for s in scores
+        if s.metric == metric.name and s.value is not None and s.target not in s.given
+    }
+    if not measured:
+        return []
     progress = Progress(context.progress.out, "real examples as samples")
     context = replace(context, model=None, progress=progress)
-    found: list[Score] = []
-    for metric in metrics:
-        if metric.name not in measured:
-            continue
-        own = code([place("metrics", metric.name)])
-        numbers = [FORMAT, version("mmbench"), metric.name, metric.version]
-        through = sorted(measured[metric.name])
-        key = digest([*numbers, dataset.fingerprint(), rows.tolist(), through, *own.values()])
-        path = context.cache / "references" / f"{key}.json"
-        compute = partial(_compute, metric, dataset, rows, context)
-        known: list[Score] = recalled(path, _read, compute, _write, context.progress.say)
-        found += known
-    return tuple(found)
+    own = code([place("metrics", metric.name)])
+    numbers = [FORMAT, version("mmbench"), metric.name, metric.version]
+    key = digest([*numbers, dataset.fingerprint(), rows.tolist(), sorted(measured), *own.values()])
+    path = context.cache / "references" / f"{key}.json"
+    compute = partial(_compute, metric, dataset, rows, context)
+    known: list[Score] = recalled(path, _read, compute, _write, context.progress.say)
+    return known
 
 
 def _compute(metric: Metric, dataset: Dataset, rows: Tensor, context: Context) -> list[Score]:

@@ -53,7 +53,7 @@ class Evaluation:
                 raise ValueError(f"samples.{name} is {count}, expected at least 1")
 
     def check(self, dataset: Dataset) -> None:
-        """Refuses numbers of given modalities that a data set lacks, or that no metric scores.
+        """Refuses an evaluation that does not fit a data set.
 
         Raises:
             LookupError: A metric does not exist.

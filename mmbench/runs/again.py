@@ -1,7 +1,6 @@
 """The commands that measure again what is older than a change of numbers."""
 
 import json
-import re
 import shlex
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -57,13 +56,12 @@ def _arguments(record: Record) -> list[str] | None:
     known = invocations(record.dataset, record.model)
     if record.protocol_hash in known:
         return known[record.protocol_hash]
-    shipped = next((p for p, called in known.items() if not called), None)
-    if shipped is None:
+    if [] not in known.values():  # no protocol is shipped
         return None
     ours = values(record.protocol)
     theirs = values(resolve(load(record.dataset, model=record.model), record.model))
     settings = [
-        f"{re.sub('^model(?=[.])', f'models.{record.model}', path)}={json.dumps(value)}"
+        f"{_setting(path, record.model)}={json.dumps(value)}"
         for path, value in ours.items()
         if theirs.get(path) != value
     ]
@@ -74,3 +72,8 @@ def _arguments(record: Record) -> list[str] | None:
     if digest(made) != record.protocol_hash:
         return None
     return [word for setting in settings for word in ("--set", setting)]
+
+
+def _setting(path: str, model: str) -> str:
+    """A value of a record's protocol, as a whole protocol has it."""
+    return f"models.{model}.{path[6:]}" if path.startswith("model.") else path

@@ -4,7 +4,7 @@ Figures 1, 3, 8, 13 to 17 and 20 to 22 of M. Bounoua, G. Franzese, P. Michiardi,
 Latent Diffusion", 2023, https://arxiv.org/abs/2306.04445, are of this kind.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from mmbench.media.grid import TILE, Strip, panel, width, write
 from mmbench.media.lettering import SCALE
 from mmbench.records.paths import Place
 from mmbench.records.record import Record
-from mmbench.registry import nearest
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def exhibit(
     """
     if record.data != dataset.fingerprint():
         hashes = f"sha256 {record.data[:8]}, here {dataset.fingerprint()[:8]}"
-        raise ValueError(f"{path} is of other examples of {record.dataset}: {hashes}")
+        raise ValueError(f"{path} is a record of other examples of {record.dataset}: {hashes}")
     file = kept(path, record, given)
     if not file.is_file():
         lacks = f"{label} has no samples given {given_in_words(given)}"
@@ -62,19 +61,6 @@ def exhibit(
     if drawn.rows.dtype != torch.int64 or not inside or not all(inside):
         raise ValueError(f"{file} is of test examples that {dataset.name} does not have")
     return Exhibit(label, drawn)
-
-
-def subset(dataset: Dataset, names: Iterable[str]) -> tuple[str, ...]:
-    """Some modalities in the data set's order.
-
-    Raises:
-        LookupError: There is no such modality.
-    """
-    known = [m.name for m in dataset.modalities]
-    wanted = set(names)
-    for name in sorted(wanted - set(known)):
-        raise LookupError(f"{dataset.name} has no modality {name!r}{nearest(name, known)}")
-    return tuple(m for m in known if m in wanted)
 
 
 def gallery(
@@ -97,6 +83,7 @@ def gallery(
         examples: Columns.
 
     Raises:
+        LookupError: There is no such target.
         ValueError: There is nothing to show, the models were given different examples, or one
             did not draw a target.
     """
@@ -109,7 +96,7 @@ def gallery(
             other = exhibits[0].label
             raise ValueError(f"{one.label} and {other} were given different test examples")
     kinds = {m.name: m for m in dataset.modalities}
-    shown = subset(dataset, targets) or tuple(m for m in kinds if m not in given)
+    shown = dataset.subset(targets) or tuple(m for m in kinds if m not in given)
     strips = []
     if given:
         real = dataset.test.batch(rows[:examples], given)

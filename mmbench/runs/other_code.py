@@ -72,8 +72,8 @@ def read_files(path: Path, record: Record, model: str | None = None) -> None:
         LookupError: A file is not Python, or one of the same name in another folder is in use.
     """
     if model is not None and (name := called(model)) != record.model:
-        raise ValueError(f"{path} is of the model {record.model}, not of {name}")
-    results = path.resolve().parents[2]
+        raise ValueError(f"{path} is a record of the model {record.model}, not of {name}")
+    results = path.resolve().parent.parent.parent
     told = json.loads(metadata_of(results / Place.of(record).weights).get(FILES, "{}"))
     for name in _files(record.protocol):
         if in_use(name):
@@ -111,7 +111,7 @@ def keeping(run: Run) -> Run:
     if not others:
         return run
     path, code = next(iter(others.items()))
-    run.progress.say(f"{path}, trained by other code of {run.model}, is drawn from")
+    run.progress.say(f"{path}, trained by other code of {run.model}, is used")
     return replace(run, trained_code=code)
 
 
@@ -125,8 +125,8 @@ def refuse_to_forget(run: Run) -> None:
         then, now = (digest(of, 8) for of in (code, run.settings[CODE]))
         raise ValueError(
             f"the code of {run.model} or its networks has changed since {path} was trained "
-            f"({then} then, {now} now): {argument('keep_weights', True)} draws from these weights "
-            f"by the code as it is, {argument('retrain', True)} trains anew"
+            f"({then} then, {now} now): {argument('keep_weights', True)} uses these weights "
+            f"with the current code, {argument('retrain', True)} trains anew"
         )
 
 

@@ -1,10 +1,10 @@
 """Samples of one condition that a user asked for, written as files that people can open."""
 
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
@@ -116,14 +116,15 @@ def renewing(folder: Path, dataset: Dataset) -> Iterator[Path]:
         if not path.is_dir() and not ours.fullmatch(name):
             found = f"{folder} holds {name}, which is not a sample of {dataset.name}"
             raise FileExistsError(f"{found}: give a folder that is new or empty")
-    new, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
-    shutil.rmtree(new, ignore_errors=True)
-    try:
+    with naming(folder, folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
+    with made as place:
+        new, old = Path(place) / "new", Path(place) / "old"
         with naming(folder, new):
-            new.mkdir(parents=True)
+            new.mkdir()
             yield new
         if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
         try:
             new.rename(folder)
@@ -131,6 +132,3 @@ def renewing(folder: Path, dataset: Dataset) -> Iterator[Path]:
             if old.exists():
                 old.rename(folder)
             raise
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)

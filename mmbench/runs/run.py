@@ -163,10 +163,8 @@ class Run:
                     raise
                 model = None
         if not hasattr(model, "training"):  # set by torch's own constructor
-            first = "super().__init__()"
-            raise ValueError(
-                f"the __init__ of {self.model} lacks a call of {first}, expected first"
-            )
+            first = "super().__init__(), which must come first"
+            raise ValueError(f"the __init__ of {self.model} does not call {first}")
         assert isinstance(model, Model)  # for the type checker
         return model.to(self.device)
 
@@ -179,7 +177,9 @@ class Run:
 
         Raises:
             Busy: The same run is in progress.
-            ValueError: The settings do not fit.
+            LookupError, ValueError: The settings do not fit.
+            FloatingPointError: A loss is not finite.
+            FileExistsError: Another process wrote a record of this run meanwhile.
             OSError: The results folder cannot be written to.
         """
         model = self.build()
@@ -213,6 +213,7 @@ class Run:
 
         Raises:
             LookupError, ValueError: The settings do not fit, or the same run is in progress.
+            FloatingPointError: A loss is not finite.
             OSError: The results folder cannot be written to.
         """
         model = self.build()
@@ -233,6 +234,18 @@ class Run:
         draw = self._draw(model, Context(self.device, self.cache, self.progress))
         yield from map(draw, self.evaluation.subsets(self.dataset))
 
+    def trainer(self, kind: type[Trainer] = Trainer, watch: Watch = unwatched) -> Trainer:
+        """A new trainer of its model; it loads the stages that are finished."""
+        return kind(
+            self.folder,
+            self.seed,
+            self.device,
+            self.progress,
+            shared=self.shared,
+            versions=self.place.versions,
+            watch=watch,
+        )
+
     def fit(self, model: Model, trainer: Trainer) -> None:
         """Trains a model by a trainer, after a trial of another like it.
 
@@ -246,7 +259,12 @@ class Run:
         model.fit(self.dataset.train.to(self.device), trainer)
 
     def load(self, path: Path, model: Model) -> dict[str, float]:
-        """Loads weights into a model; returns how long each stage of their training took."""
+        """Loads weights into a model; returns how long each stage of their training took.
+
+        Raises:
+            Damaged: The file does not match its seal, or the model.
+            ValueError: Other code of the model trained them, and they do not fit it.
+        """
         try:
             metadata = load_weights(path, model)
         except Damaged as error:
@@ -275,15 +293,7 @@ class Run:
             seconds = self.load(path, model)
         else:
             other_code.refuse_to_forget(self)
-            trainer = Trainer(
-                self.folder,
-                self.seed,
-                self.device,
-                self.progress,
-                shared=self.shared,
-                versions=self.place.versions,
-                watch=watch,
-            )
+            trainer = self.trainer(watch=watch)
             self.fit(model, trainer)
             seconds = trainer.seconds
             told = other_code.metadata(self.place, self.out)

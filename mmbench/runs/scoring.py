@@ -7,7 +7,7 @@ from pathlib import Path
 from mmbench.core.data import Dataset
 from mmbench.core.score import Context, Generated, Score
 from mmbench.errors import argument
-from mmbench.evaluation.checkpoint import forget
+from mmbench.evaluation.checkpoint import start_over, unmark
 from mmbench.evaluation.evaluate import SHOWN, evaluate
 from mmbench.evaluation.references import references
 from mmbench.evaluation.settings import Evaluation
@@ -65,8 +65,7 @@ class Scoring:
             self.context.progress.say(f"{self.path.parent} has records of an old version: {hint}")
         if known is not None:
             keep_measured(known, self.path, self.context.weights)
-        if again:
-            forget(self.out / self.place.kept)
+            start_over(self.path, self.out / self.place.kept)
         return None
 
     def execute(
@@ -100,19 +99,20 @@ class Scoring:
                 f"no metric of the protocol ({metrics}) applies to the samples of "
                 f"{self.dataset.name}, expected one that does"
             )
-        shown = [part.shown for part in parts if part.shown.samples]
-        sample_grid(self.out / self.place.picture, self.dataset, shown, SHOWN)
         rows = self.evaluation.rows(self.dataset.test)
-        real: tuple[Score, ...] = ()
+        real: list[Score] = []
         for metric in self.evaluation.scorers():
             its = rows[self.evaluation.chosen(metric.name, len(rows))]
-            real += references([metric], scores, self.dataset, its, context)
-        record = self._record(seconds, parameters, evaluations, scores, real)
+            real += references(metric, scores, self.dataset, its, context)
+        record = self._record(seconds, parameters, evaluations, scores, tuple(real))
         with writing(self.out):
             if content(self.path) != before:
-                by = f"{self.path} was written by another process meanwhile, and stays as it is"
+                by = f"another process has written {self.path} in the meantime, and it is kept"
                 raise FileExistsError(f"{by}; {argument('again', True)} replaces it")
+            shown = [part.shown for part in parts if part.shown.samples]
+            sample_grid(self.out / self.place.picture, self.dataset, shown, SHOWN)
             write(record, self.path)
+        unmark(kept)
         not_computed(scores, context.progress)
         context.progress.say(f"wrote {self.path}")
         return record

@@ -73,7 +73,11 @@ class Submission:
 
     @cached_property
     def evaluation(self) -> Evaluation:
-        """How the samples are scored."""
+        """How the samples are scored.
+
+        Raises:
+            LookupError, ValueError: The protocol's evaluation fits neither data set nor samples.
+        """
         found = construct(Evaluation, self.settings["evaluation"], "evaluation")
         assert isinstance(found, Evaluation)  # for the type checker
         found.check(self.dataset)

@@ -38,8 +38,13 @@ def find(path: Path) -> tuple[Path, Record]:
     tables = map(record.protocol.get, ("modalities", "model", "evaluation"))
     if not all(isinstance(table, dict) for table in tables):
         raise ValueError(f"{file} has no trained model, expected a record of 'mmbench run'")
-    _expect_weights(file, file.resolve().parents[2] / Place.of(record).weights)
+    _expect_weights(file, _results(file) / Place.of(record).weights)
     return file, record
+
+
+def _results(record: Path) -> Path:
+    """The results folder that a record lies in."""
+    return record.resolve().parent.parent.parent
 
 
 def _expect_weights(path: Path, weights: Path) -> None:
@@ -57,7 +62,7 @@ def _record(path: Path) -> tuple[Path, Record]:
         raise ValueError(f"{path} is no record, {_EXPECTED}")
     if not path.is_dir():
         entries = path.parent.iterdir() if path.parent.is_dir() else ()
-        beside = sorted(p.name for p in entries if p.is_dir() or _RUN.fullmatch(p.name))
+        beside = sorted(p.name for p in entries if p.is_dir() or _named(p))
         hint = meant(path.name, beside) or f", {_EXPECTED}"
         raise FileNotFoundError(f"there is no run {path}{hint}")
     known = _records(path)
@@ -74,14 +79,19 @@ def _record(path: Path) -> tuple[Path, Record]:
 
 
 def _records(folder: Path) -> list[tuple[Path, Record]]:
-    """The records that lie in a folder, sorted by their files; hidden files are none."""
-    return [(path, read(path)) for path in sorted(folder.glob("[!.]*.json"))]
+    """The records that lie in a folder, sorted by their files."""
+    return [(path, read(path)) for path in sorted(folder.glob("*.json")) if _named(path)]
+
+
+def _named(path: Path) -> bool:
+    """Whether a file or folder is called as a record or its weights are."""
+    return _RUN.fullmatch(path.name) is not None
 
 
 def _unfinished(path: Path) -> str:
     """What is said of a folder without a finished run."""
     place = path.resolve()
-    begun = place if _RUN.fullmatch(place.name) else next(filter(_begun, place.glob("*")), None)
+    begun = place if _named(place) else next(filter(_begun, place.glob("*")), None)
     if begun is None:
         return f"{path} is not the folder of a finished run, {_EXPECTED}"
     model, dataset = begun.parent.name, begun.parents[1].name
@@ -93,11 +103,11 @@ def _unfinished(path: Path) -> str:
 
 
 def _begun(path: Path) -> bool:
-    return path.is_dir() and _RUN.fullmatch(path.name) is not None
+    return path.is_dir() and _named(path)
 
 
 def _drawn_by(record: Record) -> tuple[Path, str]:
-    """What decides of all that a run draws: its weights and its sampler."""
+    """What determines everything that a run draws: its weights and its sampler."""
     evaluation = record.protocol.get("evaluation")
     sampler = evaluation.get("sampler") if isinstance(evaluation, dict) else None
     return Place.of(record).folder, digest(sampler)
@@ -114,19 +124,19 @@ def reload(
 ) -> Run:
     """The run that made a record, its weights at hand: `path` and `record` as `find` returns them.
 
-    With `keep_weights` it draws by the code of the model as it is, whatever code trained it.
+    With `keep_weights` it uses the current code of the model, whatever code trained it.
 
     Raises:
         ValueError: The record is of other data, or of other code.
     """
     if record.dataset != dataset.name:
-        raise ValueError(f"{path} is of {record.dataset}, not of {dataset.name}")
+        raise ValueError(f"{path} is a record of {record.dataset}, not of {dataset.name}")
     if record.data != dataset.fingerprint():
         hashes = f"sha256 {record.data[:8]}, here {dataset.fingerprint()[:8]}"
         raise ValueError(f"{path} was trained on other examples of {record.dataset}: {hashes}")
     settings = record.protocol
     whole = {**settings, "models": {record.model: settings["model"]}}
-    out = path.resolve().parents[2]
+    out = _results(path)
     code = settings.get(CODE)
     by = settings.get(TRAINED_CODE, code)
     run = Run(
@@ -135,8 +145,8 @@ def reload(
     if code != run.settings.get(CODE):
         changed = f"the code of {record.model} or its networks has changed since {path} was made"
         if not keep_weights:
-            drawn = f"{argument('keep_weights', True)} draws from its weights by the code as it is"
+            drawn = f"{argument('keep_weights', True)} uses its weights with the current code"
             raise ValueError(f"{changed}: {drawn}, {argument('retrain', True)} trains anew")
-        progress.say(f"{changed}: its weights are drawn from by the code as it is")
+        progress.say(f"{changed}: its weights are used with the current code")
     _expect_weights(path, run.out / run.place.weights)  # of the model's version as it is now
     return run

@@ -47,7 +47,7 @@ def coherence(
         needs = "without labels coherence needs samples of every modality"
         raise ValueError(f"{needs}, and there are none of {names}")
     if labels is None:
-        return judged("coherence", generated, data, device)
+        return judged("coherence", samples, data, device)
     if len(samples) != 1:
         names = ", ".join(samples)
         raise ValueError(f"labels are for one modality, the samples are of {names}")
@@ -107,7 +107,7 @@ def log_likelihood(model: Model, data: Dataset, *, device: Device = "auto") -> f
 
     Args:
         model: One that has a density: `log_marginal(x, samples, noise)`. It is moved to the
-            device.
+            device and put in evaluation mode.
         data: What it was trained on.
         device: As for `fid`.
 
@@ -121,5 +121,5 @@ def log_likelihood(model: Model, data: Dataset, *, device: Device = "auto") -> f
     if not isinstance(model, Model):
         raise ValueError(f"model is {seen(model)}, expected a mmbench.core.Model")
     known = context(device)
-    known = replace(known, model=model.to(known.device))
+    known = replace(known, model=model.to(known.device).eval())
     return value("log-likelihood", Generated((), {}, torch.arange(len(data.test))), data, known)

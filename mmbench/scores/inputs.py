@@ -19,7 +19,6 @@ from mmbench.errors import seen
 from mmbench.media.image import photographs
 from mmbench.progress import Progress
 from mmbench.registry import find
-from mmbench.runs.gallery import subset
 
 Samples = asked.Array | str | os.PathLike[str]
 """Samples (N, ...), or a folder of files with one each."""
@@ -86,7 +85,7 @@ def drawn(generated: Samples | Drawn, data: Dataset) -> Batch:
     if not isinstance(generated, Mapping) or not generated:
         expected = f"expected a dictionary of modality of {data.name} -> samples"
         raise ValueError(f"generated is {seen(generated)}, {expected}")
-    return {m: _checked(generated[m], m, data) for m in subset(data, map(str, generated))}
+    return {m: _checked(generated[m], m, data) for m in data.subset(map(str, generated))}
 
 
 def _checked(x: Samples, name: str, data: Dataset) -> Tensor:

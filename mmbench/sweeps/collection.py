@@ -97,7 +97,7 @@ def _apart(folders: Iterable[Path], out: Path) -> list[Path]:
         real = folder.resolve()
         same = real == home or (out.exists() and out.samefile(folder))
         if same or real.is_relative_to(home) or home.is_relative_to(real):
-            how = "is" if same else "lies inside" if real.is_relative_to(home) else "holds"
+            how = "is" if same else "lies inside" if real.is_relative_to(home) else "contains"
             expected = "expected the results folder of another machine"
             raise Faults([f"{shown(folder)} {how} {shown(out)}, {expected}"])
         if not records(folder):

@@ -23,7 +23,7 @@ from mmbench.evaluation.evaluate import GENERATION, SCORING, missing
 from mmbench.progress import Progress
 from mmbench.records.provenance import in_words
 from mmbench.runs.run import Run
-from mmbench.sweeps.plan import Sweep, told
+from mmbench.sweeps.plan import Sweep, why_impossible
 from mmbench.sweeps.planned import Planned
 from mmbench.text import pad, plain
 from mmbench.training.estimate import TRAINED, Estimator, Rates, Stage
@@ -46,7 +46,7 @@ class Estimate:
         networks: Evaluation networks that are trained first, once for all runs on the data.
         beside: Seconds of the training that belong to no stage, such as encoding.
         weights: Bytes of the model's weights.
-        why: Why it takes nothing, or, if it is `impossible`, why that.
+        why: Why it takes nothing or, if `impossible`, why it is.
     """
 
     run: str
@@ -119,7 +119,7 @@ class Estimate:
         days = self.seconds / DAY
         if days >= 2:
             length = f"{days / 7:.1f} weeks" if days >= 14 else f"{days:.1f} days"
-            shorter = "'--set' shortens it, such as by fewer epochs, and --device chooses another"
+            shorter = "shorten it by --set (fewer epochs, for example), or choose another --device"
             yield f"{self.run} takes about {length} on {self.device}: {shorter}"
 
 
@@ -150,7 +150,7 @@ class Session:
         try:
             return self._estimate(run, title, device)
         except Exception as error:
-            return Estimate(title, device, why=told(error), impossible=True)
+            return Estimate(title, device, why=why_impossible(error), impossible=True)
 
     def _estimate(self, run: Run, title: str, device: str) -> Estimate:
         with torch.random.fork_rng([run.device] if run.device.type == "cuda" else []):
@@ -190,7 +190,7 @@ class Session:
 
         context = Context(run.device, self.cache, Progress(None), run.weights, model, trainer)
         every = run.evaluation.subsets(run.dataset)
-        left = missing(every, run.out / run.place.kept, context)
+        left = missing(every, run.evaluation, run.out / run.place.kept, context)
         known = self._costs.setdefault((run.dataset.name, run.model), {})
         if left and not known:
             self.progress.say(f"{title}: timing the evaluation")
@@ -244,7 +244,8 @@ def in_all(found: Sequence[Estimate], many: int) -> str:
     seconds = sum(e.seconds for e in found)
     memory, disk = max((e.memory for e in found), default=0), sum(e.disk for e in found)
     minutes, most, left = _cells(seconds / max(1, min(many, len(found))), memory, disk)
-    parts = [f"{len(found)} runs take {minutes} minutes with {many} at once"]
+    take = "1 run takes" if len(found) == 1 else f"{len(found)} runs take"
+    parts = [f"{take} {minutes} minutes with {many} at once"]
     parts += [f"{most} of memory each" if most else "", f"{left} of disk" if left else ""]
     return ", ".join(filter(None, parts))
 

@@ -25,6 +25,7 @@ START = (sys.executable, "-P", "-m", "mmbench")
 of the current folder in the place of a package."""
 
 GRACE = 20.0  # seconds that an interrupted run has to end
+LOOK = 0.2  # seconds between looks at a run: Ray's interrupts end no call that blocks
 PAUSE = 5.0  # seconds before a run is tried again that another process is making
 PATIENCE = 300.0  # seconds after which it is not
 DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux' prctl
@@ -157,7 +158,7 @@ def complete(
     start: Sequence[str] = START,
     deaf: Collection[signal.Signals] = (),
 ) -> str:
-    """Makes a run from start to end, for whom `begin` takes its arguments.
+    """Makes a run and waits for its end; the arguments are those of `begin`.
 
     While another process is making the same run, such as one on a host that is believed to be
     lost, it waits for some minutes. When this process is interrupted, so is the run.
@@ -172,7 +173,8 @@ def complete(
     while True:
         process = begin(arguments, log, more, start, deaf)
         try:
-            code = process.wait()
+            while (code := process.poll()) is None:
+                time.sleep(LOOK)
         except BaseException:
             stop([process])
             raise
@@ -206,6 +208,7 @@ def _prepare(deaf: Collection[signal.Signals]) -> None:
     On Linux it is terminated when the sweep is killed, instead of holding its lock.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # which Ray blocks
     for number in deaf:
         signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":

@@ -97,7 +97,7 @@ class Sweep:
             try:
                 data: Dataset | str = loaded(name, self.folder, progress)
             except Exception as error:
-                data = told(error)
+                data = why_impossible(error)
             took = _durations(self.out, name if isinstance(data, str) else data.name)
             for model in self._models(models, name):
                 used = self.settings_of(model, name)
@@ -160,7 +160,7 @@ class Sweep:
                 several = self.runs(model, data, seeds, progress)
                 shares = first_stage(several[0])
             except Exception as error:
-                impossible = told(error)
+                impossible = why_impossible(error)
         for seed in seeds if impossible else ():
             yield Planned(model, name, seed, "impossible", impossible, None, options)
         for run in several:
@@ -199,12 +199,17 @@ class Sweep:
         )
 
 
-def told(error: Exception) -> str:
-    """Why an error makes a run impossible, unless it is a mistake of ours, which is raised."""
+def why_impossible(error: Exception) -> str:
+    """Why an error makes a run impossible, with the place in the user's own code if it is there.
+
+    Raises:
+        Exception: The error itself, if it is a mistake of ours.
+    """
+    if place := in_own_code(error):
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        return f"{kind}{first_line(error)} ({place})"
     if words := sentence(error):
         return words
-    if place := in_own_code(error):
-        return f"{type(error).__name__}: {first_line(error)} ({place})"
     raise error
 
 

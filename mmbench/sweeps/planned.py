@@ -82,11 +82,11 @@ class Planned:
         return self.state in ("queued", "running", "requeued")
 
 
-def first(planned: Iterable[Planned]) -> list[Planned]:
-    """The runs to make of which other runs wait for what they share, one for each such thing.
+def makers(planned: Iterable[Planned]) -> list[Planned]:
+    """For each thing that several runs need, the run that makes it before the others start.
 
-    Each stage of training that several runs share is of one of them. The evaluation networks of a
-    data set are of any, or of a run that is done.
+    For a shared training stage that is the first run that has it. For a data set's evaluation
+    networks it is one of these, or else its first run, unless a run on it is done.
     """
     planned = list(planned)
     wanted = [p for p in planned if p.wanted]

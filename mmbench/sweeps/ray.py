@@ -24,7 +24,7 @@ from mmbench.records.paths import Place
 from mmbench.records.store import read
 from mmbench.sweeps.collection import collect
 from mmbench.sweeps.host import GRACE, LOGS, Job, Outcome, Watch, complete, log_of
-from mmbench.sweeps.planned import Planned, first
+from mmbench.sweeps.planned import Planned, makers
 
 PAUSE = 0.5  # seconds between looks at the tasks
 RETRIES = 5  # of a task whose node is lost
@@ -79,26 +79,30 @@ class Ray:
 
         token = self.out.absolute() / LOGS / "ray" / uuid.uuid4().hex
         write_text(token, "")
-        with self._connected():
-            jobs = self._submitted(planned, token)
-            try:
-                while jobs:
-                    watch(list(jobs.values()))
-                    ended, _ = ray.wait(list(jobs), timeout=PAUSE)
-                    for job in jobs.values():
-                        job.seen("running" if job.log.exists() else "queued")
-                    for ref in ended:
-                        job = jobs.pop(ref)
-                        yield Outcome(job.planned, job.seconds, self._fault(ref), job.log)
-            finally:
-                for ref in jobs:
-                    ray.cancel(ref)
-                if jobs:
-                    ray.wait(list(jobs), num_returns=len(jobs), timeout=GRACE)
-                token.unlink(missing_ok=True)
+        try:
+            with self._connected():
+                jobs, shared = self._submitted(planned, token)
+                try:
+                    while jobs:
+                        watch(list(jobs.values()))
+                        ended, _ = ray.wait(list(jobs), timeout=PAUSE)
+                        for job in jobs.values():
+                            job.seen("running" if job.log.exists() else "queued")
+                        for ref in ended:
+                            job = jobs.pop(ref)
+                            yield Outcome(job.planned, job.seconds, self._fault(ref), job.log)
+                finally:
+                    if left := [*shared, *jobs]:
+                        for ref in left:
+                            ray.cancel(ref)
+                        ray.wait(left, num_returns=len(left), timeout=GRACE)
+        finally:
+            token.unlink(missing_ok=True)
 
-    def _submitted(self, planned: Sequence[Planned], token: Path) -> dict[Any, Job]:
-        """Submits the runs, and before them what several share; task -> its run."""
+    def _submitted(
+        self, planned: Sequence[Planned], token: Path
+    ) -> tuple[dict[Any, Job], list[Any]]:
+        """Submits the runs, and before them what several share; task -> its run, other tasks."""
         import ray
 
         task = ray.remote(_made).options(
@@ -111,7 +115,7 @@ class Ray:
         home, jobs = Path.cwd(), dict[Any, Job]()
         ours = {k: v for k, v in os.environ.items() if k.startswith(OURS)}
         shared = []
-        for p in first(planned):
+        for p in makers(planned):
             asked, name = [*p.arguments, "--only-shared"], f"{log_of(p, self.out).stem}-shared.log"
             shared.append(task.remote(asked, None, name, token, home, self.cpus, ours))
         for p in planned:
@@ -121,7 +125,7 @@ class Ray:
                 asked = p.arguments
                 ref = task.remote(asked, p.record, log.name, token, home, self.cpus, ours, *shared)
                 jobs[ref] = Job(p, log, "queued")
-        return jobs
+        return jobs, shared
 
     def _fault(self, ref: Any) -> str:
         """Keeps what a task returned; why its run failed, or ""."""
@@ -163,10 +167,11 @@ class Ray:
 
     def _expect_room(self, there: Mapping[str, float]) -> None:
         """Refuses runs that this machine can never make."""
-        asked = {"CPU": self.cpus, "GPU": self.gpus, "memory": (self.memory or 0) * 2**30}
+        there = {**there, "GB of memory": there.get("memory", 0) // 2**30}
+        asked = {"CPU": self.cpus, "GPU": self.gpus, "GB of memory": self.memory or 0}
         for what, much in asked.items():
             if much > (most := there.get(what, 0)):
-                raise ValueError(f"a run is to have {much:g} {what}, but Ray has {most:g} here")
+                raise ValueError(f"each run asks for {much:g} {what}, but Ray has {most:g} here")
 
 
 def _made(

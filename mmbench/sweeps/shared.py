@@ -3,7 +3,6 @@
 from contextlib import suppress
 from pathlib import Path
 
-from mmbench.core.model import Model
 from mmbench.core.score import Context, Generated
 from mmbench.registry import names
 from mmbench.runs.run import Run
@@ -43,7 +42,7 @@ def first_stage(run: Run) -> str:
     model, entry = run.build(), names("models").get(run.model)
     try:
         if entry is not None and entry.module.startswith("mmbench."):
-            _fit(run, model, _Untrained)
+            model.fit(run.dataset.train.to(run.device), run.trainer(_Untrained))
     except Reached as reached:
         return str(reached)
     return ""
@@ -65,17 +64,4 @@ def make_shared(run: Run) -> None:
         if metric.judge == "own":
             list(metric.compute(real, run.dataset, context))
     with suppress(Reached):
-        _fit(run, run.build(), _Shared)
-
-
-def _fit(run: Run, model: Model, kind: type[Trainer]) -> None:
-    """Trains a model, as far as a trainer of this kind goes."""
-    trainer = kind(
-        run.folder,
-        run.seed,
-        run.device,
-        run.progress,
-        shared=run.shared,
-        versions=run.place.versions,
-    )
-    model.fit(run.dataset.train.to(run.device), trainer)
+        run.build().fit(run.dataset.train.to(run.device), run.trainer(_Shared))

@@ -24,12 +24,12 @@ from mmbench.files.atomic import write_text
 from mmbench.files.locks import alone
 from mmbench.protocols.protocol import digest
 from mmbench.sweeps.host import LOGS, Job, Outcome, Watch, complete, log_of
-from mmbench.sweeps.planned import Planned, first
+from mmbench.sweeps.planned import Planned, makers
 
 PROGRAMS = ("sbatch", "scontrol", "squeue", "srun")
 PAUSE = 5.0  # seconds between questions to SLURM
 WARNING = 30  # seconds, and up to 60 more, before the end of its time that a job is signalled
-SHORTEST = 5  # minutes of a job: in less, what is before its first checkpoint may begin for ever
+SHORTEST = 5  # minutes of a job: a shorter one might never reach its first checkpoint
 TIMEOUTS = 100  # times that a job that reaches its end is queued again
 LARGEST = 1000  # jobs of an array; SLURM's own limit is 1001 unless the cluster has another
 KILLED = 120.0  # seconds in which a job that was terminated is killed or queued again
@@ -68,8 +68,8 @@ class Slurm:
     def __post_init__(self) -> None:
         optional("submitit", "--on slurm", "submitit", "slurm")
         if self.minutes < SHORTEST:
-            expected = f"expected at least {SHORTEST} minutes, to reach a checkpoint in each job"
-            raise ValueError(f"--time {self.minutes} is too short a time, {expected}")
+            expected = f"expected at least {SHORTEST}, so that every job reaches a checkpoint"
+            raise ValueError(f"--time is {self.minutes} minutes, {expected}")
         for program in PROGRAMS:
             if shutil.which(program) is None:
                 expected = "expected a host that submits jobs to a SLURM cluster"
@@ -99,7 +99,8 @@ class Slurm:
         with alone(self.out / LOGS / "slurm.lock"):
             planned = self.states(planned)  # another sweep may have submitted some
             self._submit(planned)
-        left = [p for p in self.states(planned) if p.coming]
+        left = [replace(p, state="queued", why="") if p.wanted else p for p in planned]
+        left = [p for p in left if p.coming]
         jobs = {p.title: self._job(p) for p in left}
         while left:
             watch([jobs[p.title] for p in left])
@@ -120,7 +121,7 @@ class Slurm:
 
     def _submit(self, planned: Sequence[Planned]) -> None:
         """Submits what several runs share, then the runs, which wait for it."""
-        wanted, shared = [p for p in planned if p.wanted], first(planned)
+        wanted, shared = [p for p in planned if p.wanted], makers(planned)
         if not wanted:
             return
         before = self._array([self._made(p, "--only-shared") for p in shared], {})

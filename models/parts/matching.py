@@ -66,7 +66,8 @@ class Matching(nn.Module):
     ) -> None:
         super().__init__()
         if modalities < 2:
-            raise ValueError("matching latents needs at least two modalities")
+            there = f"the number of modalities is {modalities}"
+            raise ValueError(f"{there}, expected at least 2 to match latents")
         divided(GROUPS, width=width)
         self.modalities, self.latent = modalities, latent
         self.pairs = list(combinations(range(modalities), 2))

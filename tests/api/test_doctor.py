@@ -62,6 +62,7 @@ def test_a_damaged_file_of_weights_is_named(cache, tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER, str(tmp_path))
     found = dict(examine(tmp_path))
     assert any(line.startswith("! ") and card.file in line for line in found["weights"])
+    assert len(found["weights"]) == len(list(registered()))
     assert found["completion"]  # and the rest is examined
 
 

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 import mmbench
+from mmbench.api import asked
 from mmbench.core.score import Score
 from mmbench.records.store import read
 from mmbench.runs import samples as folders
@@ -64,10 +66,46 @@ def test_other_metrics_need_no_training(run, table, monkeypatch):
     assert {r.name for r in run.path.parent.glob("*.json")} > {run.path.name}
     with pytest.raises(ValueError, match="the settings change what was trained"):
         mmbench.evaluate(run, settings={"models.mld.width": 64}, quiet=True)
-    with pytest.raises(ValueError, match="a name and a protocol of its own"):
-        mmbench.evaluate(run, name="mine", quiet=True)
-    with pytest.raises(ValueError, match="the run is of mhd-mini, not of polymnist-mini"):
+    for own in (
+        {"name": "mine"},
+        {"protocol": "mld"},
+        {"seed": 1},
+        {"device": "cpu"},
+        {"out": "x"},
+    ):
+        with pytest.raises(ValueError, match=f"{next(iter(own))} cannot be set for a run"):
+            mmbench.evaluate(run, **own, quiet=True)
+    with pytest.raises(ValueError, match="trained on mhd-mini, not on polymnist-mini"):
         mmbench.evaluate(run, "polymnist-mini", quiet=True)
+
+
+def test_a_run_s_data_may_be_named_by_their_file(run, table, toy, monkeypatch):
+    assert values(mmbench.evaluate(run, "mine.toml", quiet=True)) == values(table)
+    other = replace(toy, train=toy.test)
+    monkeypatch.setattr("mmbench.datasets.load.load_dataset", lambda *_: other)
+    with pytest.raises(ValueError, match="other examples"):
+        mmbench.evaluate(run, "mine.toml", quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (range(2), "[0, 1]"),
+        ({1, 0}, "[0, 1]"),
+        ([np.int64(0), torch.tensor(1)], "[0, 1]"),
+        (np.arange(2), "[0, 1]"),
+        (np.float32(0.5), "0.5"),
+        ({"steps": np.int64(3)}, "{ steps = 3 }"),
+    ],
+)
+def test_settings_hold_what_python_has_for_lists_and_numbers(value, wanted):
+    assert asked.lines({"a": value}) == [f"a={wanted}"]
+    assert asked.lines({}, {"fid": value}) == [f"evaluation.metrics={{ fid = {wanted} }}"]
+
+
+def test_a_setting_of_none_is_refused():
+    with pytest.raises(ValueError, match=r"a\.b is None, expected a value"):
+        asked.lines({"a": {"b": None}})
 
 
 def test_a_metric_of_a_file_is_called_by_the_file_alone(run, table, tmp_path):
@@ -76,10 +114,10 @@ def test_a_metric_of_a_file_is_called_by_the_file_alone(run, table, tmp_path):
     before = {*run.path.parent.glob("*.json")}
     mmbench.evaluate(run, metrics=f"{tmp_path}/of_a_file.py:energy_distance", quiet=True)
     (path,) = {*run.path.parent.glob("*.json")} - before
-    asked = read(path).protocol["evaluation"]["metrics"]
+    measured = read(path).protocol["evaluation"]["metrics"]
     path.unlink()
     del sys.modules["of_a_file.py"]
-    assert asked == {"of_a_file.py:energy_distance": "all"}
+    assert measured == {"of_a_file.py:energy_distance": "all"}
 
 
 def test_samples_score_as_the_run_did(run, table, drawn, folder, toy, tmp_path):
@@ -176,7 +214,7 @@ def test_a_missing_folder_is_told_before_absent_weights(toy, tmp_path, monkeypat
 def test_a_run_s_path_is_told_from_samples(run, table):
     for path in (run.path, str(run.path.parent)):
         for data in (None, "mhd-mini"):
-            with pytest.raises(ValueError, match=r"is of a run.*mmbench\.load_run\('"):
+            with pytest.raises(ValueError, match=r"belongs to a run.*mmbench\.load_run\('"):
                 mmbench.evaluate(path, data, quiet=True)
 
 

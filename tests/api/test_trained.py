@@ -1,6 +1,9 @@
 """Training, loading and drawing in Python: the same as on the command line."""
 
+import os
 import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +30,7 @@ def test_a_run_is_found_again_by_all_that_names_it(run, table, toy, tmp_path):
     weights = shutil.copytree(run.run.folder, home / run.run.folder.name)
     record = shutil.copy(run.path, home)
     (home / "._0-12345678.json").write_bytes(b"\0")  # a hidden file is no record
+    (home / "reference.json").write_text("{}")  # nor is what is not called like one
     drawn = run.generate(n=2)
     for path in (record, str(weights), home, run.path):
         again = mmbench.load_run(path, toy, device="cpu", quiet=True)
@@ -155,3 +159,18 @@ def test_wrong_arguments_get_a_sentence(toy, change, words, tmp_path):
 def test_a_run_that_is_missing_is_told_before_all_else(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no run"):
         mmbench.load_run(tmp_path / "nowhere", device="nonsense")
+    (tmp_path / "package.json").write_text("{}")
+    (tmp_path / "results").mkdir()
+    with pytest.raises(FileNotFoundError, match="is not the folder of a finished run"):
+        mmbench.load_run(tmp_path / "results")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a folder right below the root")
+def test_a_record_in_a_shallow_folder_has_no_weights(run):
+    shallow = Path(tempfile.mkstemp(suffix=".json", dir="/tmp")[1])
+    try:
+        shutil.copy(run.path, shallow)
+        with pytest.raises(FileNotFoundError, match="has no weights beside it"):
+            mmbench.load_run(shallow)
+    finally:
+        shallow.unlink()

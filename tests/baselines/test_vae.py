@@ -1,6 +1,7 @@
 """The multi-modal VAEs against closed forms."""
 
 import math
+import sys
 from dataclasses import replace
 
 import pytest
@@ -240,6 +241,12 @@ def test_a_mixture_without_examples_to_fit_is_refused_before_training(complete):
     model, trainer = vae(MoPoE, joint=PostHoc(components=5)), None  # nothing is trained
     with pytest.raises(ValueError, match=f"^{complete} training examples lack no modality"):
         model.fit(Split(batch(40), index), trainer)
+
+
+def test_a_mixture_that_nothing_fits_is_refused_before_training(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.mixture", None)
+    with pytest.raises(ImportError, match="mixture"):
+        vae(MoPoE, joint=PostHoc(components=2)).fit(Split(batch(40)), None)
 
 
 def test_a_mixture_is_drawn_from_by_its_weights():

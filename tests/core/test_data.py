@@ -120,3 +120,10 @@ def test_what_a_data_set_prints_is_short():
     data = toy()
     assert "200 training and 40 test examples" in repr(data) and "sound (1, 32, 128)" in repr(data)
     assert "40 examples" in repr(data.test) and len(repr(data)) < 150
+
+
+def test_some_modalities_come_in_the_order_of_the_data_set():
+    data = Dataset("toy", (IMAGE, VECTOR), split(), split())
+    assert data.subset(["vector", "image"]) == ("image", "vector")
+    with pytest.raises(LookupError, match="did you mean 'vector'"):
+        data.subset(["vectors"])

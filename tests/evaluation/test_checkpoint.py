@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -28,9 +29,9 @@ def compute(generated, dataset, context):
 MEAN = Metric("mean", "Mean", "lower", "", "", compute)
 
 
-def scored(folder, toy, monkeypatch):
+def scored(folder, toy, monkeypatch, metric=MEAN):
     """The parts of an evaluation, how often it drew, and what it said."""
-    monkeypatch.setattr(Evaluation, "wanted", lambda *_: iter([MEAN]))
+    monkeypatch.setattr(Evaluation, "wanted", lambda *_: iter([metric]))
     draws, out = [], io.StringIO()
 
     def draw(given):
@@ -74,6 +75,14 @@ def test_a_part_in_anothers_place_is_made_again(tmp_path, toy, monkeypatch):
     assert draws == [("image",)] and same(first, again)
 
 
+def test_what_another_version_of_a_metric_measured_is_measured_again(tmp_path, toy, monkeypatch):
+    scored(tmp_path, toy, monkeypatch)
+    newer = replace(MEAN, version=2)
+    parts, draws, _ = scored(tmp_path, toy, monkeypatch, newer)
+    assert draws == list(SUBSETS) and all(p.versions == {"mean": 2} for p in parts)
+    assert not scored(tmp_path, toy, monkeypatch, newer)[1]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -85,6 +94,7 @@ def test_a_part_in_anothers_place_is_made_again(tmp_path, toy, monkeypatch):
         {"seconds": '{"a": null}'},
         {"scores": None},
         {"seconds": None},
+        {"versions": "3"},
     ],
 )
 def test_a_file_of_other_content_is_no_part(tmp_path, change):
@@ -118,7 +128,7 @@ def referred(toy, cache):
     out = io.StringIO()
     context = Context(torch.device("cpu"), cache, Progress(out))
     score = Score("mean", (), "sound", 0.5, 6)
-    return references([MEAN], [score], toy, ROWS, context), out.getvalue()
+    return references(MEAN, [score], toy, ROWS, context), out.getvalue()
 
 
 def test_damaged_references_are_made_again(tmp_path, toy, damage):

@@ -43,7 +43,7 @@ class Slow(Model):
 def sampling(toy, clock, tmp_path, monkeypatch):
     """Makes the sampling of a slow model, whose scoring takes `scoring` seconds a sample."""
 
-    def make(start, each, scoring=0.0, least=1):
+    def make(start, each, scoring=0.0, least=1, samples=None):
         seen = []
 
         def compute(generated, dataset, context):
@@ -57,7 +57,7 @@ def sampling(toy, clock, tmp_path, monkeypatch):
         metric = Metric("slow", "Slow", "lower", "", "", compute, least=least)
         monkeypatch.setattr(Evaluation, "scorers", lambda _: iter([metric]))
         model = Slow({m.name: m.shape for m in toy.modalities}, clock, start, each)
-        evaluation = Evaluation({"slow": "all"})
+        evaluation = Evaluation({"slow": "all"}, samples=samples)
         context = Context(CPU, tmp_path, Progress(None))
         return Sampling(model, toy, evaluation, context, 0), evaluation.subsets(toy), seen
 
@@ -100,6 +100,14 @@ def test_a_metric_that_needs_more_samples_is_not_asked_of_few(sampling, toy):
     of, subsets, seen = sampling(0.0, 1e-4, least=30)
     of.costs(subsets)
     assert seen and all(len(x) == len(toy.test) for x in seen)
+
+
+@pytest.mark.parametrize(("each", "timed"), [(1e-4, 20), (3.0, 8)])
+def test_a_metric_of_fewer_samples_takes_its_share(sampling, each, timed):
+    of, subsets, seen = sampling(0.0, each, scoring=each, samples={"slow": 20})
+    took = [c.scoring for c in of.costs(subsets).values()]
+    assert took == pytest.approx([each * 20] * len(took))
+    assert max(map(len, seen)) == timed
 
 
 def test_what_a_model_cannot_draw_takes_nothing(sampling, monkeypatch):

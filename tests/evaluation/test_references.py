@@ -33,8 +33,8 @@ def measured(dataset, context, metrics=(coherence, fmd)):
 def test_what_each_metric_is_held_against(toy, context):
     """Coherence against the judges' own accuracy, FMD against that of training examples."""
     scores = measured(toy, context)
-    found = {(s.metric, s.target): s for s in references((coherence, fmd), scores, toy, ROWS,
-                                                         context)}  # fmt: skip
+    both = [s for m in (coherence, fmd) for s in references(m, scores, toy, ROWS, context)]
+    found = {(s.metric, s.target): s for s in both}
     names = [m.name for m in toy.modalities]
     assert set(found) == {("coherence", JOINT), *(("coherence", m) for m in names),
                           *(("fmd", m) for m in names)}  # fmt: skip
@@ -58,7 +58,7 @@ def test_stages_of_real_examples_are_told_from_those_of_samples(toy, context):
             yield Score("m", generated.given, "image", 0.25, 3, "net")
 
     metric = Metric("m", "M", "lower", "", "", compute)
-    references([metric], [Score("m", (), "image", 0.5, 3, "net")], toy, ROWS, context)
+    references(metric, [Score("m", (), "image", 0.5, 3, "net")], toy, ROWS, context)
     assert re.search("^real examples.*: features: done", told.getvalue(), re.MULTILINE)
 
 
@@ -75,17 +75,17 @@ def test_they_are_computed_once(toy, context, tmp_path):
     metric = Metric("m", "M", "lower", "", "", compute)
     context = replace(context, cache=tmp_path)
     score = Score("m", ("sound",), "image", 1.0, 3, "net")
-    first = references([metric], [score], toy, ROWS, context)
-    assert first == (Score("m", (), "image", 0.25, 3, "net", low=0.0, high=1.0),)
-    assert references([metric], [score, score], toy, ROWS, context) == first
+    first = references(metric, [score], toy, ROWS, context)
+    assert first == [Score("m", (), "image", 0.25, 3, "net", low=0.0, high=1.0)]
+    assert references(metric, [score, score], toy, ROWS, context) == first
     assert len(calls) == 1
-    references([metric], [replace(score, extractor="other")], toy, ROWS, context)
-    references([metric], [score], toy, ROWS[:-1], context)
-    references([replace(metric, name="n")], [replace(score, metric="n")], toy, ROWS, context)
+    references(metric, [replace(score, extractor="other")], toy, ROWS, context)
+    references(metric, [score], toy, ROWS[:-1], context)
+    references(replace(metric, name="n"), [replace(score, metric="n")], toy, ROWS, context)
     assert len(calls) == 4
     for file in tmp_path.rglob("*.json"):
         file.write_text(file.read_text()[:-5])
-    assert references([metric], [score], toy, ROWS, context) == first  # a damaged one is made anew
+    assert references(metric, [score], toy, ROWS, context) == first  # a damaged one is made anew
     assert len(calls) == 5
 
 
@@ -96,7 +96,7 @@ def test_what_has_no_score_has_no_reference(toy, context):
     metric = Metric("m", "M", "lower", "", "", never)
     absent = Score("m", (), "image", None, 3, reason="no weights")
     again = Score("m", ("image",), "image", 1.0, 3)
-    assert references([metric], [absent, again], toy, ROWS, context) == ()
+    assert references(metric, [absent, again], toy, ROWS, context) == []
 
 
 def test_as_many_complete_training_examples_as_there_are(toy):
@@ -115,7 +115,7 @@ def test_distances_have_no_reference_where_no_training_example_is_complete(toy, 
     index = {m: here.where(here % 2 == i, -1) for i, m in enumerate(("image", "sound"))}
     train = Split(toy.train.tensors, index, toy.train.labels)
     score = Score("fmd", (), "image", 1.0, len(ROWS), "net")
-    assert references([fmd], [score], replace(toy, train=train), ROWS, context) == ()
+    assert references(fmd, [score], replace(toy, train=train), ROWS, context) == []
 
 
 def test_coherence_and_reconstructions_have_intervals(toy, context):

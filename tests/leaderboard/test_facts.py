@@ -5,7 +5,7 @@ import factory
 import pytest
 
 from mmbench.core.score import Metric, Score
-from mmbench.leaderboard.facts import arrow, facts, unit
+from mmbench.leaderboard.facts import arrow, facts, published, twin, unit
 from mmbench.leaderboard.tables.selection import Selection
 from mmbench.leaderboard.tables.table import tables
 from mmbench.records.record import Declared
@@ -24,6 +24,13 @@ def test_what_is_declared_is_what_the_metric_says(name):
 def test_a_record_cannot_have_a_module_imported():
     assert facts("antigravity:geohash") is None
     assert facts("no such metric") is None
+
+
+def test_each_twin_stands_in_for_a_published_data_set():
+    known = names("datasets")
+    ours = {name for name, of in known.items() if of.value.startswith("mmbench.datasets.mini.")}
+    assert {name for name in known if twin(name)} == ours
+    assert all(published(twin(name)) for name in ours)
 
 
 def told(*directions, title="Own score"):

@@ -13,6 +13,7 @@ from mmbench.cli.main import main
 from mmbench.leaderboard.check.check import compare
 from mmbench.leaderboard.check.reference import of_records
 from mmbench.leaderboard.claims.claims import verdicts
+from mmbench.leaderboard.facts import twin
 from mmbench.leaderboard.rows import rows
 from mmbench.metrics.extractors.judges import TRAINED, weights_hash
 from mmbench.pretrained import registered
@@ -54,7 +55,7 @@ def test_three_seeds_of_one_protocol_are_measured(dataset, model):
     assert len({r.protocol_hash for r in found}) == 1
 
 
-ALL = [name for name in names("datasets") if "-mini" in name]
+ALL = [name for name in names("datasets") if twin(name)]
 
 
 @pytest.mark.parametrize("dataset", ALL)

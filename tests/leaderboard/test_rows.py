@@ -180,6 +180,14 @@ def test_a_note_says_what_the_hash_after_a_name_stands_for():
         assert not any("protocol" in note for note in alone.notes)
 
 
+def test_a_name_in_brackets_is_no_protocol():
+    score = [Score("coherence", (), "joint", 50.0, 10)]
+    [hashed] = {row.protocol_hash for row in rows([factory.record("a", 0, score)])}
+    named = f"a [{hashed[:6]}]"
+    for found in tables([factory.record(named, 0, score, data=d * 64) for d in "de"]):
+        assert not any(named in note for note in found.notes)
+
+
 def test_real_examples_stand_apart_by_the_networks_that_measured_them():
     def real(value, judge):
         return [Score("coherence", (), "joint", value, 1000, networks=judge)]

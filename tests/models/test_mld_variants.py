@@ -137,20 +137,24 @@ def test_statistics_of_the_first_batch(toy, tmp_path):
 
     trainer.minimise = watch
     mld.fit(toy.train, trainer)
-    z = mld._standardised_latents(toy.train, met["score"])
+    first = torch.zeros(len(toy.train), dtype=torch.bool)
+    first[met["score"]] = True
+    z = mld._standardised_latents(toy.train, first)
     torch.testing.assert_close(z[met["score"]].mean(0), torch.zeros(10), atol=1e-4, rtol=0)
     torch.testing.assert_close(z[met["score"]].std(0), torch.ones(10), atol=1e-3, rtol=0)
     assert z.mean(0).abs().max() > 1e-3
 
 
-def test_statistics_of_too_few_examples_are_refused(toy):
-    half = torch.arange(len(toy.train))
-    half[:20] = -1
-    train = Split(toy.train.tensors, {"sound": half}, toy.train.labels)
+def test_statistics_of_too_few_examples_are_refused(toy, tmp_path):
+    one = torch.full((len(toy.train),), -1)
+    one[0] = 0
+    train = Split(toy.train.tensors, {"sound": one}, toy.train.labels)
+    trainer = Trainer(tmp_path, 0, CPU, Progress(None))
+    trainer.minimise = lambda *_, **__: pytest.fail("before anything is trained")
     with pytest.raises(
-        ValueError, match=r"0 of the examples .* have 'sound', expected at least 2"
+        ValueError, match=r"1 of the examples .* have 'sound', expected at least 2"
     ):
-        model(MLD, toy)._standardised_latents(train, torch.arange(20))
+        model(MLD, toy).fit(train, trainer)
 
 
 # Principal components

@@ -9,6 +9,7 @@ import torch
 from mmbench.architecture import architectures
 from mmbench.core.data import Modality
 from mmbench.evaluation.settings import Evaluation
+from mmbench.leaderboard.facts import twin
 from mmbench.models.supervised import PREDICTED
 from mmbench.protocols.arguments import construct
 from mmbench.protocols.protocol import load, resolve
@@ -91,7 +92,7 @@ def test_a_second_paper_s_protocol_builds_its_models():
     construct(Evaluation, protocol["evaluation"], "evaluation")
 
 
-PUBLISHED = [n for n in SETS if not n.endswith(("-mini", "-mini-32")) and n != "default"]
+PUBLISHED = [n for n in SETS if not twin(n) and n != "default"]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -87,9 +87,9 @@ def test_a_run_says_that_the_code_has_changed_and_stops(own, edited, tmp_path):
     assert both.exit_code == 1 and weights(tmp_path) == before
     change = record["protocol"]["evaluation"]
     settings = {f"evaluation.{key}": change[key] for key in ("examples", "given", "metrics")}
-    with pytest.raises(ValueError, match=r"keep_weights=True draws .*, retrain=True trains anew"):
+    with pytest.raises(ValueError, match=r"keep_weights=True uses .*, retrain=True trains anew"):
         mmbench.train("own_noise.py:Noise", "mhd-mini", settings=settings, quiet=True)
-    with pytest.raises(ValueError, match=r"keep_weights=True draws .*, retrain=True trains anew"):
+    with pytest.raises(ValueError, match=r"keep_weights=True uses .*, retrain=True trains anew"):
         mmbench.load_run(path, "mhd-mini", quiet=True)
 
 
@@ -170,7 +170,7 @@ def test_samples_of_a_record_are_drawn_by_other_code_only_if_asked(own, edited, 
     assert "--keep-weights" in told.output and not (tmp_path / "drawn").exists()
     done = own("generate", "--run", path, "--keep-weights", "--out", tmp_path / "drawn")
     assert done.exit_code == 0, done.output
-    assert "by the code as it is" in done.output
+    assert "has changed since" in done.output
     assert records(tmp_path) == {path: record} and weights(tmp_path) == before
 
 

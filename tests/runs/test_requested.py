@@ -79,6 +79,18 @@ def test_a_folder_of_samples_is_replaced_whole(tmp_path):
     assert [p.name for p in home.parent.iterdir()] == ["out"]
 
 
+def test_of_two_at_once_each_is_published_whole(tmp_path):
+    home = tmp_path / "out"
+    with renewing(home, DATASET) as first:
+        (first / "image-0.png").touch()
+        with renewing(home, DATASET) as second:
+            (second / "image-1.png").touch()
+        assert [p.name for p in home.iterdir()] == ["image-1.png"]
+        (first / "image-2.png").touch()
+    assert sorted(p.name for p in home.iterdir()) == ["image-0.png", "image-2.png"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
 def test_a_failure_leaves_the_old_samples(tmp_path):
     home = tmp_path / "out"
     (home / "caption").mkdir(parents=True)

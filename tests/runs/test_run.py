@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from mmbench.cli.main import main
 from mmbench.core.score import Score
 from mmbench.errors import sentence
+from mmbench.evaluation import evaluate
 from mmbench.files import atomic
 from mmbench.files.locks import Busy, alone
 from mmbench.leaderboard.submissions.validation import validated
@@ -231,6 +232,30 @@ def test_rescoring_gives_the_same_record(quick, tmp_path):
     assert quick("--rescore").exit_code == 0
     after = json.loads(path.read_text())
     assert {**before, "seconds": 0} == {**after, "seconds": 0}
+
+
+def test_interrupted_rescoring_goes_on_and_leaves_record_and_picture(quick, tmp_path, monkeypatch):
+    quick()
+    (path,) = (tmp_path / "results").rglob("*.json")
+    picture = path.with_suffix(".png").read_bytes()
+    path.with_suffix(".png").write_bytes(b"as it was")
+    scored, done, most = evaluate.scored, [], 2
+
+    def interrupted(*arguments):
+        if len(done) == most:
+            raise KeyboardInterrupt
+        done.append(arguments[0].given)
+        return scored(*arguments)
+
+    monkeypatch.setattr(evaluate, "scored", interrupted)
+    before = path.read_bytes()
+    assert quick("--rescore").exit_code == 1 and len(done) == 2
+    assert path.read_bytes() == before
+    assert path.with_suffix(".png").read_bytes() == b"as it was"
+    most = None
+    assert quick("--rescore").exit_code == 0 and len(done) == len(set(done)) == 8
+    assert path.with_suffix(".png").read_bytes() == picture
+    assert quick("--rescore").exit_code == 0 and len(done) == 16
 
 
 def test_scores_do_not_depend_on_the_order_of_evaluation(quick, tmp_path):
@@ -511,8 +536,8 @@ def test_an_error_in_own_code_says_where(own, tmp_path):
     ("Mute", "Mute.generate returned None, expected a dictionary of target -> tensor"),
     ("Numbers", "Numbers.generate drew image of type ndarray, expected a torch.Tensor"),
     ("Bare", "lately_written:Bare takes (*, scale: float = 1.0), expected (modalities, p"),
-    ("Orphan", "Orphan lacks a call of super().__init__()"),
-    ("Foundling", "Foundling lacks a call of super().__init__()"),
+    ("Orphan", "Orphan does not call super().__init__(), which must come first"),
+    ("Foundling", "Foundling does not call super().__init__(), which must come first"),
     ("Flat", "Flat.generate drew image of shape (8, 784), expected (8, 1, 28, 28)"),
     ("Nosie", "module 'lately_written' has no 'Nosie'; did you mean 'Noise'?"),
 ])  # fmt: skip

@@ -8,6 +8,7 @@ from scipy.io import wavfile
 from torch import nn
 
 from mmbench import scores
+from mmbench.core.model import Model
 from mmbench.seeds import stream
 
 PIXELS = torch.randint(0, 256, (6, 3, 12, 14), generator=stream(0, "pixels")).byte()
@@ -145,6 +146,23 @@ def test_samples_show_the_classes_that_they_should(toy, tmp_path, monkeypatch):
     for wrong, reach in ((labels + 20, "20 to 29"), (labels / 2, "0 to 4.5"), (-labels, "-9 to")):
         with pytest.raises(ValueError, match=f"labels reach from {reach}.*expected whole numbers"):
             scores.coherence({"image": images}, toy, wrong)
+
+
+def test_a_model_s_density_is_that_of_evaluation(toy):
+    class Loud(Model):
+        """Denser in training."""
+
+        def fit(self, train, trainer):
+            raise AssertionError
+
+        def generate(self, given, targets, n, generator):
+            raise AssertionError
+
+        def log_marginal(self, x, samples, noise):
+            n = len(next(iter(x.values())))
+            return torch.full((n,), 1.0 if self.training else -1.0, dtype=torch.double)
+
+    assert scores.log_likelihood(Loud(), toy, device="cpu") == -1
 
 
 @pytest.mark.parametrize(

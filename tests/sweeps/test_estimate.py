@@ -195,6 +195,17 @@ def test_it_says_where_a_run_takes_weeks(days, words):
     assert words is None or words in told[0]
 
 
+def test_runs_that_are_impossible_take_no_time_in_all(toy_loads, tmp_path, monkeypatch):
+    def found(session, run):
+        why = "it does not fit" if run.seed else ""
+        return Estimate(run.model, "cpu", (Stage("vae", 5, 60.0),), why=why, impossible=bool(why))
+
+    monkeypatch.setattr(estimate.Session, "estimate", found)
+    asked = ["sweep", "--model", "mvae", "--seed", "0-1", "--plan", "--estimate"]
+    done = CliRunner().invoke(main, [*asked, "--out", str(tmp_path), "--device", "cpu"])
+    assert done.exit_code == 0 and "1 run takes 1.00 minutes" in done.stderr, done.output
+
+
 def test_the_commands_print_it(toy_loads, tmp_path):
     quick = ["models.mvae.latent=4", "models.mvae.training.epochs=1", *SCORING]
     rest = [a for x in quick for a in ("--set", x)]

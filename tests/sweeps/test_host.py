@@ -1,5 +1,6 @@
 """A run as a process: interrupted with who waits for it, tried again while another makes it."""
 
+import _thread
 import signal
 import sys
 import threading
@@ -64,10 +65,17 @@ def until(path):
         time.sleep(0.01)
 
 
-def test_who_waits_for_a_run_interrupts_it_when_interrupted(completed, tmp_path):
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT),
+        _thread.interrupt_main,  # as Ray does, which ends no call that blocks
+    ],
+)
+def test_who_waits_for_a_run_interrupts_it_when_interrupted(completed, tmp_path, how):
     def interrupt():
         until(tmp_path / "begun")
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        how()
 
     threading.Thread(target=interrupt).start()
     # A shell makes the jobs that it starts in the background deaf to this signal.
@@ -77,6 +85,17 @@ def test_who_waits_for_a_run_interrupts_it_when_interrupted(completed, tmp_path)
             completed("long")
     finally:
         signal.signal(signal.SIGINT, usual)
+    assert (tmp_path / "interrupted").exists()
+
+
+def test_a_run_can_be_interrupted_where_the_sweep_blocks_interrupts(start, tmp_path):
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        run = begin(["long"], tmp_path / "it.log", {}, start)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    until(tmp_path / "begun")
+    stop([run])
     assert (tmp_path / "interrupted").exists()
 
 

@@ -90,7 +90,7 @@ def test_slurm_gives_whole_gpus():
 def test_a_time_in_which_no_checkpoint_is_reached_is_refused(monkeypatch, tmp_path):
     pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "--time 4" in refusal("--on", "slurm", "--time", "4")
+    assert "--time is 4 " in refusal("--on", "slurm", "--time", "4")
     assert "--time" not in refusal("--on", "slurm", "--time", "5")
 
 

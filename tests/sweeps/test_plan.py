@@ -18,7 +18,7 @@ from mmbench.datasets import load
 from mmbench.progress import Progress
 from mmbench.records.store import find
 from mmbench.sweeps import plan as module
-from mmbench.sweeps.plan import ALL, Sweep
+from mmbench.sweeps.plan import ALL, Sweep, why_impossible
 from mmbench.sweeps.planned import Planned
 from mmbench.tracking import tracking
 
@@ -118,6 +118,21 @@ def test_damaged_data_are_no_obstacle_to_other_data(toy, monkeypatch, tmp_path, 
     first, second = sweep.plan(["mvae"], named, [0], SILENT)
     assert first.state == "impossible" and "damaged" in first.why
     assert (second.dataset, second.state) == ("mhd-mini", "missing")
+
+
+@pytest.mark.parametrize("fault", [ValueError("damaged"), KeyError("damaged")])
+def test_why_an_error_in_own_code_makes_a_run_impossible_is_one_line_with_its_place(fault):
+    try:
+        raise fault
+    except Exception as error:
+        why = why_impossible(error)
+    assert "damaged" in why and f"{__file__}, line " in why
+    assert "\n" not in why and "MMBENCH_DEBUG" not in why
+
+
+def test_a_mistake_of_ours_makes_no_run_impossible():
+    with pytest.raises(KeyError):
+        why_impossible(KeyError("ours"))
 
 
 def test_the_protocol_is_that_by_which_the_runs_are_made(toy, namesake, tmp_path):

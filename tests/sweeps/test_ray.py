@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,9 @@ def test_a_node_with_another_version_is_named(planned, tmp_path, monkeypatch):
     assert "version" in fault
 
 
-def test_runs_wait_for_what_they_share(planned, tmp_path, monkeypatch):
+@pytest.fixture
+def asked(monkeypatch):
+    """The arguments of the tasks that are submitted, to no cluster."""
     asked = []
 
     class Task:
@@ -72,12 +75,30 @@ def test_runs_wait_for_what_they_share(planned, tmp_path, monkeypatch):
             return f"task {len(asked)}"
 
     monkeypatch.setattr(ray, "remote", lambda work: Task())
+    return asked
+
+
+def test_runs_wait_for_what_they_share(planned, tmp_path, asked):
     two = planned(seeds=[0, 1])
-    jobs = Ray(tmp_path)._submitted(two, tmp_path / "token")
+    jobs, shared = Ray(tmp_path)._submitted(two, tmp_path / "token")
     assert [job.planned for job in jobs.values()] == two
     assert asked[0][0] == [*two[0].arguments, "--only-shared"] and asked[0][1] is None
     assert [a[:2] for a in asked[1:]] == [(p.arguments, p.record) for p in two]
-    assert all(a[-1] == "task 1" for a in asked[1:])
+    assert all(a[-1] == "task 1" for a in asked[1:]) and shared == ["task 1"]
+
+
+def test_an_interrupt_cancels_runs_and_what_they_share(planned, tmp_path, monkeypatch, asked):
+    def interrupt(jobs):
+        raise KeyboardInterrupt
+
+    cancelled = []
+    monkeypatch.setattr(Ray, "_connected", lambda host: nullcontext())
+    monkeypatch.setattr(ray, "cancel", cancelled.append)
+    monkeypatch.setattr(ray, "wait", lambda refs, **_: (refs, []))
+    with pytest.raises(KeyboardInterrupt):
+        list(Ray(tmp_path).execute(planned(seeds=[0, 1]), interrupt))
+    assert sorted(cancelled) == ["task 1", "task 2", "task 3"]
+    assert not list((tmp_path / LOGS / "ray").iterdir())
 
 
 def test_a_node_that_sees_the_results_makes_runs_from_where_the_sweep_is(tmp_path, monkeypatch):
@@ -97,11 +118,22 @@ def test_a_node_that_sees_the_results_makes_runs_from_where_the_sweep_is(tmp_pat
     assert _made([], None, "it.log", token, home, 3, ours) == (f"{Path.cwd()} {more}", {})
 
 
-def test_what_this_machine_never_has_is_refused(planned, tmp_path):
-    host = Ray(tmp_path / "results", gpus=64)
-    with pytest.raises(ValueError, match="64 GPU"):
-        list(host.execute(planned(), lambda jobs: None))
-    assert not ray.is_initialized()
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"gpus": 64}, r"\b64 GPU\b.*\b0\b"),
+        ({"cpus": 3}, r"\b3 CPU\b.*\b2\b"),
+        ({"memory": 100}, r"\b100 GB of memory\b.*\b64\b"),
+    ],
+)
+def test_what_this_machine_never_has_is_refused(planned, tmp_path, monkeypatch, asked, words):
+    monkeypatch.setattr(ray, "init", lambda *_, **__: None)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0, "memory": 64.5 * 2**30})
+    ended = []
+    monkeypatch.setattr(ray, "shutdown", lambda: ended.append(True))
+    with pytest.raises(ValueError, match=words):
+        list(Ray(tmp_path, **asked).execute(planned(), lambda jobs: None))
+    assert ended and not list((tmp_path / LOGS / "ray").iterdir())
 
 
 @pytest.fixture

@@ -76,6 +76,19 @@ def test_what_accounting_remembers_is_asked_of_jobs_that_left_the_queue(answers,
     assert found.state == "failed" and "OUT_OF_MEMORY" in found.why
 
 
+def test_a_run_that_ends_at_once_is_reported(answers, tmp_path, monkeypatch):
+    runs = [Planned("mvae", "toy", seed, "missing") for seed in (0, 1)]
+
+    def submit(host, planned):
+        for p, fault in zip(planned, ("", "it broke"), strict=True):
+            note(note_of(log_of(p, tmp_path)), "12_3", fault)
+
+    monkeypatch.setattr(Slurm, "_submit", submit)
+    monkeypatch.setattr("mmbench.sweeps.slurm.PAUSE", 0.0)
+    found = Slurm(tmp_path, wait=True).execute(runs, lambda jobs: None)
+    assert [(o.planned.seed, o.fault) for o in found] == [(0, ""), (1, "it broke")]
+
+
 def test_a_damaged_note_is_none(tmp_path):
     for content in (b"\xff", b"[1]", b'{"job": 3}', b""):
         (tmp_path / "it.json").write_bytes(content)

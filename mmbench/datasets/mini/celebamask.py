@@ -81,12 +81,14 @@ _PAPER = (
 
 celebamask_mini = Source(
     title="faces drawn on the spot, 128 x 128, a twin of CelebAMask-HQ (nothing to download)",
+    twin="celebamask-hq",
     paper=_PAPER,
     load=loader(NAME, VERSION, lambda progress: make(128, progress=progress)),
     version=VERSION,
 )
 celebamask_mini_32 = Source(
     title="celebamask-mini drawn at 32 x 32 (nothing to download)",
+    twin="celebamask-hq",
     paper=_PAPER,
     load=loader(f"{NAME}-32", VERSION, lambda progress: make(32, progress=progress)),
     version=VERSION,

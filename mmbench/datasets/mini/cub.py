@@ -114,6 +114,7 @@ _PAPER = (
 cub_mini = Source(
     title="drawn birds with captions from a grammar, 64 x 64 RGB, a twin of CUB (nothing to "
     "download)",
+    twin="cub",
     paper=_PAPER,
     load=loader(NAME, VERSION, lambda progress: make(64, progress=progress)),
     version=VERSION,
@@ -121,6 +122,7 @@ cub_mini = Source(
 cub_mini_32 = Source(
     title="drawn birds with captions from a grammar, 32 x 32 RGB, a twin of CUB (nothing to "
     "download)",
+    twin="cub",
     paper=_PAPER,
     load=loader(f"{NAME}-32", VERSION, lambda progress: make(32, progress=progress)),
     version=VERSION,

@@ -133,6 +133,7 @@ def _bytes(unit: Floats) -> torch.Tensor:
 
 mhd_mini = Source(
     title="written and spoken digits made on the spot, a twin of MHD (nothing to download)",
+    twin="mhd",
     paper="after Vasco, Yin, Melo & Paiva, Leveraging hierarchy in multimodal generative models "
     "for effective cross-modality inference, 2022, https://doi.org/10.1016/j.neunet.2021.11.019",
     load=loader(NAME, VERSION, lambda progress: make(progress=progress)),

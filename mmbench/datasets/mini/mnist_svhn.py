@@ -87,6 +87,7 @@ def _photographs(digits: Integers, part: str, seed: int, bar: Bar) -> Bytes:
 mnist_svhn_mini = Source(
     title="written digits and street numbers made on the spot, a twin of MNIST-SVHN (nothing to "
     "download)",
+    twin="mnist-svhn",
     paper="after Shi, Siddharth, Paige & Torr, Variational mixture-of-experts autoencoders for "
     "multi-modal deep generative models, 2019, https://arxiv.org/abs/1911.03393",
     load=loader(NAME, VERSION, lambda progress: make(progress=progress)),

@@ -74,6 +74,7 @@ def _split(part: str, count: int, surfaces: list[Bytes], seed: int, bar: Bar) ->
 polymnist_mini = Source(
     title="one digit over five textures made on the spot, a twin of PolyMNIST (nothing to "
     "download)",
+    twin="polymnist",
     paper="after Sutter, Daunhawer & Vogt, Generalized Multimodal ELBO, 2021, "
     "https://arxiv.org/abs/2105.02470",
     load=loader(NAME, VERSION, lambda progress: make(progress=progress)),

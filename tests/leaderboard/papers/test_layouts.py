@@ -404,7 +404,7 @@ def test_strangers_are_never_mixed_in(what, show):
     assert lines(beside, "measured")["MLD"].cells[0].mean.value == 50.0
     for suffix in SUFFIXES:
         assert "77.7" not in render([alone, beside], suffix)
-    assert any("left out" in note for note in alone.notes)
+    assert any("Left out" in note for note in alone.notes)
     assert comparable(find("mld-2"), [own, STRANGERS[what]])[2] == [STRANGERS[what]]
 
 
@@ -434,6 +434,19 @@ def test_a_run_by_another_protocol_says_how_its_numbers_are_measured_otherwise()
     assert "fid of 7 samples, the paper's of 5,000" in said
 
 
+def test_footnotes_stand_by_number():
+    """The second row's own is new to the table, and stands after the one that rows share."""
+    few = [replace(s, n=7) for s in every(find("mld-15"), 50.0)]
+    none = [replace(s, value=None, reason="it diverged") for s in few]
+    runs = [
+        record(m, s, *scores, dataset="polymnist", changes={"lr": 2.0})
+        for m, s, scores in (("mvae", 0, few), ("mopoe", 0, few), ("mopoe", 1, none))
+    ]
+    marks = [c.footnotes for x in filled("mld-15", runs).lines for c in x.cells]
+    assert max(map(len, marks)) > 1
+    assert all(list(of) == sorted(of) for of in marks)
+
+
 def test_rows_that_depart_alike_share_a_note():
     table = find("mld-2")
     changed = [("mvae", 2.0), ("mopoe", 2.0), ("mvtcae", 3.0)]
@@ -447,7 +460,7 @@ def test_rows_that_depart_alike_share_a_note():
 def test_what_is_left_out_says_why():
     notes = filled("mld-2", [*DEPARTING.values(), STRANGERS["samples from elsewhere"]]).notes
     hashed = DEPARTING["overridden"].protocol_hash[:6]
-    assert "Records left out, of samples from elsewhere: 1 of mld" in notes
+    assert "Left out, made elsewhere: 1 of mld" in notes
     said = f"MLD, protocol {hashed} departs from the paper's protocol: lr 2 instead of its default"
     assert said in notes
     assert filled("mld-2", [STRANGERS["twin"]]).notes[-1].endswith(": mhd-mini")

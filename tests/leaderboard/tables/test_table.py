@@ -12,6 +12,7 @@ import pytest
 from mmbench.core.data import subsets
 from mmbench.core.score import Score
 from mmbench.leaderboard.tables.columns import modalities
+from mmbench.leaderboard.tables.provenance import provenances
 from mmbench.leaderboard.tables.render import render
 from mmbench.leaderboard.tables.render import terminal as text_of
 from mmbench.leaderboard.tables.table import tables
@@ -134,6 +135,14 @@ def test_several_runs_show_the_deviation_and_tell_the_widest_interval():
     assert one.lines[0].cells[0].mean.interval == (90.5, 94.5)
     assert "92.0 ± 2.8" in terminal(one) and "[" not in terminal(one)
     assert "Bootstrap interval over samples (95 %): at most ± 2.0" in one.notes
+
+
+def test_the_bound_of_intervals_is_rounded_up_with_the_decimals_of_the_widest():
+    narrow = fid(0.5, low=0.4967, high=0.5033)
+    wide = fid(30.0, ("sound",), low=29.98, high=30.02)
+    for scores, bound in (([narrow], "0.01"), ([narrow, wide], "0.1")):
+        one = table(*(record("a", s, *scores) for s in (0, 1)))
+        assert f"Bootstrap interval over samples (95 %): at most ± {bound}" in one.notes
 
 
 def test_an_average_of_several_scores_has_no_interval():
@@ -416,18 +425,30 @@ def test_what_holds_for_all_rows_is_said_once():
     assert "Small N" not in said
 
 
-def test_the_networks_of_a_joint_score_are_not_said_twice():
-    said = notes(
-        record(
-            "a",
-            0,
-            coherence(90.0, extractor="ear; eye"),
-            coherence(80.0, ["image"], "sound", extractor="ear"),
-            coherence(80.0, ["sound"], "image", extractor="eye"),
-        )
+def judged(model, ear):
+    """A run whose joint score lists the networks of its other scores."""
+    eye, ear = ("eye", "1" * 64), (ear, "2" * 64)
+    return record(
+        model,
+        0,
+        coherence(90.0, extractor=f"{ear[0]}; eye", networks=(ear, eye)),
+        coherence(80.0, ["image"], "sound", extractor=ear[0], networks=(ear,)),
+        coherence(80.0, ["sound"], "image", extractor="eye", networks=(eye,)),
     )
-    assert "Measured with: eye; ear" in said
-    assert said.count("ear") == 1
+
+
+def test_the_networks_of_a_joint_score_are_not_said_twice():
+    one, two = judged("a", "ear"), judged("b", "ear, again")
+    assert "Measured with: eye; ear" in table(one).provenance
+    assert "Measured with: eye; ear (a); ear, again (b)" in table(one, two).provenance
+    [found] = provenances([one, two])
+    assert [note for note in found.sheet.notes if note.startswith("Measured")] == [
+        "Measured with (a): ear",
+        "Measured with (a, b): eye",
+        "Measured with (b): ear, again",
+    ]
+    alone = record("c", 0, coherence(90.0, extractor="judge", networks=(("judge", "3" * 64),)))
+    assert "Measured with: eye; ear; judge" in table(one, alone).provenance
 
 
 # How it is written

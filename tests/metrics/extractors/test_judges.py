@@ -5,6 +5,7 @@ import torch
 
 from mmbench.core.score import Context
 from mmbench.datasets.load import source
+from mmbench.leaderboard.facts import twin
 from mmbench.metrics.extractors import classifiers
 from mmbench.metrics.extractors.classifiers import LEAST_EXAMPLES
 from mmbench.metrics.extractors.own_network import own_network
@@ -12,7 +13,7 @@ from mmbench.progress import Progress
 from mmbench.registry import names
 from mmbench.training.trainer import Trainer
 
-TWINS = [n for n in names("datasets") if "-mini" in n]
+TWINS = list(filter(twin, names("datasets")))
 
 
 @pytest.mark.slow

@@ -107,7 +107,7 @@ def test_the_gradient_works_where_none_is_recorded():
             "training.batch_size is 1, expected at least 2",
         ),
         (lambda: Matching(2, 4, 12), "width is 12, expected a positive multiple of groups, 8"),
-        (lambda: Matching(1, 4, 8), "at least two modalities"),
+        (lambda: Matching(1, 4, 8), "expected at least 2"),
     ],
 )
 def test_bad_settings_are_told(make, words):

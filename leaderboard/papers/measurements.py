@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from mmbench import registry
 from mmbench.core.score import JOINT
-from mmbench.leaderboard.papers.filled import Kind, Line
 from mmbench.leaderboard.papers.layouts import Heading, PaperTable
+from mmbench.leaderboard.papers.lines import Kind, Line
 from mmbench.leaderboard.papers.published import ANY
 from mmbench.leaderboard.rows import Mean, Row, mark
 from mmbench.leaderboard.tables.cells import Cell, noted
@@ -64,8 +64,9 @@ def departing(
             line = _line(label, "other", row, table, found, footnotes)
             cells = []
             for heading, cell in zip(table.headings, line.cells, strict=True):
-                said = noted(unlike(table, heading, cell, row), footnotes) if cell.mean.n else ()
-                cells.append(replace(cell, rank=0, footnotes=(*cell.footnotes, *said)))
+                other = unlike(table, heading.metric, cell, row) if cell.mean.n else ()
+                marks = tuple(sorted({*cell.footnotes, *noted(other, footnotes)}))
+                cells.append(replace(cell, rank=0, footnotes=marks))
             yield replace(line, cells=tuple(cells))
             listed = departure(row, table.paper)
             older = f"; it is stale: {row.stale}" if row.stale else ""
@@ -74,23 +75,23 @@ def departing(
         notes.append(f"{' and '.join(labels)} {'depart' if labels[1:] else 'departs'} from {what}")
 
 
-def unlike(table: PaperTable, heading: Heading, cell: Cell, row: Row) -> Iterator[str]:
+def unlike(table: PaperTable, metric: str, cell: Cell, row: Row) -> Iterator[str]:
     """How the conditions of a measured number differ from those of the published one beside it.
 
     Args:
         table: The paper's table.
-        heading: The column.
+        metric: The column's metric.
         cell: The measured number.
         row: The row that the cell is in.
     """
-    paper = table.samples.get(heading.metric)
+    paper = table.samples.get(metric)
     if paper and cell.mean.n and cell.mean.n != {paper}:
         n = ", ".join(f"{n:,}" for n in sorted(cell.mean.n))
-        yield f"{heading.metric} of {n} samples, the paper's of {paper:,}"
-    scores = (s for r in row.records for s in r.scores if s.metric == heading.metric)
+        yield f"{metric} of {n} samples, the paper's of {paper:,}"
+    scores = (s for r in row.records for s in r.scores if s.metric == metric)
     judges = {name for s in scores for name, _ in s.networks}
     if judges - registry.names("extractors").keys():
-        yield f"{heading.metric} by evaluation networks that are not the paper's"
+        yield f"{metric} by evaluation networks that are not the paper's"
 
 
 def covers(heading: Heading, column: Column) -> bool:

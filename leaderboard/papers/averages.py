@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mmbench.leaderboard.figures.estimates import Estimate, Estimates
-from mmbench.leaderboard.papers.layouts import CITATIONS, TABLES, Heading
-from mmbench.leaderboard.papers.measured import unlike
+from mmbench.leaderboard.papers.layouts import CITATIONS, TABLES
+from mmbench.leaderboard.papers.measurements import unlike
 from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.rows import Mean, Row, Term
 from mmbench.leaderboard.tables.cells import Cell
@@ -30,17 +30,19 @@ class Printed:
     sources: tuple[str, ...]
     paper: str
 
-    def apart(self, row: Row, columns: Columns, cells: Sequence[Cell]) -> Iterator[str]:
-        """In what a row of the model does not follow the paper, and its numbers are unlike."""
+    def remarks(self, row: Row, columns: Columns, cells: Sequence[Cell]) -> Iterator[str]:
+        """How a row's runs differ from the paper's.
+
+        In protocol, or else in the samples and networks behind its numbers.
+        """
         if listed := departure(row, self.paper):
             yield f"{row.label} departs from the paper's protocol: {listed}"
             return
-        for i in self.means:
-            heading = Heading("", "", columns[i][0], (), "")
-            tables = (t for t in TABLES if (t.paper, t.dataset) == (self.paper, row.dataset))
+        tables = [t for t in TABLES if (t.paper, t.dataset) == (self.paper, row.dataset)]
+        for metric, cell in ((columns[i][0], cells[i]) for i in self.means):
             for t in tables:
-                if any(h.metric == heading.metric for h in t.headings):
-                    yield from unlike(t, heading, cells[i], row)
+                if any(h.metric == metric for h in t.headings):
+                    yield from unlike(t, metric, cell, row)
 
 
 def printed(rows: Sequence[Row], columns: Columns) -> dict[str, Printed]:
@@ -69,7 +71,7 @@ def printed(rows: Sequence[Row], columns: Columns) -> dict[str, Printed]:
     made = {}
     for model, of in cells.items():
         papers = {p.paper for p in published() if (p.dataset, p.model) == (dataset, model)}
-        sources = (text for own in of.values() for e in own for text in e.source.split("; "))
+        sources = (p.source for own in of.values() for e in own for p in e.printed)
         means = {i: _mean(own) for i, own in of.items()}
         paper = next(paper for paper in CITATIONS if paper in papers)
         made[model] = Printed(means, tuple(dict.fromkeys(sources)), paper)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
+from mmbench.core.score import Direction
 from mmbench.leaderboard.papers.layouts import Heading, PaperTable
 from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.rows import Row
@@ -105,7 +106,9 @@ class Filled:
             ),
         )
 
-    def _numbers(self, line: Line, heading: Heading, better: str, cell: Cell) -> dict[str, object]:
+    def _numbers(
+        self, line: Line, heading: Heading, better: Direction, cell: Cell
+    ) -> dict[str, object]:
         """A line of CSV; the numbers are published, measured, or measured minus published."""
         mean = cell.mean
         low, high = (mean.std is None and mean.interval) or (None, None)
