@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
@@ -98,3 +99,21 @@ class LatentModel(Model):
         self, given: Batch, targets: Sequence[str], n: int, generator: torch.Generator
     ) -> Batch:
         return self.decode(self.encode(given, n, generator), targets)
+
+
+def model_class(name: str, found: object) -> type[Model]:
+    """What is registered or was named as a model, if it is a class of models.
+
+    Raises:
+        ValueError: It is none, does not define what a model must, or its constructor takes no
+            modalities and architectures.
+    """
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        raise ValueError(f"{name} is not a model: expected a mmbench.core.Model")
+    if unwritten := sorted(found.__abstractmethods__):
+        raise ValueError(f"{name} does not define {' and '.join(unwritten)}, as a model must")
+    takes = inspect.signature(found)
+    positional = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+    if sum(p.kind in positional for p in takes.parameters.values()) < 2:
+        raise ValueError(f"{name} takes {takes}, expected (modalities, parts) first")
+    return found

@@ -3,7 +3,6 @@
 `mmbench.records.paths` says where its files lie.
 """
 
-import inspect
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import torch
 
 from mmbench.architecture import Architecture, architectures, fitting, identified
 from mmbench.core.data import Dataset
-from mmbench.core.model import Model
+from mmbench.core.model import Model, model_class
 from mmbench.core.score import Context, Generated
 from mmbench.errors import argument
 from mmbench.evaluation.evaluate import Kept, generate
@@ -133,16 +132,7 @@ class Run:
         Raises:
             LookupError, ValueError: The protocol's settings do not fit the model.
         """
-        kind = find("models", self.model)
-        if not (isinstance(kind, type) and issubclass(kind, Model)):
-            raise ValueError(f"{self.model} is not a model: expected a mmbench.core.Model")
-        if unwritten := sorted(kind.__abstractmethods__):
-            missing = " and ".join(unwritten)
-            raise ValueError(f"{self.model} does not define {missing}, as a model must")
-        places = inspect.signature(kind).parameters.values()
-        if sum(p.kind in (p.POSITIONAL_OR_KEYWORD, p.POSITIONAL_ONLY) for p in places) < 2:
-            found = inspect.signature(kind)
-            raise ValueError(f"{self.model} takes {found}, expected (modalities, parts) first")
+        kind = model_class(self.model, find("models", self.model))
         lacking = self.dataset.train.incomplete
         if lacking and not kind.takes_incomplete:
             raise ValueError(
