@@ -262,11 +262,11 @@ def test_a_run_that_cannot_be_drawn_from(finished, exported, toy, tmp_path, load
     assert "has no trained model" in done.output
     done = mmbench("generate", "--run", tmp_path, "--out", out)
     assert "is not the folder of a finished run" in done.output
-    shutil.copy(finished, home / "1-copy.json")
+    shutil.copy(finished, home / "1-0c0ffee0.json")
     done = mmbench("generate", "--run", home, "--out", out)
     assert "has no weights beside it" in done.output  # a copy draws the same
     copy = json.loads(finished.read_text()) | {"seed": 1}
-    (home / "1-copy.json").write_text(json.dumps(copy))
+    (home / "1-0c0ffee0.json").write_text(json.dumps(copy))
     done = mmbench("generate", "--run", home, "--out", out)
     assert "has 2 records, expected one: name its file" in done.output
     other = type(toy)(toy.name, toy.modalities, toy.test, toy.test, 10, 16_000)
@@ -276,7 +276,7 @@ def test_a_run_that_cannot_be_drawn_from(finished, exported, toy, tmp_path, load
     other = type(toy)("another", toy.modalities, toy.train, toy.test, 10, 16_000)
     loads(other)
     done = mmbench("generate", "--run", finished, "--out", out)
-    assert "is of mhd-mini, not of another" in done.output
+    assert "is a record of mhd-mini, not of another" in done.output
     assert not out.exists()
 
 
