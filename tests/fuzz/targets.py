@@ -163,7 +163,7 @@ def _resume(folder: Path) -> None:
 
 def _part(folder: Path) -> None:
     one = Generated((), {"image": torch.ones(2, 3, 4, 5) / 3}, torch.arange(2))
-    Part(one, SCORES, {"evaluation: scoring": 1.0}).write(folder / "nothing.safetensors")
+    Part(one, SCORES, {"evaluation: scoring": 1.0}, {"m": 1}).write(folder / "nothing.safetensors")
     content = (folder / "nothing.safetensors").read_bytes()
     start = content.index(b"mmbench-seal:")
     content = content.replace(content[start : start + 12], b"older-secret")
