@@ -15,7 +15,7 @@ Three definitions, and a stand-in for data sets that CLIP was not made for:
   itself (`mmbench.metrics.extractors.in_domain`) and has nothing to do with CLIP. The default of
   CUB's twins.
 
-The first two are on CLIP ViT-B/32.
+The first three are computed with CLIP ViT-B/32.
 """
 
 from collections.abc import Iterator, Sequence

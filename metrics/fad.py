@@ -56,6 +56,8 @@ def frechet_audio_distance(
         device: Where to compute.
 
     Raises:
+        ImportError: torchvggish is not installed; or, for a folder, soundfile, or librosa where a
+            file has another rate.
         FileNotFoundError: There are no weights, or a folder holds no sounds.
         ValueError: The sounds are not finite, or too few, or a file is damaged or holds
             something else.

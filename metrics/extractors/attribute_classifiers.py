@@ -5,6 +5,7 @@ Each is trained once on the train split, cached under a key of what it learns fr
 by its accuracy and the hash of its weights.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -27,7 +28,10 @@ def attribute_classifier(
         (outputs,) = dataset.modality(attributes).shape
         truth = lambda split, rows: split.batch(rows, [attributes])[attributes]
         title, loss = "attribute classifier", F.binary_cross_entropy_with_logits
-        lesson = Lesson(title, train, test, (name, attributes), outputs, truth, loss, _right)
+        often = truth(train, torch.arange(len(train))).double().mean(0)
+        chance = float(torch.maximum(often, 1 - often).mean())
+        whole = (name, attributes)
+        lesson = Lesson(title, train, test, whole, outputs, truth, loss, _right, chance)
         return taught(lesson, dataset.name, dataset.modality(name), context)
 
     return once(dataset, context, ("attribute classifier", name, attributes), make)

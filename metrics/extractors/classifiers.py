@@ -108,6 +108,7 @@ class Lesson:
         truth: (split, rows (B,)) -> the targets of these examples.
         loss: (outputs (B, K), targets) -> the scalar to minimise.
         right: (outputs, targets) -> (B,), the share of each that is right, from 0 to 1.
+        chance: The share that is right without a look at the modality, from 0 to 1.
     """
 
     title: str
@@ -118,6 +119,7 @@ class Lesson:
     truth: Callable[[Split, Tensor], Tensor]
     loss: Callable[[Tensor, Tensor], Tensor]
     right: Callable[[Tensor, Tensor], Tensor]
+    chance: float
 
 
 def classifier(dataset: Dataset, name: str, context: Context) -> Classifier:
@@ -138,8 +140,8 @@ def classifier(dataset: Dataset, name: str, context: Context) -> Classifier:
         train, test = (view(split, name) for split in (dataset.train, dataset.test))
         truth = lambda split, rows: cast(Tensor, split.labels)[rows].long()
         right = lambda logits, labels: (logits.argmax(1) == labels).float()
-        loss = F.cross_entropy
-        lesson = Lesson("classifier", train, test, (name,), classes, truth, loss, right)
+        loss, chance = F.cross_entropy, 1 / classes
+        lesson = Lesson("classifier", train, test, (name,), classes, truth, loss, right, chance)
         return taught(lesson, dataset.name, dataset.modality(name), context)
 
     return once(dataset, context, ("classifier", name), make)
@@ -177,7 +179,7 @@ def taught(lesson: Lesson, dataset: str, modality: Modality, context: Context) -
     new = not path.exists()
     (accuracy,) = kept(path, 1, lambda: (_accuracy(judge, lesson),), context)
     right = f"the {title} of {name} is right on {100 * accuracy:.1f} % of the test examples"
-    if accuracy < (1 + 1 / outputs) / 2:  # nearer to chance than to certainty
+    if accuracy < (1 + lesson.chance) / 2:  # nearer to chance than to certainty
         context.progress.say(f"{right}: scores by it say little")
     elif new:
         context.progress.say(right)

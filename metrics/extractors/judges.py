@@ -1,6 +1,7 @@
 """Evaluation networks that are trained on a data set and kept in the cache.
 
-Where the cache cannot be written, the next process trains the network again.
+Where the cache cannot be written, the next process trains the network again, unless it comes with
+mmbench.
 
 A network that is trained on another processor has other weights, and seeds that are evaluated by
 different networks are not averaged. So the networks of the twins come with mmbench, and nobody
@@ -65,7 +66,7 @@ def trained(
     except OSError as error:
         context.progress.say(f"{title} cannot be kept in {folder} ({error})")
         with TemporaryDirectory() as temporary:
-            return made(Path(temporary))
+            return made(Path(temporary) / folder.name)  # a file is sealed with its folder's name
 
 
 def once(

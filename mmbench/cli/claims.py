@@ -126,6 +126,7 @@ def check(
       mmbench check --reference reference.json --update
       mmbench check --reference reference.json --tolerance coherence=2
     """
+    from mmbench.errors import hint
     from mmbench.leaderboard.check import check as checks
     from mmbench.leaderboard.check.reference import load, of_records, parsed, write
     from mmbench.leaderboard.submissions.collection import merged
@@ -143,6 +144,9 @@ def check(
     if update:
         old = load(file) if file.exists() else None
         new = of_records(records, {**(old.tolerances if old else {}), **tolerances})
+        if not new.rows:
+            anew = hint("records stale")
+            raise ValueError(f"every result is stale, expected some to write to {file}: {anew}")
         checks.compare(new, new, tolerances)  # refuses tolerances of no metric
         if old is not None:
             click.echo(checks.report(checks.changes(old, new)) or "nothing changed")

@@ -41,9 +41,11 @@ def ranges(
         first, last = int(form[1]), int(form[2] or form[1])
         if last < first:
             raise click.BadParameter(f"{text!r} is empty, expected the smaller seed first")
-        if (count := len(found) + last + 1 - first) > MOST:
+        several = range(first, last + 1)
+        if len(several) <= MOST:
+            found |= dict.fromkeys(several)
+        if (count := max(len(several), len(found))) > MOST:
             raise click.BadParameter(f"{text!r} makes {count:,} seeds, expected at most {MOST:,}")
-        found |= dict.fromkeys(range(first, last + 1))
     return tuple(found)
 
 

@@ -71,7 +71,7 @@ def _lines(table: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
 def written(value: Any) -> str:
     """A value as TOML has it in one line: a text, a number, a truth value, a list or a table."""
     if isinstance(value, str):
-        return json.dumps(value).replace("\x7f", "\\u007f")
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):

@@ -114,6 +114,7 @@ class Estimator(Trainer):
         if checkpoint.exists():
             state = Checkpoint(identity, module, descent.optimiser, descent.average, total)
             first, _ = state.resume(checkpoint, steps)
+        reached = {k: x.clone() for k, x in module.state_dict().items()}
         left = steps - first
         like = digest([type(module).__qualname__, stage, shapes(module), examples, with_])
         taken = min(1, left)
@@ -126,7 +127,7 @@ class Estimator(Trainer):
             self.rates[like] = extra, each, allocation.peak(self.device)
         for name, x in module.state_dict().items() if taken else ():
             if not x.is_floating_point():  # a counter, which later stages may go by
-                before[name] += (x - before[name]) * left // taken
+                before[name] = reached[name] + (x - reached[name]) * left // taken
         module.load_state_dict(before)
         extra, each, memory = self.rates.get(like, (0.0, 0.0, 0))
         seconds = extra + each * left if left else 0.0

@@ -217,4 +217,6 @@ def _bits(module: nn.Module) -> str:
 
 
 def _slug(stage: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", stage)
+    """A name for files; a hash tells stages apart that differ in other characters."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stage)
+    return plain if re.fullmatch(r"[A-Za-z0-9_ -]+", stage) else f"{plain}-{digest(stage, 8)}"

@@ -1,3 +1,4 @@
+import tomllib
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -239,6 +240,12 @@ def test_a_models_part_written_as_toml_is_read_as_the_same_protocol(name, tmp_pa
             continue  # needs the extra [multivae]
         file.write_text(to_toml(part(whole, model)), encoding="utf-8")
         assert resolve(load(name, file, model=model), model) == resolve(whole, model)
+
+
+@pytest.mark.parametrize("text", ["é", "画", "😀", 'a"b', "a\\b", "\x7f", "\n", "a.b"])
+def test_any_text_is_a_key_and_a_value_of_a_protocol(text):
+    table = {"modalities": {text: {"network": text}}}
+    assert tomllib.loads(to_toml(table)) == table
 
 
 LIKE = """

@@ -5,6 +5,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import click
 import pytest
 import torch
 from click.testing import CliRunner
@@ -14,6 +15,7 @@ from mmbench.api.data import load_dataset
 from mmbench.api.preparation import runs
 from mmbench.cli.main import main
 from mmbench.cli.run import run
+from mmbench.cli.sweep import ranges
 from mmbench.datasets import load
 from mmbench.progress import Progress
 from mmbench.records.store import find
@@ -220,11 +222,19 @@ def test_the_command_prints_a_plan(toy_loads, tmp_path):
     lines = [line for line in done.stdout.splitlines() if line.startswith("mmbench run")]
     assert [line.split("--seed ")[1].split()[0] for line in lines] == ["0", "1", "4"]
     assert "3 missing, 3 impossible" in done.output
+    asked[4:7] = ["--seed=0-1", "4", "0"]
+    assert mmbench(*asked).stdout == done.stdout
     found = [json.loads(line) for line in mmbench(*asked, "--json").stdout.splitlines()]
     assert {(p["model"], p["state"]) for p in found} == {
         ("mvae", "missing"),
         ("supervised", "impossible"),
     }
+
+
+def test_a_seed_counts_once():
+    assert len(ranges(None, None, ("0-999", "5", "3-7"))) == 1000
+    with pytest.raises(click.BadParameter, match="1,001 seeds"):
+        ranges(None, None, ("0-999", "1000"))
 
 
 @pytest.mark.parametrize("seed", ["x", "4-2", "-1", "1-", "0-1000000000", "9" * 5000])

@@ -105,6 +105,32 @@ def test_an_interrupted_stage_takes_what_is_left(tmp_path, clock):
     assert found.stages[0].seconds == pytest.approx(0.1 * 201)
 
 
+def test_a_counter_of_an_interrupted_stage_ends_where_training_would(tmp_path, clock):
+    class Stop(Exception):
+        pass
+
+    def stop(stage, point):
+        if point.step == 200:
+            raise Stop
+
+    def count(trainer, how):
+        line = nn.Linear(1, 1)
+        line.register_buffer("step", torch.tensor(0))
+
+        def loss(rows, noise):
+            line.step += 1
+            clock[0] += 0.1
+            return line(torch.ones(len(rows), 1)).square().mean()
+
+        trainer.minimise("fit", line, loss, N, how, None)
+        return int(line.step)
+
+    how = replace(HOW, epochs=50)
+    with pytest.raises(Stop):
+        count(Trainer(tmp_path, 0, CPU, Progress(None), 0.0, watch=stop), how)
+    assert count(estimator(tmp_path), how) == 50 * N // 8
+
+
 def test_of_runs_that_share_a_stage_the_first_trains_it(tmp_path, clock):
     trained, found = {}, []
     for run, seed in (("a", 0), ("b", 0), ("c", 1)):

@@ -117,6 +117,17 @@ def test_a_finished_stage_is_loaded_not_trained(tmp_path):
     assert trainer.seconds["fit"] > 0
 
 
+def test_stages_that_differ_in_any_character_are_kept_apart(tmp_path):
+    stages = ("a b", "of é", "of è", "of é@1", "of è@1")
+    for _ in range(2):
+        for i, stage in enumerate(stages):
+            trainer, module = Trainer(tmp_path, 0, torch.device("cpu"), Progress(None)), network()
+            loss = lambda rows, noise, net=module: ((net(X[rows]) - Y[rows]) ** 2).mean()
+            how = replace(HOW, epochs=1, learning_rate=10.0 ** -(i + 1))
+            trainer.minimise(stage, module, loss, N, how)
+    assert len(list(tmp_path.glob("*.safetensors"))) == len(stages)
+
+
 def test_killed_process_resumes(tmp_path):
     cut, how = tmp_path / "cut", replace(HOW, ema=0.99)
 

@@ -206,7 +206,8 @@ class Several(click.Command):
         option = ""
         for arg in args:
             if arg.startswith("-"):
-                option = arg if arg in several else ""
+                flag = arg.partition("=")[0]
+                option = flag if flag in several else ""
             elif option and isinstance(several[option].type, click.IntRange) > arg.isdigit():
                 option = ""  # no number: an argument of the command
             elif option and spelt[-1] != option:

@@ -119,8 +119,8 @@ def usual(dataset: Dataset, name: str) -> Tensor:
 def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:
     """Values (N, *shape) as the networks see them: float32, or int64 for tokens.
 
-    uint8 holds [0, 1] in 255 steps, but for tokens, attributes and masks of zeros and ones; so do
-    other whole numbers beyond 1. `where` names the values in messages.
+    uint8 holds [0, 1] in 255 steps, but for tokens, attributes, vectors and masks of zeros and
+    ones; so do other whole numbers beyond 1. `where` names the values in messages.
 
     Raises:
         ValueError: They have another shape, are no numbers, not finite, or out of range.
@@ -141,15 +141,14 @@ def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         bad = int((~np.isfinite(x)).reshape(len(x), -1).any(1).argmax())
         raise ValueError(f"{where} is not finite, first in row {bad}")
-    bits = kind == "attributes" or (kind == "mask" and x.max() <= 1)
+    bits = kind in ("attributes", "vector") or (kind == "mask" and x.max() <= 1)
     steps = x.dtype == np.uint8 or (x.dtype.kind in "ui" and kind not in LIMITS and x.max() > 1)
     scale = 255 if steps and not bits else 1
     low, high = LIMITS.get(kind, (0, 1))
     if not low <= x.min() / scale <= x.max() / scale <= high:
         wrong = f"{where} has values from {x.min():g} to {x.max():g}"
-        expected = (
-            f"[{low:g}, {high:g}]" if kind == "vector" else "[0, 1], or whole numbers in 255 steps"
-        )
+        steps = "" if kind in LIMITS else ", or whole numbers in 255 steps"
+        expected = f"[{low:g}, {high:g}]" if kind == "vector" else f"[0, 1]{steps}"
         raise ValueError(f"{wrong}, expected {expected}")
     values = torch.from_numpy(np.ascontiguousarray(x, np.float32))
     return values.div_(255) if scale == 255 else values

@@ -78,6 +78,9 @@ def test_bytes_are_steps_of_one():
     there = np.array([[[[0, 1]]]], np.uint8)
     assert checked(there, replace(MASK, shape=(1, 1, 2)), "x").tolist() == [[[[0, 1]]]]
     assert checked(there.reshape(1, 2), replace(SIGNS, shape=(2,)), "x").tolist() == [[0, 1]]
+    counts = Modality("counts", "vector", (2,))
+    for dtype in (np.uint8, np.int64, np.float32):
+        assert checked(np.array([[10, 20]], dtype), counts, "x").tolist() == [[10, 20]]
     tokens = checked(np.array([[0, 6]], np.uint8), replace(TEXT, shape=(2,)), "x")
     assert tokens.dtype == torch.int64
     assert tokens.tolist() == [[0, 6]]

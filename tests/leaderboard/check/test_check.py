@@ -331,6 +331,12 @@ def test_nothing_to_compare_passes_no_check(tmp_path):
     assert "have a score to compare" in said(tmp_path, code=1)
 
 
+def test_stale_results_make_no_reference(tmp_path):
+    add([record(0, coherence(90.0), model="mvae", model_version=99)], tmp_path / "results")
+    assert "every result is stale" in said(tmp_path, "--update", code=1)
+    assert not (tmp_path / "reference.json").exists()
+
+
 def test_several_folders_are_one(runs):
     add([record(0, coherence(50.0), model="b")], runs / "more")
     folders = ["--results", str(runs / "results"), "--results", str(runs / "more")]

@@ -1,6 +1,8 @@
 """What tells attributes learns them, is kept by content, and says what it is."""
 
+import io
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -54,6 +56,19 @@ def test_it_learns_what_can_be_learnt(context):
         "sha256:[0-9a-f]{16}",
         good.identity,
     )
+
+
+def test_one_no_better_than_the_frequent_values_is_doubted(context):
+    """Also with a single attribute, of which a right network predicts nearly all."""
+    kinds = (*MODALITIES[:2], Modality("marks", "attributes", (1,), ("a",)))
+    whole = faces()
+    one = lambda x: Split({**x.tensors, "marks": x.tensors["marks"][:, :1]})
+    data, out = Dataset("faces", kinds, one(whole.train), one(whole.test)), io.StringIO()
+    for m in ("face", "noise"):
+        attribute_classifier(data, m, "marks", replace(context, progress=Progress(out)))
+    good, bad = (x for x in out.getvalue().splitlines() if "is right" in x)
+    assert "of face is right" in good and "say little" not in good
+    assert "of noise is right" in bad and "say little" in bad
 
 
 def test_it_is_trained_once_and_kept(context, monkeypatch):

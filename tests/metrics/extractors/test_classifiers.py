@@ -197,6 +197,15 @@ def test_an_unusable_cache_is_said_and_does_not_stop(tmp_path, capsys):
     assert "the classifier of x cannot be kept in" in capsys.readouterr().err
 
 
+def test_what_comes_with_mmbench_needs_no_cache(tmp_path, monkeypatch):
+    judge = classifier(toy(), "x", context_in(tmp_path / "cache"))
+    monkeypatch.setattr(judges, "TRAINED", tmp_path / "cache/classifiers")
+    monkeypatch.setattr(classifiers.Trainer, "_run", lambda *_: pytest.fail("trained again"))
+    (tmp_path / "file").write_text("not a folder")
+    again = classifier(toy(), "x", context_in(tmp_path / "file"))
+    assert again.identity == judge.identity
+
+
 def test_a_full_disk_does_not_stop(tmp_path, monkeypatch):
     kept = classifiers.Trainer.minimise
 
