@@ -28,7 +28,7 @@ def attribute_classifier(
         (outputs,) = dataset.modality(attributes).shape
         truth = lambda split, rows: split.batch(rows, [attributes])[attributes]
         title, loss = "attribute classifier", F.binary_cross_entropy_with_logits
-        often = truth(train, torch.arange(len(train))).double().mean(0)
+        often = train.batch(torch.arange(len(train)), [attributes])[attributes].double().mean(0)
         chance = float(torch.maximum(often, 1 - often).mean())
         whole = (name, attributes)
         lesson = Lesson(title, train, test, whole, outputs, truth, loss, _right, chance)
