@@ -78,9 +78,14 @@ def _simple(value: object, name: str) -> object:
     if isinstance(value, np.generic | np.ndarray | Tensor):
         return value.tolist()
     if isinstance(value, list | tuple | range | set | frozenset):
-        several = sorted(value) if isinstance(value, set | frozenset) else value
+        several = sorted(value, key=_order) if isinstance(value, set | frozenset) else value
         return [_simple(x, name) for x in several]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _order(x: Any) -> tuple[bool, Any]:
+    """Numbers before texts, which cannot be compared."""
+    return isinstance(x, str), x
 
 
 def assignments(weights: Weights | None) -> list[str]:

@@ -73,8 +73,8 @@ def evaluate(
         data: The data set, or its name; a run brings its own, and refuses another.
         metrics: Names, or {name: numbers of given modalities, or "all"}; by default the
             protocol's.
-        name: What the model of the samples is called in tables. A run has its own, and its own
-            protocol, seed, device and results folder.
+        name: What the model of the samples is called in tables. A run has a name of its own, as it
+            has a protocol, a seed, a device and a results folder.
         seed: The seed of a model that is drawn from, or of the model that drew the samples.
         protocol: For a model or samples: a paper's name or a file, as for `train`.
         settings: Overrides of the protocol's `evaluation`, as for `train`.
@@ -107,7 +107,9 @@ def evaluate(
         own = {"name": name is not None, "protocol": protocol is not None, "seed": seed != 0}
         own |= {"device": device != "auto", "out": out != "results"}
         if words := " and ".join(k for k, given in own.items() if given):
-            raise ValueError(f"{words} cannot be set for a run, which has its own: leave it out")
+            raise ValueError(
+                f"{words} cannot be set for a run, which has its own: leave out {words}"
+            )
         _expect(samples.dataset, data, folder, progress)
         run = _changed(samples.run, changes, progress)
         found = preparation.weights_of(run.protocol, files, download_weights, run.device, progress)

@@ -67,6 +67,11 @@ def records(folder: Path) -> list[Path]:
     return [path for path in found if not any(n[0] == "." for n in path.parts[-3:])]
 
 
+def results_of(path: Path) -> Path:
+    """The results folder that a record, or the folder of its weights, lies in."""
+    return path.resolve().parent.parent.parent
+
+
 def trained(protocol: Table) -> Table:
     """The part of a protocol that training depends on; its code is that which trained."""
     later = ("evaluation", METRIC_CODE, TRAINED_CODE)

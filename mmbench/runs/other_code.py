@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mmbench.errors import argument
 from mmbench.protocols.protocol import CODE, METRIC_CODE, Table, digest
-from mmbench.records.paths import Place
+from mmbench.records.paths import Place, results_of
 from mmbench.records.record import Record
 from mmbench.registry import PYTHON, called, in_use, read_file
 from mmbench.training.weights import metadata_of
@@ -73,7 +73,7 @@ def read_files(path: Path, record: Record, model: str | None = None) -> None:
     """
     if model is not None and (name := called(model)) != record.model:
         raise ValueError(f"{path} is a record of the model {record.model}, not of {name}")
-    results = path.resolve().parent.parent.parent
+    results = results_of(path)
     told = json.loads(metadata_of(results / Place.of(record).weights).get(FILES, "{}"))
     for name in _files(record.protocol):
         if in_use(name):

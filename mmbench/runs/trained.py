@@ -9,7 +9,7 @@ from mmbench.core.data import Dataset
 from mmbench.errors import argument
 from mmbench.progress import Progress
 from mmbench.protocols.protocol import CODE, TRAINED_CODE, digest
-from mmbench.records.paths import Place, folder_name
+from mmbench.records.paths import Place, folder_name, results_of
 from mmbench.records.record import Record
 from mmbench.records.store import read
 from mmbench.registry import meant
@@ -38,13 +38,8 @@ def find(path: Path) -> tuple[Path, Record]:
     tables = map(record.protocol.get, ("modalities", "model", "evaluation"))
     if not all(isinstance(table, dict) for table in tables):
         raise ValueError(f"{file} has no trained model, expected a record of 'mmbench run'")
-    _expect_weights(file, _results(file) / Place.of(record).weights)
+    _expect_weights(file, results_of(file) / Place.of(record).weights)
     return file, record
-
-
-def _results(record: Path) -> Path:
-    """The results folder that a record lies in."""
-    return record.resolve().parent.parent.parent
 
 
 def _expect_weights(path: Path, weights: Path) -> None:
@@ -96,7 +91,7 @@ def _unfinished(path: Path) -> str:
         return f"{path} is not the folder of a finished run, {_EXPECTED}"
     model, dataset = begun.parent.name, begun.parents[1].name
     which = f"--model {model} --dataset {dataset} --seed {begun.name.partition('-')[0]}"
-    if (out := begun.parents[2]) != Path("results").resolve():
+    if (out := results_of(begun)) != Path("results").resolve():
         which += f" --out {out.relative_to(Path.cwd()) if out.is_relative_to(Path.cwd()) else out}"
     goes_on = f"'mmbench run {which}', with the options that it was begun with, goes on"
     return f"the run in {path} is not finished: {goes_on}"
@@ -136,7 +131,7 @@ def reload(
         raise ValueError(f"{path} was trained on other examples of {record.dataset}: {hashes}")
     settings = record.protocol
     whole = {**settings, "models": {record.model: settings["model"]}}
-    out = _results(path)
+    out = results_of(path)
     code = settings.get(CODE)
     by = settings.get(TRAINED_CODE, code)
     run = Run(

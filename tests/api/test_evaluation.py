@@ -92,6 +92,7 @@ def test_a_run_s_data_may_be_named_by_their_file(run, table, toy, monkeypatch):
     [
         (range(2), "[0, 1]"),
         ({1, 0}, "[0, 1]"),
+        ({"b", 2, 10}, '[2, 10, "b"]'),
         ([np.int64(0), torch.tensor(1)], "[0, 1]"),
         (np.arange(2), "[0, 1]"),
         (np.float32(0.5), "0.5"),

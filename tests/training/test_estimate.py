@@ -88,17 +88,23 @@ def test_a_stage_that_is_there_is_loaded_and_takes_nothing(tmp_path, clock):
         assert (stage.steps, stage.seconds, stage.why) == (0, 0.0, estimate.TRAINED)
 
 
-def test_an_interrupted_stage_takes_what_is_left(tmp_path, clock):
-    class Stop(Exception):
-        pass
+class Stop(Exception):
+    pass
+
+
+def stopped(folder):
+    """A trainer that is interrupted after 200 steps."""
 
     def stop(stage, point):
         if point.step == 200:
             raise Stop
 
-    trainer = Trainer(tmp_path, 0, CPU, Progress(None), 0.0, watch=stop)
+    return Trainer(folder, 0, CPU, Progress(None), 0.0, watch=stop)
+
+
+def test_an_interrupted_stage_takes_what_is_left(tmp_path, clock):
     with pytest.raises(Stop):
-        minimise(trainer, clock, 0.1, how=replace(HOW, epochs=50))
+        minimise(stopped(tmp_path), clock, 0.1, how=replace(HOW, epochs=50))
     found = estimator(tmp_path)
     minimise(found, clock, 0.1, how=replace(HOW, epochs=50))
     assert found.stages[0].steps == 400 - 199
@@ -106,13 +112,6 @@ def test_an_interrupted_stage_takes_what_is_left(tmp_path, clock):
 
 
 def test_a_counter_of_an_interrupted_stage_ends_where_training_would(tmp_path, clock):
-    class Stop(Exception):
-        pass
-
-    def stop(stage, point):
-        if point.step == 200:
-            raise Stop
-
     def count(trainer, how):
         line = nn.Linear(1, 1)
         line.register_buffer("step", torch.tensor(0))
@@ -127,7 +126,7 @@ def test_a_counter_of_an_interrupted_stage_ends_where_training_would(tmp_path, c
 
     how = replace(HOW, epochs=50)
     with pytest.raises(Stop):
-        count(Trainer(tmp_path, 0, CPU, Progress(None), 0.0, watch=stop), how)
+        count(stopped(tmp_path), how)
     assert count(estimator(tmp_path), how) == 50 * N // 8
 
 

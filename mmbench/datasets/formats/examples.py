@@ -147,8 +147,8 @@ def checked(x: NDArray[Any], modality: Modality, where: str) -> Tensor:
     low, high = LIMITS.get(kind, (0, 1))
     if not low <= x.min() / scale <= x.max() / scale <= high:
         wrong = f"{where} has values from {x.min():g} to {x.max():g}"
-        steps = "" if kind in LIMITS else ", or whole numbers in 255 steps"
-        expected = f"[{low:g}, {high:g}]" if kind == "vector" else f"[0, 1]{steps}"
+        whole = "" if kind in LIMITS else ", or whole numbers in 255 steps"
+        expected = f"[{low:g}, {high:g}]" if kind == "vector" else f"[0, 1]{whole}"
         raise ValueError(f"{wrong}, expected {expected}")
     values = torch.from_numpy(np.ascontiguousarray(x, np.float32))
     return values.div_(255) if scale == 255 else values
