@@ -1,5 +1,6 @@
 """The fuzzer finds what it should, and a short run of it finds nothing."""
 
+import mmap
 import os
 import time
 
@@ -63,6 +64,18 @@ def test_every_kind_of_fault_is_found(tmp_path, read, kind):
     found = dict(verdicts(one, range(3), 1.5 if read is endless else LIMIT, 2**28))
     kinds = {number: said.partition(":")[0] for number, said in found.items()}
     assert kinds == {0: "refused", 1: kind, 2: "refused"}
+
+
+def test_memory_is_told_beside_large_files_that_are_mapped(tmp_path):
+    """A forked process begins without them: they are no allowance."""
+    (tmp_path / "large").write_bytes(bytes(2**30))
+    with (
+        (tmp_path / "large").open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+    ):
+        assert not any(mapped[::4096])
+        found = dict(verdicts(lambda number: judged(hungry, tmp_path), range(1), LIMIT, 2**28))
+    assert found[0].startswith("memory")
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -32,14 +32,15 @@ def verdicts(
     The process reads one after the other, and is started again after one that ended it.
     """
     left = list(numbers)
-    # A forked process begins with less than this one has: the files that are mapped come later.
-    begun = _memory(os.getpid(), "VmRSS")
+    # A forked process begins without the files that this one has mapped, and may map them again:
+    # what it holds is counted without them, its peak, which is known only with them, beside them.
+    begun, files = _memory(os.getpid(), "RssAnon"), _memory(os.getpid(), "RssFile")
     while left:
         receiver, sender = os.pipe()
         process = os.fork()
         if process == 0:
             try:
-                _serve(read, left, sender, begun + memory)
+                _serve(read, left, sender, begun + files + memory)
             finally:
                 os._exit(0)
         os.close(sender)
@@ -55,7 +56,7 @@ def verdicts(
                         clock = Clock(process)
                 elif clock.seconds() > limit:
                     wrong = f"hang: more than {limit:g} s"
-                elif _memory(process, "VmRSS") > begun + memory:
+                elif _memory(process, "RssAnon") > begun + memory:
                     wrong = f"memory: more than {memory:,} bytes"
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
@@ -126,7 +127,7 @@ def judged(read: Callable[[Path], object], folder: Path, named: bool = True) -> 
 
 
 def _memory(process: int, what: str) -> int:
-    """Bytes of a process's memory: "VmRSS" at present, "VmHWM" at its peak."""
+    """Bytes of a process's memory: "RssAnon" without files, "VmHWM" at its peak."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:  # it has ended
