@@ -210,7 +210,8 @@ def sweep(
     for outcome in failed:
         click.echo(f"failed: {outcome.fault}\n  {outcome.planned.command}", err=True)
     if coming and not as_json:
-        click.echo(f"{coming} runs are on their way: the same command shows how far, or --wait")
+        runs = "1 run is" if coming == 1 else f"{coming} runs are"
+        click.echo(f"{runs} on the way: the same command shows how far, or waits with --wait")
     context.exit(FAILED if failed or impossible else COMING if coming else 0)
 
 

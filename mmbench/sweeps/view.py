@@ -103,7 +103,8 @@ def overview(planned: Sequence[Planned]) -> list[str]:
     """How far a sweep is, a line each: counts, and why runs are stale, impossible or failed."""
     counts = Counter(p.state for p in planned)
     parts = [f"{counts[state]} {state}" for state in get_args(State) if counts[state]]
-    lines = [f"{len(planned)} runs: {', '.join(parts) or 'none'}"]
+    runs = "1 run" if len(planned) == 1 else f"{len(planned)} runs"
+    lines = [f"{runs}: {', '.join(parts) or 'none'}"]
     known = [p.seconds for p in planned if p.wanted and p.seconds is not None]
     if known:
         of = sum(p.wanted for p in planned)
