@@ -10,12 +10,8 @@ from mmbench.cli.arguments import options, parsing
 
 @click.command()
 @options.trained_run
-@options.model_of_run
 @options.count("--steps", default=20, help="Number of equal steps of the diffusion time.")
-@options.dataset_of_records
-@options.data
-@options.device
-@options.keep_weights
+@options.beside_run
 @options.picture
 def robustness(
     run_path: Path,

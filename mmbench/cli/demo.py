@@ -18,11 +18,6 @@ class Server(Sentences):
 
 @click.command(cls=Server)
 @options.trained_run
-@options.model_of_run
-@options.dataset_of_records
-@options.data
-@options.device
-@options.keep_weights
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -34,6 +29,7 @@ class Server(Sentences):
     type=parsing.Whole(1, 65535),
     help="The port to serve at.  [default: the first that is free from 7860 on]",
 )
+@options.beside_run
 def demo(
     run_path: Path,
     model: str | None,

@@ -10,7 +10,6 @@ from mmbench.cli.arguments import options, parsing
 
 @click.command(cls=parsing.Several)
 @options.trained_run
-@options.model_of_run
 @options.several(
     "--given",
     metavar="MODALITY=FILE ...",
@@ -31,10 +30,7 @@ from mmbench.cli.arguments import options, parsing
     help="Write all samples that the run scored instead, by its own seed, as 'mmbench evaluate' "
     "reads them.",
 )
-@options.keep_weights
-@options.dataset_of_records
-@options.data
-@options.device
+@options.beside_run
 @options.path(
     "--out",
     required=True,

@@ -178,6 +178,10 @@ def decorated(*several: Callable[[Command], Command]) -> Callable[[Command], Com
     return add
 
 
+beside_run = decorated(model_of_run, dataset_of_records, data, device, keep_weights)
+"""What commands that draw from a trained run take beside `trained_run`."""
+
+
 def count_stale(records: Iterable[Record]) -> None:
     """Says how many of some records are stale, and thus not counted."""
     from mmbench.records.versions import stale
