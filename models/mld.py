@@ -66,7 +66,7 @@ class MLD(LatentDiffusion):
         if not 0 <= d <= 1:
             raise ValueError(f"d is {d}, expected a probability")
         if len(modalities) < 2 and d < 1:
-            raise ValueError(f"d is {d} with one modality, expected d = 1 or at least two modalities")
+            raise ValueError(f"d is {d} with one modality, expected 1 or at least two modalities")
         first = (modalities, architectures, latent, autoencoder, score, width, sampler)
         sizes = (blocks, time_embedding, groups)
         super().__init__(*first, autoencoders, augmented, *sizes, statistics, components)
