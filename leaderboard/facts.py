@@ -100,6 +100,12 @@ def counts(metric: str) -> bool:
     return bool(known and known.counts)
 
 
+def geometric(metric: str) -> bool:
+    """Whether a metric is registered and its means over modalities are geometric."""
+    known = facts(metric)
+    return bool(known and known.geometric)
+
+
 def order(metric: str) -> tuple[bool, str]:
     """Sorts metrics: those that count right answers first, then by name."""
     return not counts(metric), metric

@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
-from statistics import fmean, stdev
+from statistics import fmean, geometric_mean, stdev
 
 from mmbench import registry
 from mmbench.core.score import Score
 from mmbench.errors import hint
+from mmbench.leaderboard import facts
 from mmbench.protocols.variants import variants
 from mmbench.records.record import Record
 from mmbench.records.versions import older_metric, stale
@@ -181,6 +182,27 @@ def _average(values: tuple[float, ...]) -> Mean:
     return Mean(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
+def overall(metric: str, values: Sequence[tuple[str, float]]) -> float:
+    """The mean of one run's values of a metric, over what is given and over modalities.
+
+    Where a metric says so, the mean over modalities is geometric: their distances have no common
+    scale, and so the same relative change counts the same in each.
+
+    Args:
+        metric: The metric's name.
+        values: (target, value) of each score, at least one.
+    """
+    if not facts.geometric(metric):
+        return fmean(value for _, value in values)
+    by_target: dict[str, list[float]] = {}
+    for target, value in values:
+        by_target.setdefault(target, []).append(value)
+    each = [fmean(of) for of in by_target.values()]
+    if len(each) == 1:
+        return each[0]  # which logarithms would round
+    return geometric_mean(each) if min(each) > 0 else 0.0
+
+
 def mean(runs: Sequence[Mapping[Term, Score]], terms: Sequence[Term]) -> Mean:
     """The average in each run over the terms that all runs have, then over runs.
 
@@ -195,7 +217,7 @@ def mean(runs: Sequence[Mapping[Term, Score]], terms: Sequence[Term]) -> Mean:
     asked = [{t: s for t, s in run.items() if t in wanted} for run in runs]
     scored = [of for run in asked if (of := {t: s for t, s in run.items() if s.value is not None})]
     shared = [t for t in terms if scored and all(t in of for of in scored)]
-    values = [fmean(of[t].value or 0.0 for t in shared) for of in scored] if shared else []
+    values = [_value([of[t] for t in shared]) for of in scored] if shared else []
     remarks = [s.reason for run in asked for s in run.values() if s.reason]
     if scored and not values:
         remarks.append("the seeds have no score in common")
@@ -225,6 +247,11 @@ def mean(runs: Sequence[Mapping[Term, Score]], terms: Sequence[Term]) -> Mean:
         interval=_interval([of[shared[0]] for of in scored]) if one else None,
         remarks=tuple(dict.fromkeys(remarks)),
     )
+
+
+def _value(scores: Sequence[Score]) -> float:
+    """The mean of scores of one metric that all have a value."""
+    return overall(scores[0].metric, [(s.target, s.value or 0.0) for s in scores])
 
 
 def _interval(scores: Sequence[Score]) -> tuple[float, float] | None:

@@ -221,6 +221,7 @@ def _notes(
     if titled:
         yield f"Samples N: {notes.by_row(titled)}"
     for metric, of in counts.items():
+        yield from notes.scales(metric, (p.terms for p in parts if p.metric == metric))
         yield from notes.small(metric, of)
     yield from notes.unlike(among, differ(by_column))
     if absent := [facts.title(metric, runs) for metric, of in terms.items() if not of]:

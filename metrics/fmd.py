@@ -24,5 +24,6 @@ fmd = Metric(
     low=0.0,
     judge="own",
     least=2,
+    geometric=True,
     compute=partial(compare, "fmd", feature_distance, concerns=anything, through=own_network),
 )

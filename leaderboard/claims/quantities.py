@@ -9,7 +9,7 @@ from statistics import fmean, geometric_mean
 
 from mmbench.core.score import JOINT
 from mmbench.leaderboard.claims.significance import sample
-from mmbench.leaderboard.facts import facts
+from mmbench.leaderboard.facts import facts, geometric
 from mmbench.leaderboard.papers.layouts import QUALITY
 from mmbench.leaderboard.papers.published import ANY
 from mmbench.leaderboard.rows import Mean, Term, judge, of_metric, rows
@@ -87,7 +87,7 @@ class Quantity:
 
     def geometric_over(self, scored: Collection[Term]) -> list[str]:
         """The modalities over which its mean is geometric; none if it is arithmetic."""
-        each = self.target is None and self.metric in QUALITY
+        each = self.target is None and geometric(self.metric)
         return sorted({t for _, t in scored} - {JOINT, ANY}) if each else []
 
     def _given(self, of: tuple[str, ...], given: Given) -> bool:

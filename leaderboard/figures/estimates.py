@@ -11,7 +11,7 @@ from mmbench.errors import hint
 from mmbench.leaderboard import facts
 from mmbench.leaderboard.papers.layouts import CITATIONS
 from mmbench.leaderboard.papers.published import ANY, Published, numbers
-from mmbench.leaderboard.rows import Mean, Row, Term, mean, rows
+from mmbench.leaderboard.rows import Mean, Row, Term, mean, overall, rows
 from mmbench.leaderboard.tables.columns import (
     CONDITIONAL,
     MEAN,
@@ -206,8 +206,11 @@ class Estimates:
             if not known:
                 continue
             count = sum(weight for _, weight in known)
-            value = sum(float(p.value) * (weight / count) for p, weight in known)
-            average = Mean(value, known[0][0].deviation if len(known) == 1 else None)
+            if len(known) == 1:
+                average = Mean(float(known[0][0].value), known[0][0].deviation)
+            else:
+                each = [(p.target, float(p.value)) for p, weight in known for _ in range(weight)]
+                average = Mean(overall(metric, each))
             row = Row(f"{model}, published", model, self.dataset)
             printed = tuple(p for p, _ in known)
             words = in_words(given)

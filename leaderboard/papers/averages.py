@@ -7,7 +7,7 @@ from mmbench.leaderboard.figures.estimates import Estimate, Estimates
 from mmbench.leaderboard.papers.layouts import CITATIONS, TABLES
 from mmbench.leaderboard.papers.measurements import unlike
 from mmbench.leaderboard.papers.published import published
-from mmbench.leaderboard.rows import Mean, Row, Term
+from mmbench.leaderboard.rows import Mean, Row, Term, overall
 from mmbench.leaderboard.tables.cells import Cell
 from mmbench.leaderboard.tables.columns import MEAN, chosen
 from mmbench.leaderboard.tables.notes import departure
@@ -79,6 +79,7 @@ def printed(rows: Sequence[Row], columns: Columns) -> dict[str, Printed]:
 
 
 def _mean(of: Sequence[Estimate]) -> Mean:
-    """The mean of means, each of so many scores."""
-    value = sum(e.value * e.scores for e in of) / sum(e.scores for e in of)
-    return Mean(value, of[0].mean.std if len(of) == 1 else None)
+    """The mean of what several estimates average, of which one may be an average in print."""
+    cells = [(p, e.scores // len(e.printed)) for e in of for p in e.printed]
+    values = [(p.target, float(p.value)) for p, scores in cells for _ in range(scores)]
+    return Mean(overall(of[0].metric, values), of[0].mean.std if len(of) == 1 else None)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from mmbench.core.score import JOINT, Score
 from mmbench.errors import hint
-from mmbench.leaderboard.facts import facts
-from mmbench.leaderboard.rows import Row
+from mmbench.leaderboard.facts import facts, geometric, title
+from mmbench.leaderboard.rows import Row, Term
 from mmbench.protocols.protocol import digest
 from mmbench.protocols.variants import of_paper
 from mmbench.records.differences import departures
@@ -50,6 +50,12 @@ def small(metric: str, counts: Iterable[int]) -> Iterable[str]:
     if known and any(n < known.full_rank for n in counts):
         few = f"Small N: {metric} of fewer than {known.full_rank:,} samples is biased upwards"
         yield f"{few}, and can only be compared at equal N"
+
+
+def scales(metric: str, columns: Iterable[Iterable[Term]]) -> Iterable[str]:
+    """That means over modalities are geometric, if a column of a metric has such a mean."""
+    if geometric(metric) and any(len({target for _, target in terms}) > 1 for terms in columns):
+        yield f"{title(metric)}: geometric mean over modalities, whose distances differ in scale"
 
 
 def unlike(shown: Sequence[Row], several: bool = False) -> Iterable[str]:

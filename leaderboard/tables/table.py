@@ -13,15 +13,14 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from statistics import fmean
 
 from mmbench.core.score import Score
 from mmbench.leaderboard import facts
-from mmbench.leaderboard.rows import Mean, Row, Term, judge, mean, rows
+from mmbench.leaderboard.rows import Mean, Row, Term, judge, mean, overall, rows
 from mmbench.leaderboard.tables import sheet
 from mmbench.leaderboard.tables.cells import Cell, column, judged, measured_with, noted
 from mmbench.leaderboard.tables.columns import Column, columns, modalities
-from mmbench.leaderboard.tables.notes import notes, provenance
+from mmbench.leaderboard.tables.notes import notes, provenance, scales
 from mmbench.leaderboard.tables.selection import ALL, Selection
 from mmbench.records.record import Record
 
@@ -185,7 +184,8 @@ def _table(
     if any(len(c.terms) > 1 for c in header):
         title += ", mean over targets and given subsets"
     said = [(row, [run[t] for t in terms for run in runs if t in run]) for row, runs in shown]
-    below = (*notes(metric, said, differ(by_column)), *_remarks(lines))
+    means_of = scales(metric, (c.terms for c in header))
+    below = (*notes(metric, said, differ(by_column)), *means_of, *_remarks(lines))
     return Table(
         title,
         among[0].dataset,
@@ -261,7 +261,7 @@ def real(
             found = Mean()
             marks: tuple[int, ...] = ()
             if len(scored) == len(c.terms):
-                value = fmean(s.value or 0.0 for s in scored)
+                value = overall(metric, [(s.target, s.value or 0.0) for s in scored])
                 alone = mean([{c.terms[0]: scored[0]}], c.terms[:1])
                 interval = alone.interval if len(scored) == 1 else None
                 judges = frozenset((s.target, judge(s)) for s in scored)

@@ -175,6 +175,8 @@ class Metric:
         least: The fewest samples that it has a value for.
         full_rank: The number of samples from which the covariance of its features has full rank;
             with fewer its bias upwards is largest. 0 for a metric without such a covariance.
+        geometric: Whether values of different modalities have no common scale, such as distances
+            in the features of different networks: then means over modalities are geometric.
         version: Rises when its numbers change.
 
     Raises:
@@ -194,6 +196,7 @@ class Metric:
     judge: str | None = None
     least: int = 1
     full_rank: int = 0
+    geometric: bool = False
     version: int = 1
 
     def __post_init__(self) -> None:

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import factory
 import pytest
@@ -81,6 +83,31 @@ def test_right_answers_are_counted_by_number_given_and_distances_jointly_and_giv
         "seconds": [60.0],
         "seeds": [2],
     }
+
+
+def test_distances_without_a_common_scale_have_a_geometric_mean_over_modalities():
+    """Those of FMD are of a network for each modality, those of FID of one for all."""
+    of = {"image": 10.0, "sound": 1000.0, "trajectory": 0.1}
+    value = lambda given, m: of[m] * max(len(given), 1)
+    both = [*coherence(), *scores("fmd", value), *scores("fid", value)]
+    real = [Score(metric, (), m, of[m], 1000) for metric in ("fmd", "fid") for m in NAMES]
+    runs = [replace(record("mld", s, *both), references=tuple(real)) for s in range(2)]
+    found = shown(only(runs))
+    of_numbers = (1 + 1 + 2) / 3  # a modality is drawn twice given one and once given two
+    assert found["fmd", "joint"] == pytest.approx([10.0, 10.0])
+    assert found["fmd", "given"] == pytest.approx([10 * of_numbers, 10.0])
+    assert found["fid", "joint"] == pytest.approx([1010.1 / 3] * 2)
+    assert found["fid", "given"] == pytest.approx([1010.1 / 3 * of_numbers, 1010.1 / 3])
+    said = [note for note in only(runs).notes if "geometric" in note]
+    assert len(said) == 1 and said[0].startswith("FMD")
+    [alone, *_] = tables(runs, Selection(metrics=("fmd",)))  # a column is of one modality
+    assert not any("geometric" in note for note in alone.notes)
+    assert alone.lines[0].cells[0].mean.value == 10.0  # exactly
+
+
+def test_a_distance_of_zero_leaves_a_mean_of_zero():
+    made = [*coherence(), *scores("fmd", lambda given, m: 0.0 if m == "image" else 4.0)]
+    assert shown(only([record("mld", 0, *made)]))["fmd", "given"] == [0.0]
 
 
 def test_without_right_answers_the_higher_ones_are_shown_by_number_given():
@@ -211,6 +238,18 @@ def test_what_a_paper_prints_stands_below_runs_by_its_protocol():
     for version in (1, 0):  # also where all rows are stale
         run = factory.record("mld", 0, more, settings, model_version=version, **own)
         assert shown(only([run]))["fmd", "given"][1] is None
+    drawn = [s for s in more if s.metric != "fmd" or s.target != "sound"]
+    below = shown(only([factory.record("mld", 0, drawn, settings, **own)]))["fmd", "given"][1]
+    (one, other) = (
+        fmean(
+            float(p.value)
+            for p in published()
+            if (p.paper, p.table, p.model, p.metric, p.target) == ("mld", 3, "mld", "fmd", m)
+            and p.given
+        )
+        for m in ("image", "trajectory")
+    )
+    assert below == pytest.approx(math.sqrt(one * other))
     assert len(only([replace(by_paper, dataset="mhd-mini")]).lines) == 1
 
 
