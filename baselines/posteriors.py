@@ -167,30 +167,37 @@ def choose(weights: Tensor, noise: torch.Generator, stratified: bool = False) ->
     u = torch.rand(B, generator=noise, device=weights.device)
     if stratified:
         u = (torch.randperm(B, generator=noise, device=weights.device) + u) / B
+        u = u.clamp_max(1 - 2**-24)  # the last stratum's may round to 1, beyond every component
     ends = weights.cumsum(0)
     return (u * ends[-1] >= ends).sum(0).clamp_max(len(weights) - 1)
 
 
-def mixture_log_prob(experts: Expert, z: Tensor, present: Tensor) -> Tensor:
-    """Log of the mean density of an example's experts (M, B, D) at z (..., B, D): (..., B).
+def mixture_log_prob(experts: Expert, z: Tensor, weights: Tensor) -> Tensor:
+    """Log-density of a mixture of an example's experts (M, B, D) at z (..., B, D): (..., B).
 
-    `present` (M, B) is 1 where an expert exists; every example has one.
+    `weights` (M, B) are in proportion to those of the experts, 0 where there is none; every
+    example has one.
     """
     each = zip(*vars(experts).values(), strict=True)
     logs = torch.stack([type(experts)(*values).log_prob(z) for values in each])
-    here = present.view(len(present), *[1] * (logs.ndim - 2), -1) > 0
-    return logs.masked_fill(~here, -math.inf).logsumexp(0) - present.sum(0).log()
+    shares = weights.view(len(weights), *[1] * (logs.ndim - 2), -1)
+    weighted = (logs + shares.log()).masked_fill(shares == 0, -math.inf)
+    return weighted.logsumexp(0) - weights.sum(0).log()
 
 
 def draw_from_mixture(
     experts: Expert, count: int, noise: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """K samples of a mixture of equally likely experts (M, B, D), as many of each expert.
+    """K samples of experts (M, B, D) in turn, and so of their mixture.
+
+    Where M does not divide K, some experts are drawn once more than others. The mixture is that
+    of the shares that were drawn, with which importance weights are unbiased (the balance
+    heuristic of Veach and Guibas, Optimally combining sampling techniques, 1995).
 
     Returns:
         z (K, B, D) and its log-density under the mixture (K, B).
     """
     M, B, _ = experts.mean.shape
     z = experts.sample(noise, (-(-count // M),)).flatten(0, 1)[:count]
-    present = torch.ones(M, B, device=z.device)
-    return z, mixture_log_prob(experts, z, present)
+    drawn = (torch.arange(count, device=z.device) % M).bincount(minlength=M)
+    return z, mixture_log_prob(experts, z, drawn[:, None].expand(M, B).to(z))

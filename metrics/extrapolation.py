@@ -82,8 +82,14 @@ def expect_samples(generated: int, real: int, least: int) -> None:
         raise ValueError(f"{few}, expected at least {least:,}")
 
 
+def _of_as_many(generated: Tensor, real: Tensor) -> float:
+    """The distance; training examples that stand for samples may be fewer than real ones."""
+    n = min(len(generated), len(real))
+    return extrapolated_distance(generated[:n], real[:n])
+
+
 def _compute(generated: Generated, dataset: Dataset, context: Context) -> Iterator[Score]:
-    scores = partial(compare, "fid-infinity", extrapolated_distance, through=inception)
+    scores = partial(compare, "fid-infinity", _of_as_many, through=inception)
     return scores(generated, dataset, context, least=LEAST)
 
 

@@ -71,4 +71,5 @@ log_likelihood = Metric(
     paper="Burda, Grosse and Salakhutdinov, Importance weighted autoencoders, 2016, "
     "https://arxiv.org/abs/1509.00519",
     compute=_compute,
+    version=2,
 )

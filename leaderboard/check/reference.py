@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 from mmbench.core.score import Score
@@ -102,11 +103,16 @@ def of_records(
     Stale ones are left out.
 
     Raises:
-        ValueError: Two records are of the same run, or the seeds of a row were measured with
-            different networks or numbers of samples.
+        ValueError: Two records are of the same run, those of an unregistered model or data set
+            are of two versions, or the seeds of a row were measured with different networks or
+            numbers of samples.
     """
     key = lambda row: (row.dataset, row.model, row.protocol_hash, row.data)
     order = sorted(rows(current(records)), key=key)
+    for one, other in pairwise(order):
+        if key(one) == key(other):
+            wrong = f"the records of {one.model} on {one.dataset} are of two versions"
+            raise ValueError(f"{wrong} of an unregistered model or data set, expected one")
     made = Reference(tuple(map(_row, order)))
     known = tolerances or {}
     made.tolerances.update({m: known.get(m, SEEDS) for m in sorted(made.metrics)})

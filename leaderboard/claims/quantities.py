@@ -76,7 +76,8 @@ class Quantity:
 
     def terms(self, scored: Collection[Term], given: Given) -> list[Term]:
         """Which of the scored terms it averages."""
-        alike = [(g, t) for g, t in scored if t == ANY or (t in g) == self.itself]
+        # Papers average over what is not given.
+        alike = [(g, t) for g, t in scored if (t in g and t != ANY) == self.itself]
         fits = [(g, t) for g, t in alike if self._given(g, given)]
         whole = [term for term in fits if term[1] == JOINT]
         parts = [term for term in fits if term[1] != JOINT and self.target in (None, term[1])]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmbench.core.data import Dataset, Split
-from mmbench.core.score import Context
+from mmbench.core.score import Context, Unavailable
 from mmbench.metrics.extractors.classifiers import Classifier, Lesson, taught
 from mmbench.metrics.extractors.judges import once
 
@@ -21,10 +21,15 @@ def attribute_classifier(
     """The network that predicts the attributes from the modality `name`, trained on first use.
 
     Its accuracy is the share of the test examples' attributes that it predicts correctly.
+
+    Raises:
+        Unavailable: No training example has both.
     """
 
     def make() -> Classifier:
         train, test = (_pairs(split, name, attributes) for split in (dataset.train, dataset.test))
+        if not len(train):
+            raise Unavailable(f"no training example has both {name} and {attributes}", "judge")
         (outputs,) = dataset.modality(attributes).shape
         truth = lambda split, rows: split.batch(rows, [attributes])[attributes]
         title, loss = "attribute classifier", F.binary_cross_entropy_with_logits

@@ -49,8 +49,8 @@ def in_domain(image: Modality, text: Modality, dataset: Dataset, context: Contex
     It learns from the train split, and the cache keeps its weights under `dual-encoders/`.
 
     Raises:
-        Unavailable: open_clip is missing.
-        ValueError: The train split has fewer than two pictures with captions.
+        Unavailable: open_clip is missing, or the train split has fewer than two pictures with
+            captions.
     """
     try:
         _library()
@@ -198,14 +198,14 @@ class Album:
         """The album of a split; an example that lacks one of the two is left out.
 
         Raises:
-            ValueError: There are fewer than two pictures to tell apart.
+            Unavailable: There are fewer than two pictures to tell apart.
         """
         rows = split.complete([image, text])
         place = split.index[image][rows] if image in split.index else rows
         place, count = place.unique(return_inverse=True, return_counts=True)[1:]
         if len(count) < 2:
             needs = f"{TITLE} needs at least 2 pictures with captions to learn from"
-            raise ValueError(f"{needs}, there are {len(count)}")
+            raise Unavailable(f"{needs}, there are {len(count)}", "judge")
         return Album(rows[place.argsort(stable=True)], count.cumsum(0) - count, count)
 
     def __len__(self) -> int:

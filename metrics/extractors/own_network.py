@@ -27,7 +27,7 @@ def own_network(modality: Modality, dataset: Dataset, context: Context) -> Extra
     """The network that the data set teaches for a modality; None where it can teach none.
 
     Raises:
-        Unavailable: A package that the network is made of is missing.
+        Unavailable: A package that the network is made of is missing, or examples to teach it.
     """
     found = classified(modality, dataset, context)
     if found is not None:

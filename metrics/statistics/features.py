@@ -137,9 +137,14 @@ def real_features(
 
 
 def real_key(dataset: Dataset, name: str, rows: Tensor, extractor: str) -> str:
-    """The key of features of the test examples `rows` (N,): a hash of data, rows and network."""
+    """The key of features of the test examples `rows` (N,).
+
+    It is a hash of the data and its description (networks see a text's words and a sound's
+    waveform), of the rows and of the network.
+    """
     chosen = hashlib.sha256(rows.cpu().long().contiguous().numpy().tobytes()).hexdigest()
-    return digest([dataset.test.fingerprint([name]), name, chosen, extractor], 32)
+    how = [dataset.modality(name), dataset.sampling_rate]
+    return digest([dataset.test.fingerprint([name]), how, chosen, extractor], 32)
 
 
 def drawn_features(through: Extractor, samples: Tensor, title: str, context: Context) -> Tensor:

@@ -65,8 +65,9 @@ class TrainedRun:
         """Draws samples of some modalities from one example of others.
 
         Args:
-            given: Modality -> the example: a tensor or an array, (*shape) or (1, *shape), whole
-                numbers as 255 steps of [0, 1] or floats in the modality's range; a file, as for
+            given: Modality -> the example: a tensor or an array, (*shape) or (1, *shape), floats
+                in the modality's range or, but for tokens, attributes and vectors, whole numbers
+                as 255 steps of [0, 1] (a mask of zeros and ones is one as it is); a file, as for
                 `mmbench generate --given`; or "test:17" for test example 17. Nothing for joint
                 samples.
             targets: The modalities to draw; by default all that are not given. One that is given

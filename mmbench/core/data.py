@@ -282,10 +282,24 @@ class Dataset:
             raise LookupError(f"{self.name} has no modality {name!r}{nearest(name, known)}")
         return tuple(m for m in known if m in wanted)
 
-    def fingerprint(self) -> str:
+    @property
+    def description(self) -> str:
+        """What says how its examples are to be read: kinds, words, spectrograms, sampling rate."""
+        return f"{self.modalities} {self.sampling_rate}"
+
+    def content(self) -> str:
         """Sha256 of both splits."""
         both = self.train.fingerprint() + self.test.fingerprint()
         return hashlib.sha256(both.encode()).hexdigest()
+
+    def fingerprint(self) -> str:
+        """Sha256 of both splits and, if it is not registered, of its description.
+
+        A registered data set's version rises with its description.
+        """
+        if self.registered:
+            return self.content()
+        return hashlib.sha256(f"{self.content()} {self.description}".encode()).hexdigest()
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:

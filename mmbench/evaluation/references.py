@@ -62,7 +62,8 @@ def references(
     context = replace(context, model=None, progress=progress)
     own = code([place("metrics", metric.name)])
     numbers = [FORMAT, version("mmbench"), metric.name, metric.version]
-    key = digest([*numbers, dataset.fingerprint(), rows.tolist(), sorted(measured), *own.values()])
+    examples = [dataset.content(), dataset.description, rows.tolist()]
+    key = digest([*numbers, *examples, sorted(measured), *own.values()])
     path = context.cache / "references" / f"{key}.json"
     compute = partial(_compute, metric, dataset, rows, context)
     known: list[Score] = recalled(path, _read, compute, _write, context.progress.say)

@@ -11,6 +11,7 @@ from mmbench.baselines.posteriors import (
     Gaussian,
     Laplace,
     choose,
+    draw_from_mixture,
     mixture_log_prob,
     pick,
     product,
@@ -192,3 +193,26 @@ def test_products_are_computed_in_full_under_autocast():
     assert torch.equal(alone.mean, half.mean)
     assert torch.equal(alone.log_variance, half.log_variance)
     torch.testing.assert_close(alone.mean, q.mean)  # a product of one expert is that expert
+
+
+def test_the_last_stratum_draws_no_expert_that_is_missing(monkeypatch):
+    """Its largest draw rounds to 1 in float32, which lies beyond every expert."""
+    top = 1 - 2**-24
+    monkeypatch.setattr(torch, "rand", lambda B, **_: torch.full((B,), top))
+    for B in (128, 100, 16):
+        weights = torch.tensor([1.0, 1.0, 0.0])[:, None].expand(3, B)
+        for i in range(20):
+            drawn = choose(weights, stream(i, "strata"), stratified=True)
+            assert drawn.unique().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("K", "M"), [(100, 3), (4, 3), (2, 3), (1, 2), (6, 3)])
+def test_importance_weights_of_a_mixture_are_unbiased(K, M):
+    """Also where the experts do not divide the samples: E[1/K Σ p(z)/q(z)] = ∫ p = 1."""
+    B, one = 20_000, torch.ones(1, 1, 1, dtype=torch.float64)
+    means = torch.tensor([-1.0, 0.5, 2.0], dtype=torch.float64)[:M, None, None].expand(M, B, 1)
+    q = Gaussian(means, (1.5**2 * one).log().expand(M, B, 1))
+    z, log_q = draw_from_mixture(q, K, stream(0, "mixture", K, M))
+    assert z.shape == (K, B, 1) and log_q.shape == (K, B)
+    estimates = (Normal(0, 1).log_prob(z[..., 0]) - log_q).exp().mean(0)
+    assert abs(estimates.mean() - 1) < 4 * estimates.std() / math.sqrt(B)

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from mmbench.core.data import Dataset, Modality, Split, subsets
+from mmbench.core.data import Dataset, Modality, Spectrogram, Split, subsets
 
 IMAGE = Modality("image", "image", (1, 2, 2))
 VECTOR = Modality("vector", "attributes", (3,))
@@ -74,6 +76,27 @@ def test_fingerprint_is_of_the_content():
     assert a != split(tensors=changed).fingerprint()
     assert a != split(index={"image": torch.arange(6).flip(0)}).fingerprint()
     assert split().fingerprint(["vector"]) == split(tensors=changed).fingerprint(["vector"]) != a
+
+
+def test_what_says_how_examples_are_read_is_part_of_a_data_sets_fingerprint():
+    """A registered one's version rises instead, so that records stay what they are."""
+    made = Dataset("toy", (IMAGE, VECTOR), split(), split())
+    sound = Modality("image", "sound", (1, 2, 2), spectrogram=Spectrogram(-80.0, 0.0))
+    louder = replace(sound, spectrogram=Spectrogram(-80.0, 6.0))
+    named = replace(VECTOR, words=("a", "b", "c"))
+    renamed = replace(VECTOR, words=("b", "a", "c"))
+    several = [
+        (IMAGE, VECTOR),
+        (IMAGE, named),
+        (IMAGE, renamed),
+        (sound, VECTOR),
+        (louder, VECTOR),
+    ]
+    others = [replace(made, modalities=of) for of in several]
+    others.append(replace(made, sampling_rate=8000))
+    assert len({d.fingerprint() for d in others}) == len(others)
+    assert made.fingerprint() == others[0].fingerprint()
+    assert len({replace(d, registered=True).fingerprint() for d in others}) == 1
 
 
 def test_dataset_checks_its_splits():

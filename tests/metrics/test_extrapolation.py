@@ -2,12 +2,15 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from mmbench.core.data import Dataset, Modality, Split
 from mmbench.core.score import Context, Generated
+from mmbench.evaluation.references import references
+from mmbench.metrics import extrapolation as module
 from mmbench.metrics.extrapolation import extrapolated_distance, fid_infinity
 from mmbench.metrics.statistics.frechet import Statistics, frechet_distance
 from mmbench.progress import Progress
@@ -93,3 +96,19 @@ def test_few_samples_have_a_reason():
     (score,) = fid_infinity.compute(generated, dataset, context)
     assert score.value is None and score.n == 5
     assert score.reason == "fid-infinity needs at least 4,096 samples, there are 5"
+
+
+def test_fewer_training_than_test_examples_stand_for_samples(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LEAST", 16)
+    seen = lambda x, update: x.mean((2, 3)).double()
+    through = SimpleNamespace(identity="a network", networks=(), features=seen)
+    monkeypatch.setattr(module, "inception", lambda *_: through)
+    images = lambda name, n: torch.rand(n, 3, 8, 8, generator=stream(0, "few", name))
+    splits = Split({"rgb": images("train", 50)}), Split({"rgb": images("test", 100)})
+    dataset = Dataset("toy", (Modality("rgb", "image", (3, 8, 8)),), *splits)
+    context, rows = Context(torch.device("cpu"), tmp_path, Progress(None)), torch.arange(100)
+    drawn = Generated((), {"rgb": images("drawn", 100)}, rows)
+    own = list(fid_infinity.compute(drawn, dataset, context))
+    (real,) = references(fid_infinity, own, dataset, rows, context)
+    x, y = (s.tensors["rgb"].mean((2, 3)).double() for s in splits)
+    assert real.n == 50 and real.value == pytest.approx(extrapolated_distance(x, y[:50]))

@@ -145,4 +145,4 @@ def _split(tensors: Batch, title: str) -> Split:
 
 
 def _seal(about: str, data: Dataset) -> str:
-    return hashlib.sha256(f"{about}\n{data.fingerprint()}".encode()).hexdigest()
+    return hashlib.sha256(f"{about}\n{data.content()}".encode()).hexdigest()

@@ -375,3 +375,11 @@ def test_an_update_that_fails_leaves_the_old_reference(runs, monkeypatch):
     assert "No space left" in said(runs, "--update", code=1)
     assert (runs / "reference.json").read_text() == before
     assert {p.name for p in runs.iterdir()} == {"results", "reference.json"}
+
+
+def test_two_versions_of_what_is_not_registered_are_no_reference():
+    """A row has no version, and of one that is not registered none is the current one."""
+    both = [factory.record("own:model", 0, model_version=v) for v in (1, 2)]
+    with pytest.raises(ValueError, match="own:model"):
+        of_records(both)
+    assert len(of_records(both[:1]).rows) == 1

@@ -76,3 +76,11 @@ def test_only_a_twin_stands_in_for_a_data_set_of_the_papers():
     twins = {"mhd": "mhd", "mhd-mini": "mhd", "celebamask-mini-32": "celebamask-hq"}
     users = ("toy", "mhd-minimal", "cub-mini-own")
     assert {n: origin(n) for n in (*twins, *users)} == twins | dict.fromkeys(users)
+
+
+@pytest.mark.parametrize("metric", ["coherence", "fid"])
+def test_papers_averages_are_of_no_reconstructions(metric):
+    """They are over what is not given."""
+    for model in ("mld", "mvae"):
+        with pytest.raises(LookupError):
+            printed("mld", "polymnist", Quantity(metric, itself=True), Contender(model))

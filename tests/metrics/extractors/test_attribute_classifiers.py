@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmbench.core.data import Dataset, Modality, Split
-from mmbench.core.score import Context
+from mmbench.core.score import Context, Unavailable
 from mmbench.metrics.extractors import attribute_classifiers, classifiers
 from mmbench.metrics.extractors.attribute_classifiers import attribute_classifier
 from mmbench.progress import Progress
@@ -110,3 +110,19 @@ def test_it_is_not_the_classifier_of_classes(context):
     marks = attribute_classifier(labelled, "face", "marks", context)
     assert classes.identity != marks.identity
     assert classes.outputs(torch.zeros(1, 12)).shape == (1, 2)
+
+
+def test_examples_that_never_have_both_teach_none(context):
+    """They may: a score by it then has no value, and the run its record."""
+    train = examples("train", 400)
+    train = Split(
+        train.tensors,
+        {
+            "face": torch.cat([torch.arange(200), torch.full((200,), -1)]),
+            "marks": torch.cat([torch.full((200,), -1), torch.arange(200)]),
+        },
+    )
+    apart = Dataset("faces", MODALITIES, train, examples("test", 200))
+    with pytest.raises(Unavailable):
+        attribute_classifier(apart, "face", "marks", context)
+    assert attribute_classifier(apart, "noise", "marks", context).networks

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 
 from mmbench.core.data import Dataset, Modality, Split
-from mmbench.core.score import Context, Generated
+from mmbench.core.score import Context, Generated, Unavailable
 from mmbench.datasets.cub import modalities
 from mmbench.datasets.formats.captions import Vocabulary
 from mmbench.datasets.mini.cub import make
@@ -63,7 +63,7 @@ def test_a_batch_has_one_caption_of_each_picture():
     shown = torch.tensor(index)[drawn]
     assert torch.equal(shown, torch.tensor([[4, 1, 0, 2]]).expand(200, 4))
     assert set(drawn.flatten().tolist()) == {0, 1, 2, 3, 4, 5, 7}
-    with pytest.raises(ValueError, match=r"at least 2 pictures with captions to learn from, .* 1"):
+    with pytest.raises(Unavailable, match=r"at least 2 pictures with captions .*, there are 1"):
         Album.of(split([0, 0]), "image", "text")
 
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from mmbench.metrics.extractors import inception
 from mmbench.metrics.kid import kernel_distance, kid
 from mmbench.metrics.precision_recall import precision
 from mmbench.metrics.statistics import features as module
-from mmbench.metrics.statistics.features import paired, recall
+from mmbench.metrics.statistics.features import paired, real_features, real_key, recall
 from mmbench.progress import Progress
 from mmbench.seeds import stream
 
@@ -96,6 +97,27 @@ def test_value_is_that_of_the_features(world, network):
     real = world[0].test.batch(torch.arange(9))["rgb"]
     by_hand = (inception.inception_features(x, network) for x in (images("drawn"), real))
     assert found == pytest.approx(kernel_distance(*by_hand), rel=1e-6)
+
+
+def test_features_are_of_the_data_as_it_is_described(world):
+    """Networks see a text's words and a sound's waveform, which tensors do not hold."""
+    words = Modality("said", "text", (1,), ("red", "blue"))
+    tokens = Split({"said": torch.tensor([[0], [1], [1]])})
+    dataset = Dataset("captions", (words,), tokens, tokens, sampling_rate=8000)
+
+    def seen(dataset):
+        (text,) = dataset.modalities
+        spelt = lambda x, update: torch.tensor([[float(len(text.words[i]))] for i in x[:, 0]])
+        through = SimpleNamespace(identity="a network", features=spelt)
+        module._KEPT.clear()  # as in another process
+        rows = torch.tensor([0, 1, 2])
+        return real_features(through, text, dataset, rows, world[1]).flatten().tolist()
+
+    other = replace(dataset, modalities=(replace(words, words=("blue", "red")),))
+    assert seen(dataset) == [3, 4, 4] and seen(other) == [4, 3, 3]
+    faster = replace(dataset, sampling_rate=16000)
+    keys = {real_key(d, "said", torch.arange(2), "net") for d in (dataset, other, faster)}
+    assert len(keys) == 3
 
 
 def test_a_damaged_file_only_costs_time(world, network, damage):
