@@ -211,7 +211,9 @@ def _notes(
         else "Means over targets and given subsets"
     )
     if any(part.title == ITSELF for part in parts):
-        yield f"{ITSELF.capitalize()}: modalities that are given themselves, reconstructed"
+        alone = all(len(g) == 1 for p in parts if p.title == ITSELF for g, _ in p.terms)
+        smallest = "itself alone" if alone else "the smallest subsets that contain it"
+        yield f"{ITSELF.capitalize()}: each modality reconstructed from {smallest}"
     counts: dict[str, set[int]] = {}
     for s in (s for r in runs for s in r.scores if (s.given, s.target) in terms.get(s.metric, ())):
         if s.value is not None:

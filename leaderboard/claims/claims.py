@@ -136,8 +136,8 @@ CLAIMS = (
     ),
     Claim(
         "MLD reconstructs best",
-        "MLD reconstructs what is given more coherently, and closer to real examples, than every "
-        "multi-modal VAE.",
+        "From every subset that contains it, MLD reconstructs a modality more coherently, and "
+        "closer to real examples, than every multi-modal VAE.",
         f"{MLD}, appendix E.1.1, table 10",
         reconstruct,
     ),

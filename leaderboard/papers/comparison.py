@@ -18,7 +18,7 @@ from mmbench.leaderboard.papers.measurements import NONE, covers, departing, mea
 from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.rows import Mean
 from mmbench.leaderboard.tables.cells import Cell, noted, ranked
-from mmbench.leaderboard.tables.table import Table, tables
+from mmbench.leaderboard.tables.table import BRACKETS, Table, tables
 from mmbench.protocols.variants import of_paper
 from mmbench.records.differences import departures
 from mmbench.records.record import Record
@@ -61,6 +61,9 @@ def fill(table: PaperTable, records: Iterable[Record] = (), show: Show = "both")
     if show != "published":
         notes += _notes(table, found, ours, left_out)
         below = list(departing(table, tables(others), footnotes, notes))
+        alone = (c.mean for line in below for c in line.cells if c.mean.std is None)
+        if BRACKETS not in notes and any(mean.interval for mean in alone):
+            notes.append(BRACKETS)
     return Filled(table, show, (*lines, *below), tuple(footnotes), tuple(notes))
 
 

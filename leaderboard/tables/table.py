@@ -27,6 +27,9 @@ from mmbench.records.record import Record
 REAL = "real examples"
 """The label of rows of references."""
 
+BRACKETS = "In brackets: bootstrap interval over samples (95 %), without the variation over seeds"
+"""What stands behind a score of one seed."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -234,7 +237,7 @@ def _remarks(lines: Sequence[Line]) -> Iterator[str]:
         bound = math.ceil(round(half * 10**places, 6)) / 10**places
         yield f"Bootstrap interval over samples (95 %): at most ± {bound:.{places}f}"
     if any(c.mean.std is None for c in cells):
-        yield "In brackets: bootstrap interval over samples (95 %)"
+        yield BRACKETS
     if any(not line.row.records for line in lines):
         yield f"{REAL.capitalize()}: what they score instead of samples"
 

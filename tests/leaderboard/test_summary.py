@@ -105,6 +105,15 @@ def test_distances_without_a_common_scale_have_a_geometric_mean_over_modalities(
     assert alone.lines[0].cells[0].mean.value == 10.0  # exactly
 
 
+def test_a_note_says_what_reconstructions_are_given():
+    pair = ("image", "sound")
+    whole = [s for s in coherence() if s.target not in s.given]
+    for own, said in ((("image",), "itself alone"), (pair, "the smallest subsets")):
+        found = only([record("mld", 0, *whole, Score("coherence", own, "image", 1.0, 9))])
+        assert [n for n in found.notes if n.startswith("Self") and said in n]
+    assert not any(n.startswith("Self") for n in only([record("mld", 0, *whole)]).notes)
+
+
 def test_a_distance_of_zero_leaves_a_mean_of_zero():
     made = [*coherence(), *scores("fmd", lambda given, m: 0.0 if m == "image" else 4.0)]
     assert shown(only([record("mld", 0, *made)]))["fmd", "given"] == [0.0]

@@ -20,6 +20,7 @@ from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.rows import Mean
 from mmbench.leaderboard.tables.cells import Cell
 from mmbench.leaderboard.tables.render import render
+from mmbench.leaderboard.tables.table import BRACKETS
 from mmbench.protocols.protocol import load, resolve
 from mmbench.protocols.variants import of_paper
 
@@ -423,6 +424,16 @@ def test_runs_by_another_protocol_stand_below_unranked(what, show):
     assert any(n.startswith(f"{last.label} departs from the paper's") for n in shown.notes)
     alone = filled("mld-2", [DEPARTING[what]], show)
     assert not [x for x in alone.lines if (x.model, x.runs) == ("mld", "no run")]
+
+
+def test_a_note_explains_brackets_once_where_there_are_any():
+    scores = [replace(s, low=49.0, high=51.0) for s in scored(find("mld-2"), 50.0)]
+    by_paper = record("mld", 0, *scores)
+    other = record("mvae", 0, *scores, changes={"lr": 2.0})
+    for records, count in (([other], 1), ([by_paper, other], 1), ([by_paper], 1), ([], 0)):
+        assert filled("mld-2", records).notes.count(BRACKETS) == count
+    seeds = [record("mvae", s, *scores, changes={"lr": 2.0}) for s in range(2)]
+    assert BRACKETS not in filled("mld-2", seeds).notes
 
 
 def test_a_run_by_another_protocol_says_how_its_numbers_are_measured_otherwise():

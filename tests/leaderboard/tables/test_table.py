@@ -15,7 +15,7 @@ from mmbench.leaderboard.tables.columns import modalities
 from mmbench.leaderboard.tables.provenance import provenances
 from mmbench.leaderboard.tables.render import render
 from mmbench.leaderboard.tables.render import terminal as text_of
-from mmbench.leaderboard.tables.table import tables
+from mmbench.leaderboard.tables.table import BRACKETS, tables
 from mmbench.protocols.protocol import digest
 
 TWO, THREE = ("image", "sound"), ("image", "sound", "trajectory")
@@ -124,7 +124,7 @@ def test_one_run_shows_its_interval_over_samples():
     one = table(record("a", 0, coherence(90.0, low=88.25, high=91.5)))
     assert one.lines[0].cells[0].mean.interval == (88.25, 91.5)
     assert "90.0 [88.2, 91.5]" in terminal(one)
-    assert "In brackets: bootstrap interval over samples (95 %)" in one.notes
+    assert BRACKETS in one.notes
 
 
 def test_several_runs_show_the_deviation_and_tell_the_widest_interval():
