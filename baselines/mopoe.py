@@ -53,3 +53,13 @@ class MoPoE(MultimodalVAE):
     def posterior(self, given: Batch, noise: torch.Generator) -> Gaussian:
         """The product q_S(z | x_S) of what is given."""
         return product_of_all(self.experts(given), prior=len(given) == len(self.names))
+
+
+class MoPoEStar(MoPoE):
+    """MoPoE*: MoPoE trained as Diff-MVAE* is, with a moving average of its parameters.
+
+    Wesego, Rooshenas: Multimodal ELBO with Diffusion Decoders, 2024,
+    https://arxiv.org/abs/2408.16883, section 4.
+    """
+
+    version = 3

@@ -54,6 +54,7 @@ class DiffMVAE(MoPoE):
         weights: Modality -> factor of its log-likelihood, or of the bound on it; 1 by default.
     """
 
+    version = 3
     title = "Multi-modal VAE with diffusion decoders"
     paper = (
         "Wesego, Rooshenas: Multimodal ELBO with Diffusion Decoders, 2024, "

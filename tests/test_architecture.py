@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -92,6 +93,27 @@ def test_networks_fit_their_shapes(networks, modality, size):
     assert part.show(output).shape == x.shape
     assert part.likelihood.log_prob(output, x).shape == (2,)
     torch.testing.assert_close(encoder(x[:1]), encoder(x)[:1], atol=1e-5, rtol=1e-4)
+
+
+def test_networks_have_the_parameters_of_the_codes_that_they_name():
+    """The MLD authors' `Image_dec`, `EncoderText` and `DecoderText`; theirs has 1,590 words."""
+
+    def parameters(network):
+        return sum(p.numel() for p in network.parameters())
+
+    def block(a, b):  # two norms, two convolutions, and a convolution and a norm beside them
+        return 4 * a + (a * a + a) + 2 * (4 * a * b + b) + 2 * b
+
+    picture, mask = (Modality("x", "image", (c, 128, 128)) for c in (3, 1))
+    assert parameters(celebamask_hq.image.decoder(picture, 256)) == 38_583_875
+    assert parameters(celebamask_hq.mask.decoder(mask, 128)) == 3_337_153
+    text = Modality("x", "text", (32,), tuple(map(str, range(1590))))
+    blocks = sum(block(a, b) for a, b in pairwise((32, 64, 96, 128, 160)))
+    first, last = 4 * 1590 * 32 + 32, 160 * 64 + 64
+    assert parameters(cub.sentence.encoder(text, 64)) == first + blocks + last
+    blocks = sum(block(b, a) for a, b in pairwise((32, 64, 96, 128, 160)))
+    first, last = 64 * 160 + 160, 4 * 1590 * 32 + 1590
+    assert parameters(cub.sentence.decoder(text, 64)) == first + blocks + last
 
 
 IMAGE = Modality("m3", "image", (3, 28, 28))

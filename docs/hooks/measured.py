@@ -75,8 +75,8 @@ def _cost(row: Row) -> str:
 
 def results(dataset: str, *models: str) -> Iterator[str]:
     """The summary of all models on a data set, or of some, the most coherent jointly first."""
-    chosen = (r for r in _records() if r.dataset == dataset)
-    for summary in summaries(chosen, Selection(models, sort="joint")):
+    asked = Selection(models, (dataset,), sort="joint")
+    for summary in summaries(asked.among(_records()), asked):
         yield markdown(summary.sheet)
 
 

@@ -12,7 +12,7 @@ with another network is reported, not compared.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -91,14 +91,29 @@ def compare(
 
 
 def changes(old: Reference, new: Reference) -> Comparison:
-    """All that differs between two references, however little."""
+    """All that differs between two references, however little: also seeds and deviations."""
     found = compare(old, new, dict.fromkeys(old.metrics | new.metrics, 0.0))
     moved = []
     for m in sorted(old.tolerances | new.tolerances):
         was, now = old.tolerances.get(m, "none"), new.tolerances.get(m, "none")
         if was != now:
             moved.append(Difference("tolerances", m, f"was {was}, is {now}"))
-    return Comparison(found.compared, (*moved, *found.differences))
+    both = ((a, b) for a in old.rows for b in new.rows if a.key == b.key)
+    spread = (d for a, b in both for d in _spread(a, b))
+    return Comparison(found.compared, (*moved, *found.differences, *spread))
+
+
+def _spread(was: ExpectedRow, now: ExpectedRow) -> Iterator[Difference]:
+    """The seeds and deviations that differ: tolerances follow from them."""
+    if was.seeds != now.seeds:
+        seeds, other = (", ".join(map(str, row.seeds)) for row in (was, now))
+        yield Difference(_title(was), "", f"seeds were {seeds}, are {other}")
+    known = {s.key: s for s in was.scores}
+    for s in now.scores:
+        a = known.get(s.key)
+        if a is not None and a.std != s.std:
+            what = f"deviation was {_deviation(a)}, is {_deviation(s)}"
+            yield Difference(_title(was), _about(s), what)
 
 
 def report(found: Comparison) -> str:
@@ -225,6 +240,10 @@ def _title(row: ExpectedRow) -> str:
 def _about(s: Expected | None) -> str:
     assert s is not None  # for the type checker
     return f"{s.metric} {s.target}" + (f" ← {', '.join(s.given)}" if s.given else "")
+
+
+def _deviation(s: Expected) -> str:
+    return "none" if s.std is None else f"{s.std:.5g}"
 
 
 def _number(x: float | None) -> str:

@@ -64,6 +64,11 @@ class Estimate:
         return min(self.mean.n, default=0)
 
     @property
+    def terms(self) -> tuple[Term, ...]:
+        """The scores that were averaged in each seed, or the cells."""
+        return self.mean.terms or tuple((p.given, p.target) for p in self.printed)
+
+    @property
     def published(self) -> bool:
         """Whether a paper printed it."""
         return bool(self.printed)

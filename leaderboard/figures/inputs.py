@@ -45,6 +45,7 @@ def inputs(
         what = ", ".join(metrics) or "any metric"
         raise ValueError(f"no record of {found.dataset} has a value of {what}")
     turn, looks = style.turns(shown), style.looks(e.row.model for e in shown)
+    apart = style.versions(e.row for e in shown)
     entries = []
     with style.style():
         figure, grid = style.panels(metrics, targets, filled)
@@ -52,7 +53,7 @@ def inputs(
             for row in dict.fromkeys(e.row for _, e in points[metric, target]):
                 own = [(k, e) for k, e in points[metric, target] if e.row == row]
                 line = _line(axes, own, turn.get(row, 0), looks[row.model])
-                entries.append((line, row.label))
+                entries.append((line, row.label + apart[row]))
             axes.set_xticks(list(every), ["joint", *map(str, every[1:])])
             axes.set_xlim(-0.35, found.most + 0.35)
             axes.set_xlabel("modalities given")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from mmbench.files.atomic import write_text
 from mmbench.leaderboard import facts
 from mmbench.leaderboard.figures.estimates import Estimate
-from mmbench.leaderboard.figures.style import save
-from mmbench.leaderboard.rows import Mean
+from mmbench.leaderboard.figures.style import save, versions
+from mmbench.leaderboard.rows import Mean, Row
 from mmbench.leaderboard.tables.cells import Cell, decimals
 from mmbench.leaderboard.tables.columns import MEAN
 from mmbench.leaderboard.tables.render import comma_separated, fitting, room
@@ -49,12 +49,11 @@ class Drawn:
 
     def numbers(self) -> str:
         """A line for each estimate, in full, as CSV."""
-        lines = []
+        lines, apart = [], versions(e.row for e in self.shown)
         for e, at in zip(self.shown, self.at, strict=True):
-            cost = e.row.records[0].evaluations if e.row.records else None
             lines.append(
                 {
-                    "label": e.row.label,
+                    "label": e.row.label + apart[e.row],
                     "model": e.row.model,
                     "protocol_hash": e.row.protocol_hash,
                     "data": e.row.data,
@@ -67,7 +66,7 @@ class Drawn:
                     "seeds": e.mean.seeds or None,
                     "scores": e.scores,
                     "n": e.n or None,
-                    "evaluations": cost,
+                    "evaluations": _evaluations(e.row),
                     "source": "; ".join(dict.fromkeys(p.source for p in e.printed)),
                 }
             )
@@ -76,14 +75,15 @@ class Drawn:
     def table(self) -> str:
         """The estimates as aligned text: a row for each of the figure, a column for each score."""
         places = self._places
-        found: dict[tuple[str, ...], dict[str, Estimate]] = {}
+        found: dict[tuple[Row, tuple[str, ...]], dict[str, Estimate]] = {}
         for e, at in zip(self.shown, self.at, strict=True):
-            line = (e.row.label, *(at.get(p, "") for p in places))
+            line = (e.row, tuple(at.get(p, "") for p in places))
             found.setdefault(line, {})[_heading(e)] = e
-        models = {e.row.label: e.row.model for e in self.shown}
-        left = [[name, *(line[i] for line in found)] for i, name in enumerate(("Model", *places))]
-        if places:  # these tell the rows of a model apart
-            left[0] = ["Model", *(models[label] for label, *_ in found)]
+        apart = versions(row for row, _ in found)
+        # Where there are places, these tell the rows of a model apart.
+        names = [(row.model if places else row.label) + apart[row] for row, _ in found]
+        left = [["Model", *names]]
+        left += [[place, *(at[i] for _, at in found)] for i, place in enumerate(places)]
         left = [pad([plain(x) for x in column], str.ljust) for column in left]
         columns, runs = [], runs_of(e.row for e in self.shown)
         for head in dict.fromkeys(_heading(e) for e in self.shown):
@@ -103,6 +103,12 @@ class Drawn:
     @property
     def _places(self) -> list[str]:
         return list(dict.fromkeys(name for at in self.at for name in at))
+
+
+def _evaluations(row: Row) -> int | None:
+    """Network evaluations that a sample of a row costs; None where it is not known."""
+    # What another program's samples cost is not known.
+    return next((r.evaluations for r in row.records if r.samples is None), None)
 
 
 def _heading(e: Estimate) -> str:

@@ -43,6 +43,7 @@ def plane(
         both = f"{coherence} and {quality}"
         raise ValueError(f"no record of {found.dataset} has values of both {both} for one target")
     turn, looks = style.turns(shown), style.looks(e.row.model for e in shown)
+    apart = style.versions(e.row for e in shown)
     entries: list[tuple[object, str]] = []
     with style.style():
         figure, grid = style.panels([coherence], targets, filled)
@@ -51,7 +52,7 @@ def plane(
                 pairs = [(x, y) for x, y in points[place] if x.row == row]
                 filling = _filling(pairs[0][0], turn.get(row, 0), looks[row.model][0])
                 _points(axes, pairs, filling)
-                entries.append((_sign(filling), row.label))
+                entries.append((_sign(filling), row.label + apart[row]))
             axes.set_xlabel(style.label(quality, shown))
             axes.set_ylabel(style.label(coherence, shown))
             if log:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import textwrap
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from mmbench.files.atomic import replacing
 from mmbench.leaderboard import facts
 from mmbench.leaderboard.figures.estimates import Estimate
-from mmbench.leaderboard.rows import Row
+from mmbench.leaderboard.rows import Mean, Row
 from mmbench.leaderboard.tables.columns import MEAN
-from mmbench.leaderboard.tables.notes import by_row
+from mmbench.leaderboard.tables.notes import by_row, numbers, scales
 from mmbench.leaderboard.tables.table import runs_of, seeds
 from mmbench.text import plain
 
@@ -83,6 +83,8 @@ STYLE: dict[str, Any] = {
     "errorbar.capsize": 2,
     "savefig.facecolor": "white",
 }
+VERSIONS = {"version": "model_version", "data version": "dataset_version"}
+"""What tells rows of one label apart -> where records have it."""
 FAINT = "#5a6472"
 ACROSS = 3
 """Panels in a row, where nothing says which belong in one."""
@@ -156,6 +158,22 @@ def turns(estimates: Iterable[Estimate]) -> dict[Row, int]:
         if e.row not in found and not e.published:
             found[e.row] = seen.get(e.row.model, 0)
             seen[e.row.model] = found[e.row] + 1
+    return found
+
+
+def versions(among: Iterable[Row]) -> dict[Row, str]:
+    """What is appended to each row's label: "", or the versions in which rows of it differ."""
+    rows = list(dict.fromkeys(among))
+    found = {}
+    for row in rows:
+        alike = runs_of(other for other in rows if other.label == row.label)
+        told = [
+            f"{what} {getattr(r, of)}"
+            for r in row.records[:1]
+            for what, of in VERSIONS.items()
+            if len({getattr(other, of) for other in alike}) > 1
+        ]
+        found[row] = f" ({', '.join(told)})" if told else ""
     return found
 
 
@@ -280,16 +298,40 @@ def note(shown: Sequence[Estimate], spread: str) -> str:
     parts = []
     if any(e.std is not None for e in shown):
         parts.append(f"{spread}: ± sample standard deviation over seeds")
-    counts = {short(e.row.label): seeds(e.mean.seeds) for e in measured}
-    samples = {short(e.row.label): f"N = {e.n:,}" for e in measured}
-    parts += [by_row(counts.items()), by_row(samples.items())]
+    each = lambda of: " and ".join(map(seeds, sorted({m.seeds for m in of})))
+    parts.append(_told(measured, each))
+    if samples := _told(measured, lambda of: numbers(n for m in of for n in m.n)):
+        parts.append(f"N = {samples}")
     if any(e.scores > 1 for e in shown):
         mean = any(e.target == MEAN and e.scores > 1 for e in shown)
         parts.append(f"means over {'targets and ' if mean else ''}given subsets")
+    for metric in dict.fromkeys(e.metric for e in shown):
+        parts += scales(metric, (e.terms for e in shown if e.metric == metric))
     tables: dict[str, set[int]] = {}  # paper -> the numbers of its tables
     for p in (p for e in shown for p in e.printed):
         tables.setdefault(p.source.removesuffix(f", table {p.table}"), set()).add(p.table)
     for paper, of in sorted(tables.items()):
-        numbers = ", ".join(map(str, sorted(of)))
-        parts.append(f"open markers: published, {paper}, table{'s'[: len(of) - 1]} {numbers}")
+        which = ", ".join(map(str, sorted(of)))
+        parts.append(f"open markers: published, {paper}, table{'s'[: len(of) - 1]} {which}")
     return plain("; ".join(filter(None, parts))) + "."
+
+
+def _told(measured: Sequence[Estimate], words: Callable[[list[Mean]], str]) -> str:
+    """What is said of means: by metric, or by row where rows of one metric differ."""
+    means: dict[tuple[Row, str], list[Mean]] = {}
+    for e in measured:
+        means.setdefault((e.row, e.metric), []).append(e.mean)
+    said = {place: words(of) for place, of in means.items()}
+    of_row: dict[Row, set[str]] = {}
+    for (row, _), text in said.items():
+        of_row.setdefault(row, set()).add(text)
+    alike = len({(m, text) for (_, m), text in said.items()}) == len({m for _, m in said})
+    runs, apart = runs_of(of_row), versions(of_row)
+
+    def name(row: Row, metric: str) -> str:
+        title, called = short(facts.title(metric, runs)), short(row.label + apart[row])
+        if alike:
+            return title
+        return called if len(of_row[row]) == 1 else f"{title} of {called}"
+
+    return by_row(dict.fromkeys((name(*place), text) for place, text in said.items()))

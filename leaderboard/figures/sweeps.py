@@ -130,22 +130,28 @@ def cost(
     """Draws metrics of one model against the network evaluations a sample, over samplers.
 
     The records are all of this data set and of one model; they differ in the sampler alone. Stale
-    ones are left out.
+    ones are left out, and so are those of another program's samples, whose cost is not known.
 
     Returns:
         The figure, and sentences about what it leaves out.
 
     Raises:
         ValueError: There are several models, the protocols differ elsewhere too, or every record
-            is stale.
+            is stale or of another program's samples.
     """
-    counted = fresh(dataset, records)
+    unknown = "what another program's samples cost is not known"
+    ours = [r for r in records if r.samples is None]
+    if records and not ours:
+        raise ValueError(f"no record of {dataset} is of a run, expected one: {unknown}")
+    counted = fresh(dataset, ours)
     models = list(dict.fromkeys(r.model for r in counted))
     if len(models) != 1:
         whose = ", ".join(models) or "no model"
         raise ValueError(f"the records are of {whose}, expected one model: choose by --model")
     equal_but_for(counted, SAMPLER)
-    found = Estimates(dataset, records)
+    found = Estimates(dataset, ours)
+    if left := len(records) - len(ours):
+        found.remarks.append(f"{left} of {len(records)} records are left out: {unknown}")
     named = {}
     by_sampler: dict[str, dict[Row, float]] = {}
     for row in found.rows:

@@ -173,7 +173,8 @@ def _data() -> list[str]:
         elif place.is_dir():
             lines.append(f"{name}: {place}, not fetched by mmbench, which has no hashes of it")
         else:
-            lines.append(f"! {name}: mmbench data download {name}, or --data DIR")
+            get = f"mmbench data download {name}, or --data DIR where it lies elsewhere"
+            lines.append(f"! {name}: not in {place}: {get}")
     return lines
 
 

@@ -198,6 +198,7 @@ def sweep(
     if plan:
         return
     view = View(sys.stdout, coming, as_json)
+    view.impossible(impossible)
     failed = []
     try:
         for outcome in host.execute(planned, view.running):

@@ -39,13 +39,14 @@ from mmbench.protocols.arguments import at_least, construct
 from mmbench.records.paths import FORM, names_folder
 from mmbench.registry import expect_file, meant, names, nearest
 
-READER = "own 4"
+READER = "own 5"
 
-NUMBERS = (
+WHOLE = (
     *(torch.bool, torch.uint8, torch.uint16, torch.uint32, torch.uint64),
     *(torch.int8, torch.int16, torch.int32, torch.int64),
-    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
 )
+"""What labels and indices may hold."""
+NUMBERS = (*WHOLE, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """What own data may hold."""
 
 LARGEST = 100.0
@@ -144,7 +145,7 @@ def _arrays(path: Path, description: Description) -> Dataset:
 
 def _numbers(x: Tensor, where: str) -> Tensor:
     """Labels or an index, (N,) int64."""
-    if x.is_floating_point() or x.ndim != 1:
+    if x.dtype not in WHOLE or x.ndim != 1:
         shape = f"shape {tuple(x.shape)}"
         raise ValueError(f"{where} is {x.dtype} of {shape}, expected (N,) whole numbers")
     return x.long()
@@ -157,8 +158,14 @@ def _open(
         found = tensors.read(path)
         if not isinstance(found, dict) or not all(isinstance(x, Tensor) for x in found.values()):
             raise ValueError(f"{path} does not hold a dictionary of tensors")
+        if strange := [type(key).__name__ for key in found if not isinstance(key, str)]:
+            raise ValueError(f"{path} has a key of type {strange[0]}, expected names of arrays")
         choose(found)
-        return found
+        for name, x in found.items():
+            if x.layout is not torch.strided or x.is_nested or x.is_meta or x.is_complex():
+                wrong = f"{path}: {name} is sparse, nested, complex or without values"
+                raise ValueError(f"{wrong}, expected a dense tensor of real numbers")
+        return {name: x.detach() for name, x in found.items()}
     if path.suffix != ".npz":
         raise ValueError(f"{path} is neither a folder nor a .npz or .pt file")
     arrays = load(path, choose)
@@ -195,9 +202,13 @@ def _dataset(
 ) -> Dataset:
     for m, view in description.modalities.items():
         columns = train.tensors[m][0].numel()
-        if view.kind == "attributes" and words[m] and len(set(words[m])) != columns:
+        named = len(words[m]) == len(set(words[m])) == columns
+        if view.kind == "attributes" and words[m] and not named:
             wrong = f"{m} has the words {', '.join(words[m])}"
             raise ValueError(f"{wrong}, expected {columns} different ones")
+    if (train.labels is None) != (test.labels is None):
+        part = "test" if train.labels is None else "train"
+        raise ValueError(f"only the {part} split has labels, expected both or neither")
     modalities = tuple(
         Modality(m, view.kind, tuple(train.tensors[m].shape[1:]), words[m])
         for m, view in description.modalities.items()
@@ -214,8 +225,6 @@ def compact(x: Tensor, view: View, where: str) -> Tensor:
     Raises:
         ValueError: The kind has other shapes or values.
     """
-    if x.layout is not torch.strided or x.is_complex():
-        raise ValueError(f"{where} is sparse or complex, expected a dense tensor of real numbers")
     if x.ndim < 2 or x.numel() == 0:
         raise ValueError(f"{where} has shape {tuple(x.shape)}, expected (N, ...), nothing empty")
     if x.dtype not in NUMBERS:

@@ -41,8 +41,28 @@ def laid_over(protocol: Table, part: Table, name: str) -> Table:
 def _merged(below: Any, above: Any, levels: float) -> Any:
     """Two tables merged down to some levels; other values are replaced."""
     if levels < 0 or not isinstance(below, dict) or not isinstance(above, dict):
-        return above
+        return _typed(above, below)
     return below | {k: _merged(below.get(k), value, levels - 1) for k, value in above.items()}
+
+
+def _typed(value: Any, below: Any) -> Any:
+    """A value in place of another: a whole number for a float is a float, as hashes differ."""
+    if isinstance(value, dict) and isinstance(below, dict):
+        return {k: _typed(v, below.get(k)) for k, v in value.items()}
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if whole and isinstance(below, float) else value
+
+
+def _standing(protocol: Table, keys: Sequence[str]) -> Any:
+    """The value that a setting replaces, also where a model's table begins with another's."""
+    models = _like(protocol["models"], keys[1]) if keys[0] == "models" else keys[1:2]
+    for model in models:
+        value: Any = protocol
+        for key in (keys[0], model, *keys[2:]):
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is not None:
+            return value
+    return None
 
 
 def override(protocol: Table, settings: Sequence[str], model: str = "") -> Table:
@@ -99,7 +119,7 @@ def override(protocol: Table, settings: Sequence[str], model: str = "") -> Table
                 lacks = "texts need quotes, which a shell removes unless the setting has its own"
                 raise ValueError(f"{setting} is not TOML: {lacks}, as in {example}") from None
         plain(value, path.strip())
-        table[keys[-1]] = value
+        table[keys[-1]] = _typed(value, _standing(result, keys))
     return result
 
 

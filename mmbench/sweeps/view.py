@@ -54,6 +54,14 @@ class View:
         self.out.flush()
         self._drawn = len(lines)
 
+    def impossible(self, planned: Iterable[Planned]) -> None:
+        """Reports runs that cannot be made, each with the reason, to a program that reads JSON.
+
+        People read them in the overview.
+        """
+        for p in planned if self.as_json else ():
+            self._event("impossible", p, {})
+
     def ended(self, outcome: Outcome) -> None:
         """Reports that a run has ended."""
         self._ended += 1

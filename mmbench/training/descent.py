@@ -33,7 +33,8 @@ class Optimisation:
         schedule: "constant", or "cosine" to zero at the last step.
         warmup: Steps over which the learning rate rises linearly from zero.
         clip: Largest norm of the gradient; longer ones are scaled down to it. None leaves all.
-        ema: Decay of the moving average of the parameters that the stage ends with; 0 is off.
+        ema: Decay of the moving average that the stage ends with, of the parameters and of the
+            statistics of batch norms; 0 is off.
         precision: What networks compute the loss in (see `mmbench.training.precision`).
         compile: Whether the network is compiled (see `mmbench.training.compilation`), which pays
             off where training takes minutes.
@@ -134,7 +135,8 @@ class Descent:
 
     Attributes:
         optimiser: The optimiser with its moments.
-        average: The moving average of each parameter, where the stage has one.
+        average: The moving average of each parameter, and of each mean and variance of a batch
+            norm, where the stage has one.
     """
 
     def __init__(self, task: Task, seed: int, device: torch.device) -> None:
@@ -145,7 +147,9 @@ class Descent:
         rate, decay = with_.learning_rate, with_.weight_decay
         fused = device.type in ("cpu", "cuda")
         self.optimiser = Adam(self._parameters, lr=rate, weight_decay=decay, fused=fused)
-        self.average = [p.detach().clone() for p in self._parameters] if with_.ema else []
+        # An average with the statistics of other parameters would be worse than none.
+        self._averaged = [*self._parameters, *_statistics(module)] if with_.ema else []
+        self.average = [x.detach().clone() for x in self._averaged]
         self._noise = torch.Generator(device)
         self._epoch, self._order = -1, torch.empty(0)
 
@@ -171,14 +175,21 @@ class Descent:
         self.optimiser.step()
         if self.average:
             with torch.no_grad():
-                torch._foreach_lerp_(self.average, self._parameters, with_.newest(step))
+                torch._foreach_lerp_(self.average, self._averaged, with_.newest(step))
         return value.detach()
 
     def end(self) -> None:
-        """Gives the module the moving average of its parameters, where the stage has one."""
+        """Gives the module the moving average, where the stage has one."""
         with torch.no_grad():
-            for p, a in zip(self._parameters, self.average, strict=False):
-                p.copy_(a)
+            for x, a in zip(self._averaged, self.average, strict=True):
+                x.copy_(a)
+
+
+def _statistics(module: nn.Module) -> list[Tensor]:
+    """The running means and variances of batch norms."""
+    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    found = (x for m in norms for x in (m.running_mean, m.running_var))
+    return [x for x in found if x is not None]
 
 
 def order(seed: int, stage: str, epoch: int, examples: int, device: torch.device) -> Tensor:

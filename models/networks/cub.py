@@ -62,9 +62,9 @@ class SentenceBlock(nn.Module):
     def __init__(self, inputs: int, width: int, longer: bool) -> None:
         super().__init__()
         convolution = nn.ConvTranspose1d if longer else nn.Conv1d
-        first = [nn.BatchNorm1d(inputs), nn.ReLU(), nn.Conv1d(inputs, inputs, 3, padding=1)]
+        first = [nn.BatchNorm1d(inputs), nn.ReLU(), nn.Conv1d(inputs, inputs, 1), nn.Dropout(0.5)]
         second = [nn.BatchNorm1d(inputs), nn.ReLU(), convolution(inputs, width, 4, 2, 1)]
-        self.residual = nn.Sequential(*first, nn.Dropout(0.5), *second)
+        self.residual = nn.Sequential(*first, *second, nn.Dropout(0.5))
         self.skip = nn.Sequential(convolution(inputs, width, 4, 2, 1), nn.BatchNorm1d(width))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class SentenceEncoder(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, 32) int64 -> (B, outputs)."""
         x = F.one_hot(tokens, self.words).to(self.first.weight.dtype).transpose(1, 2)
-        return self.last(self.blocks(self.first(x)).flatten(1))
+        return self.last(F.relu(self.blocks(self.first(x)).flatten(1)))
 
 
 class SentenceDecoder(nn.Module):

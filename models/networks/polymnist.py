@@ -1,7 +1,8 @@
 """Encoder and decoder for each modality of PolyMNIST: (3, 28, 28).
 
 Layers as in Sutter, Daunhawer, Vogt, Generalized multimodal ELBO, 2021,
-https://arxiv.org/abs/2105.02470, with the linear head that the MLD authors add to the encoder.
+https://arxiv.org/abs/2105.02470, with the linear head that the MLD authors add to the encoder. Its
+hidden layer is as wide as the outputs; of a VAE theirs is as wide as the means alone.
 """
 
 from torch import nn

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from custom_files import TOML, arrays, load, named
+from custom_files import FOLDER, TOML, arrays, load, named
 from PIL import Image
+
+from mmbench.datasets.formats.captions import SPECIALS
 
 
 def test_arrays_are_a_data_set(toml):
@@ -64,20 +66,88 @@ def test_a_folder_is_a_data_set(folder):
     assert load(folder / "birds.toml").fingerprint() != data.fingerprint()
 
 
+def masks(home, write, **setting):
+    """What is white in the masks that are written to a folder: (N, 1, 4, 4)."""
+    for part in ("train", "test"):
+        (home / "data" / part / "seg").mkdir(parents=True)
+        write(home / "data" / part / "seg")
+    settings = "".join(f"{k} = {v}\n" for k, v in setting.items())
+    (home / "m.toml").write_text(f'files = "data"\n[modalities.seg]\nkind = "mask"\n{settings}')
+    return load(home / "m.toml").train.tensors["seg"]
+
+
 @pytest.mark.parametrize("white", [1, 255])
 @pytest.mark.parametrize("ending", ["png", "npy"])
 def test_masks_of_ones_or_of_white(tmp_path, white, ending):
     drawn = np.zeros((4, 4), np.uint8)
     drawn[1:3] = white
-    for part in ("train", "test"):
-        home = tmp_path / "data" / part / "seg"
-        home.mkdir(parents=True)
+
+    def write(home):
         if ending == "png":
             Image.fromarray(drawn).save(home / "0.png")
         else:
             np.save(home / "0.npy", drawn[None])
-    (tmp_path / "m.toml").write_text('files = "data"\n[modalities.seg]\nkind = "mask"\n')
-    assert load(tmp_path / "m.toml").train.tensors["seg"].float().mean() == 0.5
+
+    assert masks(tmp_path, write).float().mean() == 0.5
+
+
+def test_masks_of_ones_beside_masks_of_white(tmp_path):
+    drawn = np.zeros((4, 4), np.uint8)
+    drawn[1:3] = 1
+
+    def write(home):
+        for i, x in enumerate((drawn, drawn * 255)):
+            Image.fromarray(x).save(home / f"{i}.png")
+        for i, x in enumerate((drawn, drawn * 255, drawn > 0), 2):
+            np.save(home / f"{i}.npy", x[None])
+        Image.fromarray(drawn * 0).save(home / "5.png")
+
+    found = masks(tmp_path, write)
+    assert found[:5].eq(torch.from_numpy(drawn > 0)).all()
+    assert not found[5].any()
+
+
+def test_what_jpeg_leaves_of_black_is_not_white(tmp_path):
+    def write(home):
+        for i, white in enumerate((0, 255)):
+            Image.new("L", (4, 4), white).save(home / f"{i}.jpg", quality=70)
+        assert np.asarray(Image.open(home / "0.jpg")).max() == 1
+
+    assert masks(tmp_path, write).float().mean((1, 2, 3)).tolist() == [0, 1]
+
+
+def test_a_small_spot_of_white_is_not_made_larger(tmp_path):
+    """Resizing makes it 1 of 255, which is not the white of a mask of ones."""
+    drawn = np.zeros((64, 64), np.uint8)
+    drawn[8, 8] = 255
+    write = lambda home: Image.fromarray(drawn).save(home / "0.png")
+    assert not masks(tmp_path, write, size=[4, 4]).any()
+
+
+def test_texts_are_read_with_words_that_begin_with_the_specials(folder):
+    words = ["a", "red", "bird", "."]
+    given = FOLDER.replace("least = 2", "words = {}")
+    (folder / "birds.toml").write_text(given.format(words))
+    with pytest.raises(ValueError, match=r"a\.txt cannot be read as caption: its vocabulary"):
+        load(folder / "birds.toml")
+    (folder / "birds.toml").write_text(given.format([*SPECIALS, *words]))
+    assert load(folder / "birds.toml").train.tensors["caption"][0].tolist() == [3, 4, 5, 0, 2]
+    for path in (folder / "data").glob("*/caption/*.txt"):
+        path.unlink()
+        np.save(path.with_suffix(".npy"), np.array([0, 1, 3, 3, 3]))
+    (folder / "birds.toml").write_text(given.format(words))
+    assert load(folder / "birds.toml").train.tensors["caption"][0].tolist() == [0, 1, 3, 3, 3]
+
+
+def test_parameters_are_taken_as_tensors(tmp_path):
+    found = named(train=arrays(), test=arrays(4, 1))
+    tensors = {k: torch.from_numpy(x) for k, x in found.items()}
+    tensors["train/series"] = torch.nn.Parameter(tensors["train/series"].float())
+    torch.save(tensors, tmp_path / "data.pt")
+    (tmp_path / "mine.toml").write_text(TOML.format("data.pt"))
+    series = load(tmp_path / "mine.toml").train.tensors["series"]
+    assert not series.requires_grad
+    assert torch.equal(series, tensors["train/series"].detach())
 
 
 @pytest.mark.parametrize(
@@ -85,7 +155,7 @@ def test_masks_of_ones_or_of_white(tmp_path, white, ending):
     [
         (
             np.full((4, 4), 18, np.uint8),
-            "seg have values up to 18, expected 0 and 255, or 0 and 1",
+            r"0\.png is a mask with values up to 18, expected 0 and 255, or 0 and 1",
         ),
         (
             np.eye(4, dtype=np.uint8)[..., None] * np.uint8([9, 0, 99]),
@@ -96,13 +166,8 @@ def test_masks_of_ones_or_of_white(tmp_path, white, ending):
     ],
 )
 def test_pictures_that_are_no_masks(tmp_path, pixels, words):
-    for part in ("train", "test"):
-        home = tmp_path / "data" / part / "seg"
-        home.mkdir(parents=True)
-        Image.fromarray(pixels).save(home / "0.png")
-    (tmp_path / "m.toml").write_text('files = "data"\n[modalities.seg]\nkind = "mask"\n')
     with pytest.raises(ValueError, match=words):
-        load(tmp_path / "m.toml")
+        masks(tmp_path, lambda home: Image.fromarray(pixels).save(home / "0.png"))
 
 
 @pytest.mark.parametrize(

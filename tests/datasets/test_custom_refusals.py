@@ -49,6 +49,8 @@ def blank(folder, part):
             "sing does not exi",
         ),
         (lambda d: (d / "data/test/labels.csv").write_text("x,1\n"), "gives example 'y' no label"),
+        (lambda d: (d / "data/test/labels.csv").unlink(), "only the train split has labels, expe"),
+        (lambda d: (d / "data/train/labels.csv").unlink(), "only the test split has labels, expe"),
         (
             lambda d: (d / "data/test/photo/y.png").write_bytes(b"png"),
             "y.png cannot be read as a PNG",
@@ -148,6 +150,8 @@ def test_what_is_wrong_is_told(folder, change, words):
         ({"train/photo": np.ones((6, 3, 0, 4))}, r"shape \(6, 3, 0, 4\)"),
         ({"train/walk": np.ones((6, 7))}, "expected \\(N, 2n\\)"),
         ({"train/walk": np.ones((5, 8))}, "differ in their number of examples"),
+        ({"test/labels": None}, "only the train split has labels, expected both or neither"),
+        ({"train/labels": None}, "only the test split has labels, expected both or neither"),
         ({"test/labels": np.array([0, 1, 0, 1])}, "no example of class 2"),
         ({"test/labels": np.array([0, 1, 2, 3])}, "labels from 0 to 3, expected 0 to 2"),
         ({"train/labels": np.array([0, 1, 2, 0, 1, -1])}, "labels from -1 to 2, expected 0 to 2"),
@@ -200,6 +204,12 @@ def test_settings_that_arrays_do_not_have_are_told(tmp_path, setting, words):
     load(path)
 
 
+def test_a_name_of_two_attributes_is_told(toml):
+    toml.write_text(toml.read_text().replace('["bald"', '["bald", "bald"'))
+    with pytest.raises(ValueError, match="words bald, bald, young, expected 2 different ones"):
+        load(toml)
+
+
 def test_pickles_are_not_opened(tmp_path):
     objects = {"train/photo": np.array([{}], dtype=object)}
     np.savez(tmp_path / "data.npz", **named(train=arrays(6), test=arrays(4)) | objects)
@@ -242,6 +252,34 @@ def test_numbers_that_cannot_be_compared_are_told(tmp_path):
     torch.save(tensors, tmp_path / "data.pt")
     (tmp_path / "mine.toml").write_text(TOML.format("data.pt"))
     with pytest.raises(ValueError, match=r"data.pt: train/photo is torch\.float8_e5m2"):
+        load(tmp_path / "mine.toml")
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize(
+    ("key", "make", "words"),
+    [
+        (0, lambda x: x, "data.pt has a key of type int, expected names of arrays"),
+        ("train/labels", lambda x: x.to_sparse(), "train/labels is sparse, nested, complex or"),
+        ("train/labels", lambda x: x + 0j, "train/labels is sparse, nested, complex or"),
+        (
+            "train/labels",
+            lambda x: x.byte().view(torch.bits8),
+            "train/labels is torch.bits8 of sh",
+        ),
+        ("train/photo/index", lambda x: x + 0j, "train/photo/index is sparse, nested, complex or"),
+        ("train/photo", lambda x: x.to_sparse(), "train/photo is sparse, nested, complex or"),
+        ("train/photo", lambda x: x.to("meta"), "without values, expected a dense tensor of real"),
+        ("train/walk", lambda x: torch.nested.nested_tensor([x[0]]), "train/walk is sparse, nest"),
+    ],
+)
+def test_tensors_that_are_no_arrays_are_told(key, make, words, tmp_path):
+    mine = named(train=arrays(), test=arrays(4, 1))
+    tensors = {k: torch.from_numpy(x) for k, x in mine.items()}
+    tensors[key] = make(tensors.get(key, torch.arange(6)))
+    torch.save(tensors, tmp_path / "data.pt")
+    (tmp_path / "mine.toml").write_text(TOML.format("data.pt"))
+    with pytest.raises(ValueError, match=words):
         load(tmp_path / "mine.toml")
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from importlib.util import module_from_spec, spec_from_file_location
 
 import click
 import pytest
@@ -54,6 +55,16 @@ def test_each_data_set_shows_its_protocol_and_results():
             "published": [name] * real,
             "results": [name] * (not real),
         }
+
+
+def test_a_pages_results_are_of_the_models_that_it_names():
+    where = spec_from_file_location("hook", DOCS / "hooks" / "measured.py")
+    hook = module_from_spec(where)
+    where.loader.exec_module(hook)
+    (table,) = hook.results("mhd-mini", "mld", "mvae")
+    assert {m for m in OWN if f"| {m} |" in table} == {"mld", "mvae"}
+    with pytest.raises(LookupError, match="mldd"):
+        next(hook.results("mhd-mini", "mldd"))
 
 
 def test_each_metric_is_on_one_page():

@@ -23,6 +23,25 @@ PROTOCOL = {
 SHIPPED = sorted({f.stem for f in Path(str(files("mmbench") / "protocols")).rglob("*.toml")})
 
 
+def test_a_whole_number_for_a_float_is_the_float(tmp_path):
+    """Equal settings must have equal hashes, or a run is made again in a row of its own."""
+    name = "mhd-mini"
+    table = load(name)["models"]["mopoe"]
+    beta, rate = table["beta"], table["training"]["learning_rate"]
+    assert beta == 1.0 and isinstance(beta, float) and isinstance(rate, float)
+    own = tmp_path / "own.toml"
+    own.write_text("[models.mopoe]\nbeta = 1\n")
+    for changed in (load(name, None, ["models.mopoe.beta=1"]), load(name, str(own))):
+        assert digest(resolve(changed, "mopoe")) == digest(resolve(load(name), "mopoe"))
+    settings = ["models.mopoe.training.learning_rate=2", "models.mopoe.training.epochs=2"]
+    training = load(name, None, settings)["models"]["mopoe"]["training"]
+    assert isinstance(training["learning_rate"], float) and isinstance(training["epochs"], int)
+    of_like = override(
+        {**PROTOCOL, "models": {"mld": {"d": 0.5}, "own": {"like": "mld"}}}, ["models.own.d=1"]
+    )
+    assert isinstance(of_like["models"]["own"]["d"], float)
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_protocol_is_well_formed(name):
     protocol = load(name)

@@ -231,6 +231,15 @@ def test_the_command_prints_a_plan(toy_loads, tmp_path):
     }
 
 
+def test_a_program_is_told_why_runs_are_impossible(toy_loads, tmp_path):
+    asked = ["sweep", "--model", "supervised", "--seed", "0-1", "--device", "cpu"]
+    done = mmbench(*asked, "--out", tmp_path, "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.exit_code == 1
+    assert [(e["event"], e["seed"]) for e in events] == [("impossible", 0), ("impossible", 1)]
+    assert all(e["why"] for e in events)
+
+
 def test_a_seed_counts_once():
     assert len(ranges(None, None, ("0-999", "5", "3-7"))) == 1000
     with pytest.raises(click.BadParameter, match="1,001 seeds"):

@@ -217,6 +217,26 @@ def test_ema_is_the_moving_average(tmp_path, decay, steps):
     assert module.weight.item() == pytest.approx(average, rel=1e-5)
 
 
+def test_ema_is_also_of_the_statistics_of_batch_norms(tmp_path):
+    """The averaged parameters would otherwise run with those of the last ones."""
+    module, seen, decay = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)), [], 0.9
+
+    def loss(rows, _):
+        value = module(X[rows][:, :1].expand(-1, 3)).square().sum()
+        seen.append((module[1].running_mean.clone(), module[1].running_var.clone()))
+        return value + module[0].bias.sum()
+
+    how = replace(HOW, epochs=2, learning_rate=0.1, ema=decay)
+    Trainer(tmp_path, 0, torch.device("cpu"), Progress(None)).minimise("fit", module, loss, N, how)
+    shares = torch.tensor([decay ** (len(seen) - n) for n in range(len(seen))])
+    for found, values in zip(
+        (module[1].running_mean, module[1].running_var), zip(*seen, strict=True), strict=True
+    ):
+        average = (shares[:, None] * torch.stack(values)).sum(0) / shares.sum()
+        torch.testing.assert_close(found, average)
+        assert not torch.allclose(found, values[-1], rtol=1e-3)
+
+
 def test_ema_keeps_no_history(tmp_path, monkeypatch):
     """An average that remembers every step would grow without end."""
     lerp, seen = torch._foreach_lerp_, []

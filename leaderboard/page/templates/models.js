@@ -15,14 +15,17 @@ function ranking(dataset) {
   return d3.sort(d3.range(dataset.rows.length), (i) => dataset.rows[i].stale ? 1 : 0, worth);
 }
 
-// Row -> colour. Of many rows only the best have one, since more than that no eye tells apart.
+// Row -> colour. Of many that are shown only the best have one, since more than that no eye tells
+// apart. A row keeps its hue whichever others are shown, unless a better one of these has the same.
 function hues(dataset, choice) {
   const order = ranking(dataset);
-  const shown = order.filter((i) => !choice.hidden.has(i));
-  const colours = new Map();
-  order.forEach((row, rank) => colours.set(row,
-    shown.length > HUES && rank >= HUES ? "var(--hue-none)" : `var(--hue-${rank % HUES})`));
-  return (row) => colours.get(row);
+  const best = order.filter((row) => !choice.hidden.has(row)).slice(0, HUES);
+  const own = new Map(order.map((row, rank) => [row, rank % HUES]));
+  const keeping = d3.group(best, (row) => own.get(row));
+  const free = d3.range(HUES).filter((hue) => !keeping.has(hue));
+  const colours = new Map(best.map((row) =>
+    [row, keeping.get(own.get(row))[0] === row ? own.get(row) : free.shift()]));
+  return (row) => `var(--hue-${colours.get(row) ?? "none"})`;
 }
 
 // A filter by name and a box for each row, folded below how many are shown.

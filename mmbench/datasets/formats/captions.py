@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -73,6 +74,16 @@ class Vocabulary:
         counts = Counter(word for caption in captions for word in caption)
         kept = (w for w, n in counts.items() if n > often and w not in SPECIALS)
         return Vocabulary((*SPECIALS, *kept))
+
+    def expect_specials(self, path: Path, modality: str) -> None:
+        """Makes sure that a file of text can be read, which takes the specials' tokens.
+
+        Raises:
+            ValueError: Other words have these tokens.
+        """
+        if self.words[: len(SPECIALS)] != SPECIALS:
+            why = f"its vocabulary does not begin with {', '.join(SPECIALS)}"
+            raise ValueError(f"{path} cannot be read as {modality}: {why}; give tokens")
 
     def tokens(self, captions: Sequence[Sequence[str]], length: int = LENGTH) -> Tensor:
         """Captions, given by their words, as tokens (N, length) int16.

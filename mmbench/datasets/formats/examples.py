@@ -19,7 +19,7 @@ from torch import Tensor
 from mmbench.core.data import Dataset, Modality
 from mmbench.datasets.formats.arrays import ENDINGS as ARRAYS
 from mmbench.datasets.formats.arrays import load
-from mmbench.datasets.formats.captions import SPECIALS, Vocabulary, tokenise
+from mmbench.datasets.formats.captions import Vocabulary, tokenise
 from mmbench.files.atomic import replacing, write_text
 from mmbench.files.folder import files
 from mmbench.files.regular import regular
@@ -209,16 +209,14 @@ def _picture(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.uin
 
 def _tokens(text: str, modality: Modality, path: Path) -> NDArray[np.int16]:
     """(length,): the words of a text, those that are not known as the vocabulary's <exc>."""
-    if modality.words[: len(SPECIALS)] != SPECIALS:
-        why = f"its vocabulary does not begin with {', '.join(SPECIALS)}"
-        raise ValueError(f"{path} cannot be read as {modality.name}: {why}; give tokens")
+    vocabulary = Vocabulary(modality.words)
+    vocabulary.expect_specials(path, modality.name)
     words = tokenise(text)
     unknown = [word for word in dict.fromkeys(words) if word not in modality.words]
     if len(unknown) == len(set(words)):
         near = nearest(unknown[0], modality.words) if unknown else ""
         raise ValueError(f"{path} has no word that {modality.name} knows{near}")
-    row = Vocabulary(modality.words).tokens([words], modality.shape[0])[0]
-    return row.numpy()
+    return vocabulary.tokens([words], modality.shape[0])[0].numpy()
 
 
 def _named(text: str, modality: Modality, path: Path) -> NDArray[np.bool_]:

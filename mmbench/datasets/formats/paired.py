@@ -32,6 +32,8 @@ from mmbench.registry import meant, nearest
 PARTS = ("train", "test")
 HALF = 128
 """What is white in a mask, in pixels of 0 to 255."""
+LOSSY = (".jpg", ".jpeg", ".webp")
+"""Endings of pictures whose black may be read as 1 or 2."""
 
 _TINT = 32  # by which JPEG moves the channels of a grey pixel apart, at the most
 ENDINGS = (*PICTURES, ".npy", ".txt")
@@ -170,33 +172,36 @@ class Files:
         """The examples of a modality, (K, *shape).
 
         Raises:
-            ValueError: A file is damaged, of another kind, or of another shape than the first.
+            ValueError: A file is damaged, of another kind, or of another shape than the first; or
+                a text's vocabulary does not begin with the specials.
         """
         rows: list[NDArray[Any]] = []
+        highest: dict[Path, int] = {}  # the largest value of each picture or array
         kind, words = view.kind, tuple(view.words or ())
         vocabulary = Vocabulary(words) if kind == "text" else None
         for path in self.found[part][modality].values():
             ending = path.suffix.lower()
             if vocabulary is not None and ending == ".txt":
+                vocabulary.expect_specials(path, modality)
                 text = tokenise(read_text(path))
                 row = vocabulary.tokens([text], view.length)[0].numpy()
             elif kind in ("image", "mask") and ending in PICTURES:
-                row = _picture(path, view)
+                row, highest[path] = _picture(path, view)
             elif ending == ".npy":
                 (row,) = load(path, partial(_alone, path)).values()
+                highest[path] = row.max(initial=0)
             else:
                 wanted = ", ".join((*ENDINGS_OF.get(kind, ()), ".npy"))
                 raise ValueError(f"{path} cannot be read as {kind}, expected {wanted}")
             if rows and row.shape != rows[0].shape:
                 raise ValueError(f"{path} has shape {row.shape}, the others have {rows[0].shape}")
             rows.append(row)
-        x = np.stack(rows)
-        if kind == "mask" and x.dtype == np.uint8:  # pictures of black and white, or of 0 and 1
-            if 1 < x.max() < HALF:
-                wrong = f"{self.root / part / modality} have values up to {x.max()}"
-                raise ValueError(f"the masks in {wrong}, expected 0 and 255, or 0 and 1")
-            x = x >= (HALF if x.max() > 1 else 1)
-        return torch.from_numpy(x)
+        if kind == "mask":
+            # each file tells whether its white is 1, but of lossy ones all files do
+            lossy = [path for path in highest if path.suffix.lower() in LOSSY]
+            highest |= dict.fromkeys(lossy, max(highest.values()))
+            rows = [_white(row, *file) for row, file in zip(rows, highest.items(), strict=True)]
+        return torch.from_numpy(np.stack(rows))
 
 
 def _alone(path: Path, names: Collection[str]) -> Collection[str]:
@@ -248,13 +253,27 @@ def _labels(path: Path) -> dict[str, str]:
     return found
 
 
-def _picture(path: Path, view: View) -> NDArray[Any]:
-    """(channels, height, width) uint8, of a mask (1, height, width)."""
+def _white(x: NDArray[Any], path: Path, highest: int) -> NDArray[Any]:
+    """Where a mask of bytes is white: where it has 255 or, if it holds nothing above 1, 1."""
+    if x.dtype != np.uint8:
+        return x
+    if 1 < highest < HALF:
+        wrong = f"{path} is a mask with values up to {highest}"
+        raise ValueError(f"{wrong}, expected 0 and 255, or 0 and 1")
+    return x >= (HALF if highest > 1 else 1)
+
+
+def _picture(path: Path, view: View) -> tuple[NDArray[Any], int]:
+    """(channels, height, width) uint8, of a mask (1, height, width), and its largest value.
+
+    That is of the file: resizing makes small white spots grey.
+    """
     image = decoded(path, upright=True)
     if view.kind == "mask" and image.mode == "RGB":
         if np.ptp(np.asarray(image).astype(int), axis=2).max() > _TINT:
             raise ValueError(f"{path} is in colours, expected a mask in black and white")
     image = image.convert("RGB" if view.kind == "image" and view.channels == 3 else "L")
+    highest = int(np.asarray(image).max())
     if view.size is not None:
         image = image.resize((view.size[1], view.size[0]), Image.Resampling.BILINEAR)
-    return planes(image)
+    return planes(image), highest

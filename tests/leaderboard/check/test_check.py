@@ -285,6 +285,17 @@ def test_changes_are_told_however_little():
     assert "was 90.5, is 90.55" in report(changes(was, now))
 
 
+def test_changes_of_seeds_and_deviations_are_told():
+    """Means may stay while tolerances, which follow from deviations, grow tenfold."""
+    was, wide = reference(89.0, 91.0), reference(80.0, 100.0)
+    assert was.rows[0].scores[0].mean == wide.rows[0].scores[0].mean
+    (found,) = changes(was, wide).differences
+    assert found.what == "deviation was 1.4142, is 14.142"
+    more = reference(89.0, 91.0, 90.0)
+    said = report(changes(was, more))
+    assert "seeds were 0, 1, are 0, 1, 2" in said and "deviation was 1.4142, is 1" in said
+
+
 # The command
 
 

@@ -90,6 +90,19 @@ def texts(figure):
     return [t.get_text() for t in figure.findobj(mpl.text.Text)]
 
 
+def note(drawn):
+    """The words below a figure, on one line."""
+    return " ".join(" ".join(texts(drawn.figure)).split())
+
+
+def scored(records, **by_metric):
+    """The records with other numbers of samples of some metrics."""
+    return [
+        replace(r, scores=tuple(replace(s, n=by_metric.get(s.metric, s.n)) for s in r.scores))
+        for r in records
+    ]
+
+
 def save(records, folder):
     for r in records:
         write(
@@ -170,6 +183,45 @@ def test_one_seed_has_no_band():
     assert "deviation" not in " ".join(texts(drawn.figure))
 
 
+def test_the_note_tells_the_samples_of_each_metric():
+    mld, mvae = several("mld", names=TWO), several("mvae", names=TWO)
+    found = Estimates("toy", scored([*mld, *mvae], coherence=10_000, fid=2500))
+    both = ["coherence", "fid"]
+    assert "; 3 seeds; N = 10,000 (Coherence); 2,500 (FID)." in note(inputs(found, both, TWO))
+    assert "; N = 2,500 (FID); 10,000 (Coherence); " in note(plane(found, *both, [MEAN]))
+    assert "; N = 2,500." in note(inputs(found, ["fid"], TWO))
+    by_row = inputs(Estimates("toy", [*mld, *scored(mvae, coherence=90, fid=90)]), both, TWO)
+    assert "; N = 1,000 (mld); 90 (mvae)." in note(by_row)
+    drawn = inputs(Estimates("toy", [*mld, *scored(mvae, fid=90)]), both, TWO)
+    assert "; N = 1,000 (mld, Coherence of mvae); 90 (FID of mvae)." in note(drawn)
+
+
+def test_the_note_tells_every_number_of_samples_and_of_seeds():
+    def joint(s):
+        return s.metric == "fid" and not s.given
+
+    first, *others = several("mld", names=TWO)
+    few = tuple(replace(s, n=90) if joint(s) else s for s in first.scores)
+    none = [replace(r, scores=tuple(s for s in r.scores if not joint(s))) for r in others]
+    records = [replace(first, scores=few), *none]
+    told = note(inputs(Estimates("toy", records), ["coherence", "fid"], TWO))
+    assert "3 seeds (Coherence); 1 seed and 3 seeds (FID)" in told
+    assert "N = 1,000 (Coherence); 90 and 1,000 (FID)" in told
+
+
+def test_the_note_tells_which_means_are_geometric():
+    records = [
+        record(seed=s, scores=scores("mld", s, TWO, ("coherence", "fmd"))) for s in range(2)
+    ]
+    found = Estimates("toy", records)
+    words = "FMD: geometric mean over modalities"
+    assert words in note(inputs(found, ["coherence", "fmd"], [MEAN]))
+    assert words in note(plane(found, "coherence", "fmd", [MEAN]))
+    assert words in note(inputs(Estimates("mhd", [], None), ["fmd"], [MEAN]))
+    for drawn in (inputs(found, ["fmd"], TWO), inputs(found, ["coherence"], [MEAN])):
+        assert "geometric" not in note(drawn)
+
+
 def test_each_target_has_a_panel():
     records = several("mld", names=TWO)
     drawn = inputs(Estimates("toy", records), ["coherence", "fid"], TWO)
@@ -213,6 +265,26 @@ def test_rows_of_one_model_share_its_colour_and_differ_in_their_line():
     first, second = (x for x in drawn.figure.axes[0].lines if x.get_label().startswith("mld ["))
     assert first.get_color() == second.get_color() == style.LOOKS["mld"][0]
     assert first.get_linestyle() != second.get_linestyle()
+
+
+def test_rows_of_versions_that_share_a_label_are_told_apart():
+    records = [
+        record("own.py:Mine", s, model_version=v, scores=scores(f"{v}", s, TWO))
+        for s in range(2)
+        for v in (1, 2)
+    ]
+    named = ["own.py:Mine (version 1)", "own.py:Mine (version 2)"]
+    found = Estimates("toy", [*records, record("mld")])
+    for drawn in (inputs(found, ["fid"], [MEAN]), plane(found, "coherence", "fid", [MEAN])):
+        assert [x for x in texts(drawn.figure) if x.startswith("own")] == named
+        first, second = (x for x in drawn.table().splitlines() if x.startswith("own"))
+        assert (first[:23], second[:23]) == tuple(named) and first[23:] != second[23:]
+        lines = csv.DictReader(io.StringIO(drawn.numbers()))
+        assert {line["label"] for line in lines} == {"mld", *named}
+        assert f"1 seed (mld); 2 seeds ({', '.join(named)})" in note(drawn)
+    older = [replace(r, dataset_version=2) for r in records if r.model_version == 1]
+    drawn = inputs(Estimates("toy", [*records[::2], *older]), ["fid"], [MEAN])
+    assert "own.py:Mine (data version 2)" in texts(drawn.figure)
 
 
 def test_looks_differ_and_stay():
@@ -489,6 +561,19 @@ def test_an_ablation_refuses_in_a_sentence(records, parameter, sentence):
     assert "\n" not in str(refused.value)
 
 
+def test_points_of_versions_that_share_a_label_are_all_printed():
+    records = [
+        replace(r, model_version=v, scores=scores(f"{v}", r.seed, TWO))
+        for v in (1, 2)
+        for r in swept((0.1, 0.5), model="own.py:Mine")
+    ]
+    drawn, _ = ablation("toy", records, "model.d", ["fid"])
+    lines = [x.split("  ")[:2] for x in drawn.table().splitlines()[2:]]
+    assert sorted(lines) == [
+        [f"own.py:Mine (version {v})", d] for v in (1, 2) for d in ("0.1", "0.5")
+    ]
+
+
 def test_models_without_the_parameter_are_told():
     drawn, remarks = ablation("toy", swept() + swept((0.3,), model="mvae"), "model.d", ["fid"])
     assert remarks == ["mvae is left out: its records do not differ in model.d"]
@@ -575,6 +660,20 @@ def test_cost_is_of_one_model_that_differs_in_its_sampler_alone():
         cost("toy", [*samplers(), record("mvae")], [])
     with pytest.raises(ValueError, match=r"but also in model.d \(0.3, 0.7\)"):
         cost("toy", [*samplers(), record(settings=protocol(d=0.7))], [])
+
+
+def test_what_samples_of_another_program_cost_is_not_known():
+    sent = record("theirs", samples="e" * 64, evaluations=0, settings={"evaluation": {}})
+    drawn, remarks = cost("toy", [*samplers(), sent], [])
+    assert {e.row.model for e in drawn.shown} == {"mld"}
+    assert {at["evaluations per sample"] for at in drawn.at} == {"50", "200", "2410"}
+    unknown = "what another program's samples cost is not known"
+    assert remarks == [f"1 of 7 records are left out: {unknown}"]
+    with pytest.raises(ValueError, match=f"no record of toy is of a run, expected one: {unknown}"):
+        cost("toy", [sent], [])
+    drawn = inputs(Estimates("toy", [sent, record()]), ["fid"], [MEAN])
+    lines = csv.DictReader(io.StringIO(drawn.numbers()))
+    assert {(x["model"], x["evaluations"]) for x in lines} == {("theirs", ""), ("mld", "1")}
 
 
 # Files

@@ -2,7 +2,10 @@ import base64
 import hashlib
 import json
 import os
+import random
 import re
+import shutil
+import subprocess
 import sys
 import zlib
 from html.parser import HTMLParser
@@ -265,6 +268,31 @@ def test_charts_show_means_over_targets_subsets_and_seeds(site):
     points = plane["series"][0]
     assert values(points, "x")["own model", "joint"] == pytest.approx(2000 / 60, rel=1e-5)
     assert ("mvae", "conditional") in values(points, "x")
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs Node.js")
+def test_models_that_are_shown_have_hues_of_their_own():
+    count, hues = 20, 8
+    models = [record(f"model {i:02}", level=90 - 4 * i) for i in range(count)]  # the best first
+    [dataset] = page_data(models, {}, {})["datasets"]
+    draw = random.Random(0)
+    shown = [draw.sample(range(count), draw.randint(1, count)) for _ in range(200)]
+    shown += [[0, 8], [0, 8, 1, 9, 16], [*range(8, 16)], [*range(3, 12)], [*range(count)]]
+    asked = [[sorted(of), [i for i in range(count) if i not in of]] for of in shown]
+    script = f"""const d3 = require({json.dumps(str(TEMPLATES / "vendor" / "d3.min.js"))});
+{(TEMPLATES / "models.js").read_text()}
+const found = {json.dumps(asked)}.map(([shown, hidden]) =>
+  shown.map(hues({json.dumps(dataset)}, {{ hidden: new Set(hidden) }})));
+console.log(JSON.stringify(found));"""
+    done = subprocess.run(["node"], input=script, capture_output=True, text=True, check=True)
+    for (rows, _), colours in zip(asked, json.loads(done.stdout), strict=True):
+        assert set(colours[hues:]) <= {"var(--hue-none)"}
+        own = dict(zip(rows[:hues], colours, strict=False))
+        assert len(set(own.values())) == len(own)
+        assert set(own.values()) <= {f"var(--hue-{i})" for i in range(hues)}
+        for row, colour in own.items():  # it stays, but where a better one has it
+            if not any(other % hues == row % hues for other in own if other < row):
+                assert colour == f"var(--hue-{row % hues})"
 
 
 def test_equal_records_make_equal_bytes(results, site, tmp_path):
