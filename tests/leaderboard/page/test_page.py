@@ -273,7 +273,7 @@ def test_charts_show_means_over_targets_subsets_and_seeds(site):
 @pytest.mark.skipif(not shutil.which("node"), reason="needs Node.js")
 def test_models_that_are_shown_have_hues_of_their_own():
     count, hues = 20, 8
-    models = [record(f"model {i:02}", level=90 - 4 * i) for i in range(count)]  # the best first
+    models = [record(f"model {i:02}", level=85 - 4 * i) for i in range(count)]  # the best first
     [dataset] = page_data(models, {}, {})["datasets"]
     draw = random.Random(0)
     shown = [draw.sample(range(count), draw.randint(1, count)) for _ in range(200)]
