@@ -109,11 +109,11 @@ def of_records(
     """
     key = lambda row: (row.dataset, row.model, row.protocol_hash, row.data)
     order = sorted(rows(current(records)), key=key)
-    for one, other in pairwise(order):
-        if key(one) == key(other):
+    made = Reference(tuple(map(_row, order)))
+    for one, other in pairwise(made.rows):
+        if one.key == other.key:
             wrong = f"the records of {one.model} on {one.dataset} are of two versions"
             raise ValueError(f"{wrong} of an unregistered model or data set, expected one")
-    made = Reference(tuple(map(_row, order)))
     known = tolerances or {}
     made.tolerances.update({m: known.get(m, SEEDS) for m in sorted(made.metrics)})
     return made
