@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mmbench.api.results import results
     from mmbench.api.trained import TrainedRun, load_run, train
 
-__version__ = "1.0.0rc3"
+__version__ = "1.0.0rc4"
 
 __all__ = ["TrainedRun", "evaluate", "load_dataset", "load_run", "results", "scores", "train"]
 
