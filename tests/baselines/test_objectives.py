@@ -27,7 +27,7 @@ from mmbench.architecture import Architecture, Networks
 from mmbench.baselines.mmvae import MMVAE
 from mmbench.baselines.mmvae_elbo import MMVAEElbo
 from mmbench.baselines.mmvae_plus import MMVAEPlus
-from mmbench.baselines.mopoe import MoPoE
+from mmbench.baselines.mopoe import MoPoE, MoPoEStar
 from mmbench.baselines.mvae import MVAE
 from mmbench.baselines.mvtcae import MVTCAE
 from mmbench.baselines.nexus import NEXUS
@@ -217,6 +217,7 @@ EVERY = {
     "mvae": (MVAE, mvae, [*SHARED, {"annealing": 4}, {"subsampled": 2}]),
     "mmvae-elbo": (MMVAEElbo, mmvae_elbo, [*SHARED, {"annealing": 4}]),
     "mopoe": (MoPoE, mopoe, [*SHARED, {"annealing": 4}]),
+    "mopoe-star": (MoPoEStar, mopoe, [*SHARED, {"annealing": 4}]),
     "mvtcae": (MVTCAE, mvtcae, [*SHARED, {"alpha": 0.2}]),
     "mmvae": (MMVAE, mmvae, BOUNDS),
     "mmvae-plus": (MMVAEPlus, mmvae_plus, BOUNDS),

@@ -19,7 +19,7 @@ FINGERPRINTS = {
 
 def made():
     twins = {name: import_module(f"mmbench.datasets.mini.{name}") for name in FINGERPRINTS}
-    return {name: twin.make(train=20, test=10).fingerprint() for name, twin in twins.items()}
+    return {name: twin.make(train=20, test=10).content() for name, twin in twins.items()}
 
 
 def test_processors_make_the_same_bits():
