@@ -59,6 +59,11 @@ class Row:
         """The seeds of its runs."""
         return tuple(r.seed for r in self.records)
 
+    @property
+    def evaluations(self) -> tuple[int, ...]:
+        """Network evaluations a sample, of each run; not known of another program's samples."""
+        return tuple(r.evaluations for r in self.records if r.samples is None)
+
     def scores(self, metric: str) -> list[Mapping[Term, Score]]:
         """What each of its runs scored of a metric."""
         return [of_metric(r, metric) for r in self.records]
@@ -203,6 +208,11 @@ def overall(metric: str, values: Sequence[tuple[str, float]]) -> float:
     return geometric_mean(each) if min(each) > 0 else 0.0
 
 
+def averaged(scores: Sequence[Score]) -> float:
+    """The `overall` mean of scores of one metric, which all have a value."""
+    return overall(scores[0].metric, [(s.target, s.value or 0.0) for s in scores])
+
+
 def mean(runs: Sequence[Mapping[Term, Score]], terms: Sequence[Term]) -> Mean:
     """The average in each run over the terms that all runs have, then over runs.
 
@@ -217,7 +227,7 @@ def mean(runs: Sequence[Mapping[Term, Score]], terms: Sequence[Term]) -> Mean:
     asked = [{t: s for t, s in run.items() if t in wanted} for run in runs]
     scored = [of for run in asked if (of := {t: s for t, s in run.items() if s.value is not None})]
     shared = [t for t in terms if scored and all(t in of for of in scored)]
-    values = [_value([of[t] for t in shared]) for of in scored] if shared else []
+    values = [averaged([of[t] for t in shared]) for of in scored] if shared else []
     remarks = [s.reason for run in asked for s in run.values() if s.reason]
     if scored and not values:
         remarks.append("the seeds have no score in common")
@@ -247,11 +257,6 @@ def mean(runs: Sequence[Mapping[Term, Score]], terms: Sequence[Term]) -> Mean:
         interval=_interval([of[shared[0]] for of in scored]) if one else None,
         remarks=tuple(dict.fromkeys(remarks)),
     )
-
-
-def _value(scores: Sequence[Score]) -> float:
-    """The mean of scores of one metric that all have a value."""
-    return overall(scores[0].metric, [(s.target, s.value or 0.0) for s in scores])
 
 
 def _interval(scores: Sequence[Score]) -> tuple[float, float] | None:

@@ -98,7 +98,8 @@ def changes(old: Reference, new: Reference) -> Comparison:
         was, now = old.tolerances.get(m, "none"), new.tolerances.get(m, "none")
         if was != now:
             moved.append(Difference("tolerances", m, f"was {was}, is {now}"))
-    both = ((a, b) for a in old.rows for b in new.rows if a.key == b.key)
+    now_by_key = {row.key: row for row in new.rows}
+    both = ((row, now_by_key[row.key]) for row in old.rows if row.key in now_by_key)
     spread = (d for a, b in both for d in _spread(a, b))
     return Comparison(found.compared, (*moved, *found.differences, *spread))
 

@@ -66,7 +66,7 @@ class Drawn:
                     "seeds": e.mean.seeds or None,
                     "scores": e.scores,
                     "n": e.n or None,
-                    "evaluations": _evaluations(e.row),
+                    "evaluations": next(iter(e.row.evaluations), None),
                     "source": "; ".join(dict.fromkeys(p.source for p in e.printed)),
                 }
             )
@@ -103,12 +103,6 @@ class Drawn:
     @property
     def _places(self) -> list[str]:
         return list(dict.fromkeys(name for at in self.at for name in at))
-
-
-def _evaluations(row: Row) -> int | None:
-    """Network evaluations that a sample of a row costs; None where it is not known."""
-    # What another program's samples cost is not known.
-    return next((r.evaluations for r in row.records if r.samples is None), None)
 
 
 def _heading(e: Estimate) -> str:

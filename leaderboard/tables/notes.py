@@ -117,8 +117,7 @@ def by_networks(shown: Shown) -> list[tuple[str, Score]]:
 
 def evaluations(row: Row) -> str:
     """How many network evaluations a sample of a row costs."""
-    # What another program's samples cost is not known.
-    return numbers(r.evaluations for r in row.records if r.samples is None) or "–"
+    return numbers(row.evaluations) or "–"
 
 
 def by_row(texts: Iterable[tuple[str, str]]) -> str:

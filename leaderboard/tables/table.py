@@ -16,7 +16,7 @@ from itertools import groupby
 
 from mmbench.core.score import Score
 from mmbench.leaderboard import facts
-from mmbench.leaderboard.rows import Mean, Row, Term, judge, mean, overall, rows
+from mmbench.leaderboard.rows import Mean, Row, Term, averaged, judge, mean, rows
 from mmbench.leaderboard.tables import sheet
 from mmbench.leaderboard.tables.cells import Cell, column, judged, measured_with, noted
 from mmbench.leaderboard.tables.columns import Column, columns, modalities
@@ -264,11 +264,10 @@ def real(
             found = Mean()
             marks: tuple[int, ...] = ()
             if len(scored) == len(c.terms):
-                value = overall(metric, [(s.target, s.value or 0.0) for s in scored])
                 alone = mean([{c.terms[0]: scored[0]}], c.terms[:1])
                 interval = alone.interval if len(scored) == 1 else None
                 judges = frozenset((s.target, judge(s)) for s in scored)
-                found = Mean(value, terms=c.terms, judges=judges, interval=interval)
+                found = Mean(averaged(scored), terms=c.terms, judges=judges, interval=interval)
                 marks = noted([measured_with(found)] if several else [], footnotes)
             cells.append(Cell(found, places, footnotes=marks))
         if any(c.mean.value is not None for c in cells):

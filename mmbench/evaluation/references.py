@@ -62,8 +62,8 @@ def references(
     context = replace(context, model=None, progress=progress)
     own = code([place("metrics", metric.name)])
     numbers = [FORMAT, version("mmbench"), metric.name, metric.version]
-    examples = [dataset.content(), dataset.description, rows.tolist()]
-    key = digest([*numbers, *examples, sorted(measured), *own.values()])
+    data = [dataset.content(), dataset.description, rows.tolist()]
+    key = digest([*numbers, *data, sorted(measured), *own.values()])
     path = context.cache / "references" / f"{key}.json"
     compute = partial(_compute, metric, dataset, rows, context)
     known: list[Score] = recalled(path, _read, compute, _write, context.progress.say)

@@ -22,7 +22,7 @@ class Checkpoint:
         identity: A hash of the stage's settings.
         module: The module in training.
         optimiser: The optimiser with its moments.
-        average: The moving average of each parameter, where the stage has one.
+        average: As in `mmbench.training.descent.Descent`.
         total: (), the sum of the losses since the last point of the stage's history.
     """
 

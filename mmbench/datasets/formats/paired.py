@@ -176,7 +176,7 @@ class Files:
                 a text's vocabulary does not begin with the specials.
         """
         rows: list[NDArray[Any]] = []
-        highest: dict[Path, int] = {}  # the largest value of each picture or array
+        highest: dict[Path, int] = {}  # the largest value of each mask of bytes, else 0
         kind, words = view.kind, tuple(view.words or ())
         vocabulary = Vocabulary(words) if kind == "text" else None
         for path in self.found[part][modality].values():
@@ -189,7 +189,7 @@ class Files:
                 row, highest[path] = _picture(path, view)
             elif ending == ".npy":
                 (row,) = load(path, partial(_alone, path)).values()
-                highest[path] = row.max(initial=0)
+                highest[path] = _largest(row, view)
             else:
                 wanted = ", ".join((*ENDINGS_OF.get(kind, ()), ".npy"))
                 raise ValueError(f"{path} cannot be read as {kind}, expected {wanted}")
@@ -263,6 +263,11 @@ def _white(x: NDArray[Any], path: Path, highest: int) -> NDArray[Any]:
     return x >= (HALF if highest > 1 else 1)
 
 
+def _largest(x: NDArray[Any], view: View) -> int:
+    """The largest value of a mask of bytes; 0 for what has no black and white to tell."""
+    return int(x.max(initial=0)) if view.kind == "mask" and x.dtype == np.uint8 else 0
+
+
 def _picture(path: Path, view: View) -> tuple[NDArray[Any], int]:
     """(channels, height, width) uint8, of a mask (1, height, width), and its largest value.
 
@@ -273,7 +278,7 @@ def _picture(path: Path, view: View) -> tuple[NDArray[Any], int]:
         if np.ptp(np.asarray(image).astype(int), axis=2).max() > _TINT:
             raise ValueError(f"{path} is in colours, expected a mask in black and white")
     image = image.convert("RGB" if view.kind == "image" and view.channels == 3 else "L")
-    highest = int(np.asarray(image).max())
+    highest = _largest(np.asarray(image), view)
     if view.size is not None:
         image = image.resize((view.size[1], view.size[0]), Image.Resampling.BILINEAR)
     return planes(image), highest
