@@ -116,6 +116,25 @@ def test_networks_have_the_parameters_of_the_codes_that_they_name():
     assert parameters(cub.sentence.decoder(text, 64)) == first + blocks + last
 
 
+def test_networks_have_the_layers_without_parameters_of_those_codes_too():
+    text = Modality("x", "text", (32,), WORDS)
+    encoder = cub.sentence.encoder(text, 5).eval()
+    seen = []
+    encoder.last.register_forward_pre_hook(lambda _, x: seen.append(x[0]))
+    encoder(torch.randint(11, (6, 32)))
+    assert seen[0].min() == 0 < seen[0].max()
+    for block in (*encoder.blocks, *cub.sentence.decoder(text, 5).blocks):
+        assert sum(isinstance(layer, nn.Dropout) for layer in block.residual) == 2
+    for networks, channels in ((celebamask_hq.image, 3), (celebamask_hq.mask, 1)):
+        picture = Modality("x", "image", (channels, 32, 32))
+        down, up = (
+            [part for part in network if isinstance(part, celebamask_hq.Block)]
+            for network in (networks.encoder(picture, 5), networks.decoder(picture, 5))
+        )
+        assert all(isinstance(block.skip, nn.Conv2d) for block in down)
+        assert [type(block.activation) for block in up[-2:]] == [nn.GELU, nn.LeakyReLU]
+
+
 IMAGE = Modality("m3", "image", (3, 28, 28))
 TABLE = {"network": "polymnist/image", "likelihood": {"distribution": "laplace", "scale": 0.75}}
 
