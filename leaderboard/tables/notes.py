@@ -7,7 +7,7 @@ from mmbench.errors import hint
 from mmbench.leaderboard.facts import facts, geometric, title
 from mmbench.leaderboard.rows import Row, Term
 from mmbench.protocols.protocol import digest
-from mmbench.protocols.variants import of_paper
+from mmbench.protocols.variants import of_paper, variants
 from mmbench.records.differences import departures
 
 Shown = Sequence[tuple[Row, Sequence[Score]]]
@@ -39,6 +39,11 @@ def departure(row: Row, paper: str) -> str:
     return _listed(departures(row.records[0].protocol, published))
 
 
+def shipped(row: Row) -> bool:
+    """Whether a row's protocol comes with mmbench."""
+    return row.protocol_hash in variants(row.dataset, row.model)
+
+
 def _listed(which: Sequence[str]) -> str:
     more = f", and {len(which) - SHOWN} more" if len(which) > SHOWN else ""
     return ", ".join(which[:SHOWN]) + more
@@ -63,8 +68,10 @@ def unlike(shown: Sequence[Row], several: bool = False) -> Iterable[str]:
     if len({row.data for row in shown}) > 1:
         yield "Rows marked (data …) were trained and tested on different examples"
     first: dict[str, Row] = {}
-    for row in (row for row in shown if row.by_hash):
+    for row in shown:
         own = of_paper(row.dataset, row.model)
+        if not row.by_hash and (own is None or row.stale or shipped(row)):
+            continue
         if own is None and first.setdefault(row.model, row) is row:
             continue  # the others of the model are compared with it
         base = own or first[row.model].records[0].protocol

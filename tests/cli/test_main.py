@@ -319,7 +319,7 @@ def test_run_then_table(quick, tmp_path):
     home = tmp_path / "results" / "mhd-mini" / "mld"
     records = sorted(home.glob("*.json"))
     assert [r.name[0] for r in records] == ["0", "1"]
-    assert done.stdout.count("\nmld ") == 1  # one row of one table, and where the rest is
+    assert done.stdout.count("\nmld  ") == 1  # one row of one table, and where the rest is
     assert all(r.name in done.stdout for r in records)
     (command,) = re.findall(r"mmbench (table --full.*)", done.stdout)
     assert "mhd-mini: Coherence" in mmbench(*shlex.split(command)).output

@@ -1,6 +1,7 @@
 """What shares a row and a mean, and what never does."""
 
 import json
+from dataclasses import replace
 
 import factory
 import pytest
@@ -178,6 +179,11 @@ def test_a_note_says_what_the_hash_after_a_name_stands_for():
         )
         [alone] = made(ours[:1])
         assert not any("protocol" in note for note in alone.notes)
+        [alone] = made(
+            [replace(ours[2], dataset_version=1)]
+        )  # not shipped, though no other is near
+        departs = f"mld departs from the data set's protocol: model.width 7 instead of {was}"
+        assert departs in alone.notes
 
 
 def test_a_name_in_brackets_is_no_protocol():
