@@ -3,14 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from mmbench.leaderboard.claims.quantities import (
-    CONDITIONAL,
-    EVERY,
-    Contender,
-    Given,
-    Quantity,
-    Results,
-)
+from mmbench.leaderboard.claims.contenders import Contender
+from mmbench.leaderboard.claims.quantities import CONDITIONAL, EVERY, Given, Quantity, Results
 from mmbench.leaderboard.claims.verdicts import Comparison, Side
 from mmbench.leaderboard.papers.layouts import COHERENCE, QUALITY
 

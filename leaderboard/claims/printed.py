@@ -2,7 +2,8 @@
 
 from functools import cache
 
-from mmbench.leaderboard.claims.quantities import Contender, Quantity
+from mmbench.leaderboard.claims.contenders import Contender
+from mmbench.leaderboard.claims.quantities import Quantity
 from mmbench.leaderboard.facts import twin
 from mmbench.leaderboard.papers.published import Published, numbers
 from mmbench.leaderboard.rows import Mean, Term
@@ -16,7 +17,8 @@ def printed(paper: str, dataset: str, quantity: Quantity, contender: Contender) 
     """
     cells = _cells().get((paper, dataset, contender.model, quantity.metric), {})
     value = quantity.of({term: float(p.value) for term, p in cells.items()})
-    if value is None or contender.note:
+    lacks = quantity.numbers - {len(given) for given, _ in cells}
+    if value is None or contender.note or lacks:
         raise LookupError(f"{paper} prints no {quantity.title} of {contender.label} on {dataset}")
     alone = [] if quantity.change else quantity.terms(cells, quantity.given)
     return Mean(value, cells[alone[0]].deviation if len(alone) == 1 else None)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from statistics import fmean, geometric_mean
 
 from mmbench.core.score import JOINT
+from mmbench.leaderboard.claims.contenders import Contender
 from mmbench.leaderboard.claims.significance import sample
 from mmbench.leaderboard.facts import facts, geometric
 from mmbench.leaderboard.papers.layouts import QUALITY
@@ -27,9 +28,9 @@ CONDITIONAL = "conditional"
 EVERY = "every"
 """The mean over the numbers of given modalities, from 0, which is joint generation."""
 
-Basis = tuple[str, int, int]
-"""What compared runs share: the data, for distances the number of samples, and a number for the
-networks that they were measured with."""
+Basis = tuple[str, int, int, str]
+"""What compared runs share: the data, for distances the number of samples, a number for the
+networks that they were measured with, and the protocol but for a setting that is compared."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Quantity:
         step: The numbers of given modalities between which a change is measured, instead of from
             the first to the last.
         itself: Whether the target is among the given modalities.
+        numbers: The numbers of given modalities that a mean over them counts; none if it counts
+            all that are scored.
     """
 
     metric: str
@@ -58,6 +61,7 @@ class Quantity:
     change: str = ""
     step: tuple[int, int] | None = None
     itself: bool = False
+    numbers: frozenset[int] = frozenset()
 
     def of(self, scores: Mapping[Term, float]) -> float | None:
         """Its value from one run's scores of the metric; None if they do not include it."""
@@ -109,7 +113,7 @@ class Quantity:
             return geometric_mean(distances) if distances and min(distances) > 0 else None
         if given in (CONDITIONAL, EVERY):
             numbers = {len(g) for g, _ in scores} - ({0} if given == CONDITIONAL else set())
-            each = [self._mean(scores, k) for k in sorted(numbers)]
+            each = [self._mean(scores, k) for k in sorted(numbers & (self.numbers or numbers))]
             found = [x for x in each if x is not None]
         else:
             found = [scores[term] for term in self.terms(scores, given)]
@@ -132,43 +136,11 @@ class Quantity:
             case int(k):
                 return f"{what}, " + (f"given {'one' if k == 1 else k}" if k else JOINT)
             case str(k):
-                return f"{what}, " + ("given any" if k == CONDITIONAL else "joint and given any")
+                joint = k == EVERY and 0 in (self.numbers or {0})
+                given = [str(n) for n in sorted(self.numbers - {0})] or ["any"]
+                return f"{what}, {'joint and ' * joint}given {' and '.join(given)}"
             case names:
                 return f"{what}, given {', '.join(names)}"
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A model whose runs are compared.
-
-    Attributes:
-        model: The model's name.
-        setting: The protocol's setting by which its runs differ from others of the model, such as
-            "model.auxiliary"; "" if all runs of the model count.
-        value: The value of that setting.
-        default: Its value where a protocol does not set it.
-        note: What the evidence adds to the model's name about the setting.
-    """
-
-    model: str
-    setting: str = ""
-    value: object = None
-    default: object = None
-    note: str = ""
-
-    @property
-    def label(self) -> str:
-        """Its name in the evidence."""
-        return self.model + self.note
-
-    def made(self, record: Record) -> bool:
-        """Whether a record is of one of its runs."""
-        if record.model != self.model:
-            return False
-        found: object = record.protocol
-        for key in filter(None, self.setting.split(".")):
-            found = found.get(key, self.default) if isinstance(found, Mapping) else self.default
-        return not self.setting or found == self.value
 
 
 class Results:
@@ -214,15 +186,17 @@ class Results:
 
     def samples(
         self, quantity: Quantity, contenders: Sequence[Contender]
-    ) -> tuple[dict[Contender, Mean], list[str]]:
+    ) -> tuple[dict[Contender, Mean], Quantity, list[str]]:
         """Each contender's mean over seeds, from the scores that all contenders have.
 
         Only current runs on the same examples are compared, measured with the same networks and,
         for distances, with equal numbers of samples: those that most contenders share. Of a
-        model's protocols, the shipped one counts, or else the one with the most seeds.
+        model's protocols, the shipped one counts, or else the one with the most seeds; where all
+        contenders differ by the same setting, protocols that are equal but for it.
 
         Returns:
-            The means of those who ran, and remarks about what is left out.
+            The means of those who ran, the quantity with the numbers of given modalities that are
+            scored, if not all are, and remarks about what is left out.
         """
         old = sum(any(c.made(r) for c in contenders) for r in self.stale)
         remarks = [f"{old} stale run{'s' * (old > 1)} left out"] if old else []
@@ -230,7 +204,7 @@ class Results:
         for basis, c, r in self._alike(quantity, contenders):
             ran.setdefault((basis, c), {}).setdefault(r.protocol_hash, []).append(r)
         if not ran:
-            return {}, remarks
+            return {}, quantity, remarks
 
         def most(basis: Basis) -> tuple[int, int, Basis]:
             found = [of for (b, _), of in ran.items() if b == basis]
@@ -256,12 +230,23 @@ class Results:
             if all(v is not None for v in values):
                 least = _resolution(of[0], quantity, shared)
                 found[c] = sample([v for v in values if v is not None], least)
-        return found, remarks if found else [*remarks, "the runs have no score in common"]
+        if not found:
+            return found, quantity, [*remarks, "the runs have no score in common"]
+        return found, self._narrowed(quantity, shared), remarks
+
+    def _narrowed(self, quantity: Quantity, shared: set[Term]) -> Quantity:
+        """A mean over numbers of given modalities, with those that are scored if not all are."""
+        if quantity.given not in (CONDITIONAL, EVERY) or quantity.change or quantity.itself:
+            return quantity
+        scored = frozenset(len(given) for given, _ in quantity.terms(shared, quantity.given))
+        every = set(range(0 if quantity.given == EVERY else 1, len(self.modalities)))
+        return quantity if scored == every else replace(quantity, numbers=scored)
 
     def _alike(
         self, quantity: Quantity, contenders: Sequence[Contender]
     ) -> Iterator[tuple[Basis, Contender, Record]]:
         """The runs of contenders that have the quantity, each with its basis."""
+        by_setting = len({c.setting for c in contenders}) == 1
         judges: list[dict[str, str]] = []  # target -> its networks, once for each set of them
         for c in contenders:
             for r in self.records:
@@ -274,7 +259,7 @@ class Results:
                 judges += [{}] if i == len(judges) else []
                 judges[i] |= own
                 n = max(s.n for s in terms.values()) if quantity.metric in QUALITY else 0
-                yield (r.data, n, i), c, r
+                yield (r.data, n, i, c.elsewhere(r) if by_setting else ""), c, r
 
     def _counting(self, contender: Contender, of: Mapping[str, list[Record]]) -> list[Record]:
         """The runs under the one protocol that counts."""

@@ -103,9 +103,10 @@ class Order:
     def weakest(self) -> Pair:
         """The pair that decides: of those that must hold, the one closest to failing."""
 
-        def firmness(pair: Pair) -> tuple[int, float]:
+        def firmness(pair: Pair) -> tuple[int, bool, float]:
             ends = pair.interval()
-            return int(pair.states([0])[0]), ends[0] if ends else -math.inf
+            state = int(pair.states([0])[0])
+            return state, ends is not None, ends[0] if ends else pair.difference
 
         return sorted(self.pairs, key=firmness)[min(self.but, len(self.pairs) - 1)]
 

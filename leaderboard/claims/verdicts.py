@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from mmbench.leaderboard.claims.contenders import Contender
 from mmbench.leaderboard.claims.printed import origin, printed
-from mmbench.leaderboard.claims.quantities import Contender, Quantity, Results
+from mmbench.leaderboard.claims.quantities import Quantity, Results
 from mmbench.leaderboard.claims.significance import Order, Pair, State, decide
 from mmbench.leaderboard.papers.layouts import CITATIONS, QUALITY
 from mmbench.leaderboard.rows import Mean, known
@@ -68,13 +69,14 @@ def judge(results: Results, comparisons: Sequence[Comparison]) -> Verdict:
     """Whether all comparisons hold; one that fails decides, whatever the others lack."""
     remarks: list[str] = []
     found = [_order(results, comparison, remarks) for comparison in comparisons]
-    orders = [order for order, _, _ in found if order]
-    evidence = [text for _, text, _ in found]
-    missing = any(absent for _, _, absent in found)
+    orders = [order for order, _, _, _ in found if order]
+    evidence = [text for _, _, text, _ in found]
+    missing = any(absent for _, _, _, absent in found)
     state, further = decide(orders) if orders else ("not run", None)
     if len(orders) < len(comparisons) and state != "fails":
         state, further = "not run", None
-    published = tuple(_published(results.dataset, comparisons))
+    asked = [replace(c, quantity=of[1]) for c, of in zip(comparisons, found, strict=True)]
+    published = tuple(_published(results.dataset, asked))
     partial = state == "holds" and missing
     lines = tuple(dict.fromkeys([*evidence, *remarks]))
     return Verdict(state, lines, further, published, partial)
@@ -82,12 +84,11 @@ def judge(results: Results, comparisons: Sequence[Comparison]) -> Verdict:
 
 def _order(
     results: Results, comparison: Comparison, remarks: list[str]
-) -> tuple[Order | None, str, list[str]]:
-    """The pairs of those who ran, or None; the evidence; who did not run. Adds remarks."""
-    quantity = comparison.quantity
+) -> tuple[Order | None, Quantity, str, list[str]]:
+    """The pairs of those who ran, or None; of what; the evidence; who did not. Adds remarks."""
     sides = (comparison.larger, comparison.smaller)
     contenders = [c for side in sides for c in side if isinstance(c, Contender)]
-    samples, found = results.samples(quantity, contenders)
+    samples, quantity, found = results.samples(comparison.quantity, contenders)
     missing = [c.label for c in dict.fromkeys(contenders) if c not in samples]
     lacking = [f"no results of {', '.join(missing)}"] if missing else []
     larger, smaller = ([*_named(side, samples)] for side in sides)
@@ -98,14 +99,14 @@ def _order(
         if not (comparison.within and x == y)
     )
     if len(pairs) <= comparison.but:
-        return None, f"{quantity.title}: {'; '.join([*lacking, *found])}", missing
+        return None, quantity, f"{quantity.title}: {'; '.join([*lacking, *found])}", missing
     single = [name for name, mean in (*larger, *smaller) if mean.std is None]
     alone = [f"one seed of {', '.join(single)}: no deviation"] if single else []
     remarks += [*alone, *lacking, *found]
     order = Order(pairs, comparison.but)
     first, second = (larger, smaller) if not comparison.but else (smaller, larger)
     sentence = f"{quantity.title}: {_listed(first)} against {_listed(second)}"
-    return order, f"{sentence}; {_difference(order.weakest)}", missing
+    return order, quantity, f"{sentence}; {_difference(order.weakest)}", missing
 
 
 def _named(side: Side, samples: Mapping[Contender, Mean]) -> Iterator[tuple[str, Mean]]:

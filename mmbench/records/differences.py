@@ -45,8 +45,7 @@ def differences(records: Iterable[Record]) -> dict[str, list[str]]:
 def departures(protocol: Mapping[str, Any], published: Mapping[str, Any]) -> list[str]:
     """In what a protocol departs from a published one, such as "model.latent 64 instead of 768".
 
-    Both are resolved. Which metrics score the samples, from what else samples are drawn, and where
-    published weights lie are no departures.
+    Both are resolved. Values that do not change a sample are no departures.
     """
     ours, theirs = values(protocol), values(published)
     default = "its default"
@@ -54,10 +53,13 @@ def departures(protocol: Mapping[str, Any], published: Mapping[str, Any]) -> lis
         f"{path} {in_words(ours.get(path, default))} instead of "
         f"{in_words(theirs.get(path, default))}"
         for path in dict.fromkeys([*theirs, *ours])
-        if ours.get(path, default) != theirs.get(path, default)
-        and not any(below(path, m) for m in METRICS)
-        and not SAME_SAMPLES.fullmatch(path)
+        if matters(path) and ours.get(path, default) != theirs.get(path, default)
     ]
+
+
+def matters(path: str) -> bool:
+    """Whether a value of a protocol may change a sample."""
+    return not (any(below(path, m) for m in METRICS) or SAME_SAMPLES.fullmatch(path))
 
 
 def below(path: str, table: str) -> bool:

@@ -157,6 +157,24 @@ def test_repaint_has_to_be_above_each_plain_sampler(change):
     assert states(repaint + plain + better)[name] == "fails"
 
 
+def test_a_claim_about_a_setting_compares_runs_that_are_equal_elsewhere():
+    name = "RePaint makes MLD coherent"
+    repaint = seeds("mld", settings={"d": 0.3}, joint=70.0, one=70.0, two=70.0, sampler="repaint")
+    narrow = seeds("mld", settings={"d": 0.3, "width": 8}, joint=1.0, one=1.0, sampler="euler")
+    assert states(repaint + narrow)[name] == "not run"
+    equal = seeds("mld", settings={"d": 0.3}, joint=60.0, one=60.0, two=60.0, sampler="euler")
+    assert states(repaint + narrow + equal)[name] == "holds"
+
+
+def test_a_mean_names_the_numbers_of_given_modalities_that_are_scored():
+    scores = [Score("fid", given, "m0", 90.0, 2500) for given in ((), ("m1", "m2", "m3", "m4"))]
+    other = [Score("coherence", (), f"m{i}", 50.0, 10) for i in range(5)]
+    runs = [made(m, 0, scores + other, dataset="polymnist") for m in ("mld", "mvae")]
+    found = verdict(runs, "MLD draws best or second best")
+    told = "\n".join([*found.evidence, *found.published])
+    assert "fid of m0, joint and given 4: " in told and "given any" not in told
+
+
 def test_d_matters_little_only_if_every_value_is_close_to_every_other():
     name = "d matters little"
 

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
+from mmbench.leaderboard.claims.contenders import Contender
 from mmbench.leaderboard.claims.printed import origin, printed
-from mmbench.leaderboard.claims.quantities import CONDITIONAL, Contender, Quantity
+from mmbench.leaderboard.claims.quantities import CONDITIONAL, Quantity
 
 COHERENCE = {((), "joint"): 10.0}
 FMD = {((), target): 8.0 for target in "abc"}
@@ -68,6 +70,10 @@ def test_published_averages():
     # Of what the tables 1 and 11 print, the one with the deviation.
     fid = printed("mld", "mnist-svhn", Quantity("fid", 0, "svhn"), Contender("mvae"))
     assert fid.value == 68.0
+    some = Quantity("fid", numbers=frozenset({0, 4}))
+    assert printed("mld", "polymnist", some, Contender("mvtcae")).value == (106.55 + 99.13) / 2
+    with pytest.raises(LookupError):
+        printed("mld", "polymnist", replace(some, numbers=frozenset({0, 5})), Contender("mvtcae"))
     with pytest.raises(LookupError):
         printed("workshop", "polymnist", Quantity("coherence", 1), Contender("mld"))
 

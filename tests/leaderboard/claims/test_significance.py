@@ -96,6 +96,11 @@ def test_the_weakest_pair_decides():
     assert decide([Order((open_,)), Order((lost,))])[0] == "fails"
 
 
+def test_of_single_seeds_the_least_difference_is_shown():
+    near, far = pair([5], [4]), pair([9], [4])
+    assert Order((far, near)).weakest is Order((near, far)).weakest is near
+
+
 def test_all_but_one():
     strong, open_, lost = (pair(x, [4, 5, 6]) for x in ([90, 91, 92], [4, 6, 8], [1, 2, 3]))
     assert decide([Order((strong, lost), but=1)])[0] == "holds"
