@@ -256,6 +256,7 @@ def _beside(
     ours = {line.row: line.cells for line in lines if not _sent(line.row)}
     found = printed([*ours], columns)
     last = {line.row.model: i for i, line in enumerate(lines)}
+    departures: list[tuple[str, str]] = []
     remarks: dict[str, None] = {}
     for i, line in enumerate(lines):
         yield line
@@ -264,14 +265,16 @@ def _beside(
             continue
         theirs = found[model]
         own = [row for row in ours if row.model == model]
-        other = " (other protocol)" if all(notes.departure(r, theirs.paper) for r in own) else ""
+        listed = {r.label: notes.departure(r, theirs.paper) for r in own}
+        departures += [(r, f"the paper's protocol: {of}") for r, of in listed.items() if of]
+        other = " (other protocol)" if all(listed.values()) else ""
         row = Row(f"{model}, published{other}", model, line.row.dataset)
         cells = {k: Cell(mean, places[k]) for k, mean in theirs.means.items()}
         yield _line(row, cells, len(parts))
         for r in own:
             remarks |= dict.fromkeys(theirs.remarks(r, columns, ours[r]))
         remarks[f"Published: {'; '.join(theirs.sources)}"] = None
-    said += remarks
+    said += [*notes.depart(departures), *remarks]
 
 
 def _sent(row: Row) -> bool:

@@ -10,7 +10,6 @@ from mmbench.leaderboard.papers.published import published
 from mmbench.leaderboard.rows import Mean, Row, Term, overall
 from mmbench.leaderboard.tables.cells import Cell
 from mmbench.leaderboard.tables.columns import MEAN, chosen
-from mmbench.leaderboard.tables.notes import departure
 
 Columns = Sequence[tuple[str, tuple[Term, ...]]]
 """Of each column its metric, and the scores that it averages."""
@@ -22,7 +21,7 @@ class Printed:
 
     Attributes:
         means: By the number of the column.
-        sources: Papers and tables.
+        sources: Papers and tables, and what their deviations are over.
         paper: The first paper that has results of the model on the data set.
     """
 
@@ -31,13 +30,7 @@ class Printed:
     paper: str
 
     def remarks(self, row: Row, columns: Columns, cells: Sequence[Cell]) -> Iterator[str]:
-        """How a row's runs differ from the paper's.
-
-        In protocol, or else in the samples and networks behind its numbers.
-        """
-        if listed := departure(row, self.paper):
-            yield f"{row.label} departs from the paper's protocol: {listed}"
-            return
+        """How the samples and networks behind a row's numbers differ from the paper's."""
         tables = [t for t in TABLES if (t.paper, t.dataset) == (self.paper, row.dataset)]
         for metric, cell in ((columns[i][0], cells[i]) for i in self.means):
             for t in tables:
@@ -74,7 +67,9 @@ def printed(rows: Sequence[Row], columns: Columns) -> dict[str, Printed]:
         sources = (p.source for own in of.values() for e in own for p in e.printed)
         means = {i: _mean(own) for i, own in of.items()}
         paper = next(paper for paper in CITATIONS if paper in papers)
-        made[model] = Printed(means, tuple(dict.fromkeys(sources)), paper)
+        spreads = (t.spread for t in TABLES if (t.paper, t.dataset) == (paper, dataset))
+        told = (text for text in (*sources, *spreads) if text)
+        made[model] = Printed(means, tuple(dict.fromkeys(told)), paper)
     return made
 
 

@@ -11,7 +11,7 @@ from mmbench.leaderboard.papers.published import ANY
 from mmbench.leaderboard.rows import Mean, Row, mark
 from mmbench.leaderboard.tables.cells import Cell, noted
 from mmbench.leaderboard.tables.columns import Column
-from mmbench.leaderboard.tables.notes import alike, departure
+from mmbench.leaderboard.tables.notes import depart, departure
 from mmbench.leaderboard.tables.table import Table, seeds
 from mmbench.protocols.variants import variants
 
@@ -71,8 +71,7 @@ def departing(
             listed = departure(row, table.paper)
             older = f"; it is stale: {row.stale}" if row.stale else ""
             departures.append((label, f"the paper's protocol: {listed}{older}"))
-    for what, labels in alike(departures).items():
-        notes.append(f"{' and '.join(labels)} {'depart' if labels[1:] else 'departs'} from {what}")
+    notes += depart(departures)
 
 
 def unlike(table: PaperTable, metric: str, cell: Cell, row: Row) -> Iterator[str]:

@@ -44,6 +44,12 @@ def shipped(row: Row) -> bool:
     return row.protocol_hash in variants(row.dataset, row.model)
 
 
+def depart(rows: Iterable[tuple[str, str]]) -> Iterable[str]:
+    """Sentences on (row, from what it departs and in what): one for all rows that do so alike."""
+    for what, of in alike(rows).items():
+        yield f"{' and '.join(of)} {'depart' if of[1:] else 'departs'} from {what}"
+
+
 def _listed(which: Sequence[str]) -> str:
     more = f", and {len(which) - SHOWN} more" if len(which) > SHOWN else ""
     return ", ".join(which[:SHOWN]) + more
@@ -53,7 +59,7 @@ def small(metric: str, counts: Iterable[int]) -> Iterable[str]:
     """That a metric is biased, if it was measured with as few samples as one of these numbers."""
     known = facts(metric)
     if known and any(n < known.full_rank for n in counts):
-        few = f"Small N: {metric} of fewer than {known.full_rank:,} samples is biased upwards"
+        few = f"Small N: {metric} is biased upwards, most below {known.full_rank:,} samples"
         yield f"{few}, and can only be compared at equal N"
 
 
@@ -68,6 +74,7 @@ def unlike(shown: Sequence[Row], several: bool = False) -> Iterable[str]:
     if len({row.data for row in shown}) > 1:
         yield "Rows marked (data …) were trained and tested on different examples"
     first: dict[str, Row] = {}
+    told = []
     for row in shown:
         own = of_paper(row.dataset, row.model)
         if not row.by_hash and (own is None or row.stale or shipped(row)):
@@ -81,7 +88,8 @@ def unlike(shown: Sequence[Row], several: bool = False) -> Iterable[str]:
         else:
             listed = _listed(departures(row.records[0].protocol, base))
             what = listed or "only its metrics and what is given"
-            yield f"{row.label} departs from {whose}: {what}"
+            told.append((row.label, f"{whose}: {what}"))
+    yield from depart(told)
     if older := by_row((row.label, row.stale) for row in shown):
         yield f"Stale rows have no rank (see {hint('records stale')}): {older}"
     if several:

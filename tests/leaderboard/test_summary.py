@@ -285,6 +285,10 @@ def test_a_mean_of_a_paper_is_of_the_same_numbers_of_given_modalities():
     assert means["fid", "joint"] == printed[0]
     assert means["fid", "given"] == pytest.approx((30 * printed[2] + 5 * printed[4]) / 35)
     assert any("fid of 100 samples, the paper's of" in note for note in found.notes)
+    assert any(note.startswith("Published") and "± over 5 seeds" in note for note in found.notes)
+    other = settings | {"model": settings["model"] | {"d": 0.123}}
+    found = only([factory.record("mld", 0, one.scores, other, dataset="polymnist")])
+    assert any("fid of 100 samples, the paper's of" in note for note in found.notes)
     assert len(only([one], Selection(given=("m0+m1",))).lines) == 1
     more = Score("fid", five, "m5", 1.0, 100)  # given five: of no paper's PolyMNIST
     found = shown(only([replace(one, scores=(*one.scores, more))]))

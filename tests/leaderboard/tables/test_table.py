@@ -397,7 +397,7 @@ def test_notes_say_what_makes_numbers_comparable():
     )
     assert "Seeds: 0, 4 (a); 0 (b)" in said
     assert "Samples N: 1,000 (a); 5,000 (b)" in said
-    assert "fid of fewer than 2,049 samples is biased" in said
+    assert "fid is biased upwards, most below 2,049 samples" in said
     assert "Network evaluations per sample: 2,410 (a); 1 (b)" in said
     assert f"Protocol: {record('a', 0).protocol_hash}" in said
     assert "Measured with: inception f9f (a); inception 000 (b)" in said
