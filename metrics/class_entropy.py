@@ -7,7 +7,7 @@ apart from poor samples. It is the marginal half of the inception score: Saliman
 Zaremba, Cheung, Radford and Chen, "Improved techniques for training GANs", 2016,
 https://arxiv.org/abs/1606.03498. Its reference is what test examples score.
 
-Of N samples it is too small by about (classes − 1) / 2N (Miller, 1955), the same for all models.
+Of N samples it is too small by about (K − 1) / 2N, with K the classes drawn (Miller, 1955).
 """
 
 from collections.abc import Iterator

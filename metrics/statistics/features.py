@@ -76,7 +76,8 @@ def compare(
         context: Where to compute, and what to keep.
         through: The extractors.
         concerns: Whether it scores a modality.
-        least: With fewer samples there is a reason and no value.
+        least: With fewer samples, or fewer different real examples, there is a reason and no
+            value.
 
     Raises:
         ValueError: Samples are not of their modality (see `mmbench.metrics.statistics.samples`).
@@ -89,6 +90,7 @@ def compare(
         check(samples, modality)  # before minutes of work
         try:
             enough(metric, n, least)
+            enough(metric, len(distinct(dataset, m, generated.rows)[0]), least, "different ")
             seen = through(modality, dataset, context)
         except Unavailable as missing:
             yield missing.score(metric, given, m, n)
@@ -103,11 +105,21 @@ def compare(
         yield Score(metric, given, m, value, n, seen.identity, networks=seen.networks)
 
 
-def enough(metric: str, n: int, least: int) -> None:
-    """Raises `Unavailable` where n samples are fewer than a metric needs."""
+def enough(metric: str, n: int, least: int, which: str = "") -> None:
+    """Raises `Unavailable` where n samples, or `which` of them, are fewer than a metric needs."""
     if n < least:
-        reason = f"{metric} needs at least {least:,} samples, there are {n:,}"
+        reason = f"{metric} needs at least {least:,} {which}samples, there are {n:,}"
         raise Unavailable(reason, "samples")
+
+
+def distinct(dataset: Dataset, name: str, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The different ones among one modality of the test examples `rows` (N,).
+
+    Returns:
+        Their places in the split's tensors (K,), and for each row which of them it has (N,).
+    """
+    rows, index = rows.to(dataset.test.device), dataset.test.index
+    return (index[name][rows] if name in index else rows).unique(return_inverse=True)
 
 
 def real_features(
@@ -119,20 +131,17 @@ def real_features(
     """
     m, split = modality.name, dataset.test
     pictures = Split({m: split.tensors[m]})
-    rows = rows.to(split.device)
-    distinct, place = (split.index[m][rows] if m in split.index else rows).unique(
-        return_inverse=True
-    )
-    key = real_key(dataset, m, distinct, through.identity)
+    different, place = distinct(dataset, m, rows)
+    key = real_key(dataset, m, different, through.identity)
 
     def compute() -> Tensor:
         return drawn_features(
-            through, pictures.batch(distinct)[m], f"features of real {m}", context
+            through, pictures.batch(different)[m], f"features of real {m}", context
         )
 
     path = context.cache / "features" / f"{key}.safetensors"
     with context.for_all():
-        seen = recall(path, len(distinct), compute, context.progress.say)
+        seen = recall(path, len(different), compute, context.progress.say)
     return seen[place.to(seen.device)]
 
 

@@ -10,6 +10,9 @@ from mmbench.core.data import Modality
 OVERSHOOT = (-1.0, 2.0)
 """The range that samples of data in [0, 1] may have: an unbounded likelihood overshoots, but never
 as far as data of another scale reach."""
+DARK = (-0.5, 0.1)
+"""A value, and the share of values below it that samples of data in [0, 1] may have: data in
+[-1, 1], which a tanh ends in, have more."""
 BLOCK = 1024
 """Samples that are checked at a time."""
 
@@ -23,7 +26,8 @@ def check(samples: Tensor, modality: Modality, pixels: bool = False) -> None:
         pixels: Whether uint8 is accepted too, for [0, 1] in 255 steps.
 
     Raises:
-        ValueError: Shape or type differ, or a value is not finite, far out of range or no word.
+        ValueError: Shape or type differ, a value is not finite, far out of range or no word, or
+            values are on the scale from -1 to 1.
     """
     name, text, shape = modality.name, modality.kind == "text", tuple(samples.shape)
     if shape[1:] != modality.shape or not len(samples):
@@ -55,6 +59,11 @@ def check(samples: Tensor, modality: Modality, pixels: bool = False) -> None:
             if not OVERSHOOT[0] <= low <= high <= OVERSHOOT[1]:
                 reach = f"reach from {low:g} to {high:g}"
                 raise ValueError(f"samples of {name} {reach}, expected values in [0, 1]")
+            below = float((x < DARK[0]).float().mean())
+            if below > DARK[1]:
+                share = f"have {below:.0%} of their values below {DARK[0]:g}"
+                expected = "expected values in [0, 1], not in [-1, 1]"
+                raise ValueError(f"samples of {name} {share}, {expected}")
 
 
 def check_pictures(images: Tensor) -> None:

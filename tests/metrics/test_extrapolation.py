@@ -98,6 +98,18 @@ def test_few_samples_have_a_reason():
     assert score.reason == "fid-infinity needs at least 4,096 samples, there are 5"
 
 
+def test_many_captions_of_few_pictures_have_a_reason(monkeypatch):
+    monkeypatch.setattr(module, "LEAST", 16)
+    shared = Split({"rgb": torch.rand(5, 3, 8, 8)}, index={"rgb": torch.arange(20) % 5})
+    dataset = Dataset("toy", (Modality("rgb", "image", (3, 8, 8)),), shared, shared)
+    context, rows = (
+        Context(torch.device("cpu"), Path("/nowhere"), Progress(None)),
+        torch.arange(20),
+    )
+    (score,) = fid_infinity.compute(Generated((), shared.batch(rows), rows), dataset, context)
+    assert (score.value, score.n) == (None, 20) and "16 different samples" in score.reason
+
+
 def test_fewer_training_than_test_examples_stand_for_samples(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "LEAST", 16)
     seen = lambda x, update: x.mean((2, 3)).double()

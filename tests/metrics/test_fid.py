@@ -116,7 +116,7 @@ def test_order_and_batch_size_do_not_matter(network, monkeypatch):
 
 def test_samples_are_clamped_and_bytes_scaled(network):
     x = images("x", 2)
-    wild = torch.where(x > 0.5, x + 1, x - 1)
+    wild = torch.where(x > 0.5, x + 1, x - 0.5)
     assert torch.equal(
         inception_features(wild, network), inception_features(wild.clamp(0, 1), network)
     )
@@ -124,6 +124,13 @@ def test_samples_are_clamped_and_bytes_scaled(network):
     assert torch.equal(
         inception_features(pixels, network), inception_features(pixels / 255, network)
     )
+
+
+def test_images_from_minus_one_to_one_are_refused(network):
+    """Whose darker half would be black."""
+    for x in (2 * images("x", 2) - 1, 2 * images("y", 3000)[:, :, :1] - 1):
+        with pytest.raises(ValueError, match=r"below -0\.5, expected values in \[0, 1\], not in"):
+            inception_features(x, network)
 
 
 def test_scores_only_rgb_images(file, tmp_path):
